@@ -1,0 +1,22 @@
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+namespace onepack {
+
+Fd::~Fd() {
+  if (descriptor_ >= 0) close(descriptor_);
+}
+
+Result<Fd> Fd::OpenForReading(const char* path) {
+  int descriptor;
+  do {
+    descriptor = open(path, O_RDONLY | O_CLOEXEC);
+  } while (descriptor < 0 && errno == EINTR);
+  if (descriptor < 0) return PosixError(path, errno);
+  return Fd(descriptor);
+}
+
+}  // namespace onepack

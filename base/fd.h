@@ -1,0 +1,29 @@
+// An open file descriptor, closed with its owner.
+
+#ifndef ONEPACK_BASE_FD_H_
+#define ONEPACK_BASE_FD_H_
+
+#include "base/result.h"
+
+namespace onepack {
+
+class Fd {
+ public:
+  Fd(Fd&& other) noexcept : descriptor_(other.descriptor_) { other.descriptor_ = -1; }
+  Fd& operator=(Fd&&) = delete;
+  ~Fd();
+
+  // Read-only, close-on-exec. kNotFound names the path.
+  static Result<Fd> OpenForReading(const char* path);
+
+  int get() const { return descriptor_; }
+
+ private:
+  explicit Fd(int descriptor) : descriptor_(descriptor) {}
+
+  int descriptor_;
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_BASE_FD_H_

@@ -1,0 +1,44 @@
+// A range of address space, unmapped with its owner: a file read-only, or anonymous zeros.
+
+#ifndef ONEPACK_BASE_MAPPING_H_
+#define ONEPACK_BASE_MAPPING_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/file_identity.h"
+#include "base/result.h"
+#include "base/span.h"
+
+namespace onepack {
+
+class Mapping {
+ public:
+  Mapping() = default;
+  Mapping(Mapping&& other) noexcept;
+  Mapping& operator=(Mapping&& other) noexcept;
+  ~Mapping();
+
+  // The whole of a regular file, shared with the page cache. At least kReadablePadding bytes after its end can be
+  // read too (as zeros). `identity` is taken from the same descriptor, so it is that of the mapped bytes.
+  static Result<Mapping> OfFile(const char* path, FileIdentity* identity);
+
+  // `size` zero bytes, page-aligned, that cost memory only where touched. Nothing is mapped for size 0.
+  static Result<Mapping> OfZeros(size_t size);
+
+  // XNNPACK may read this far past the end of what it is given (XNN_EXTRA_BYTES).
+  static constexpr size_t kReadablePadding = 16;
+
+  uint8_t* data() const { return data_; }
+  size_t size() const { return size_; }
+  Bytes bytes() const { return Bytes(data_, size_); }
+
+ private:
+  uint8_t* data_ = nullptr;
+  size_t size_ = 0;         // what was asked for
+  size_t mapped_size_ = 0;  // whole pages
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_BASE_MAPPING_H_

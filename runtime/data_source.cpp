@@ -1,0 +1,104 @@
+#include "runtime/data_source.h"
+
+#include <string.h>
+
+#include <atomic>
+#include <string_view>
+
+#include "base/array.h"
+#include "base/checked_math.h"
+#include "base/mapping.h"
+
+namespace onepack {
+namespace {
+
+Result<Array<char>> CopyText(std::string_view text, const Allocator& allocator) {
+  ONEPACK_ASSIGN_OR_RETURN(Array<char> copy, Array<char>::Create(allocator, text.size() + 1));
+  memcpy(copy.data(), text.data(), text.size());
+  return copy;
+}
+
+class MappedFile final : public DataSource {
+ public:
+  MappedFile(Array<char> name, Mapping mapping, const FileIdentity& identity)
+      : name_(std::move(name)), mapping_(std::move(mapping)), identity_(identity) {}
+
+  const char* name() const override { return name_.data(); }
+  uint64_t size() const override { return mapping_.size(); }
+  FileIdentity identity() const override { return identity_; }
+  Result<Buffer> Load(const Segment& range) const override {
+    ONEPACK_RETURN_IF_ERROR(CheckRange(range));
+    Buffer buffer;
+    buffer.bytes = mapping_.bytes().subspan(range.offset, range.size);
+    buffer.readable_padding = Mapping::kReadablePadding;
+    buffer.owner = Ref<const RefCounted>::Share(this);
+    return buffer;
+  }
+
+ private:
+  const Array<char> name_;
+  const Mapping mapping_;
+  const FileIdentity identity_;
+};
+
+class MemorySource final : public DataSource {
+ public:
+  MemorySource(Array<char> name, Bytes bytes) : name_(std::move(name)), bytes_(bytes) {
+    static std::atomic<uint64_t> count{0};
+    identity_.device = ~uint64_t{0};  // no file system has it
+    identity_.inode = count.fetch_add(1, std::memory_order_relaxed);
+    identity_.size_bytes = bytes.size();
+  }
+
+  const char* name() const override { return name_.data(); }
+  uint64_t size() const override { return bytes_.size(); }
+  FileIdentity identity() const override { return identity_; }
+  Result<Buffer> Load(const Segment& range) const override {
+    ONEPACK_RETURN_IF_ERROR(CheckRange(range));
+    Buffer buffer;
+    buffer.bytes = bytes_.subspan(range.offset, range.size);
+    buffer.readable_padding = bytes_.size() - range.offset - range.size;
+    buffer.owner = Ref<const RefCounted>::Share(this);
+    return buffer;
+  }
+
+ private:
+  const Array<char> name_;
+  const Bytes bytes_;
+  FileIdentity identity_;
+};
+
+}  // namespace
+
+Status DataSource::CheckRange(const Segment& range) const {
+  if (InRange(range.offset, range.size, size())) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile,
+                       "%s: %llu bytes at %llu asked for, but it has %llu bytes", name(),
+                       static_cast<unsigned long long>(range.size),
+                       static_cast<unsigned long long>(range.offset),
+                       static_cast<unsigned long long>(size()));
+}
+
+Result<Buffer> DataSource::Load(const Segment& range) const {
+  ONEPACK_RETURN_IF_ERROR(CheckRange(range));
+  return Buffer();
+}
+
+Result<Ref<DataSource>> OpenMappedFile(const char* path, const Allocator& allocator) {
+  FileIdentity identity;
+  ONEPACK_ASSIGN_OR_RETURN(Mapping mapping, Mapping::OfFile(path, &identity));
+  ONEPACK_ASSIGN_OR_RETURN(Array<char> name, CopyText(path, allocator));
+  ONEPACK_ASSIGN_OR_RETURN(
+      Ref<MappedFile> file,
+      MakeRef<MappedFile>(allocator, std::move(name), std::move(mapping), identity));
+  return Ref<DataSource>(file);
+}
+
+Result<Ref<DataSource>> WrapMemory(Bytes bytes, const char* name, const Allocator& allocator) {
+  ONEPACK_ASSIGN_OR_RETURN(Array<char> copy, CopyText(name, allocator));
+  ONEPACK_ASSIGN_OR_RETURN(Ref<MemorySource> source,
+                           MakeRef<MemorySource>(allocator, std::move(copy), bytes));
+  return Ref<DataSource>(source);
+}
+
+}  // namespace onepack

@@ -1,0 +1,53 @@
+// Where the bytes of a program or of a data file come from.
+//
+// Derive to read from elsewhere (an archive, an Android asset): override all four functions. The base class is the
+// empty source.
+//
+// Ownership: counted; every Buffer keeps its source alive.
+// Threads:   any function, any thread.
+// Errors:    a range outside the source is kInvalidFile; what the system refuses is kIoError.
+
+#ifndef ONEPACK_RUNTIME_DATA_SOURCE_H_
+#define ONEPACK_RUNTIME_DATA_SOURCE_H_
+
+#include <stdint.h>
+
+#include "base/allocator.h"
+#include "base/file_identity.h"
+#include "base/result.h"
+#include "runtime/buffer.h"
+#include "schema/segment.h"
+
+namespace onepack {
+
+class DataSource : public RefCounted {
+ public:
+  // How messages call this source: a path, as a rule.
+  virtual const char* name() const { return "(empty)"; }
+
+  virtual uint64_t size() const { return 0; }
+
+  // What makes this source's bytes the same as another's. Two sources with equal identities serve equal bytes.
+  virtual FileIdentity identity() const { return FileIdentity(); }
+
+  // The bytes of `range`, unchanged while the Buffer lives. Mapped sources copy nothing.
+  virtual Result<Buffer> Load(const Segment& range) const;
+
+ protected:
+  // The status for a range that does not lie in the source.
+  Status CheckRange(const Segment& range) const;
+};
+
+// A file, mapped read-only and shared with the page cache. The file must not be changed in place while the source
+// lives: replace it (write a new file, rename it over) instead.
+Result<Ref<DataSource>> OpenMappedFile(const char* path,
+                                       const Allocator& allocator = HeapAllocator());
+
+// Bytes that the caller owns, and keeps unchanged, until the last reference to the source is gone. `name` is copied.
+// Its identity equals no other source's.
+Result<Ref<DataSource>> WrapMemory(Bytes bytes, const char* name,
+                                   const Allocator& allocator = HeapAllocator());
+
+}  // namespace onepack
+
+#endif  // ONEPACK_RUNTIME_DATA_SOURCE_H_

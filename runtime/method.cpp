@@ -1,0 +1,161 @@
+#include "runtime/method.h"
+
+#include <string.h>
+
+#include "base/printable.h"
+#include "runtime/method_builder.h"
+
+namespace onepack {
+namespace {
+
+Status CopyTensor(const Tensor& from, Tensor& to) {
+  if (to.is_constant()) {
+    return Status::Error(StatusCode::kInvalidArgument, "it is a constant of the program");
+  }
+  const TensorLayout found = from.layout();
+  const TensorLayout expected{to.scalar_type(), to.bounds(), to.dim_order()};
+  const bool fits = found.scalar_type == expected.scalar_type &&
+                    TensorLayout{found.scalar_type, {}, found.dim_order} ==
+                        TensorLayout{found.scalar_type, {}, expected.dim_order};
+  if (!fits) {
+    return Status::Error(StatusCode::kInvalidArgument, "%s given, %s expected",
+                         LayoutText(found).c_str(), LayoutText(expected).c_str());
+  }
+  ONEPACK_RETURN_IF_ERROR(to.Resize(from.sizes()));
+  const size_t size = from.size_bytes();
+  if (size == 0 || from.data() == to.data()) return Status::Ok();
+  if (from.data() == nullptr) {
+    return Status::Error(StatusCode::kInvalidArgument, "a tensor of %zu bytes without data", size);
+  }
+  memmove(to.mutable_data(), from.data(), size);
+  return Status::Ok();
+}
+
+Status CopyValue(const Value& from, Value& to);
+
+Status CopyList(Span<Value* const> from, Span<Value* const> to) {
+  if (from.size() != to.size()) {
+    return Status::Error(StatusCode::kInvalidArgument, "a list of %zu items, %zu expected",
+                         from.size(), to.size());
+  }
+  for (size_t i = 0; i < from.size(); ++i) {
+    if (from[i] == nullptr && to[i] == nullptr) continue;
+    if (from[i] == nullptr || to[i] == nullptr) {
+      return Status::Error(StatusCode::kInvalidArgument, "item %zu: %s given, %s expected", i,
+                           from[i] == nullptr ? "none" : "a value",
+                           to[i] == nullptr ? "none" : "a value");
+    }
+    Status status = CopyValue(*from[i], *to[i]);
+    if (!status.ok()) return std::move(status).WithContext("item %zu", i);
+  }
+  return Status::Ok();
+}
+
+Status CopyValue(const Value& from, Value& to) {
+  if (from.kind() != to.kind()) {
+    return Status::Error(StatusCode::kInvalidArgument, "%s given, %s expected",
+                         ValueKindName(from.kind()), ValueKindName(to.kind()));
+  }
+  switch (to.kind()) {
+    case ValueKind::kTensor:
+      return CopyTensor(from.tensor(), to.tensor());
+    case ValueKind::kIntList:
+    case ValueKind::kTensorList:
+    case ValueKind::kOptionalTensorList:
+      return CopyList(from.list(), to.list());
+    default:
+      to = from;
+      return Status::Ok();
+  }
+}
+
+bool HoldsTensors(const Value& value) {
+  return value.is(ValueKind::kTensor) || value.is(ValueKind::kTensorList) ||
+         value.is(ValueKind::kOptionalTensorList);
+}
+
+}  // namespace
+
+Result<Ref<Method>> Method::Load(const Ref<Program>& program, std::string_view name,
+                                 const MethodOptions& options) {
+  ONEPACK_ASSIGN_OR_RETURN(const auto* plan, program->FindMethod(name));
+  ONEPACK_ASSIGN_OR_RETURN(Ref<Method> method, MakeRef<Method>(options.allocator));
+  method->program_ = program;
+  // The plan's own copy of the name, which lives as long as the program.
+  method->name_ = TextOf(plan->name());
+  method->max_instructions_per_run_ = options.max_instructions_per_run;
+  Status status = MethodBuilder(*program, *plan, options, *method).Build();
+  if (!status.ok()) return method->WithName(std::move(status));
+  return method;
+}
+
+Status Method::WithName(Status status) const {
+  return std::move(status).WithContext("%s: method '%s'", program_->name(),
+                                       Printable(name_).c_str());
+}
+
+Status Method::SetInput(size_t index, const Value& value) {
+  if (index >= inputs_.size()) {
+    return WithName(Status::Error(StatusCode::kInvalidArgument, "input %zu of %zu", index,
+                                  inputs_.size()));
+  }
+  Status status = CopyValue(value, *inputs_[index]);
+  input_is_set_[index] = status.ok();
+  if (status.ok()) return status;
+  return WithName(std::move(status).WithContext("input %zu", index));
+}
+
+Status Method::Execute() {
+  for (size_t i = 0; i < inputs_.size(); ++i) {
+    if (!input_is_set_[i]) {
+      return WithName(Status::Error(StatusCode::kFailedPrecondition,
+                                    "input %zu was not set before this run", i));
+    }
+  }
+  for (size_t i = 0; i < inputs_.size(); ++i) input_is_set_[i] = !HoldsTensors(*inputs_[i]);
+  Status status = Run();
+  return status.ok() ? std::move(status) : WithName(std::move(status));
+}
+
+Status Method::Run() {
+  uint64_t executed = 0;
+  for (size_t next = 0; next < steps_.size();) {
+    if (++executed > max_instructions_per_run_) {
+      return Status::Error(StatusCode::kResourceExhausted,
+                           "stopped after %llu instructions: an endless loop?",
+                           static_cast<unsigned long long>(max_instructions_per_run_));
+    }
+    const size_t current = next++;
+    Status status = RunStep(steps_[current], &next);
+    if (!status.ok()) return std::move(status).WithContext("instruction %zu", current);
+  }
+  return Status::Ok();
+}
+
+Status Method::RunStep(const Step& step, size_t* next) {
+  switch (step.kind) {
+    case Step::Kind::kOperator: {
+      Status status = step.op->function(step.op->context, step.arguments);
+      if (status.ok()) return status;
+      return std::move(status).WithContext("%s", Printable(step.op->name).c_str());
+    }
+    case Step::Kind::kDelegate:
+      return step.delegate->Execute(step.arguments);
+    case Step::Kind::kMove:
+      *step.to = *step.from;
+      return Status::Ok();
+    case Step::Kind::kJumpFalse:
+      if (!step.from->is(ValueKind::kBool)) {
+        return Status::Error(StatusCode::kInvalidFile, "a jump on %s, a bool expected",
+                             ValueKindName(step.from->kind()));
+      }
+      if (!step.from->bool_value()) *next = step.target;
+      return Status::Ok();
+    case Step::Kind::kFree:
+      // Tensors live in planned memory: nothing to give back before the method closes.
+      return Status::Ok();
+  }
+  return Status::Error(StatusCode::kInternal, "an instruction of unknown kind");
+}
+
+}  // namespace onepack

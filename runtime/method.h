@@ -1,0 +1,112 @@
+// A method of a program, loaded and ready to run.
+//
+// Ownership: counted; keeps its program, its data files and its delegates' resources.
+// Threads:   belongs to one thread at a time; different methods run in parallel.
+// Memory:    one allocation for planned buffers and mutable state (a KV cache), touched only where used. Constants are
+//            views of the mapped files.
+// Errors:    every message names the program's file and the method. After a failed Execute the method can be used
+//            again; mutable state is as far as the run got.
+
+#ifndef ONEPACK_RUNTIME_METHOD_H_
+#define ONEPACK_RUNTIME_METHOD_H_
+
+#include <string_view>
+
+#include "base/array.h"
+#include "base/mapping.h"
+#include "base/ref.h"
+#include "base/result.h"
+#include "runtime/backend.h"
+#include "runtime/named_data_map.h"
+#include "runtime/operator_registry.h"
+#include "runtime/program.h"
+#include "runtime/value.h"
+
+namespace onepack {
+
+struct MethodOptions {
+  // Data files the program was separated from; null when it needs none.
+  Ref<NamedDataMap> named_data;
+  // The backends that may take the program's delegates. Used during Load only.
+  Span<const Ref<Backend>> backends;
+  // For the operators that stayed outside the delegates; they outlive the method.
+  OperatorRegistry operators;
+  // Where loops end that a damaged program would run for ever.
+  uint64_t max_instructions_per_run = uint64_t{1} << 24;
+  Allocator allocator = HeapAllocator();
+};
+
+class Method final : public RefCounted {
+ public:
+  // Errors: kNotFound for a method, key or operator that is missing (all missing operators in one message); kMismatch
+  // for external data of another type or size; what the backends say of the delegates.
+  static Result<Ref<Method>> Load(const Ref<Program>& program, std::string_view name,
+                                  const MethodOptions& options);
+
+  size_t input_count() const { return inputs_.size(); }
+  size_t output_count() const { return outputs_.size(); }
+  // What kind of value belongs there; for tensors also type and bounds. REQUIRES: index < count.
+  const Value& input(size_t index) const { return *inputs_[index]; }
+
+  // Copies `value`, a tensor's bytes included (a string only as a view). Lists item by item. Every tensor has to be set
+  // before each run, because runs reuse its memory.
+  // Errors: kInvalidArgument when kind, type, dim order or sizes do not fit; the input then counts as not set.
+  Status SetInput(size_t index, const Value& value);
+
+  // Errors: kFailedPrecondition names an input that was not set; what operators and delegates say.
+  Status Execute();
+
+  // Valid until the next SetInput or Execute. REQUIRES: index < output_count().
+  const Value& output(size_t index) const { return *outputs_[index]; }
+
+ private:
+  friend class MethodBuilder;
+  template <typename U, typename... Arguments>
+  friend Result<Ref<U>> MakeRef(const Allocator& allocator, Arguments&&... arguments);
+
+  // An instruction with everything looked up. Only the fields of its kind are set.
+  struct Step {
+    enum class Kind : uint8_t { kOperator, kDelegate, kMove, kJumpFalse, kFree };
+    Kind kind = Kind::kFree;
+    const Operator* op = nullptr;
+    Delegate* delegate = nullptr;
+    Span<Value* const> arguments;
+    Value* from = nullptr;  // of a move; the condition of a jump
+    Value* to = nullptr;
+    size_t target = 0;  // of a jump: an index in steps_, or one past the last
+  };
+
+  Method() = default;
+
+  Status Run();
+  Status RunStep(const Step& step, size_t* next);
+  Status WithName(Status status) const;
+
+  Ref<Program> program_;
+  std::string_view name_;
+  uint64_t max_instructions_per_run_ = 0;
+
+  // Built once by MethodBuilder; afterwards only what they point to changes.
+  Array<Value> values_;
+  Array<Tensor> tensors_;
+  Array<int32_t> sizes_;       // of all tensors
+  Array<Value*> list_items_;   // of all lists of values
+  Array<bool> bools_;          // of all bool lists
+  Array<Value*> arguments_;    // of all steps
+  Array<Value*> inputs_;
+  Array<Value*> outputs_;
+  Array<Operator> operators_;  // by index in the program
+  Array<Step> steps_;
+  Mapping memory_;
+  Array<Ref<const RefCounted>> constant_owners_;
+
+  // Destroyed first: delegates may point into all of the above.
+  Array<Ref<BackendSession>> sessions_;
+  Array<Ref<Delegate>> delegates_;
+
+  Array<bool> input_is_set_;
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_RUNTIME_METHOD_H_

@@ -1,0 +1,255 @@
+#include "runtime/method_builder.h"
+
+#include <stdio.h>
+
+#include "base/printable.h"
+
+namespace onepack {
+
+using wire::program::EValue;
+using wire::program::InstructionArguments;
+using wire::program::KernelTypes;
+
+Status MethodBuilder::Build() {
+  ONEPACK_RETURN_IF_ERROR(CreateTensors());
+  ONEPACK_RETURN_IF_ERROR(LoadConstants());
+  ONEPACK_RETURN_IF_ERROR(PlaceTensors());
+  ONEPACK_RETURN_IF_ERROR(CreateValues());
+  ONEPACK_RETURN_IF_ERROR(CreateInputsAndOutputs());
+  ONEPACK_RETURN_IF_ERROR(ResolveOperators());
+  ONEPACK_RETURN_IF_ERROR(LoadDelegates());
+  return CreateSteps();
+}
+
+Status MethodBuilder::CreateValues() {
+  size_t list_items = 0;
+  size_t bools = 0;
+  for (size_t i = 0; i < CountOf(plan_.values()); ++i) {
+    const EValue& value = *plan_.values()->Get(static_cast<uint32_t>(i));
+    if (const auto* list = value.val_as_IntList()) list_items += CountOf(list->items());
+    if (const auto* list = value.val_as_TensorList()) list_items += CountOf(list->items());
+    if (const auto* list = value.val_as_OptionalTensorList()) list_items += CountOf(list->items());
+    if (const auto* list = value.val_as_BoolList()) bools += CountOf(list->items());
+  }
+  ONEPACK_RETURN_IF_ERROR(CreateArray(list_items, &method_.list_items_));
+  ONEPACK_RETURN_IF_ERROR(CreateArray(bools, &method_.bools_));
+  ONEPACK_RETURN_IF_ERROR(CreateArray(CountOf(plan_.values()), &method_.values_));
+  for (size_t i = 0; i < method_.values_.size(); ++i) {
+    method_.values_[i] = CreateValue(*plan_.values()->Get(static_cast<uint32_t>(i)));
+  }
+  return Status::Ok();
+}
+
+Value MethodBuilder::CreateList(ValueKind kind, size_t size) {
+  Value** items = method_.list_items_.data() + list_items_used_;
+  list_items_used_ += size;
+  return Value::OfList(kind, {items, size});
+}
+
+Value MethodBuilder::CreateValue(const EValue& value) {
+  const auto list_of = [&](ValueKind kind, const auto* items) {
+    const Value list = CreateList(kind, CountOf(items));
+    Value** next = method_.list_items_.data() + list_items_used_ - CountOf(items);
+    for (size_t i = 0; i < CountOf(items); ++i) {
+      const auto item = static_cast<int64_t>(items->Get(static_cast<uint32_t>(i)));
+      *next++ = item < 0 ? nullptr : ValueAt(item);
+    }
+    return list;
+  };
+  switch (value.val_type()) {
+    case KernelTypes::Int:
+      return Value::OfInt(value.val_as_Int()->int_val());
+    case KernelTypes::Bool:
+      return Value::OfBool(value.val_as_Bool()->bool_val());
+    case KernelTypes::Double:
+      return Value::OfDouble(value.val_as_Double()->double_val());
+    case KernelTypes::String:
+      return Value::OfString(TextOf(value.val_as_String()->string_val()));
+    case KernelTypes::Tensor:
+      return Value::OfTensor(&method_.tensors_[tensors_used_++]);
+    case KernelTypes::IntList:
+      return list_of(ValueKind::kIntList, value.val_as_IntList()->items());
+    case KernelTypes::TensorList:
+      return list_of(ValueKind::kTensorList, value.val_as_TensorList()->items());
+    case KernelTypes::OptionalTensorList:
+      return list_of(ValueKind::kOptionalTensorList, value.val_as_OptionalTensorList()->items());
+    case KernelTypes::DoubleList: {
+      const auto* items = value.val_as_DoubleList()->items();
+      return Value::OfDoubleList({items == nullptr ? nullptr : items->data(), CountOf(items)});
+    }
+    case KernelTypes::BoolList: {
+      const auto* items = value.val_as_BoolList()->items();
+      bool* bools = method_.bools_.data() + bools_used_;
+      bools_used_ += CountOf(items);
+      for (size_t i = 0; i < CountOf(items); ++i) bools[i] = items->Get(static_cast<uint32_t>(i)) != 0;
+      return Value::OfBoolList({bools, CountOf(items)});
+    }
+    default:
+      return Value();
+  }
+}
+
+Status MethodBuilder::CreateInputsAndOutputs() {
+  const auto fill = [&](const flatbuffers::Vector<int32_t>* indices, Array<Value*>* values) {
+    ONEPACK_RETURN_IF_ERROR(CreateArray(CountOf(indices), values));
+    for (size_t i = 0; i < values->size(); ++i) {
+      (*values)[i] = ValueAt(indices->Get(static_cast<uint32_t>(i)));
+    }
+    return Status::Ok();
+  };
+  ONEPACK_RETURN_IF_ERROR(fill(plan_.inputs(), &method_.inputs_));
+  ONEPACK_RETURN_IF_ERROR(CreateArray(method_.inputs_.size(), &method_.input_is_set_));
+  return fill(plan_.outputs(), &method_.outputs_);
+}
+
+Status MethodBuilder::ResolveOperators() {
+  ONEPACK_RETURN_IF_ERROR(CreateArray(CountOf(plan_.operators()), &method_.operators_));
+  char missing[1024] = "";
+  size_t length = 0;
+  for (size_t i = 0; i < method_.operators_.size(); ++i) {
+    const auto* op = plan_.operators()->Get(static_cast<uint32_t>(i));
+    const Operator* found =
+        options_.operators.Find(TextOf(op->name()), TextOf(op->overload()));
+    if (found != nullptr) {
+      method_.operators_[i] = *found;
+    } else if (length < sizeof(missing)) {
+      length += static_cast<size_t>(
+          snprintf(missing + length, sizeof(missing) - length, "%s%s%s%s", length > 0 ? ", " : "",
+                   Printable(TextOf(op->name())).c_str(), CountOf(op->overload()) > 0 ? "." : "",
+                   Printable(TextOf(op->overload())).c_str()));
+    }
+  }
+  if (length == 0) return Status::Ok();
+  return Status::Error(StatusCode::kNotFound, "operators that nobody registered: %s", missing);
+}
+
+Status MethodBuilder::LoadDelegates() {
+  const size_t count = CountOf(plan_.delegates());
+  ONEPACK_RETURN_IF_ERROR(CreateArray(options_.backends.size(), &method_.sessions_));
+  ONEPACK_RETURN_IF_ERROR(CreateArray(count, &method_.delegates_));
+  for (size_t i = 0; i < count; ++i) {
+    auto delegate = LoadDelegate(*plan_.delegates()->Get(static_cast<uint32_t>(i)));
+    if (!delegate.ok()) return delegate.TakeStatus().WithContext("delegate %zu", i);
+    method_.delegates_[i] = std::move(delegate).value();
+  }
+  return Status::Ok();
+}
+
+Result<BackendSession*> MethodBuilder::SessionOf(std::string_view backend_name) {
+  for (size_t i = 0; i < options_.backends.size(); ++i) {
+    if (options_.backends[i]->name() != backend_name) continue;
+    Ref<BackendSession>& session = method_.sessions_[i];
+    if (!session) {
+      ONEPACK_ASSIGN_OR_RETURN(session, options_.backends[i]->OpenSession());
+    }
+    return session.get();
+  }
+  char known[256] = "no backend";
+  size_t length = 0;
+  for (size_t i = 0; i < options_.backends.size() && length < sizeof(known); ++i) {
+    length += static_cast<size_t>(snprintf(known + length, sizeof(known) - length, "%s'%s'",
+                                           i == 0 ? "" : ", ", options_.backends[i]->name()));
+  }
+  return Status::Error(StatusCode::kNotFound, "it is for backend '%s'; %s was given",
+                       Printable(backend_name).c_str(), known);
+}
+
+Result<Ref<Delegate>> MethodBuilder::LoadDelegate(const wire::program::BackendDelegate& delegate) {
+  ONEPACK_ASSIGN_OR_RETURN(BackendSession * session, SessionOf(TextOf(delegate.id())));
+  const bool is_inline =
+      delegate.processed()->location() == wire::program::DataLocation::INLINE;
+  ONEPACK_ASSIGN_OR_RETURN(Program::Payload payload,
+                           program_.LoadPayload(is_inline, delegate.processed()->index()));
+  Array<CompileSpec> specs;
+  ONEPACK_RETURN_IF_ERROR(CreateArray(CountOf(delegate.compile_specs()), &specs));
+  for (size_t i = 0; i < specs.size(); ++i) {
+    const auto* spec = delegate.compile_specs()->Get(static_cast<uint32_t>(i));
+    specs[i].key = TextOf(spec->key());
+    if (spec->value() != nullptr) specs[i].value = {spec->value()->data(), spec->value()->size()};
+  }
+  DelegateRequest request;
+  request.payload = std::move(payload.buffer);
+  request.source = &program_.source();
+  request.payload_offset = payload.offset;
+  request.compile_specs = {specs.data(), specs.size()};
+  request.named_data = &named_data_;
+  return session->LoadDelegate(request);
+}
+
+Status MethodBuilder::CreateSteps() {
+  size_t steps = 0;
+  size_t arguments = 0;
+  for (size_t c = 0; c < CountOf(plan_.chains()); ++c) {
+    const auto* instructions = plan_.chains()->Get(static_cast<uint32_t>(c))->instructions();
+    steps += CountOf(instructions);
+    for (size_t i = 0; i < CountOf(instructions); ++i) {
+      const auto* instruction = instructions->Get(static_cast<uint32_t>(i));
+      if (const auto* call = instruction->instr_args_as_KernelCall()) {
+        arguments += CountOf(call->args());
+      } else if (const auto* delegate_call = instruction->instr_args_as_DelegateCall()) {
+        arguments += CountOf(delegate_call->args());
+      }
+    }
+  }
+  ONEPACK_RETURN_IF_ERROR(CreateArray(steps, &method_.steps_));
+  ONEPACK_RETURN_IF_ERROR(CreateArray(arguments, &method_.arguments_));
+  size_t next = 0;
+  for (size_t c = 0; c < CountOf(plan_.chains()); ++c) {
+    const auto* instructions = plan_.chains()->Get(static_cast<uint32_t>(c))->instructions();
+    const size_t chain_start = next;
+    for (size_t i = 0; i < CountOf(instructions); ++i) {
+      method_.steps_[next++] =
+          CreateStep(*instructions->Get(static_cast<uint32_t>(i)), chain_start);
+    }
+  }
+  return Status::Ok();
+}
+
+Span<Value* const> MethodBuilder::TakeArguments(const flatbuffers::Vector<int32_t>* indices) {
+  Value** arguments = method_.arguments_.data() + arguments_used_;
+  for (size_t i = 0; i < CountOf(indices); ++i) {
+    arguments[i] = ValueAt(indices->Get(static_cast<uint32_t>(i)));
+  }
+  arguments_used_ += CountOf(indices);
+  return {arguments, CountOf(indices)};
+}
+
+Method::Step MethodBuilder::CreateStep(const wire::program::Instruction& instruction,
+                                       size_t chain_start) {
+  using Kind = Method::Step::Kind;
+  Method::Step step;
+  switch (instruction.instr_args_type()) {
+    case InstructionArguments::KernelCall: {
+      const auto* call = instruction.instr_args_as_KernelCall();
+      step.kind = Kind::kOperator;
+      step.op = &method_.operators_[static_cast<size_t>(call->op_index())];
+      step.arguments = TakeArguments(call->args());
+      break;
+    }
+    case InstructionArguments::DelegateCall: {
+      const auto* call = instruction.instr_args_as_DelegateCall();
+      step.kind = Kind::kDelegate;
+      step.delegate = method_.delegates_[static_cast<size_t>(call->delegate_index())].get();
+      step.arguments = TakeArguments(call->args());
+      break;
+    }
+    case InstructionArguments::MoveCall:
+      step.kind = Kind::kMove;
+      step.from = ValueAt(instruction.instr_args_as_MoveCall()->move_from());
+      step.to = ValueAt(instruction.instr_args_as_MoveCall()->move_to());
+      break;
+    case InstructionArguments::JumpFalseCall: {
+      const auto* jump = instruction.instr_args_as_JumpFalseCall();
+      step.kind = Kind::kJumpFalse;
+      step.from = ValueAt(jump->cond_value_index());
+      step.target = chain_start + static_cast<size_t>(jump->destination_instruction());
+      break;
+    }
+    default:
+      step.kind = Kind::kFree;
+      break;
+  }
+  return step;
+}
+
+}  // namespace onepack

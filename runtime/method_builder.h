@@ -1,0 +1,78 @@
+// Loads a method: turns a verified execution plan into values, memory and steps.
+//
+// One object for one load. On failure the half-built method is dropped by its owner, and with it all it took.
+
+#ifndef ONEPACK_RUNTIME_METHOD_BUILDER_H_
+#define ONEPACK_RUNTIME_METHOD_BUILDER_H_
+
+#include "program_generated.h"
+#include "runtime/method.h"
+#include "runtime/named_data_scope.h"
+#include "schema/verify_text.h"
+
+namespace onepack {
+
+class MethodBuilder {
+ public:
+  MethodBuilder(const Program& program, const wire::program::ExecutionPlan& plan,
+                const MethodOptions& options, Method& method)
+      : program_(program),
+        plan_(plan),
+        options_(options),
+        allocator_(options.allocator),
+        named_data_(program.named_data(), options.named_data),
+        method_(method) {}
+
+  // In this order: each step uses what the ones before it made.
+  Status Build();
+
+ private:
+  // method_builder.cpp
+  Status CreateValues();
+  Value CreateValue(const wire::program::EValue& value);
+  Value CreateList(ValueKind kind, size_t size);
+  Status CreateInputsAndOutputs();
+  Status ResolveOperators();
+  Status LoadDelegates();
+  Result<Ref<Delegate>> LoadDelegate(const wire::program::BackendDelegate& delegate);
+  Result<BackendSession*> SessionOf(std::string_view backend_name);
+  Status CreateSteps();
+  Span<Value* const> TakeArguments(const flatbuffers::Vector<int32_t>* indices);
+  Method::Step CreateStep(const wire::program::Instruction& instruction, size_t chain_start);
+
+  // method_memory.cpp
+  Status CreateTensors();
+  Status LoadConstants();
+  Status LoadConstant(const wire::program::Tensor& wire, size_t index);
+  Result<Buffer> FindExternal(const wire::program::Tensor& wire);
+  Result<Buffer> FindInProgram(const wire::program::Tensor& wire);
+  Status PlaceTensors();
+
+  Value* ValueAt(int64_t index) { return &method_.values_[static_cast<size_t>(index)]; }
+  template <typename T>
+  Status CreateArray(size_t size, Array<T>* array) {
+    ONEPACK_ASSIGN_OR_RETURN(*array, Array<T>::Create(allocator_, size));
+    return Status::Ok();
+  }
+
+  const Program& program_;
+  const wire::program::ExecutionPlan& plan_;
+  const MethodOptions& options_;
+  const Allocator allocator_;
+  const NamedDataScope named_data_;
+  Method& method_;
+
+  // Parallel to method_.tensors_, in the order of the tensors among the values.
+  Array<const wire::program::Tensor*> wire_tensors_;
+  Array<Buffer> constants_;  // empty where the tensor has none
+
+  // How much of the method's flat arrays is given out already.
+  size_t tensors_used_ = 0;
+  size_t list_items_used_ = 0;
+  size_t bools_used_ = 0;
+  size_t arguments_used_ = 0;
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_RUNTIME_METHOD_BUILDER_H_

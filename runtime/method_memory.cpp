@@ -1,0 +1,177 @@
+// The part of MethodBuilder that decides where every tensor's bytes are.
+
+#include <string.h>
+
+#include "base/checked_math.h"
+#include "base/printable.h"
+#include "runtime/method_builder.h"
+#include "schema/verify_program.h"
+
+namespace onepack {
+namespace {
+
+// XNNPACK's alignment for vectors; planned buffers and loose tensors start on it.
+constexpr size_t kTensorAlignment = 64;
+
+// Lays runs of bytes one behind the other.
+class RunningOffset {
+ public:
+  // The start of `size` more bytes, followed by what XNNPACK may read past them.
+  Status Take(size_t size, size_t* start) {
+    size_t end;
+    if (!CheckedAdd(size, Mapping::kReadablePadding, &size) || !CheckedAdd(total_, size, &end) ||
+        !CheckedAlignUp(end, kTensorAlignment, &end)) {
+      return Status::Error(StatusCode::kResourceExhausted,
+                           "the planned memory does not fit the address space");
+    }
+    *start = total_;
+    total_ = end;
+    return Status::Ok();
+  }
+  size_t total() const { return total_; }
+
+ private:
+  size_t total_ = 0;
+};
+
+// Whether the tensor's bytes can be used where they are for the life of the method.
+bool IsUsedInPlace(const wire::program::Tensor& wire, const Buffer& constant) {
+  const size_t alignment = ElementSize(static_cast<ScalarType>(wire.scalar_type()));
+  return constant.owner && wire.allocation_info() == nullptr &&
+         constant.readable_padding >= Mapping::kReadablePadding &&
+         reinterpret_cast<uintptr_t>(constant.bytes.data()) % alignment == 0;
+}
+
+}  // namespace
+
+Status MethodBuilder::CreateTensors() {
+  size_t count = 0;
+  size_t dimensions = 0;
+  for (size_t i = 0; i < CountOf(plan_.values()); ++i) {
+    const auto* wire = plan_.values()->Get(static_cast<uint32_t>(i))->val_as_Tensor();
+    if (wire == nullptr) continue;
+    ++count;
+    dimensions += CountOf(wire->sizes());
+  }
+  ONEPACK_RETURN_IF_ERROR(CreateArray(count, &method_.tensors_));
+  ONEPACK_RETURN_IF_ERROR(CreateArray(dimensions, &method_.sizes_));
+  ONEPACK_RETURN_IF_ERROR(CreateArray(count, &wire_tensors_));
+  int32_t* sizes = method_.sizes_.data();
+  size_t next = 0;
+  for (size_t i = 0; i < CountOf(plan_.values()); ++i) {
+    const auto* wire = plan_.values()->Get(static_cast<uint32_t>(i))->val_as_Tensor();
+    if (wire == nullptr) continue;
+    const TensorLayout layout = LayoutOf(*wire);
+    Tensor& tensor = method_.tensors_[next];
+    wire_tensors_[next++] = wire;
+    tensor.scalar_type_ = layout.scalar_type;
+    tensor.is_dynamic_ =
+        wire->shape_dynamism() == wire::program::TensorShapeDynamism::DYNAMIC_BOUND;
+    tensor.bounds_ = layout.sizes.data();
+    tensor.dim_order_ = layout.dim_order;
+    tensor.sizes_ = sizes;
+    for (const int32_t size : layout.sizes) *sizes++ = size;
+  }
+  return Status::Ok();
+}
+
+Status MethodBuilder::LoadConstants() {
+  ONEPACK_RETURN_IF_ERROR(CreateArray(wire_tensors_.size(), &constants_));
+  ONEPACK_RETURN_IF_ERROR(CreateArray(wire_tensors_.size(), &method_.constant_owners_));
+  for (size_t i = 0; i < wire_tensors_.size(); ++i) {
+    Status status = LoadConstant(*wire_tensors_[i], i);
+    if (!status.ok()) return std::move(status).WithContext("tensor %zu", i);
+  }
+  return Status::Ok();
+}
+
+Status MethodBuilder::LoadConstant(const wire::program::Tensor& wire, size_t index) {
+  if (!IsExternal(wire) && wire.data_buffer_idx() == 0) return Status::Ok();
+  ONEPACK_ASSIGN_OR_RETURN(constants_[index],
+                           IsExternal(wire) ? FindExternal(wire) : FindInProgram(wire));
+  if (IsUsedInPlace(wire, constants_[index])) {
+    method_.constant_owners_[index] = constants_[index].owner;
+  }
+  return Status::Ok();
+}
+
+Result<Buffer> MethodBuilder::FindExternal(const wire::program::Tensor& wire) {
+  const std::string_view key = TextOf(wire.extra_tensor_info()->fully_qualified_name());
+  ONEPACK_ASSIGN_OR_RETURN(const NamedData* data, named_data_.Find(key));
+  const TensorLayout expected = LayoutOf(wire);
+  if (data->is_tensor && !(data->layout == expected)) {
+    return Status::Error(StatusCode::kMismatch, "key '%s': %s in %s, the program expects %s",
+                         Printable(key).c_str(), LayoutText(data->layout).c_str(),
+                         data->source->name(), LayoutText(expected).c_str());
+  }
+  ONEPACK_ASSIGN_OR_RETURN(const size_t needed, VerifiedSizeBytes(expected));
+  if (data->segment.size < needed) {
+    return Status::Error(StatusCode::kMismatch,
+                         "key '%s': %llu bytes in %s, the program expects %zu (%s)",
+                         Printable(key).c_str(),
+                         static_cast<unsigned long long>(data->segment.size), data->source->name(),
+                         needed, LayoutText(expected).c_str());
+  }
+  return data->Load();
+}
+
+Result<Buffer> MethodBuilder::FindInProgram(const wire::program::Tensor& wire) {
+  const wire::program::Program& program = program_.wire();
+  ONEPACK_ASSIGN_OR_RETURN(const size_t size, VerifiedSizeBytes(LayoutOf(wire)));
+  const wire::program::SubsegmentOffsets* buffers = program.constant_segment();
+  if (wire.allocation_info() != nullptr) {
+    const auto* info = wire.extra_tensor_info();
+    const uint64_t group = info != nullptr ? info->mutable_data_segments_idx() : 0;
+    buffers = program.mutable_data_segments()->Get(static_cast<uint32_t>(group));
+  }
+  if (buffers != nullptr && CountOf(buffers->offsets()) > 0) {
+    const Segment segment = program_.segment(buffers->segment_index());
+    const uint64_t offset = buffers->offsets()->Get(wire.data_buffer_idx());
+    return program_.source().Load(Segment{segment.offset + offset, size});
+  }
+  Buffer buffer;
+  const auto* storage = program.constant_buffer()->Get(wire.data_buffer_idx())->storage();
+  if (storage != nullptr) buffer.bytes = {storage->data(), storage->size()};
+  return buffer;
+}
+
+Status MethodBuilder::PlaceTensors() {
+  // First the planned buffers, then a place for every tensor that has none.
+  RunningOffset offset;
+  const size_t buffer_count = CountOf(plan_.non_const_buffer_sizes());
+  Array<size_t> buffer_starts;
+  ONEPACK_RETURN_IF_ERROR(CreateArray(buffer_count, &buffer_starts));
+  for (size_t i = 1; i < buffer_count; ++i) {
+    const auto size =
+        static_cast<size_t>(plan_.non_const_buffer_sizes()->Get(static_cast<uint32_t>(i)));
+    ONEPACK_RETURN_IF_ERROR(offset.Take(size, &buffer_starts[i]));
+  }
+  Array<size_t> starts;
+  ONEPACK_RETURN_IF_ERROR(CreateArray(wire_tensors_.size(), &starts));
+  for (size_t i = 0; i < wire_tensors_.size(); ++i) {
+    const auto* allocation = wire_tensors_[i]->allocation_info();
+    if (allocation != nullptr) {
+      starts[i] = buffer_starts[allocation->memory_id()] + PlannedOffset(*allocation);
+    } else if (!IsUsedInPlace(*wire_tensors_[i], constants_[i])) {
+      ONEPACK_RETURN_IF_ERROR(offset.Take(method_.tensors_[i].size_bytes(), &starts[i]));
+    }
+  }
+  ONEPACK_ASSIGN_OR_RETURN(method_.memory_, Mapping::OfZeros(offset.total()));
+  for (size_t i = 0; i < wire_tensors_.size(); ++i) {
+    Tensor& tensor = method_.tensors_[i];
+    const Buffer& constant = constants_[i];
+    tensor.is_constant_ = constant.bytes.data() != nullptr &&
+                          wire_tensors_[i]->allocation_info() == nullptr;
+    if (IsUsedInPlace(*wire_tensors_[i], constant)) {
+      // Constness is kept by is_constant(): nobody is handed a way to write.
+      tensor.data_ = const_cast<uint8_t*>(constant.bytes.data());
+      continue;
+    }
+    tensor.data_ = method_.memory_.data() + starts[i];
+    const size_t size = tensor.size_bytes();
+    if (constant.bytes.data() != nullptr && size > 0) memcpy(tensor.data_, constant.bytes.data(), size);
+  }
+  return Status::Ok();
+}
+
+}  // namespace onepack

@@ -1,0 +1,152 @@
+#include "runtime/named_data_map.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/printable.h"
+#include "runtime/aligned_copy.h"
+#include "schema/flat_tensor_header.h"
+#include "schema/verify_flat_tensor.h"
+#include "schema/verify_text.h"
+
+namespace onepack {
+namespace {
+
+int CompareKeys(const void* a, const void* b) {
+  return static_cast<const NamedData*>(a)->key.compare(static_cast<const NamedData*>(b)->key);
+}
+
+bool SameSegment(const NamedData& a, const NamedData& b) {
+  return a.segment.offset == b.segment.offset && a.segment.size == b.segment.size &&
+         a.source->identity() == b.source->identity();
+}
+
+// Moves unique keys to the front and returns how many there are.
+Result<size_t> DropEqualDuplicates(Span<NamedData> sorted) {
+  size_t unique = 0;
+  for (const NamedData& entry : sorted) {
+    if (unique > 0 && sorted[unique - 1].key == entry.key) {
+      ONEPACK_RETURN_IF_ERROR(CheckSameData(sorted[unique - 1], entry));
+    } else {
+      sorted[unique++] = entry;
+    }
+  }
+  return unique;
+}
+
+Result<FlatTensorHeader> LoadHeader(const DataSource& source) {
+  const uint64_t head_size =
+      source.size() < FlatTensorHeader::kHeadSize ? source.size() : FlatTensorHeader::kHeadSize;
+  ONEPACK_ASSIGN_OR_RETURN(const Buffer head, source.Load(Segment{0, head_size}));
+  return ParseFlatTensorHeader(head.bytes, source.size());
+}
+
+Result<Ref<NamedDataMap>> OpenVerified(const Ref<DataSource>& source, const Allocator& allocator) {
+  ONEPACK_ASSIGN_OR_RETURN(const FlatTensorHeader header, LoadHeader(*source));
+  ONEPACK_ASSIGN_OR_RETURN(const Buffer flatbuffer, source->Load(header.flatbuffer));
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<AlignedCopy> directory,
+                           AlignedCopy::Of(flatbuffer.bytes, allocator));
+  ONEPACK_ASSIGN_OR_RETURN(const wire::flat_tensor::FlatTensor* data,
+                           VerifyFlatTensor(directory->bytes(), header));
+  ONEPACK_ASSIGN_OR_RETURN(Array<NamedData> entries,
+                           Array<NamedData>::Create(allocator, CountOf(data->named_data())));
+  for (size_t i = 0; i < entries.size(); ++i) {
+    const auto* named = data->named_data()->Get(static_cast<uint32_t>(i));
+    NamedData& entry = entries[i];
+    entry.key = TextOf(named->key());
+    entry.source = source.get();
+    entry.segment = FlatTensorSegment(*data, header, named->segment_index());
+    entry.is_tensor = named->tensor_layout() != nullptr;
+    if (entry.is_tensor) entry.layout = LayoutOf(*named->tensor_layout());
+  }
+  ONEPACK_ASSIGN_OR_RETURN(auto owners, Array<Ref<const RefCounted>>::Create(allocator, 2));
+  owners[0] = directory;
+  owners[1] = source;
+  return NamedDataMap::Create(std::move(entries), std::move(owners), source->name(), allocator);
+}
+
+// "a, b, c" with its terminator.
+Result<Array<char>> JoinNames(Span<const Ref<NamedDataMap>> maps, const Allocator& allocator) {
+  size_t size = 1;
+  for (const Ref<NamedDataMap>& map : maps) size += strlen(map->names()) + 2;
+  ONEPACK_ASSIGN_OR_RETURN(Array<char> names, Array<char>::Create(allocator, size));
+  char* end = names.data();
+  for (const Ref<NamedDataMap>& map : maps) {
+    if (end != names.data()) end = stpcpy(end, ", ");
+    end = stpcpy(end, map->names());
+  }
+  return names;
+}
+
+}  // namespace
+
+Status CheckSameData(const NamedData& a, const NamedData& b) {
+  const char* file_a = a.source->name();
+  const char* file_b = b.source->name();
+  const StatusCode code =
+      a.source == b.source ? StatusCode::kInvalidFile : StatusCode::kMismatch;
+  const Printable key(a.key);
+  if (a.is_tensor != b.is_tensor || (a.is_tensor && !(a.layout == b.layout))) {
+    return Status::Error(code, "key '%s': %s in %s, %s in %s", key.c_str(),
+                         a.is_tensor ? LayoutText(a.layout).c_str() : "no tensor", file_a,
+                         b.is_tensor ? LayoutText(b.layout).c_str() : "no tensor", file_b);
+  }
+  if (SameSegment(a, b)) return Status::Ok();
+  if (a.segment.size != b.segment.size) {
+    return Status::Error(code, "key '%s': %llu bytes in %s, %llu bytes in %s", key.c_str(),
+                         static_cast<unsigned long long>(a.segment.size), file_a,
+                         static_cast<unsigned long long>(b.segment.size), file_b);
+  }
+  ONEPACK_ASSIGN_OR_RETURN(const Buffer bytes_a, a.Load());
+  ONEPACK_ASSIGN_OR_RETURN(const Buffer bytes_b, b.Load());
+  if (!bytes_a.bytes.empty() &&
+      memcmp(bytes_a.bytes.data(), bytes_b.bytes.data(), bytes_a.bytes.size()) != 0) {
+    return Status::Error(code, "key '%s': other bytes in %s than in %s", key.c_str(), file_a,
+                         file_b);
+  }
+  return Status::Ok();
+}
+
+Result<Ref<NamedDataMap>> NamedDataMap::Open(Ref<DataSource> source, const Allocator& allocator) {
+  auto map = OpenVerified(source, allocator);
+  if (!map.ok()) return map.TakeStatus().WithContext("%s", source->name());
+  return map;
+}
+
+Result<Ref<NamedDataMap>> NamedDataMap::Merge(Span<const Ref<NamedDataMap>> maps,
+                                              const Allocator& allocator) {
+  size_t count = 0;
+  for (const Ref<NamedDataMap>& map : maps) count += map->entries().size();
+  ONEPACK_ASSIGN_OR_RETURN(Array<NamedData> entries, Array<NamedData>::Create(allocator, count));
+  ONEPACK_ASSIGN_OR_RETURN(auto owners,
+                           Array<Ref<const RefCounted>>::Create(allocator, maps.size()));
+  NamedData* next = entries.data();
+  for (size_t i = 0; i < maps.size(); ++i) {
+    for (const NamedData& entry : maps[i]->entries()) *next++ = entry;
+    owners[i] = maps[i];
+  }
+  ONEPACK_ASSIGN_OR_RETURN(const Array<char> names, JoinNames(maps, allocator));
+  return Create(std::move(entries), std::move(owners), names.data(), allocator);
+}
+
+Result<Ref<NamedDataMap>> NamedDataMap::Create(Array<NamedData> entries,
+                                               Array<Ref<const RefCounted>> owners,
+                                               const char* names, const Allocator& allocator) {
+  if (!entries.empty()) qsort(entries.data(), entries.size(), sizeof(NamedData), CompareKeys);
+  ONEPACK_ASSIGN_OR_RETURN(const size_t size,
+                           DropEqualDuplicates(Span<NamedData>(entries.data(), entries.size())));
+  ONEPACK_ASSIGN_OR_RETURN(Array<char> copy, Array<char>::Create(allocator, strlen(names) + 1));
+  memcpy(copy.data(), names, copy.size());
+  return MakeRef<NamedDataMap>(allocator, std::move(entries), size, std::move(owners),
+                               std::move(copy));
+}
+
+const NamedData* NamedDataMap::Find(std::string_view key) const {
+  NamedData wanted;
+  wanted.key = key;
+  if (size_ == 0) return nullptr;
+  return static_cast<const NamedData*>(
+      bsearch(&wanted, entries_.data(), size_, sizeof(NamedData), CompareKeys));
+}
+
+}  // namespace onepack

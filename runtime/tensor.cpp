@@ -1,0 +1,44 @@
+#include "runtime/tensor.h"
+
+#include <string.h>
+
+namespace onepack {
+
+Result<Tensor> Tensor::Over(const TensorLayout& layout, Span<uint8_t> data) {
+  ONEPACK_ASSIGN_OR_RETURN(const size_t needed, VerifiedSizeBytes(layout));
+  if (data.size() < needed) {
+    return Status::Error(StatusCode::kInvalidArgument, "%s needs %zu bytes, %zu are given",
+                         LayoutText(layout).c_str(), needed, data.size());
+  }
+  Tensor tensor;
+  tensor.scalar_type_ = layout.scalar_type;
+  tensor.bounds_ = layout.sizes.data();
+  tensor.dim_order_ = layout.dim_order;
+  tensor.data_ = data.data();
+  return tensor;
+}
+
+size_t Tensor::size_bytes() const {
+  // The bounds were verified not to overflow, and sizes never exceed them.
+  size_t bytes = ElementSize(scalar_type_);
+  for (const int32_t size : sizes()) bytes *= static_cast<size_t>(size);
+  return bytes;
+}
+
+Status Tensor::Resize(Span<const int32_t> sizes) {
+  const TensorLayout wanted{scalar_type_, sizes, dim_order_};
+  const TensorLayout bound{scalar_type_, bounds(), dim_order_};
+  bool fits = sizes.size() == rank();
+  for (size_t i = 0; fits && i < rank(); ++i) {
+    fits = sizes[i] >= 0 && (is_dynamic_ ? sizes[i] <= bounds_[i] : sizes[i] == bounds_[i]);
+  }
+  if (!fits) {
+    return Status::Error(StatusCode::kInvalidArgument, "%s given, %s%s expected",
+                         LayoutText(wanted).c_str(), is_dynamic_ ? "at most " : "",
+                         LayoutText(bound).c_str());
+  }
+  if (is_dynamic_ && rank() > 0) memcpy(sizes_, sizes.data(), rank() * sizeof(int32_t));
+  return Status::Ok();
+}
+
+}  // namespace onepack

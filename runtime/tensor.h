@@ -1,0 +1,64 @@
+// A tensor: bytes with an element type and a shape.
+//
+// Ownership: a view. The method that made it owns the bytes and the sizes; for a tensor that an application makes to
+//            pass as input, the application does.
+// Threads:   belongs to one thread at a time, like its method.
+// Shapes:    sizes may shrink from run to run, never past the bound the program planned memory for; the rank is fixed.
+
+#ifndef ONEPACK_RUNTIME_TENSOR_H_
+#define ONEPACK_RUNTIME_TENSOR_H_
+
+#include <assert.h>
+
+#include "base/result.h"
+#include "schema/tensor_layout.h"
+
+namespace onepack {
+
+class Tensor {
+ public:
+  Tensor() = default;
+
+  // A tensor of fixed sizes over bytes of the caller: `data` holds all of `layout`, which must stay unchanged too.
+  // Errors: those of VerifiedSizeBytes; fewer bytes than the layout needs.
+  static Result<Tensor> Over(const TensorLayout& layout, Span<uint8_t> data);
+
+  ScalarType scalar_type() const { return scalar_type_; }
+  size_t rank() const { return dim_order_.size(); }
+  // The sizes of now, at most the bounds.
+  Span<const int32_t> sizes() const { return {sizes_ != nullptr ? sizes_ : bounds_, rank()}; }
+  Span<const int32_t> bounds() const { return {bounds_, rank()}; }
+  Span<const uint8_t> dim_order() const { return dim_order_; }
+  TensorLayout layout() const { return {scalar_type_, sizes(), dim_order_}; }
+  bool is_dynamic() const { return is_dynamic_; }
+  // A constant of the program: its bytes may be mapped read-only and are shared.
+  bool is_constant() const { return is_constant_; }
+
+  // Bytes used by the sizes of now. `data` may be null only when there are none.
+  size_t size_bytes() const;
+  const uint8_t* data() const { return data_; }
+  // REQUIRES: !is_constant().
+  uint8_t* mutable_data() const {
+    assert(!is_constant_);
+    return data_;
+  }
+
+  // Sets the sizes of now; what the bytes mean afterwards is up to the caller.
+  // Errors: another rank; a size above its bound, or, for a tensor that is not dynamic, other than its bound.
+  Status Resize(Span<const int32_t> sizes);
+
+ private:
+  friend class MethodBuilder;
+
+  ScalarType scalar_type_ = ScalarType::kFloat;
+  bool is_dynamic_ = false;
+  bool is_constant_ = false;
+  int32_t* sizes_ = nullptr;         // of now; owned by the method; null: always the bounds
+  const int32_t* bounds_ = nullptr;  // as in the program
+  Span<const uint8_t> dim_order_;
+  uint8_t* data_ = nullptr;  // room for the bounds
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_RUNTIME_TENSOR_H_
