@@ -43,7 +43,11 @@ Result<FlatTensorHeader> LoadHeader(const DataSource& source) {
 
 Result<Ref<NamedDataMap>> OpenVerified(const Ref<DataSource>& source, const Allocator& allocator) {
   ONEPACK_ASSIGN_OR_RETURN(const FlatTensorHeader header, LoadHeader(*source));
-  ONEPACK_ASSIGN_OR_RETURN(const Buffer flatbuffer, source->Load(header.flatbuffer));
+  // From the file's first byte: that is where the root offset stands and what it counts from. Inside the file, so the
+  // sum does not overflow.
+  ONEPACK_ASSIGN_OR_RETURN(
+      const Buffer flatbuffer,
+      source->Load(Segment{0, header.flatbuffer.offset + header.flatbuffer.size}));
   ONEPACK_ASSIGN_OR_RETURN(const Ref<AlignedCopy> directory,
                            AlignedCopy::Of(flatbuffer.bytes, allocator));
   ONEPACK_ASSIGN_OR_RETURN(const wire::flat_tensor::FlatTensor* data,

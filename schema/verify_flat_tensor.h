@@ -18,7 +18,8 @@
 
 namespace onepack {
 
-// `flatbuffer` must be 16-byte aligned and must not change while the result is used.
+// `flatbuffer` is the file from its first byte to the end of the directory: the root offset stands in front of the
+// header. It must be 16-byte aligned and must not change while the result is used.
 Result<const wire::flat_tensor::FlatTensor*> VerifyFlatTensor(Bytes flatbuffer,
                                                               const FlatTensorHeader& header);
 

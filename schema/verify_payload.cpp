@@ -117,6 +117,11 @@ const XNNTensorValue& TensorOf(const XValue& value) {
   return quantized != nullptr ? *quantized->tensor_value() : *value.xvalue_union_as_XNNTensorValue();
 }
 
+Span<const uint32_t> DimsOf(const XNNTensorValue& tensor) {
+  if (tensor.dims() == nullptr) return {};
+  return {tensor.dims()->data(), tensor.dims()->size()};
+}
+
 size_t ConstantCount(const XNNGraph& graph) {
   const size_t offsets = CountOf(graph.constant_data());
   return offsets > 0 ? offsets : CountOf(graph.constant_buffer());

@@ -27,6 +27,9 @@ Result<const wire::xnnpack::XNNGraph*> VerifyPayload(Bytes flatbuffer, const Pay
 // The tensor in either kind of value.
 const wire::xnnpack::XNNTensorValue& TensorOf(const wire::xnnpack::XValue& value);
 
+// Empty for a scalar.
+Span<const uint32_t> DimsOf(const wire::xnnpack::XNNTensorValue& tensor);
+
 // How many constants there are, wherever this file keeps them. Index 0 stands for none.
 size_t ConstantCount(const wire::xnnpack::XNNGraph& graph);
 

@@ -1,0 +1,40 @@
+// One value of a graph as the node definers see it: its description, its XNNPACK id, and who made it.
+
+#ifndef ONEPACK_DELEGATE_GRAPH_VALUE_H_
+#define ONEPACK_DELEGATE_GRAPH_VALUE_H_
+
+#include <stdint.h>
+#include <xnnpack.h>
+
+#include <vector>
+
+#include "schema/verify_payload.h"
+#include "weight_cache/digest.h"
+
+namespace onepack {
+
+struct GraphValue {
+  const wire::xnnpack::XValue* wire = nullptr;
+  uint32_t xnn_id = XNN_INVALID_VALUE_ID;
+
+  // Of the raw bytes; null data for a value that is no constant.
+  const void* data = nullptr;
+  Digest content;
+  // Datatype, dims and quantization parameters, scales included.
+  Digest description;
+
+  // Something has written it: it is a constant or an input of the graph, or a node before produced it.
+  bool is_defined = false;
+  bool is_external_output = false;
+
+  const wire::xnnpack::XNNTensorValue& tensor() const { return TensorOf(*wire); }
+  wire::xnnpack::XNNDatatype datatype() const { return tensor().datatype(); }
+  bool is_constant() const { return data != nullptr; }
+  size_t rank() const { return tensor().num_dims(); }
+  // REQUIRES: i < rank().
+  size_t dim(size_t i) const { return DimsOf(tensor())[i]; }
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_DELEGATE_GRAPH_VALUE_H_

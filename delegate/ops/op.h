@@ -1,0 +1,70 @@
+// What the delegate knows of a type of node.
+//
+// To add one: write its definer in the file of its family, and give it a row in op_table.cpp.
+
+#ifndef ONEPACK_DELEGATE_OPS_OP_H_
+#define ONEPACK_DELEGATE_OPS_OP_H_
+
+#include <limits>
+#include <unordered_map>
+#include <vector>
+
+#include "base/status.h"
+#include "delegate/graph_value.h"
+#include "weight_cache/pack_key.h"
+
+namespace onepack {
+
+// The values of a node, by the ids of the file.
+struct Operands {
+  std::vector<uint32_t> inputs;   // optional ones that are absent are left out
+  std::vector<uint32_t> outputs;
+  // Those of the inputs that, if they are constants, XNNPACK packs and never reads again.
+  std::vector<uint32_t> packed;
+};
+
+// A weight that XNNPACK will pack, with what its key must say.
+struct PackedOperand {
+  const void* kernel;
+  const void* bias;  // null for none
+  WeightIdentity identity;
+};
+
+// Where definers find values and leave their results.
+struct NodeContext {
+  xnn_subgraph_t subgraph;
+  // Complete, and every operand of the node at hand is in it.
+  const std::unordered_map<uint32_t, GraphValue>& values;
+  std::vector<PackedOperand>& packed_operands;
+
+  // REQUIRES: `id` is an operand of the node.
+  const GraphValue& value(uint32_t id) const { return values.at(id); }
+};
+
+// The node's clamp; infinite where the file has none.
+struct Clamp {
+  float min = -std::numeric_limits<float>::infinity();
+  float max = std::numeric_limits<float>::infinity();
+};
+Clamp ClampOf(const wire::xnnpack::XNode& node);
+
+struct Op {
+  wire::xnnpack::XNodeUnion type;
+  // Whether output dims are always input dims, or 1s that were broadcast; see ShapePattern in executor.h.
+  bool keeps_dims;
+  // Inputs of other sizes than the output are repeated along the dims where they have size 1.
+  bool broadcasts;
+  Operands (*operands)(const wire::xnnpack::XNode& node);
+  // Adds the node to the subgraph. The operands are defined; shapes and parameters are the definer's to check.
+  Status (*define)(const NodeContext& context, const wire::xnnpack::XNode& node);
+};
+
+// Null for a type that is not supported.
+const Op* FindOp(wire::xnnpack::XNodeUnion type);
+
+// "XNNFullyConnected"; "unknown" for a number that names no type.
+const char* NodeTypeName(wire::xnnpack::XNodeUnion type);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_DELEGATE_OPS_OP_H_

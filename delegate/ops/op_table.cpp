@@ -1,0 +1,43 @@
+#include "delegate/ops/families.h"
+#include "delegate/ops/op.h"
+
+namespace onepack {
+namespace {
+
+using wire::xnnpack::XNodeUnion;
+
+//   type                            keeps_dims  broadcasts  operands               define
+constexpr Op kOps[] = {
+    {XNodeUnion::XNNAdd,             true,  true,  BinaryOperands,         DefineBinary},
+    {XNodeUnion::XNNSubtract,        true,  true,  BinaryOperands,         DefineBinary},
+    {XNodeUnion::XNNMultiply,        true,  true,  BinaryOperands,         DefineBinary},
+    {XNodeUnion::XNNConvert,         true,  false, UnaryOperands,          DefineUnary},
+    {XNodeUnion::XNNSigmoid,         true,  false, UnaryOperands,          DefineUnary},
+    {XNodeUnion::XNNFullyConnected,  true,  false, FullyConnectedOperands, DefineFullyConnected},
+};
+
+}  // namespace
+
+const Op* FindOp(XNodeUnion type) {
+  for (const Op& op : kOps) {
+    if (op.type == type) return &op;
+  }
+  return nullptr;
+}
+
+const char* NodeTypeName(XNodeUnion type) {
+  return type >= XNodeUnion::MIN && type <= XNodeUnion::MAX
+             ? wire::xnnpack::EnumNameXNodeUnion(type)
+             : "unknown";
+}
+
+Clamp ClampOf(const wire::xnnpack::XNode& node) {
+  Clamp clamp;
+  if (node.output_min_max() != nullptr) {
+    clamp.min = node.output_min_max()->output_min();
+    clamp.max = node.output_min_max()->output_max();
+  }
+  return clamp;
+}
+
+}  // namespace onepack

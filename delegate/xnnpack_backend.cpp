@@ -1,0 +1,38 @@
+#include "delegate/xnnpack_backend.h"
+
+#include <new>
+
+#include "delegate/method_session.h"
+#include "delegate/xnn_handles.h"
+
+namespace onepack {
+namespace {
+
+class XnnpackBackend final : public Backend {
+ public:
+  explicit XnnpackBackend(const XnnpackBackendOptions& options) : options_(options) {}
+
+  const char* name() const override { return "XnnpackBackend"; }
+
+  Result<Ref<BackendSession>> OpenSession() override try {
+    // A method that shares nothing packs in the same way, into a cache of its own.
+    return MethodSession::Open(
+        options_.weight_cache ? options_.weight_cache : WeightCache::Create(), options_.threadpool);
+  } catch (const std::bad_alloc&) {
+    return Status::Error(StatusCode::kResourceExhausted, "out of memory while opening a session");
+  }
+
+ private:
+  const XnnpackBackendOptions options_;
+};
+
+}  // namespace
+
+Result<Ref<Backend>> CreateXnnpackBackend(const XnnpackBackendOptions& options) {
+  ONEPACK_RETURN_IF_XNN_ERROR(xnn_initialize(nullptr), "initializing XNNPACK");
+  ONEPACK_ASSIGN_OR_RETURN(Ref<XnnpackBackend> backend,
+                           MakeRef<XnnpackBackend>(HeapAllocator(), options));
+  return Ref<Backend>(backend);
+}
+
+}  // namespace onepack

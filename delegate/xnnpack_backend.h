@@ -1,0 +1,35 @@
+// The backend that runs XNNPACK delegates, with packed weights shared across programs.
+//
+// Ownership: the backend keeps the cache; the application keeps the thread pool until every method that was loaded with
+//            it is gone.
+// Threads:   load methods from any number of threads. Methods run in parallel; two that use one pool take turns, one
+//            parallel region at a time. Running takes no lock of ours.
+// Errors:    a payload that is damaged or asks for what XNNPACK cannot do is refused at load, naming the node.
+
+#ifndef ONEPACK_DELEGATE_XNNPACK_BACKEND_H_
+#define ONEPACK_DELEGATE_XNNPACK_BACKEND_H_
+
+#include <memory>
+
+#include "base/ref.h"
+#include "base/result.h"
+#include "runtime/backend.h"
+#include "weight_cache/weight_cache.h"
+
+struct pthreadpool;
+
+namespace onepack {
+
+struct XnnpackBackendOptions {
+  // Give the same cache to every program that shall share weights. Null: every method packs for itself.
+  std::shared_ptr<WeightCache> weight_cache;
+  // Null: the calling thread does all the work.
+  pthreadpool* threadpool = nullptr;
+};
+
+// Initializes XNNPACK. The backend's name is "XnnpackBackend", as in the programs.
+Result<Ref<Backend>> CreateXnnpackBackend(const XnnpackBackendOptions& options);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_DELEGATE_XNNPACK_BACKEND_H_

@@ -1,0 +1,58 @@
+// SHA-256 over parts: the name of anything that must be equal for packed weights to be equal.
+//
+// Two equal digests mean equal parts, in number, length and bytes: each part is preceded by its length, so that
+// ("ab", "c") and ("a", "bc") differ.
+
+#ifndef ONEPACK_WEIGHT_CACHE_DIGEST_H_
+#define ONEPACK_WEIGHT_CACHE_DIGEST_H_
+
+#include <stdint.h>
+#include <string.h>
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "base/span.h"
+
+namespace onepack {
+
+struct Digest {
+  std::array<uint8_t, 32> bytes{};
+
+  bool operator==(const Digest& other) const { return bytes == other.bytes; }
+  bool operator!=(const Digest& other) const { return bytes != other.bytes; }
+};
+
+// Collects parts in memory: for descriptions and scales, not for weights.
+class DigestBuilder {
+ public:
+  // `purpose` keeps digests of different kinds apart.
+  explicit DigestBuilder(std::string_view purpose) {
+    AddBytes({reinterpret_cast<const uint8_t*>(purpose.data()), purpose.size()});
+  }
+
+  DigestBuilder& AddBytes(Bytes part);
+  DigestBuilder& Add(const Digest& digest) {
+    return AddBytes({digest.bytes.data(), digest.bytes.size()});
+  }
+  // Numbers by their bit patterns: -0.0f and 0.0f differ, a NaN equals itself.
+  template <typename T>
+  DigestBuilder& Add(T number) {
+    static_assert(std::is_arithmetic_v<T> || std::is_enum_v<T>);
+    uint8_t part[sizeof(T)];
+    memcpy(part, &number, sizeof(T));
+    return AddBytes({part, sizeof(T)});
+  }
+
+  // Should the library fail to hash, the result equals no other digest: weights are then packed apart, never mixed up.
+  Digest Finish() const;
+
+ private:
+  std::string parts_;
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_WEIGHT_CACHE_DIGEST_H_

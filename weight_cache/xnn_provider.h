@@ -1,0 +1,90 @@
+// XNNPACK's weights cache provider interface, on top of a WeightCache, for one graph.
+//
+// XNNPACK calls back while it creates a runtime (look up, reserve, insert) and whenever it reshapes or sets one up
+// (offset to address). Its look-up key is pointers and an XOR of sizes, which does not tell all weights apart, so the
+// owner says first what each pointer means:
+//
+//     provider.Describe(kernel, bias, identity);   for every weight of the graph
+//     provider.BeginBuild();
+//     xnn_create_runtime_v4(..., provider.handle(), ...);
+//     provider.EndBuild();                         afterwards the table never changes; no lock, no cache
+//
+// An `offset` is an index in this provider's own table of addresses. Where one pair of pointers was described twice with
+// different meanings, or not at all, the weight is packed for this graph alone: never shared, never wrong.
+//
+// Ownership: pins everything in its table; must outlive the runtime. Not movable: XNNPACK holds its address.
+// Threads:   one thread at a time, but the callbacks of a built provider only read.
+// Errors:    what goes wrong inside a callback is kept and returned by EndBuild.
+
+#ifndef ONEPACK_WEIGHT_CACHE_XNN_PROVIDER_H_
+#define ONEPACK_WEIGHT_CACHE_XNN_PROVIDER_H_
+
+#include <xnnpack.h>
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "weight_cache/pack_transaction.h"
+#include "weight_cache/weight_cache.h"
+
+namespace onepack {
+
+class XnnProvider {
+ public:
+  explicit XnnProvider(std::shared_ptr<WeightCache> cache);
+  XnnProvider(const XnnProvider&) = delete;
+  XnnProvider& operator=(const XnnProvider&) = delete;
+
+  // Forgets earlier descriptions: pointers may mean something else in the next build.
+  void ClearDescriptions() { meanings_.clear(); }
+  void Describe(const void* kernel, const void* bias, const WeightIdentity& identity);
+
+  // May be called again to create the runtime anew, after the old one was deleted: weights found or shared before are
+  // found without asking the cache.
+  void BeginBuild();
+  Status EndBuild();
+
+  xnn_weights_cache_t handle() { return &provider_; }
+
+ private:
+  using Pointers = std::pair<const void*, const void*>;
+
+  static XnnProvider& Of(void* context) { return *static_cast<XnnProvider*>(context); }
+  size_t LookUp(const xnn_weights_cache_look_up_key& key) noexcept;
+  void* ReserveSpace(size_t size) noexcept;
+  size_t LookUpOrInsert(const xnn_weights_cache_look_up_key& key, const void* packed) noexcept;
+
+  // Null for pointers that mean nothing known, or two things.
+  std::optional<PackKey> KeyOf(const xnn_weights_cache_look_up_key& key) const;
+  size_t Insert(const std::optional<PackKey>& key);
+  size_t AddToTable(Bytes bytes);
+  void Fail(StatusCode code, const char* what);
+
+  const std::shared_ptr<WeightCache> cache_;
+  xnn_weights_cache_provider provider_{};
+
+  // What the pointers of the graph mean; nullopt for two different things.
+  std::map<Pointers, std::optional<WeightIdentity>> meanings_;
+
+  // While building.
+  std::optional<PackTransaction> transaction_;
+  Status status_;
+
+  // table_[offset] is the address of packed bytes that a pin below keeps.
+  std::vector<const void*> table_;
+  std::unordered_map<PackKey, PackedWeight, PackKeyHash> pins_;
+  std::vector<PackedWeight> private_pins_;
+};
+
+// Names the code that packs: the XNNPACK build, and the CPU features and core type it chooses kernels from. The same for
+// the whole life of a process.
+const Digest& LayoutFingerprint();
+
+}  // namespace onepack
+
+#endif  // ONEPACK_WEIGHT_CACHE_XNN_PROVIDER_H_
