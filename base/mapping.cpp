@@ -69,6 +69,14 @@ Result<Mapping> Mapping::OfFile(const char* path, FileIdentity* identity) {
   return mapping;
 }
 
+void Mapping::Discard(size_t offset, size_t size) const {
+  const size_t page = PageSize();
+  const size_t first = (offset + page - 1) / page * page;
+  const size_t last = (offset + size) / page * page;
+  // Only ever a wish: pages that stay cost memory and nothing else.
+  if (first < last) madvise(data_ + first, last - first, MADV_DONTNEED);
+}
+
 Result<Mapping> Mapping::OfZeros(size_t size) {
   Mapping mapping;
   if (size == 0) return mapping;

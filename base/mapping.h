@@ -29,6 +29,10 @@ class Mapping {
   // XNNPACK may read this far past the end of what it is given (XNN_EXTRA_BYTES).
   static constexpr size_t kReadablePadding = 16;
 
+  // Gives the memory behind the whole pages in [offset, offset + size) back to the system. A file's bytes come back
+  // when they are read again; of an anonymous mapping, zeros do. REQUIRES: the range lies inside.
+  void Discard(size_t offset, size_t size) const;
+
   uint8_t* data() const { return data_; }
   size_t size() const { return size_; }
   Bytes bytes() const { return Bytes(data_, size_); }

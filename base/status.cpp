@@ -27,6 +27,8 @@ const char* StatusCodeName(StatusCode code) {
       return "input/output error";
     case StatusCode::kFailedPrecondition:
       return "failed precondition";
+    case StatusCode::kCancelled:
+      return "cancelled";
     case StatusCode::kInternal:
       return "internal error";
   }

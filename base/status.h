@@ -25,6 +25,7 @@ enum class StatusCode : uint8_t {
   kResourceExhausted,   // no memory, no address space: retry later
   kIoError,             // the operating system refused a read or a mapping
   kFailedPrecondition,  // called in the wrong state
+  kCancelled,           // the application's own callback said stop
   kInternal,            // a defect of ours, or of XNNPACK
 };
 

@@ -2,6 +2,8 @@
 
 #include <new>
 
+#include "delegate/quantization.h"
+
 namespace onepack {
 namespace {
 
@@ -43,42 +45,60 @@ bool StorageDimsEqual(const Tensor& tensor, const std::vector<size_t>& dims) {
 }  // namespace
 
 Result<Ref<Delegate>> Executor::Create(Ref<MethodSession> session,
-                                       std::shared_ptr<const Payload> payload) {
+                                       std::shared_ptr<const Payload> payload,
+                                       const RawWeights::ServedCallback& on_served) {
   ONEPACK_ASSIGN_OR_RETURN(
       Ref<Executor> executor,
       MakeRef<Executor>(HeapAllocator(), std::move(session), std::move(payload)));
-  ONEPACK_RETURN_IF_ERROR(executor->BuildRuntime());
+  ONEPACK_RETURN_IF_ERROR(executor->BuildRuntime(on_served));
   return Ref<Delegate>(executor);
 }
 
-Status Executor::BuildRuntime() {
+Status Executor::BuildRuntime(const RawWeights::ServedCallback& on_served) {
+  bool was_surprised = false;
+  Status status = TryBuildRuntime(on_served, /*trust_cache=*/true, &was_surprised);
+  if (!was_surprised) return status;
+  // What was served the first time is pinned and found again, and not to be counted twice.
+  return TryBuildRuntime(nullptr, /*trust_cache=*/false, &was_surprised);
+}
+
+Status Executor::TryBuildRuntime(const RawWeights::ServedCallback& on_served, bool trust_cache,
+                                 bool* was_surprised) {
   // The old runtime first: it uses the provider's table and the constants.
   runtime_.reset();
   is_shaped_ = false;
   is_set_up_ = false;
-  ONEPACK_ASSIGN_OR_RETURN(graph_, BuildGraph(*payload_));
+  WeightCache& cache = *session_->cache();
+  RawWeights raw_weights(cache.options().record_hashes ? &cache.contents() : nullptr, on_served);
+  ONEPACK_ASSIGN_OR_RETURN(BuiltGraph graph,
+                           BuildGraph(*payload_, GraphOptions{cache, raw_weights, trust_cache}));
+  Status status = CreateRuntime(graph, raw_weights);
+  *was_surprised = raw_weights.was_surprised();
+  ONEPACK_RETURN_IF_ERROR(std::move(status));
+  graph_ = std::move(graph.parts);
   bindings_.clear();
   for (const ExternalValue& external : graph_.externals) {
     bindings_.push_back(Binding{external, {}, nullptr});
   }
+  epoch_ = session_->epoch();
+  return Status::Ok();
+}
+
+Status Executor::CreateRuntime(BuiltGraph& graph, RawWeights& raw_weights) {
   provider_.ClearDescriptions();
-  for (const PackedOperand& operand : graph_.packed_operands) {
-    provider_.Describe(operand.kernel, operand.bias, operand.identity);
+  for (DescribedWeight& weight : graph.weights) {
+    provider_.Describe(weight.kernel, weight.bias, std::move(weight.description));
   }
-  provider_.BeginBuild();
+  provider_.BeginBuild(&raw_weights);
   xnn_runtime_t runtime = nullptr;
   const xnn_status status =
-      xnn_create_runtime_v4(graph_.subgraph.get(), provider_.handle(), session_->workspace(),
+      xnn_create_runtime_v4(graph.subgraph.get(), provider_.handle(), session_->workspace(),
                             session_->threadpool(), 0, &runtime);
   XnnRuntime created(runtime);
+  // The provider knows better than XNNPACK why it could not serve.
   ONEPACK_RETURN_IF_ERROR(provider_.EndBuild());
   ONEPACK_RETURN_IF_XNN_ERROR(status, "creating a runtime");
   runtime_ = std::move(created);
-  epoch_ = session_->epoch();
-  graph_.subgraph.reset();
-  graph_.packed_once.clear();
-  graph_.packed_operands.clear();
-  graph_.scales = ScaleStorage();
   return Status::Ok();
 }
 
@@ -89,12 +109,14 @@ Status Executor::Execute(Span<Value* const> arguments) try {
 }
 
 Status Executor::ExecuteBound(Span<Value* const> arguments) {
-  if (runtime_ == nullptr || epoch_ != session_->epoch()) ONEPACK_RETURN_IF_ERROR(BuildRuntime());
+  if (runtime_ == nullptr || epoch_ != session_->epoch()) {
+    ONEPACK_RETURN_IF_ERROR(BuildRuntime(nullptr));
+  }
   ONEPACK_RETURN_IF_ERROR(CheckArguments(arguments));
   if (UpdateInputDims(arguments) || !is_shaped_) {
     ShapePattern pattern = CurrentPattern();
     if (is_shaped_ && pattern != pattern_) {
-      ONEPACK_RETURN_IF_ERROR(BuildRuntime());
+      ONEPACK_RETURN_IF_ERROR(BuildRuntime(nullptr));
       UpdateInputDims(arguments);
     }
     pattern_ = std::move(pattern);

@@ -36,8 +36,10 @@ using ShapePattern = std::vector<size_t>;
 
 class Executor final : public Delegate {
  public:
+  // `on_served` is called while this runs. May throw std::bad_alloc.
   static Result<Ref<Delegate>> Create(Ref<MethodSession> session,
-                                      std::shared_ptr<const Payload> payload);
+                                      std::shared_ptr<const Payload> payload,
+                                      const RawWeights::ServedCallback& on_served);
 
   Status Execute(Span<Value* const> arguments) override;
 
@@ -55,7 +57,10 @@ class Executor final : public Delegate {
     void* data = nullptr;
   };
 
-  Status BuildRuntime();
+  Status BuildRuntime(const RawWeights::ServedCallback& on_served);
+  Status TryBuildRuntime(const RawWeights::ServedCallback& on_served, bool trust_cache,
+                         bool* was_surprised);
+  Status CreateRuntime(BuiltGraph& graph, RawWeights& raw_weights);
   Status ExecuteBound(Span<Value* const> arguments);
   Status CheckArguments(Span<Value* const> arguments) const;
   Status CheckArgument(const Value* argument, const Binding& binding) const;
@@ -73,7 +78,7 @@ class Executor final : public Delegate {
   const std::shared_ptr<const Payload> payload_;
   // Outlives the runtime, which holds its address.
   XnnProvider provider_;
-  BuiltGraph graph_;  // without what only creation needs
+  GraphParts graph_;
   std::vector<Binding> bindings_;
   ShapePattern pattern_;  // that the runtime's memory was planned for
 

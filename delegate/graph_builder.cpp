@@ -2,7 +2,11 @@
 
 #include <string.h>
 
+#include <unordered_map>
+#include <unordered_set>
+
 #include "base/mapping.h"
+#include "delegate/quantization.h"
 #include "schema/verify_text.h"
 
 namespace onepack {
@@ -15,48 +19,74 @@ using wire::xnnpack::XValue;
 
 class GraphBuilder {
  public:
-  explicit GraphBuilder(const Payload& payload) : payload_(payload), graph_(payload.graph()) {}
+  GraphBuilder(const Payload& payload, const GraphOptions& options)
+      : payload_(payload), graph_(payload.graph()), options_(options) {}
 
+  // In this order: each step uses what the ones before it found.
   Result<BuiltGraph> Build() {
     ONEPACK_RETURN_IF_ERROR(CreateSubgraph());
-    ONEPACK_RETURN_IF_ERROR(FindPackedOnly());
-    for (size_t i = 0; i < CountOf(graph_.xvalues()); ++i) {
-      Status status = AddValue(*graph_.xvalues()->Get(static_cast<uint32_t>(i)));
-      if (!status.ok()) return std::move(status).WithContext("graph value %zu", i);
-    }
+    ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::ScanNode));
+    ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::DescribeWireValue));
+    ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::IdentifyNode));
+    FindInCache();
+    ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::DefineWireValue));
+    ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::DefineNode));
+    ONEPACK_RETURN_IF_ERROR(CheckOutputs());
+    DescribeWeights();
+    return std::move(built_);
+  }
+
+ private:
+  template <typename Step>
+  Status ForEachNode(Step step) {
     for (size_t i = 0; i < CountOf(graph_.xnodes()); ++i) {
       const XNode& node = *graph_.xnodes()->Get(static_cast<uint32_t>(i));
-      Status status = AddNode(node);
+      Status status = (this->*step)(node);
       if (!status.ok()) {
         return std::move(status).WithContext("graph node %zu (%s)", i,
                                              NodeTypeName(node.xnode_union_type()));
       }
     }
-    ONEPACK_RETURN_IF_ERROR(CheckOutputs());
-    return std::move(built_);
+    return Status::Ok();
+  }
+  template <typename Step>
+  Status ForEachValue(Step step) {
+    for (size_t i = 0; i < CountOf(graph_.xvalues()); ++i) {
+      Status status = (this->*step)(*graph_.xvalues()->Get(static_cast<uint32_t>(i)));
+      if (!status.ok()) return std::move(status).WithContext("graph value %zu", i);
+    }
+    return Status::Ok();
   }
 
- private:
   Status CreateSubgraph();
-  Status FindPackedOnly();
-  Status AddValue(const XValue& wire);
-  Status AddConstant(GraphValue& value);
+  Status ScanNode(const XNode& node);
+  Status DescribeWireValue(const XValue& wire);
+  Status CheckConstant(const XNNTensorValue& tensor) const;
   Status AddExternal(GraphValue& value);
-  Status AddNode(const XNode& node);
-  Status CheckOperands(const Operands& operands);
+  Status IdentifyNode(const XNode& node);
+  void FindInCache();
+  Status DefineWireValue(const XValue& wire);
+  Status PlaceConstant(GraphValue& value);
+  Status DefineNode(const XNode& node);
+  Status CheckOrder(const Operands& operands) const;
   Status CheckOutputs() const;
+  void DescribeWeights();
+  uint32_t ScaleIndexOf(const GraphValue& value) const;
 
   const Payload& payload_;
   const XNNGraph& graph_;
+  const GraphOptions& options_;
   BuiltGraph built_;
   std::unordered_map<uint32_t, GraphValue> values_;  // by id_out
-  std::unordered_set<uint32_t> packed_;              // read as packed operand by some node
-  std::unordered_set<uint32_t> in_place_;            // read in another way by some node
+  std::unordered_set<uint32_t> in_place_;            // read otherwise than by packing
   std::unordered_set<uint32_t> external_ids_;
+  std::vector<PackedUse> uses_;
+  std::vector<bool> is_expected_hit_;          // parallel to uses_
+  std::unordered_set<uint32_t> with_ones_;     // kernels whose scales need not be read
 };
 
 Status GraphBuilder::CreateSubgraph() {
-  built_.external_count = graph_.num_externs();
+  built_.parts.external_count = graph_.num_externs();
   // XNNPACK allocates that many values at once; more than there are in the file means nothing.
   if (graph_.num_externs() > CountOf(graph_.xvalues())) {
     return Status::Error(StatusCode::kInvalidFile, "%u external values among %zu values",
@@ -69,79 +99,56 @@ Status GraphBuilder::CreateSubgraph() {
   return Status::Ok();
 }
 
-Status GraphBuilder::FindPackedOnly() {
-  for (size_t i = 0; i < CountOf(graph_.xnodes()); ++i) {
-    const XNode& node = *graph_.xnodes()->Get(static_cast<uint32_t>(i));
-    const Op* op = FindOp(node.xnode_union_type());
-    if (op == nullptr) {
-      return Status::Error(StatusCode::kUnsupported, "graph node %zu: %s is not supported", i,
-                           NodeTypeName(node.xnode_union_type()));
-    }
-    const Operands operands = op->operands(node);
-    const std::unordered_set<uint32_t> packed(operands.packed.begin(), operands.packed.end());
-    packed_.insert(packed.begin(), packed.end());
-    for (const uint32_t id : operands.inputs) {
-      if (packed.count(id) == 0) in_place_.insert(id);
-    }
+Status GraphBuilder::ScanNode(const XNode& node) {
+  const Op* op = FindOp(node.xnode_union_type());
+  if (op == nullptr) return Status::Error(StatusCode::kUnsupported, "it is not supported");
+  const Operands operands = op->operands(node);
+  const std::unordered_set<uint32_t> packed(operands.packed.begin(), operands.packed.end());
+  for (const uint32_t id : operands.inputs) {
+    if (packed.count(id) == 0) in_place_.insert(id);
   }
   return Status::Ok();
 }
 
-Status GraphBuilder::AddValue(const XValue& wire) {
+Status GraphBuilder::DescribeWireValue(const XValue& wire) {
   GraphValue value;
   value.wire = &wire;
   const XNNTensorValue& tensor = value.tensor();
-  if (tensor.constant_buffer_idx() != 0) ONEPACK_RETURN_IF_ERROR(AddConstant(value));
+  ONEPACK_ASSIGN_OR_RETURN(value.description, DescribeValue(payload_, value));
+  if (value.is_constant()) {
+    ONEPACK_RETURN_IF_ERROR(CheckConstant(tensor));
+    value.content = payload_.content(value.constant_index())->id();
+    value.is_defined = true;
+  }
   if (tensor.external_id() != XNN_INVALID_VALUE_ID) {
     ONEPACK_RETURN_IF_ERROR(AddExternal(value));
   } else if (tensor.flags() != 0) {
     return Status::Error(StatusCode::kInvalidFile, "flags 0x%x on an internal value", tensor.flags());
   }
-  ONEPACK_RETURN_IF_ERROR(
-      DefineValue({built_.subgraph.get(), payload_, built_.scales}, value));
   if (!values_.try_emplace(tensor.id_out(), value).second) {
     return Status::Error(StatusCode::kInvalidFile, "a second value with id %u", tensor.id_out());
   }
   return Status::Ok();
 }
 
-Status GraphBuilder::AddConstant(GraphValue& value) {
-  const XNNTensorValue& tensor = value.tensor();
+Status GraphBuilder::CheckConstant(const XNNTensorValue& tensor) const {
   const Constant& constant = payload_.constant(tensor.constant_buffer_idx());
   ONEPACK_ASSIGN_OR_RETURN(const size_t expected, ConstantSizeBytes(tensor));
-  if (constant.segment.size != expected) {
-    return Status::Error(StatusCode::kMismatch, "%s: %llu bytes found, %zu expected (%s)",
-                         constant.place.c_str(),
-                         static_cast<unsigned long long>(constant.segment.size), expected,
-                         DatatypeName(tensor.datatype()));
-  }
-  ONEPACK_ASSIGN_OR_RETURN(Buffer buffer, constant.Load());
-  value.content = constant.identity;
-  value.is_defined = true;
-  const bool is_read_in_place = in_place_.count(tensor.id_out()) > 0;
-  const bool is_aligned = reinterpret_cast<uintptr_t>(buffer.bytes.data()) % sizeof(float) == 0;
-  const bool is_padded = buffer.readable_padding >= Mapping::kReadablePadding;
-  if (!is_aligned || (is_read_in_place && !is_padded)) {
-    std::vector<uint8_t>& copy = built_.in_place_copies.emplace_back(
-        buffer.bytes.size() + Mapping::kReadablePadding);
-    memcpy(copy.data(), buffer.bytes.data(), buffer.bytes.size());
-    value.data = copy.data();
-    return Status::Ok();
-  }
-  value.data = buffer.bytes.data();
-  (is_read_in_place ? built_.in_place : built_.packed_once).push_back(std::move(buffer));
-  return Status::Ok();
+  if (constant.size() == expected) return Status::Ok();
+  return Status::Error(StatusCode::kMismatch, "%s: %llu bytes found, %zu expected (%s)",
+                       constant.place(), static_cast<unsigned long long>(constant.size()), expected,
+                       DatatypeName(tensor.datatype()));
 }
 
 Status GraphBuilder::AddExternal(GraphValue& value) {
   const XNNTensorValue& tensor = value.tensor();
   const bool is_input = tensor.flags() == XNN_VALUE_FLAG_EXTERNAL_INPUT;
   value.is_external_output = tensor.flags() == XNN_VALUE_FLAG_EXTERNAL_OUTPUT;
-  if (tensor.external_id() >= built_.external_count || value.is_constant() ||
+  if (tensor.external_id() >= built_.parts.external_count || value.is_constant() ||
       (!is_input && !value.is_external_output)) {
     return Status::Error(StatusCode::kInvalidFile,
                          "external id %u of %u with flags 0x%x%s: an input (1) or an output (2) expected",
-                         tensor.external_id(), built_.external_count, tensor.flags(),
+                         tensor.external_id(), built_.parts.external_count, tensor.flags(),
                          value.is_constant() ? ", a constant too" : "");
   }
   if (!external_ids_.insert(tensor.external_id()).second) {
@@ -154,36 +161,100 @@ Status GraphBuilder::AddExternal(GraphValue& value) {
   external.is_output = value.is_external_output;
   external.datatype = tensor.datatype();
   for (const uint32_t size : DimsOf(tensor)) external.dims.push_back(size);
-  built_.externals.push_back(std::move(external));
+  built_.parts.externals.push_back(std::move(external));
   return Status::Ok();
 }
 
-Status GraphBuilder::AddNode(const XNode& node) {
+Status GraphBuilder::IdentifyNode(const XNode& node) {
   const Op& op = *FindOp(node.xnode_union_type());
   const Operands operands = op.operands(node);
-  ONEPACK_RETURN_IF_ERROR(CheckOperands(operands));
-  ONEPACK_RETURN_IF_ERROR(
-      op.define({built_.subgraph.get(), values_, built_.packed_operands}, node));
-  for (const uint32_t id : operands.outputs) values_.at(id).is_defined = true;
-  built_.has_broadcasts |= op.broadcasts;
-  built_.computes_dims |= !op.keeps_dims;
+  for (const auto* ids : {&operands.inputs, &operands.outputs}) {
+    for (const uint32_t id : *ids) {
+      if (values_.count(id) > 0) continue;
+      return Status::Error(StatusCode::kInvalidFile, "value %u does not exist", id);
+    }
+  }
+  if (op.identify == nullptr) return Status::Ok();
+  std::optional<PackedUse> use = op.identify({built_.subgraph.get(), values_}, node);
+  if (use) uses_.push_back(std::move(*use));
   return Status::Ok();
 }
 
-Status GraphBuilder::CheckOperands(const Operands& operands) {
+// The scales of a kernel need not be read when the cache has every weight that the kernel is part of. The cache is asked
+// without XNNPACK's seed, which nobody but XNNPACK knows: should it want another one after all, RawWeights notices, and
+// the graph is built again from what was read.
+void GraphBuilder::FindInCache() {
+  std::unordered_set<uint32_t> missing;
+  for (const PackedUse& use : uses_) {
+    std::vector<PackedWeight> found;
+    if (options_.trust_cache) found = options_.cache.PinAll(use.identity, LayoutFingerprint());
+    is_expected_hit_.push_back(!found.empty());
+    if (found.empty()) missing.insert(use.kernel_id);
+    for (PackedWeight& pin : found) built_.expected_hits.push_back(std::move(pin));
+  }
+  for (size_t i = 0; i < uses_.size(); ++i) {
+    const uint32_t id = uses_[i].kernel_id;
+    is_expected_hit_[i] = missing.count(id) == 0 && in_place_.count(id) == 0;
+    if (is_expected_hit_[i]) with_ones_.insert(id);
+  }
+}
+
+Status GraphBuilder::DefineWireValue(const XValue& wire) {
+  GraphValue& value = values_.at(TensorOf(wire).id_out());
+  if (value.is_constant()) ONEPACK_RETURN_IF_ERROR(PlaceConstant(value));
+  const bool with_ones = with_ones_.count(value.tensor().id_out()) > 0;
+  ONEPACK_RETURN_IF_ERROR(
+      DefineValue(built_.subgraph.get(), payload_, with_ones, built_.scales, value));
+  // XNNPACK has looked at the scales and will not do so again before it packs the weight.
+  const uint32_t scale_index = ScaleIndexOf(value);
+  if (scale_index != 0 && !with_ones) {
+    const Constant& scales = payload_.constant(scale_index);
+    scales.source().Discard(scales.segment());
+  }
+  return Status::Ok();
+}
+
+Status GraphBuilder::PlaceConstant(GraphValue& value) {
+  if (in_place_.count(value.tensor().id_out()) == 0) {
+    ONEPACK_ASSIGN_OR_RETURN(value.data,
+                             options_.raw_weights.Place(payload_, value.constant_index()));
+    return Status::Ok();
+  }
+  ONEPACK_ASSIGN_OR_RETURN(Buffer buffer, payload_.constant(value.constant_index()).Load());
+  const bool is_aligned = reinterpret_cast<uintptr_t>(buffer.bytes.data()) % alignof(float) == 0;
+  if (is_aligned && buffer.readable_padding >= Mapping::kReadablePadding) {
+    value.data = buffer.bytes.data();
+    built_.parts.in_place.push_back(std::move(buffer));
+    return Status::Ok();
+  }
+  std::vector<uint8_t>& copy = built_.parts.in_place_copies.emplace_back(
+      buffer.bytes.size() + Mapping::kReadablePadding);
+  memcpy(copy.data(), buffer.bytes.data(), buffer.bytes.size());
+  value.data = copy.data();
+  return Status::Ok();
+}
+
+Status GraphBuilder::DefineNode(const XNode& node) {
+  const Op& op = *FindOp(node.xnode_union_type());
+  const Operands operands = op.operands(node);
+  ONEPACK_RETURN_IF_ERROR(CheckOrder(operands));
+  ONEPACK_RETURN_IF_ERROR(op.define({built_.subgraph.get(), values_}, node));
+  for (const uint32_t id : operands.outputs) values_.at(id).is_defined = true;
+  built_.parts.has_broadcasts |= op.broadcasts;
+  built_.parts.computes_dims |= !op.keeps_dims;
+  return Status::Ok();
+}
+
+Status GraphBuilder::CheckOrder(const Operands& operands) const {
   for (const uint32_t id : operands.inputs) {
-    const auto found = values_.find(id);
-    if (found == values_.end() || !found->second.is_defined) {
-      return Status::Error(StatusCode::kInvalidFile, "it reads value %u, which %s", id,
-                           found == values_.end() ? "does not exist" : "nothing has written yet");
-    }
+    if (values_.at(id).is_defined) continue;
+    return Status::Error(StatusCode::kInvalidFile, "it reads value %u, which nothing has written yet",
+                         id);
   }
   for (const uint32_t id : operands.outputs) {
-    const auto found = values_.find(id);
-    if (found == values_.end() || found->second.is_defined) {
-      return Status::Error(StatusCode::kInvalidFile, "it writes value %u, which %s", id,
-                           found == values_.end() ? "does not exist" : "has its content already");
-    }
+    if (!values_.at(id).is_defined) continue;
+    return Status::Error(StatusCode::kInvalidFile, "it writes value %u, which has its content already",
+                         id);
   }
   return Status::Ok();
 }
@@ -197,8 +268,65 @@ Status GraphBuilder::CheckOutputs() const {
   return Status::Ok();
 }
 
+void GraphBuilder::DescribeWeights() {
+  for (size_t i = 0; i < uses_.size(); ++i) {
+    const PackedUse& use = uses_[i];
+    const GraphValue& kernel = values_.at(use.kernel_id);
+    DescribedWeight weight{kernel.data, nullptr, {}};
+    weight.description.identity = use.identity;
+    const std::shared_ptr<Content>& content = payload_.content(kernel.constant_index());
+    weight.description.has_namesake = content->has_namesake();
+    weight.description.contents.push_back(content);
+    if (use.bias_id != XNN_INVALID_VALUE_ID) {
+      const GraphValue& bias = values_.at(use.bias_id);
+      weight.bias = bias.data;
+      weight.description.contents.push_back(payload_.content(bias.constant_index()));
+    }
+    const uint32_t scale_index = ScaleIndexOf(kernel);
+    if (scale_index != 0) {
+      weight.description.contents.push_back(payload_.content(scale_index));
+    }
+    options_.raw_weights.AddUse(weight.kernel, weight.bias, scale_index, is_expected_hit_[i],
+                                payload_);
+    built_.weights.push_back(std::move(weight));
+  }
+}
+
+uint32_t GraphBuilder::ScaleIndexOf(const GraphValue& value) const {
+  const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
+  if (quantized == nullptr) return 0;
+  if (const auto* channel = quantized->quant_params_as_PerChannelQuant()) {
+    return channel->scale_buffer_idx();
+  }
+  const auto* group = quantized->quant_params_as_PerChannelGroupQuant();
+  return group != nullptr ? group->scale_buffer_idx() : 0;
+}
+
 }  // namespace
 
-Result<BuiltGraph> BuildGraph(const Payload& payload) { return GraphBuilder(payload).Build(); }
+Result<BuiltGraph> BuildGraph(const Payload& payload, const GraphOptions& options) {
+  return GraphBuilder(payload, options).Build();
+}
+
+uint64_t RawWeightBytes(const Payload& payload) {
+  std::unordered_map<uint32_t, uint32_t> constants;  // by value id
+  for (size_t i = 0; i < CountOf(payload.graph().xvalues()); ++i) {
+    const XNNTensorValue& tensor = TensorOf(*payload.graph().xvalues()->Get(static_cast<uint32_t>(i)));
+    constants.emplace(tensor.id_out(), tensor.constant_buffer_idx());
+  }
+  uint64_t total = 0;
+  for (size_t i = 0; i < CountOf(payload.graph().xnodes()); ++i) {
+    const XNode& node = *payload.graph().xnodes()->Get(static_cast<uint32_t>(i));
+    const Op* op = FindOp(node.xnode_union_type());
+    if (op == nullptr) continue;
+    for (const uint32_t id : op->operands(node).packed) {
+      const auto found = constants.find(id);
+      if (found != constants.end() && found->second != 0) {
+        total += payload.constant(found->second).size();
+      }
+    }
+  }
+  return total;
+}
 
 }  // namespace onepack

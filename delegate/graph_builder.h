@@ -5,16 +5,16 @@
 #ifndef ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 #define ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 #include "base/result.h"
-#include "delegate/graph_value.h"
 #include "delegate/ops/op.h"
 #include "delegate/payload.h"
-#include "delegate/quantization.h"
+#include "delegate/raw_weights.h"
+#include "delegate/scales.h"
 #include "delegate/xnn_handles.h"
+#include "weight_cache/weight_cache.h"
+#include "weight_cache/xnn_provider.h"
 
 namespace onepack {
 
@@ -26,27 +26,51 @@ struct ExternalValue {
   std::vector<size_t> dims;  // as in the file: the upper bound of a dynamic shape
 };
 
-struct BuiltGraph {
-  XnnSubgraph subgraph;
-  std::vector<PackedOperand> packed_operands;
+// A weight to be packed or found, by the addresses XNNPACK knows it by.
+struct DescribedWeight {
+  const void* kernel;
+  const void* bias;  // null for none
+  WeightDescription description;
+};
+
+// What lives as long as the runtime.
+struct GraphParts {
   std::vector<ExternalValue> externals;  // inputs and outputs, each id once
   uint32_t external_count = 0;           // arguments of the delegate call
 
-  // Constants that XNNPACK reads in place: they must live as long as the runtime.
+  // Constants that XNNPACK reads in place.
   std::vector<Buffer> in_place;
   std::vector<std::vector<uint8_t>> in_place_copies;
-  // Needed until the runtime is created.
-  std::vector<Buffer> packed_once;
-  ScaleStorage scales;
 
   // How the shapes of inputs determine the others; see ShapePattern in executor.h.
   bool has_broadcasts = false;
   bool computes_dims = false;
 };
 
+// What creating the runtime needs besides.
+struct BuiltGraph {
+  GraphParts parts;
+  XnnSubgraph subgraph;
+  std::vector<DescribedWeight> weights;
+  ScaleStorage scales;
+  // Keeps what was found in the cache beforehand there until the runtime has its own pins.
+  std::vector<PackedWeight> expected_hits;
+};
+
+struct GraphOptions {
+  WeightCache& cache;
+  // Gets the weights that XNNPACK packs.
+  RawWeights& raw_weights;
+  // Do not read the scales of weights that the cache has.
+  bool trust_cache = true;
+};
+
 // Errors: kInvalidFile for a graph that is not in order (each value defined once, before it is read); kUnsupported names
 // the node; kMismatch names the constant whose size is not what the graph expects.
-Result<BuiltGraph> BuildGraph(const Payload& payload);
+Result<BuiltGraph> BuildGraph(const Payload& payload, const GraphOptions& options);
+
+// The bytes of raw weights that RawWeights will count as served when a runtime for this graph is created.
+uint64_t RawWeightBytes(const Payload& payload);
 
 }  // namespace onepack
 

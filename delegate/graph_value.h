@@ -17,11 +17,12 @@ struct GraphValue {
   const wire::xnnpack::XValue* wire = nullptr;
   uint32_t xnn_id = XNN_INVALID_VALUE_ID;
 
-  // Of the raw bytes; null data for a value that is no constant.
-  const void* data = nullptr;
+  // Equal for constants of equal bytes.
   Digest content;
   // Datatype, dims and quantization parameters, scales included.
   Digest description;
+  // What XNNPACK is given as the bytes of a constant.
+  const void* data = nullptr;
 
   // Something has written it: it is a constant or an input of the graph, or a node before produced it.
   bool is_defined = false;
@@ -29,7 +30,8 @@ struct GraphValue {
 
   const wire::xnnpack::XNNTensorValue& tensor() const { return TensorOf(*wire); }
   wire::xnnpack::XNNDatatype datatype() const { return tensor().datatype(); }
-  bool is_constant() const { return data != nullptr; }
+  bool is_constant() const { return constant_index() != 0; }
+  uint32_t constant_index() const { return tensor().constant_buffer_idx(); }
   size_t rank() const { return tensor().num_dims(); }
   // REQUIRES: i < rank().
   size_t dim(size_t i) const { return DimsOf(tensor())[i]; }

@@ -1,28 +1,50 @@
 #include "delegate/method_session.h"
 
 #include <new>
+#include <vector>
 
 #include "delegate/executor.h"
 #include "delegate/payload.h"
 
 namespace onepack {
 
-Result<Ref<BackendSession>> MethodSession::Open(std::shared_ptr<WeightCache> cache,
-                                                pthreadpool* threadpool) {
+Result<Ref<BackendSession>> MethodSession::Open(const XnnpackBackendOptions& options) {
   xnn_workspace_t workspace = nullptr;
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_create_workspace(&workspace), "creating a workspace");
   XnnWorkspace owner(workspace);
-  ONEPACK_ASSIGN_OR_RETURN(Ref<MethodSession> session,
-                           MakeRef<MethodSession>(HeapAllocator(), std::move(cache),
-                                                  std::move(owner), threadpool));
+  ONEPACK_ASSIGN_OR_RETURN(
+      Ref<MethodSession> session,
+      MakeRef<MethodSession>(HeapAllocator(), options, std::move(owner)));
   return Ref<BackendSession>(session);
 }
 
-Result<Ref<Delegate>> MethodSession::LoadDelegate(const DelegateRequest& request) try {
-  ONEPACK_ASSIGN_OR_RETURN(std::shared_ptr<const Payload> payload, Payload::Open(request));
-  return Executor::Create(Ref<MethodSession>::Share(this), std::move(payload));
+Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
+                                    Span<Ref<Delegate>> delegates) try {
+  std::vector<std::shared_ptr<const Payload>> payloads;
+  LoadProgress progress{};
+  for (const DelegateRequest& request : requests) {
+    auto payload = Payload::Open(request, cache()->contents());
+    if (!payload.ok()) return payload.TakeStatus().WithContext("delegate %zu", request.index);
+    progress.expected_bytes += RawWeightBytes(**payload);
+    progress.program = request.source->name();
+    payloads.push_back(std::move(payload).value());
+  }
+  const auto on_served = [&](uint64_t raw_bytes) {
+    progress.served_bytes += raw_bytes;
+    if (!options_.on_progress || options_.on_progress(progress)) return Status::Ok();
+    return Status::Error(StatusCode::kCancelled, "cancelled after %llu of %llu bytes of weights",
+                         static_cast<unsigned long long>(progress.served_bytes),
+                         static_cast<unsigned long long>(progress.expected_bytes));
+  };
+  for (size_t i = 0; i < requests.size(); ++i) {
+    auto delegate =
+        Executor::Create(Ref<MethodSession>::Share(this), std::move(payloads[i]), on_served);
+    if (!delegate.ok()) return delegate.TakeStatus().WithContext("delegate %zu", requests[i].index);
+    delegates[i] = std::move(delegate).value();
+  }
+  return Status::Ok();
 } catch (const std::bad_alloc&) {
-  return Status::Error(StatusCode::kResourceExhausted, "out of memory while loading a delegate");
+  return Status::Error(StatusCode::kResourceExhausted, "out of memory while loading delegates");
 }
 
 }  // namespace onepack

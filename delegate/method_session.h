@@ -12,6 +12,7 @@
 #include <memory>
 
 #include "delegate/xnn_handles.h"
+#include "delegate/xnnpack_backend.h"
 #include "runtime/backend.h"
 #include "weight_cache/weight_cache.h"
 
@@ -19,27 +20,27 @@ namespace onepack {
 
 class MethodSession final : public BackendSession {
  public:
-  static Result<Ref<BackendSession>> Open(std::shared_ptr<WeightCache> cache,
-                                          pthreadpool* threadpool);
+  // REQUIRES: options.weight_cache.
+  static Result<Ref<BackendSession>> Open(const XnnpackBackendOptions& options);
 
-  Result<Ref<Delegate>> LoadDelegate(const DelegateRequest& request) override;
+  Status LoadDelegates(Span<const DelegateRequest> requests,
+                       Span<Ref<Delegate>> delegates) override;
 
-  const std::shared_ptr<WeightCache>& cache() const { return cache_; }
+  const std::shared_ptr<WeightCache>& cache() const { return options_.weight_cache; }
   xnn_workspace_t workspace() const { return workspace_.get(); }
-  pthreadpool* threadpool() const { return threadpool_; }
+  pthreadpool* threadpool() const { return options_.threadpool; }
 
   // Runtimes created in an earlier epoch must not run.
   size_t epoch() const { return epoch_; }
   void Distrust() { ++epoch_; }
 
   // For MakeRef.
-  MethodSession(std::shared_ptr<WeightCache> cache, XnnWorkspace workspace, pthreadpool* threadpool)
-      : cache_(std::move(cache)), workspace_(std::move(workspace)), threadpool_(threadpool) {}
+  MethodSession(const XnnpackBackendOptions& options, XnnWorkspace workspace)
+      : options_(options), workspace_(std::move(workspace)) {}
 
  private:
-  const std::shared_ptr<WeightCache> cache_;
+  const XnnpackBackendOptions options_;
   const XnnWorkspace workspace_;
-  pthreadpool* const threadpool_;
   size_t epoch_ = 0;
 };
 

@@ -15,41 +15,66 @@
 #include "runtime/aligned_copy.h"
 #include "runtime/backend.h"
 #include "schema/verify_payload.h"
-#include "weight_cache/digest.h"
+#include "weight_cache/content_registry.h"
 
 namespace onepack {
 
 // A run of raw bytes that the graph refers to by index.
-struct Constant {
-  const DataSource* source = nullptr;
-  Segment segment;              // in the source
-  Ref<const RefCounted> owner;  // of the source
-  Digest identity;              // equal identities, equal bytes
-  std::string place;            // "key 'abc' in foundation.ptd", for messages
+class Constant final : public RawBytes {
+ public:
+  Constant(const DataSource& source, const Segment& segment, std::string place)
+      : source_(Ref<const DataSource>::Share(&source)),
+        segment_(segment),
+        place_(std::move(place)) {}
 
-  Result<Buffer> Load() const { return source->Load(segment); }
+  const DataSource& source() const { return *source_; }
+  const Segment& segment() const { return segment_; }
+  uint64_t size() const { return segment_.size; }
+  // "key 'abc' in foundation.ptd", for messages.
+  const char* place() const { return place_.c_str(); }
+
+  Result<Buffer> Load() const { return source_->Load(segment_); }
+  Status Read(const std::function<void(Bytes)>& use) const override;
+
+ private:
+  const Ref<const DataSource> source_;
+  const Segment segment_;
+  const std::string place_;
 };
 
 class Payload {
  public:
-  // Verifies the graph and finds every named constant. Reads no constant.
-  static Result<std::shared_ptr<const Payload>> Open(const DelegateRequest& request);
+  // Verifies the graph and finds every named constant. Reads a constant only where its name stands in another file too,
+  // to see whether the two are the same.
+  static Result<std::shared_ptr<const Payload>> Open(const DelegateRequest& request,
+                                                     ContentRegistry& contents);
 
   const wire::xnnpack::XNNGraph& graph() const { return *graph_; }
 
-  // REQUIRES: 0 < index < ConstantCount(graph()).
-  const Constant& constant(uint32_t index) const { return constants_[index]; }
+  // REQUIRES, for both: 0 < index < ConstantCount(graph()).
+  const Constant& constant(uint32_t index) const { return *constants_[index].raw; }
+  const std::shared_ptr<Content>& content(uint32_t index) const {
+    return constants_[index].content;
+  }
 
  private:
+  struct Registered {
+    std::shared_ptr<const Constant> raw;
+    std::shared_ptr<Content> content;
+  };
+
   Payload() = default;
 
-  Status FindConstants(const DelegateRequest& request, const PayloadHeader& header);
-  Result<Constant> FindConstant(const DelegateRequest& request, const PayloadHeader& header,
-                                uint32_t index) const;
+  Status FindConstants(const DelegateRequest& request, const PayloadHeader& header,
+                       ContentRegistry& contents);
+  Result<Registered> FindConstant(const DelegateRequest& request, const PayloadHeader& header,
+                                  ContentRegistry& contents, uint32_t index) const;
+  std::shared_ptr<const Constant> InGraph(const DelegateRequest& request,
+                                          const PayloadHeader& header, uint32_t index) const;
 
   Ref<AlignedCopy> flatbuffer_;
   const wire::xnnpack::XNNGraph* graph_ = nullptr;  // in *flatbuffer_
-  std::vector<Constant> constants_;                 // entry 0 stands for none
+  std::vector<Registered> constants_;               // entry 0 stands for none
 };
 
 }  // namespace onepack

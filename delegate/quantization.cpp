@@ -1,25 +1,23 @@
 #include "delegate/quantization.h"
 
-#include <math.h>
-#include <string.h>
-
 #include "base/checked_math.h"
 #include "delegate/xnn_handles.h"
-#include "schema/verify_text.h"
-#include "weight_cache/content_identity.h"
 
 namespace onepack {
 namespace {
 
 using wire::xnnpack::PerChannelGroupQuant;
 using wire::xnnpack::PerChannelQuant;
+using wire::xnnpack::PerTokenDynamicQuant;
 using wire::xnnpack::XNNDatatype;
-using wire::xnnpack::XNNQuantizedTensorValue;
 using wire::xnnpack::XNNQuantParams;
 using wire::xnnpack::XNNTensorValue;
 
-// XNNPACK multiplies 4-bit weights as if they were signed around this.
+// The number that stands for zero in unsigned 4-bit weights.
 constexpr int32_t kInt4ZeroPoint = 8;
+
+// XNNPACK's kernels take the blocks of a channel in runs of this.
+constexpr int32_t kGroupSizeMultiple = 32;
 
 // As XNNPACK takes them.
 struct Dims {
@@ -28,6 +26,13 @@ struct Dims {
   }
   size_t sizes[kMaxGraphRank] = {};
   size_t count = 0;
+};
+
+struct Definition {
+  xnn_subgraph_t subgraph;
+  const Payload& payload;
+  bool with_ones;
+  ScaleStorage& storage;
 };
 
 Status Unsupported(const XNNTensorValue& tensor, const char* how) {
@@ -42,110 +47,6 @@ DigestBuilder Describe(const XNNTensorValue& tensor) {
   return digest;
 }
 
-float FloatOfBfloat16(uint16_t bits) {
-  const uint32_t wide = static_cast<uint32_t>(bits) << 16;
-  float value;
-  memcpy(&value, &wide, sizeof(value));
-  return value;
-}
-
-// Round to nearest, ties to even.
-uint16_t Bfloat16OfFloat(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof(bits));
-  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
-// The scales of a value: where they are, and what they are the same as.
-template <typename T>
-struct Scales {
-  const T* data = nullptr;
-  Digest identity;
-};
-
-Status CheckCount(size_t found, size_t expected) {
-  if (found == expected) return Status::Ok();
-  return Status::Error(StatusCode::kInvalidFile, "%zu scales, %zu expected", found, expected);
-}
-
-float Widen(float scale) { return scale; }
-float Widen(uint16_t scale) { return FloatOfBfloat16(scale); }
-
-template <typename T>
-Status CheckScales(Span<const T> scales) {
-  for (size_t i = 0; i < scales.size(); ++i) {
-    const float scale = Widen(scales[i]);
-    if (isnormal(scale) && scale > 0) continue;
-    return Status::Error(StatusCode::kInvalidFile,
-                         "scale %zu is %g, a positive finite number expected", i,
-                         static_cast<double>(scale));
-  }
-  return Status::Ok();
-}
-
-// `count` scales from one of the payload's constants; in place where they are aligned, else copied to `copies`.
-template <typename T>
-Result<Scales<T>> LoadScales(const ValueContext& context, uint32_t buffer_index, size_t count,
-                             std::vector<std::vector<T>>& copies) {
-  const Constant& constant = context.payload.constant(buffer_index);
-  if (constant.segment.size != count * sizeof(T)) {
-    return Status::Error(StatusCode::kMismatch, "%s: %llu bytes found, %zu scales of %zu bytes expected",
-                         constant.place.c_str(),
-                         static_cast<unsigned long long>(constant.segment.size), count, sizeof(T));
-  }
-  ONEPACK_ASSIGN_OR_RETURN(Buffer buffer, constant.Load());
-  Scales<T> scales;
-  scales.identity = constant.identity;
-  if (reinterpret_cast<uintptr_t>(buffer.bytes.data()) % alignof(T) == 0) {
-    scales.data = reinterpret_cast<const T*>(buffer.bytes.data());
-    context.scales.loaded.push_back(std::move(buffer));
-  } else {
-    copies.emplace_back(count);
-    memcpy(copies.back().data(), buffer.bytes.data(), count * sizeof(T));
-    scales.data = copies.back().data();
-  }
-  Status status = CheckScales(Span<const T>(scales.data, count));
-  if (!status.ok()) return std::move(status).WithContext("%s", constant.place.c_str());
-  return scales;
-}
-
-template <typename T>
-Result<Scales<T>> InlineScales(Span<const T> inline_scales) {
-  ONEPACK_RETURN_IF_ERROR(CheckScales(inline_scales));
-  Scales<T> scales;
-  scales.data = inline_scales.data();
-  scales.identity = IdentityOfBytes(
-      {reinterpret_cast<const uint8_t*>(inline_scales.data()), inline_scales.size() * sizeof(T)});
-  return scales;
-}
-
-Result<Scales<float>> ChannelScales(const ValueContext& context, const PerChannelQuant& quant,
-                                    size_t count) {
-  if (quant.scale_buffer_idx() != 0) {
-    ONEPACK_RETURN_IF_ERROR(CheckCount(quant.num_scales(), count));
-    return LoadScales<float>(context, quant.scale_buffer_idx(), count, context.scales.floats);
-  }
-  ONEPACK_RETURN_IF_ERROR(CheckCount(CountOf(quant.scale()), count));
-  return InlineScales(Span<const float>(quant.scale()->data(), count));
-}
-
-Result<Scales<uint16_t>> GroupScales(const ValueContext& context,
-                                     const PerChannelGroupQuant& quant, size_t count) {
-  if (quant.scale_buffer_idx() != 0) {
-    ONEPACK_RETURN_IF_ERROR(CheckCount(quant.num_scales(), count));
-    return LoadScales<uint16_t>(context, quant.scale_buffer_idx(), count, context.scales.bfloats);
-  }
-  if (CountOf(quant.scale_bf16()) > 0) {
-    ONEPACK_RETURN_IF_ERROR(CheckCount(quant.scale_bf16()->size(), count));
-    return InlineScales(Span<const uint16_t>(quant.scale_bf16()->data(), count));
-  }
-  ONEPACK_RETURN_IF_ERROR(CheckCount(CountOf(quant.scale()), count));
-  ONEPACK_RETURN_IF_ERROR(CheckScales(Span<const float>(quant.scale()->data(), count)));
-  std::vector<uint16_t>& rounded = context.scales.bfloats.emplace_back();
-  for (const float scale : *quant.scale()) rounded.push_back(Bfloat16OfFloat(scale));
-  return InlineScales(Span<const uint16_t>(rounded.data(), count));
-}
-
 Status CheckChannelDim(const XNNTensorValue& tensor, int32_t channel_dim) {
   if (channel_dim >= 0 && static_cast<uint32_t>(channel_dim) < tensor.num_dims()) {
     return Status::Ok();
@@ -154,53 +55,74 @@ Status CheckChannelDim(const XNNTensorValue& tensor, int32_t channel_dim) {
                        tensor.num_dims());
 }
 
-Status DefinePlain(const ValueContext& context, GraphValue& value) {
-  const XNNTensorValue& tensor = value.tensor();
+// Without quantization.
+
+Result<Digest> DescribePlain(const XNNTensorValue& tensor) {
   if (tensor.datatype() != XNNDatatype::fp32) return Unsupported(tensor, "without quantization");
   if (tensor.dq_datatype() != XNNDatatype::invalid) {
     return Unsupported(tensor, "with a dq_datatype");
   }
+  return Describe(tensor).Finish();
+}
+
+Status DefinePlain(const Definition& definition, GraphValue& value) {
+  const XNNTensorValue& tensor = value.tensor();
   const Dims dims(tensor);
-  value.description = Describe(tensor).Finish();
   ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_tensor_value(context.subgraph, xnn_datatype_fp32, dims.count, dims.sizes,
+      xnn_define_tensor_value(definition.subgraph, xnn_datatype_fp32, dims.count, dims.sizes,
                               value.data, tensor.external_id(), tensor.flags(), &value.xnn_id),
       "defining a float value");
   return Status::Ok();
 }
 
-Status DefinePerChannel(const ValueContext& context, const PerChannelQuant& quant,
-                        GraphValue& value) {
-  const XNNTensorValue& tensor = value.tensor();
-  const bool is_int4 = tensor.datatype() == XNNDatatype::qcint4;
-  if (!is_int4 && tensor.datatype() != XNNDatatype::qcint8) {
+// Per channel.
+
+int32_t ChannelZeroPoint(const XNNTensorValue& tensor) {
+  return tensor.datatype() == XNNDatatype::qcint4 ? kInt4ZeroPoint : 0;
+}
+
+Result<Digest> DescribePerChannel(const Payload& payload, const XNNTensorValue& tensor,
+                                  const PerChannelQuant& quant) {
+  if (tensor.datatype() != XNNDatatype::qcint4 && tensor.datatype() != XNNDatatype::qcint8) {
     return Unsupported(tensor, "quantized per channel");
   }
   ONEPACK_RETURN_IF_ERROR(CheckChannelDim(tensor, quant.channel_dim()));
+  const uint32_t channels = DimsOf(tensor)[static_cast<size_t>(quant.channel_dim())];
+  ONEPACK_ASSIGN_OR_RETURN(const Digest scales,
+                           IdentityOfScales(payload, ScalesOf(quant), channels));
+  return Describe(tensor)
+      .Add(quant.channel_dim())
+      .Add(ChannelZeroPoint(tensor))
+      .Add(scales)
+      .Finish();
+}
+
+Status DefinePerChannel(const Definition& definition, const PerChannelQuant& quant,
+                        GraphValue& value) {
+  const XNNTensorValue& tensor = value.tensor();
   const Dims dims(tensor);
   const auto channel_dim = static_cast<size_t>(quant.channel_dim());
-  ONEPACK_ASSIGN_OR_RETURN(const Scales<float> scales,
-                           ChannelScales(context, quant, dims.sizes[channel_dim]));
-  const int32_t zero_point = is_int4 ? kInt4ZeroPoint : 0;
-  value.description = Describe(tensor)
-                          .Add(quant.channel_dim())
-                          .Add(zero_point)
-                          .Add(scales.identity)
-                          .Finish();
+  const size_t channels = dims.sizes[channel_dim];
+  const float* scales = nullptr;
+  if (definition.with_ones) {
+    scales = FloatOnes(channels, definition.storage);
+  } else {
+    ONEPACK_ASSIGN_OR_RETURN(
+        scales, LoadScales(definition.payload, ScalesOf(quant), channels, definition.storage));
+  }
+  const xnn_datatype datatype =
+      tensor.datatype() == XNNDatatype::qcint4 ? xnn_datatype_qcint4 : xnn_datatype_qcint8;
   ONEPACK_RETURN_IF_XNN_ERROR(
       xnn_define_channelwise_quantized_tensor_value_v2(
-          context.subgraph, is_int4 ? xnn_datatype_qcint4 : xnn_datatype_qcint8, zero_point,
-          scales.data, dims.count, channel_dim, dims.sizes, value.data, tensor.external_id(),
-          tensor.flags(), &value.xnn_id),
+          definition.subgraph, datatype, ChannelZeroPoint(tensor), scales, dims.count, channel_dim,
+          dims.sizes, value.data, tensor.external_id(), tensor.flags(), &value.xnn_id),
       "defining a value quantized per channel");
   return Status::Ok();
 }
 
-// XNNPACK's kernels take the blocks of a channel in runs of this.
-constexpr int32_t kGroupSizeMultiple = 32;
+// Per group of inputs of a channel: block-wise.
 
-Status CheckGroups(const XNNTensorValue& tensor, const PerChannelGroupQuant& quant) {
-  ONEPACK_RETURN_IF_ERROR(CheckChannelDim(tensor, quant.channel_dim()));
+Result<size_t> GroupCount(const XNNTensorValue& tensor, const PerChannelGroupQuant& quant) {
   if (tensor.num_dims() != 2 || quant.channel_dim() != 0) {
     return Status::Error(StatusCode::kInvalidFile, "channel_dim %d of rank %u, 0 of 2 expected",
                          quant.channel_dim(), tensor.num_dims());
@@ -212,38 +134,48 @@ Status CheckGroups(const XNNTensorValue& tensor, const PerChannelGroupQuant& qua
                          "group size %d for %u inputs, a divisor and a multiple of %d expected", group,
                          inputs, kGroupSizeMultiple);
   }
-  return Status::Ok();
+  // Two 32-bit numbers: the product fits.
+  return size_t{DimsOf(tensor)[0]} * (inputs / static_cast<uint32_t>(group));
 }
 
-Status DefinePerGroup(const ValueContext& context, const PerChannelGroupQuant& quant,
+Result<Digest> DescribePerGroup(const Payload& payload, const XNNTensorValue& tensor,
+                                const PerChannelGroupQuant& quant) {
+  if (tensor.datatype() != XNNDatatype::qbint4) return Unsupported(tensor, "quantized per group");
+  ONEPACK_ASSIGN_OR_RETURN(const size_t groups, GroupCount(tensor, quant));
+  ONEPACK_ASSIGN_OR_RETURN(const Digest scales,
+                           IdentityOfScales(payload, ScalesOf(quant), groups));
+  return Describe(tensor)
+      .Add(quant.channel_dim())
+      .Add(quant.group_size())
+      .Add(kInt4ZeroPoint)
+      .Add(scales)
+      .Finish();
+}
+
+Status DefinePerGroup(const Definition& definition, const PerChannelGroupQuant& quant,
                       GraphValue& value) {
   const XNNTensorValue& tensor = value.tensor();
-  if (tensor.datatype() != XNNDatatype::qbint4) return Unsupported(tensor, "quantized per group");
-  ONEPACK_RETURN_IF_ERROR(CheckGroups(tensor, quant));
   const Dims dims(tensor);
-  const auto group_size = static_cast<size_t>(quant.group_size());
-  size_t count;
-  if (!CheckedMultiply(dims.sizes[0], dims.sizes[1] / group_size, &count)) {
-    return Status::Error(StatusCode::kInvalidFile, "more groups than fit 64 bits");
+  ONEPACK_ASSIGN_OR_RETURN(const size_t groups, GroupCount(tensor, quant));
+  const uint16_t* scales = nullptr;
+  if (definition.with_ones) {
+    scales = BfloatOnes(groups, definition.storage);
+  } else {
+    ONEPACK_ASSIGN_OR_RETURN(
+        scales, LoadScales(definition.payload, ScalesOf(quant), groups, definition.storage));
   }
-  ONEPACK_ASSIGN_OR_RETURN(const Scales<uint16_t> scales, GroupScales(context, quant, count));
-  value.description = Describe(tensor)
-                          .Add(quant.channel_dim())
-                          .Add(quant.group_size())
-                          .Add(kInt4ZeroPoint)
-                          .Add(scales.identity)
-                          .Finish();
   ONEPACK_RETURN_IF_XNN_ERROR(
       xnn_define_blockwise_quantized_tensor_value(
-          context.subgraph, xnn_datatype_qbint4, kInt4ZeroPoint, scales.data, dims.count,
-          static_cast<size_t>(quant.channel_dim()), group_size, dims.sizes, value.data,
-          tensor.external_id(), tensor.flags(), &value.xnn_id),
+          definition.subgraph, xnn_datatype_qbint4, kInt4ZeroPoint, scales, dims.count,
+          static_cast<size_t>(quant.channel_dim()), static_cast<size_t>(quant.group_size()),
+          dims.sizes, value.data, tensor.external_id(), tensor.flags(), &value.xnn_id),
       "defining a value quantized per group");
   return Status::Ok();
 }
 
-Status DefinePerToken(const ValueContext& context,
-                      const wire::xnnpack::PerTokenDynamicQuant& quant, GraphValue& value) {
+// Per token, computed at run time.
+
+Result<Digest> DescribePerToken(const GraphValue& value, const PerTokenDynamicQuant& quant) {
   const XNNTensorValue& tensor = value.tensor();
   if (tensor.datatype() != XNNDatatype::qdint8) return Unsupported(tensor, "quantized per token");
   if (quant.num_nonbatch_dims() < 0 ||
@@ -251,15 +183,20 @@ Status DefinePerToken(const ValueContext& context,
     return Status::Error(StatusCode::kInvalidFile, "%d nonbatch dims of rank %u",
                          quant.num_nonbatch_dims(), tensor.num_dims());
   }
-  if (value.is_constant() || tensor.external_id() != XNN_INVALID_VALUE_ID) {
+  if (tensor.constant_buffer_idx() != 0 || tensor.external_id() != XNN_INVALID_VALUE_ID) {
     return Status::Error(StatusCode::kInvalidFile,
                          "a dynamically quantized value must be internal to the graph");
   }
+  return Describe(tensor).Add(quant.num_nonbatch_dims()).Finish();
+}
+
+Status DefinePerToken(const Definition& definition, const PerTokenDynamicQuant& quant,
+                      GraphValue& value) {
+  const XNNTensorValue& tensor = value.tensor();
   const Dims dims(tensor);
-  value.description = Describe(tensor).Add(quant.num_nonbatch_dims()).Finish();
   ONEPACK_RETURN_IF_XNN_ERROR(
       xnn_define_dynamically_quantized_tensor_value(
-          context.subgraph, xnn_datatype_qdint8, dims.count,
+          definition.subgraph, xnn_datatype_qdint8, dims.count,
           static_cast<size_t>(quant.num_nonbatch_dims()), dims.sizes, tensor.external_id(),
           tensor.flags(), &value.xnn_id),
       "defining a dynamically quantized value");
@@ -272,17 +209,9 @@ size_t ElementBits(XNNDatatype datatype) {
     case XNNDatatype::qcint4:
     case XNNDatatype::qbint4:
       return 4;
-    case XNNDatatype::qint8:
-    case XNNDatatype::quint8:
     case XNNDatatype::qcint8:
       return 8;
-    case XNNDatatype::fp16:
-    case XNNDatatype::bf16:
-      return 16;
     case XNNDatatype::fp32:
-    case XNNDatatype::qint32:
-    case XNNDatatype::qcint32:
-    case XNNDatatype::int32:
       return 32;
     default:
       return 0;
@@ -310,17 +239,34 @@ Result<size_t> ConstantSizeBytes(const XNNTensorValue& tensor) {
   return total / 8 + (total % 8 != 0 ? 1 : 0);
 }
 
-Status DefineValue(const ValueContext& context, GraphValue& value) {
-  const XNNQuantizedTensorValue* quantized =
-      value.wire->xvalue_union_as_XNNQuantizedTensorValue();
-  if (quantized == nullptr) return DefinePlain(context, value);
+Result<Digest> DescribeValue(const Payload& payload, const GraphValue& value) {
+  const XNNTensorValue& tensor = value.tensor();
+  const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
+  if (quantized == nullptr) return DescribePlain(tensor);
   switch (quantized->quant_params_type()) {
     case XNNQuantParams::PerChannelQuant:
-      return DefinePerChannel(context, *quantized->quant_params_as_PerChannelQuant(), value);
+      return DescribePerChannel(payload, tensor, *quantized->quant_params_as_PerChannelQuant());
     case XNNQuantParams::PerChannelGroupQuant:
-      return DefinePerGroup(context, *quantized->quant_params_as_PerChannelGroupQuant(), value);
+      return DescribePerGroup(payload, tensor, *quantized->quant_params_as_PerChannelGroupQuant());
     case XNNQuantParams::PerTokenDynamicQuant:
-      return DefinePerToken(context, *quantized->quant_params_as_PerTokenDynamicQuant(), value);
+      return DescribePerToken(value, *quantized->quant_params_as_PerTokenDynamicQuant());
+    default:
+      return Unsupported(tensor, "quantized per tensor");
+  }
+}
+
+Status DefineValue(xnn_subgraph_t subgraph, const Payload& payload, bool with_ones,
+                   ScaleStorage& storage, GraphValue& value) {
+  const Definition definition{subgraph, payload, with_ones, storage};
+  const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
+  if (quantized == nullptr) return DefinePlain(definition, value);
+  switch (quantized->quant_params_type()) {
+    case XNNQuantParams::PerChannelQuant:
+      return DefinePerChannel(definition, *quantized->quant_params_as_PerChannelQuant(), value);
+    case XNNQuantParams::PerChannelGroupQuant:
+      return DefinePerGroup(definition, *quantized->quant_params_as_PerChannelGroupQuant(), value);
+    case XNNQuantParams::PerTokenDynamicQuant:
+      return DefinePerToken(definition, *quantized->quant_params_as_PerTokenDynamicQuant(), value);
     default:
       return Unsupported(value.tensor(), "quantized per tensor");
   }

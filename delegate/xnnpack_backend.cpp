@@ -16,8 +16,9 @@ class XnnpackBackend final : public Backend {
 
   Result<Ref<BackendSession>> OpenSession() override try {
     // A method that shares nothing packs in the same way, into a cache of its own.
-    return MethodSession::Open(
-        options_.weight_cache ? options_.weight_cache : WeightCache::Create(), options_.threadpool);
+    XnnpackBackendOptions options = options_;
+    if (options.weight_cache == nullptr) options.weight_cache = WeightCache::Create();
+    return MethodSession::Open(options);
   } catch (const std::bad_alloc&) {
     return Status::Error(StatusCode::kResourceExhausted, "out of memory while opening a session");
   }

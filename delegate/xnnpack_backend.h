@@ -13,6 +13,7 @@
 
 #include "base/ref.h"
 #include "base/result.h"
+#include "delegate/load_progress.h"
 #include "runtime/backend.h"
 #include "weight_cache/weight_cache.h"
 
@@ -25,6 +26,8 @@ struct XnnpackBackendOptions {
   std::shared_ptr<WeightCache> weight_cache;
   // Null: the calling thread does all the work.
   pthreadpool* threadpool = nullptr;
+  // Called while a method is loaded; may be empty. From any thread that loads.
+  ProgressCallback on_progress;
 };
 
 // Initializes XNNPACK. The backend's name is "XnnpackBackend", as in the programs.

@@ -28,8 +28,11 @@ struct CompileSpec {
   Bytes value;
 };
 
-// One delegate of one method, as the program describes it. Views live as long as the call of LoadDelegate.
+// One delegate of one method, as the program describes it. Views live as long as the call of LoadDelegates.
 struct DelegateRequest {
+  // Its number in the method, for messages.
+  size_t index = 0;
+
   // The bytes the backend made at export, and where in which file they are.
   Buffer payload;
   const DataSource* source = nullptr;
@@ -51,8 +54,11 @@ class Delegate : public RefCounted {
 
 class BackendSession : public RefCounted {
  public:
-  virtual Result<Ref<Delegate>> LoadDelegate(const DelegateRequest& request) {
-    (void)request;
+  // All delegates of the method that are for this backend, so that it can see what they share. Fills `delegates`,
+  // which has a place for each request. Errors name the request by its index.
+  virtual Status LoadDelegates(Span<const DelegateRequest> requests, Span<Ref<Delegate>> delegates) {
+    (void)requests;
+    (void)delegates;
     return Status::Error(StatusCode::kUnsupported, "this backend takes no delegates");
   }
 };

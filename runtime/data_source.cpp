@@ -26,6 +26,10 @@ class MappedFile final : public DataSource {
   const char* name() const override { return name_.data(); }
   uint64_t size() const override { return mapping_.size(); }
   FileIdentity identity() const override { return identity_; }
+  bool is_mapped() const override { return true; }
+  void Discard(const Segment& range) const override {
+    if (InRange(range.offset, range.size, size())) mapping_.Discard(range.offset, range.size);
+  }
   Result<Buffer> Load(const Segment& range) const override {
     ONEPACK_RETURN_IF_ERROR(CheckRange(range));
     Buffer buffer;
@@ -53,6 +57,7 @@ class MemorySource final : public DataSource {
   const char* name() const override { return name_.data(); }
   uint64_t size() const override { return bytes_.size(); }
   FileIdentity identity() const override { return identity_; }
+  bool is_mapped() const override { return true; }
   Result<Buffer> Load(const Segment& range) const override {
     ONEPACK_RETURN_IF_ERROR(CheckRange(range));
     Buffer buffer;
@@ -79,9 +84,15 @@ Status DataSource::CheckRange(const Segment& range) const {
                        static_cast<unsigned long long>(size()));
 }
 
-Result<Buffer> DataSource::Load(const Segment& range) const {
+Result<Buffer> DataSource::LoadNothing(const Segment& range) const {
   ONEPACK_RETURN_IF_ERROR(CheckRange(range));
   return Buffer();
+}
+
+Status DataSource::ReadByLoading(const Segment& range, uint8_t* destination) const {
+  ONEPACK_ASSIGN_OR_RETURN(const Buffer buffer, Load(range));
+  if (!buffer.bytes.empty()) memcpy(destination, buffer.bytes.data(), buffer.bytes.size());
+  return Status::Ok();
 }
 
 Result<Ref<DataSource>> OpenMappedFile(const char* path, const Allocator& allocator) {

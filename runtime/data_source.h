@@ -1,7 +1,7 @@
 // Where the bytes of a program or of a data file come from.
 //
-// Derive to read from elsewhere (an archive, an Android asset): override all four functions. The base class is the
-// empty source.
+// Derive to read from elsewhere (an archive, an Android asset): override name, size, identity and Load; Read too where
+// bytes can be read straight into place. The base class is the empty source.
 //
 // Ownership: counted; every Buffer keeps its source alive.
 // Threads:   any function, any thread.
@@ -30,12 +30,29 @@ class DataSource : public RefCounted {
   // What makes this source's bytes the same as another's. Two sources with equal identities serve equal bytes.
   virtual FileIdentity identity() const { return FileIdentity(); }
 
+  // Whether Load costs neither a read nor memory.
+  virtual bool is_mapped() const { return false; }
+
   // The bytes of `range`, unchanged while the Buffer lives. Mapped sources copy nothing.
-  virtual Result<Buffer> Load(const Segment& range) const;
+  virtual Result<Buffer> Load(const Segment& range) const { return LoadNothing(range); }
+
+  // The bytes of `range`, written to `destination`, which has room for them.
+  virtual Status Read(const Segment& range, uint8_t* destination) const {
+    return ReadByLoading(range, destination);
+  }
+
+  // Nobody is expected to read `range` soon: a mapped source lets go of its pages. Its bytes stay what they are.
+  virtual void Discard(const Segment& range) const { (void)range; }
 
  protected:
   // The status for a range that does not lie in the source.
   Status CheckRange(const Segment& range) const;
+
+ private:
+  // All virtual functions are inline: else this class's type information would be in our archive only, which is built
+  // without it, and nobody who builds with it could derive.
+  Result<Buffer> LoadNothing(const Segment& range) const;
+  Status ReadByLoading(const Segment& range, uint8_t* destination) const;
 };
 
 // A file, mapped read-only and shared with the page cache. The file must not be changed in place while the source

@@ -127,22 +127,50 @@ Status MethodBuilder::LoadDelegates() {
   const size_t count = CountOf(plan_.delegates());
   ONEPACK_RETURN_IF_ERROR(CreateArray(options_.backends.size(), &method_.sessions_));
   ONEPACK_RETURN_IF_ERROR(CreateArray(count, &method_.delegates_));
+  ONEPACK_RETURN_IF_ERROR(CreateCompileSpecs());
+  Array<DelegateRequest> requests;
+  Array<size_t> backends;
+  ONEPACK_RETURN_IF_ERROR(CreateArray(count, &requests));
+  ONEPACK_RETURN_IF_ERROR(CreateArray(count, &backends));
   for (size_t i = 0; i < count; ++i) {
-    auto delegate = LoadDelegate(*plan_.delegates()->Get(static_cast<uint32_t>(i)));
-    if (!delegate.ok()) return delegate.TakeStatus().WithContext("delegate %zu", i);
-    method_.delegates_[i] = std::move(delegate).value();
+    const auto& delegate = *plan_.delegates()->Get(static_cast<uint32_t>(i));
+    Status status = FindBackend(TextOf(delegate.id()), &backends[i]);
+    if (status.ok()) status = CreateRequest(delegate, &requests[i]);
+    if (!status.ok()) return std::move(status).WithContext("delegate %zu", i);
+    requests[i].index = i;
+  }
+  for (size_t backend = 0; backend < options_.backends.size(); ++backend) {
+    ONEPACK_RETURN_IF_ERROR(LoadDelegatesOf(backend, requests, backends));
   }
   return Status::Ok();
 }
 
-Result<BackendSession*> MethodBuilder::SessionOf(std::string_view backend_name) {
+// Hands a backend all its requests at once.
+Status MethodBuilder::LoadDelegatesOf(size_t backend, Array<DelegateRequest>& requests,
+                                      const Array<size_t>& backends) {
+  size_t count = 0;
+  for (const size_t other : backends) count += other == backend ? 1 : 0;
+  if (count == 0) return Status::Ok();
+  Array<DelegateRequest> mine;
+  Array<Ref<Delegate>> loaded;
+  ONEPACK_RETURN_IF_ERROR(CreateArray(count, &mine));
+  ONEPACK_RETURN_IF_ERROR(CreateArray(count, &loaded));
+  size_t next = 0;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    if (backends[i] == backend) mine[next++] = std::move(requests[i]);
+  }
+  Ref<BackendSession>& session = method_.sessions_[backend];
+  ONEPACK_ASSIGN_OR_RETURN(session, options_.backends[backend]->OpenSession());
+  ONEPACK_RETURN_IF_ERROR(session->LoadDelegates({mine.data(), count}, {loaded.data(), count}));
+  for (size_t i = 0; i < count; ++i) method_.delegates_[mine[i].index] = std::move(loaded[i]);
+  return Status::Ok();
+}
+
+Status MethodBuilder::FindBackend(std::string_view name, size_t* index) const {
   for (size_t i = 0; i < options_.backends.size(); ++i) {
-    if (options_.backends[i]->name() != backend_name) continue;
-    Ref<BackendSession>& session = method_.sessions_[i];
-    if (!session) {
-      ONEPACK_ASSIGN_OR_RETURN(session, options_.backends[i]->OpenSession());
-    }
-    return session.get();
+    if (options_.backends[i]->name() != name) continue;
+    *index = i;
+    return Status::Ok();
   }
   char known[256] = "no backend";
   size_t length = 0;
@@ -151,29 +179,38 @@ Result<BackendSession*> MethodBuilder::SessionOf(std::string_view backend_name) 
                                            i == 0 ? "" : ", ", options_.backends[i]->name()));
   }
   return Status::Error(StatusCode::kNotFound, "it is for backend '%s'; %s was given",
-                       Printable(backend_name).c_str(), known);
+                       Printable(name).c_str(), known);
 }
 
-Result<Ref<Delegate>> MethodBuilder::LoadDelegate(const wire::program::BackendDelegate& delegate) {
-  ONEPACK_ASSIGN_OR_RETURN(BackendSession * session, SessionOf(TextOf(delegate.id())));
+// For all delegates, in one array.
+Status MethodBuilder::CreateCompileSpecs() {
+  size_t count = 0;
+  for (size_t i = 0; i < CountOf(plan_.delegates()); ++i) {
+    count += CountOf(plan_.delegates()->Get(static_cast<uint32_t>(i))->compile_specs());
+  }
+  return CreateArray(count, &compile_specs_);
+}
+
+Status MethodBuilder::CreateRequest(const wire::program::BackendDelegate& delegate,
+                                    DelegateRequest* request) {
   const bool is_inline =
       delegate.processed()->location() == wire::program::DataLocation::INLINE;
   ONEPACK_ASSIGN_OR_RETURN(Program::Payload payload,
                            program_.LoadPayload(is_inline, delegate.processed()->index()));
-  Array<CompileSpec> specs;
-  ONEPACK_RETURN_IF_ERROR(CreateArray(CountOf(delegate.compile_specs()), &specs));
-  for (size_t i = 0; i < specs.size(); ++i) {
+  CompileSpec* specs = compile_specs_.data() + compile_specs_used_;
+  const size_t count = CountOf(delegate.compile_specs());
+  compile_specs_used_ += count;
+  for (size_t i = 0; i < count; ++i) {
     const auto* spec = delegate.compile_specs()->Get(static_cast<uint32_t>(i));
     specs[i].key = TextOf(spec->key());
     if (spec->value() != nullptr) specs[i].value = {spec->value()->data(), spec->value()->size()};
   }
-  DelegateRequest request;
-  request.payload = std::move(payload.buffer);
-  request.source = &program_.source();
-  request.payload_offset = payload.offset;
-  request.compile_specs = {specs.data(), specs.size()};
-  request.named_data = &named_data_;
-  return session->LoadDelegate(request);
+  request->payload = std::move(payload.buffer);
+  request->source = &program_.source();
+  request->payload_offset = payload.offset;
+  request->compile_specs = {specs, count};
+  request->named_data = &named_data_;
+  return Status::Ok();
 }
 
 Status MethodBuilder::CreateSteps() {

@@ -34,8 +34,11 @@ class MethodBuilder {
   Status CreateInputsAndOutputs();
   Status ResolveOperators();
   Status LoadDelegates();
-  Result<Ref<Delegate>> LoadDelegate(const wire::program::BackendDelegate& delegate);
-  Result<BackendSession*> SessionOf(std::string_view backend_name);
+  Status LoadDelegatesOf(size_t backend, Array<DelegateRequest>& requests,
+                         const Array<size_t>& backends);
+  Status FindBackend(std::string_view name, size_t* index) const;
+  Status CreateCompileSpecs();
+  Status CreateRequest(const wire::program::BackendDelegate& delegate, DelegateRequest* request);
   Status CreateSteps();
   Span<Value* const> TakeArguments(const flatbuffers::Vector<int32_t>* indices);
   Method::Step CreateStep(const wire::program::Instruction& instruction, size_t chain_start);
@@ -66,11 +69,14 @@ class MethodBuilder {
   Array<const wire::program::Tensor*> wire_tensors_;
   Array<Buffer> constants_;  // empty where the tensor has none
 
+  Array<CompileSpec> compile_specs_;  // of all delegates
+
   // How much of the method's flat arrays is given out already.
   size_t tensors_used_ = 0;
   size_t list_items_used_ = 0;
   size_t bools_used_ = 0;
   size_t arguments_used_ = 0;
+  size_t compile_specs_used_ = 0;
 };
 
 }  // namespace onepack

@@ -25,6 +25,15 @@ struct Digest {
   bool operator!=(const Digest& other) const { return bytes != other.bytes; }
 };
 
+struct DigestHash {
+  // Uniform already.
+  size_t operator()(const Digest& digest) const {
+    size_t hash;
+    memcpy(&hash, digest.bytes.data(), sizeof(hash));
+    return hash;
+  }
+};
+
 // Collects parts in memory: for descriptions and scales, not for weights.
 class DigestBuilder {
  public:

@@ -1,14 +1,94 @@
-// Memory for packed weights: anonymous mappings, which go back to the operating system and not just to the heap.
+// Memory for packed weights that goes back to the operating system, and not just to a heap.
+//
+// A large block is a mapping of its own. Small ones (a bias, an adapter of rank 4) share chunks, so that none costs a
+// page; what becomes free inside a chunk is given back page by page, and the chunk itself with its last block.
+//
+// Ownership: a block keeps its store. Blocks never move.
+// Threads:   any.
+// Errors:    kResourceExhausted.
 
 #ifndef ONEPACK_WEIGHT_CACHE_HEAP_STORE_H_
 #define ONEPACK_WEIGHT_CACHE_HEAP_STORE_H_
 
+#include <stddef.h>
+#include <stdint.h>
+
+#include <atomic>
+#include <list>
+#include <map>
+#include <memory>
+#include <mutex>
+
 #include "base/mapping.h"
+#include "base/result.h"
+#include "base/span.h"
 
 namespace onepack {
 
-// Page-aligned, hence aligned for every vector XNNPACK loads (64 bytes). Move-only; unmapped with its owner.
-using HeapBlock = Mapping;
+class HeapStore;
+
+// Move-only; gives its bytes back when it goes.
+class HeapBlock {
+ public:
+  HeapBlock() = default;
+  HeapBlock(HeapBlock&& other) noexcept;
+  HeapBlock& operator=(HeapBlock&& other) noexcept;
+  ~HeapBlock();
+
+  // Aligned to HeapStore::kAlignment. What a new block holds is anything: XNNPACK clears what it is given.
+  uint8_t* data() const { return data_; }
+  size_t size() const { return size_; }
+  Bytes bytes() const { return {data_, size_}; }
+
+ private:
+  friend class HeapStore;
+
+  std::shared_ptr<HeapStore> store_;
+  void* chunk_ = nullptr;  // null for a block with a mapping of its own
+  Mapping mapping_;
+  uint8_t* data_ = nullptr;
+  size_t size_ = 0;
+};
+
+class HeapStore : public std::enable_shared_from_this<HeapStore> {
+ public:
+  // XNNPACK's alignment for packed weights, and a cache line.
+  static constexpr size_t kAlignment = 64;
+  // Blocks of at least this size stand alone: the rest of their last page is below 2 % of them.
+  static constexpr size_t kLargeBlock = 256 * 1024;
+  static constexpr size_t kChunkSize = 1024 * 1024;
+
+  // `huge_pages` asks the kernel for transparent huge pages behind large blocks.
+  static std::shared_ptr<HeapStore> Create(bool huge_pages);
+
+  Result<HeapBlock> Allocate(size_t size);
+
+  // Address space taken for blocks now, their page and chunk rounding included.
+  size_t mapped_bytes() const { return mapped_bytes_; }
+
+ private:
+  friend class HeapBlock;
+
+  struct Chunk {
+    Mapping mapping;
+    size_t used = 0;                // bytes of live blocks; the chunk goes when it is 0
+    std::map<size_t, size_t> free;  // offset → size; disjoint, never adjacent
+  };
+
+  explicit HeapStore(bool huge_pages) : huge_pages_(huge_pages) {}
+
+  Result<HeapBlock> AllocateAlone(size_t size);
+  Result<HeapBlock> AllocateInChunk(size_t size);
+  bool TakeFrom(Chunk& chunk, size_t size, HeapBlock* block);
+  void FreeInChunk(Chunk* chunk, uint8_t* data, size_t size);
+  static void AddFree(Chunk& chunk, size_t offset, size_t size);
+
+  const bool huge_pages_;
+  std::atomic<size_t> mapped_bytes_{0};
+
+  std::mutex mutex_;          // leaf lock
+  std::list<Chunk> chunks_;  // guarded by mutex_
+};
 
 }  // namespace onepack
 

@@ -6,9 +6,9 @@
 
 namespace onepack {
 
-PackedWeight PackTransaction::LookUp(const PackKey& key) {
+PackedWeight PackTransaction::LookUp(const PackKey& key, bool has_namesake) {
   DropClaim();
-  WeightCache::Entry* entry = cache_->FindOrClaim(key);
+  WeightCache::Entry* entry = cache_->FindOrClaim(key, has_namesake);
   if (entry != nullptr) return Pin(entry);
   claim_ = key;
   return PackedWeight();
@@ -16,16 +16,18 @@ PackedWeight PackTransaction::LookUp(const PackKey& key) {
 
 uint8_t* PackTransaction::Reserve(size_t size) {
   reserved_ = HeapBlock();
-  auto block = HeapBlock::OfZeros(size);
+  auto block = cache_->heap_->Allocate(size);
   if (!block.ok()) return nullptr;
   reserved_ = std::move(block).value();
+  reserved_at_ = std::chrono::steady_clock::now();
   return reserved_.data();
 }
 
-PackedWeight PackTransaction::Commit(const PackKey& key) {
+PackedWeight PackTransaction::Commit(const PackKey& key,
+                                     std::vector<std::shared_ptr<Content>> contents) {
   assert(reserved_.data() != nullptr);
   if (claim_ && !(*claim_ == key)) DropClaim();
-  WeightCache::Entry* entry = cache_->Publish(key, &reserved_);
+  WeightCache::Entry* entry = cache_->Publish(key, &reserved_, std::move(contents), PackingTime());
   claim_.reset();
   if (entry == nullptr) return CommitPrivate();
   reserved_ = HeapBlock();
@@ -40,7 +42,7 @@ PackedWeight PackTransaction::CommitPrivate() {
   weight.block_ = std::move(reserved_);
   reserved_ = HeapBlock();
   weight.bytes_ = weight.block_.bytes();
-  cache_->AddPrivate(weight.block_.size());
+  cache_->AddPrivate(weight.block_.size(), PackingTime());
   return weight;
 }
 
@@ -48,6 +50,11 @@ void PackTransaction::DropClaim() {
   if (!claim_) return;
   cache_->Abandon(*claim_);
   claim_.reset();
+}
+
+uint64_t PackTransaction::PackingTime() const {
+  return static_cast<uint64_t>(
+      std::chrono::nanoseconds(std::chrono::steady_clock::now() - reserved_at_).count());
 }
 
 PackedWeight PackTransaction::Pin(WeightCache::Entry* entry) const {

@@ -27,8 +27,11 @@
 #ifndef ONEPACK_WEIGHT_CACHE_PACK_TRANSACTION_H_
 #define ONEPACK_WEIGHT_CACHE_PACK_TRANSACTION_H_
 
+#include <chrono>
 #include <memory>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include "weight_cache/weight_cache.h"
 
@@ -42,15 +45,17 @@ class PackTransaction {
   PackTransaction& operator=(const PackTransaction&) = delete;
 
   // The weight, or an empty pin: then the caller packs it. May throw std::bad_alloc, with nothing changed.
-  PackedWeight LookUp(const PackKey& key);
+  // `has_namesake`: the weight's name was seen with other bytes (Content::has_namesake), for the statistics.
+  PackedWeight LookUp(const PackKey& key, bool has_namesake = false);
 
-  // `size` zeroed bytes, aligned for XNNPACK, valid until the next Reserve or Commit. Null when there is no memory.
+  // `size` bytes, aligned for XNNPACK, valid until the next Reserve or Commit. Null when there is no memory.
   uint8_t* Reserve(size_t size);
 
   // REQUIRES, for both: a reservation.
   // Seals its bytes under `key`, or, where that key is ready already, takes what is there. May throw std::bad_alloc;
   // the reservation is then still there.
-  PackedWeight Commit(const PackKey& key);
+  // `contents` are what the key was made from: they stay recognisable while the entry lives.
+  PackedWeight Commit(const PackKey& key, std::vector<std::shared_ptr<Content>> contents = {});
   PackedWeight CommitPrivate();
 
   // Gives up the key of the last miss, if it was not committed.
@@ -61,10 +66,12 @@ class PackTransaction {
 
  private:
   PackedWeight Pin(WeightCache::Entry* entry) const;
+  uint64_t PackingTime() const;
 
   const std::shared_ptr<WeightCache> cache_;
   std::optional<PackKey> claim_;
   HeapBlock reserved_;
+  std::chrono::steady_clock::time_point reserved_at_;
 };
 
 }  // namespace onepack

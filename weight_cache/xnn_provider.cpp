@@ -24,12 +24,17 @@ XnnProvider::XnnProvider(std::shared_ptr<WeightCache> cache) : cache_(std::move(
   provider_.delete_cache = [](void*) { return xnn_status_invalid_state; };  // ours to delete
 }
 
-void XnnProvider::Describe(const void* kernel, const void* bias, const WeightIdentity& identity) {
-  const auto [found, is_new] = meanings_.try_emplace(Pointers(kernel, bias), identity);
-  if (!is_new && found->second && !(*found->second == identity)) found->second.reset();
+void XnnProvider::Describe(const void* kernel, const void* bias, WeightDescription description) {
+  const auto found = meanings_.find(Pointers(kernel, bias));
+  if (found == meanings_.end()) {
+    meanings_.emplace(Pointers(kernel, bias), std::move(description));
+  } else if (found->second && !(found->second->identity == description.identity)) {
+    found->second.reset();
+  }
 }
 
-void XnnProvider::BeginBuild() {
+void XnnProvider::BeginBuild(PackingObserver* observer) {
+  observer_ = observer;
   status_ = Status();
   table_.clear();
   private_pins_.clear();
@@ -38,30 +43,40 @@ void XnnProvider::BeginBuild() {
 
 Status XnnProvider::EndBuild() {
   transaction_.reset();
+  observer_ = nullptr;
   return std::move(status_);
 }
 
-std::optional<PackKey> XnnProvider::KeyOf(const xnn_weights_cache_look_up_key& key) const {
+const WeightDescription* XnnProvider::Find(const xnn_weights_cache_look_up_key& key) const {
   const auto found = meanings_.find(Pointers(key.kernel, key.bias));
-  if (found == meanings_.end() || !found->second) return std::nullopt;
-  return PackKey{*found->second, LayoutFingerprint(), key.seed};
+  return found == meanings_.end() || !found->second ? nullptr : &*found->second;
+}
+
+PackKey XnnProvider::KeyOf(const WeightDescription& weight, uint32_t seed) {
+  return PackKey{weight.identity, LayoutFingerprint(), seed};
 }
 
 size_t XnnProvider::LookUp(const xnn_weights_cache_look_up_key& key) noexcept try {
   if (!transaction_) return SIZE_MAX;
   // XNNPACK has turned to the next weight: whatever was claimed and not inserted never will be.
   transaction_->DropClaim();
-  const std::optional<PackKey> pack_key = KeyOf(key);
-  if (!pack_key) return SIZE_MAX;
-  const auto pinned = pins_.find(*pack_key);
-  if (pinned != pins_.end()) return AddToTable(pinned->second.bytes());
-  PackedWeight weight = transaction_->LookUp(*pack_key);
-  if (!weight) return SIZE_MAX;
-  const size_t offset = AddToTable(weight.bytes());
-  pins_.emplace(*pack_key, std::move(weight));
-  return offset;
+  const WeightDescription* weight = Find(key);
+  if (weight != nullptr) {
+    const PackKey pack_key = KeyOf(*weight, key.seed);
+    auto pinned = pins_.find(pack_key);
+    if (pinned == pins_.end()) {
+      PackedWeight found = transaction_->LookUp(pack_key, weight->has_namesake);
+      if (found) pinned = pins_.emplace(pack_key, std::move(found)).first;
+    }
+    if (pinned != pins_.end()) {
+      Fail(observer_->AfterServing(key.kernel, key.bias));
+      return AddToTable(pinned->second.bytes());
+    }
+  }
+  Fail(observer_->BeforePacking(key.kernel, key.bias));
+  return SIZE_MAX;
 } catch (const std::bad_alloc&) {
-  Fail(StatusCode::kResourceExhausted, "out of memory while looking a packed weight up");
+  Fail(Status::Error(StatusCode::kResourceExhausted, "out of memory in a look-up"));
   return SIZE_MAX;
 }
 
@@ -69,8 +84,8 @@ void* XnnProvider::ReserveSpace(size_t size) noexcept {
   if (!status_.ok() || !transaction_) return nullptr;
   uint8_t* space = transaction_->Reserve(size);
   if (space == nullptr) {
-    status_ = Status::Error(StatusCode::kResourceExhausted,
-                            "no memory for a packed weight of %zu bytes", size);
+    Fail(Status::Error(StatusCode::kResourceExhausted,
+                       "no memory for a packed weight of %zu bytes", size));
   }
   return space;
 }
@@ -80,34 +95,42 @@ void* XnnProvider::ReserveSpace(size_t size) noexcept {
 size_t XnnProvider::LookUpOrInsert(const xnn_weights_cache_look_up_key& key,
                                    const void* packed) noexcept try {
   if (!transaction_) return 0;
-  const std::optional<PackKey> pack_key = KeyOf(key);
+  const WeightDescription* weight = Find(key);
   // Convolutions insert after a hit too, with nothing packed.
   if (packed == nullptr) {
-    const auto pinned = pack_key ? pins_.find(*pack_key) : pins_.end();
+    const auto pinned = weight != nullptr ? pins_.find(KeyOf(*weight, key.seed)) : pins_.end();
     if (pinned != pins_.end()) return AddToTable(pinned->second.bytes());
-    Fail(StatusCode::kInternal, "XNNPACK inserted nothing under a key that was never found");
+    Fail(Status::Error(StatusCode::kInternal,
+                       "XNNPACK inserted nothing under a key that was never found"));
     return 0;
   }
   if (packed != transaction_->reserved()) {
-    Fail(StatusCode::kInternal, "XNNPACK inserted bytes that it never reserved");
+    Fail(Status::Error(StatusCode::kInternal, "XNNPACK inserted bytes that it never reserved"));
     return 0;
   }
-  return Insert(pack_key);
+  const size_t offset = Insert(weight, key.seed);
+  Fail(observer_->AfterServing(key.kernel, key.bias));
+  return offset;
 } catch (const std::bad_alloc&) {
-  Fail(StatusCode::kResourceExhausted, "out of memory while inserting a packed weight");
+  Fail(Status::Error(StatusCode::kResourceExhausted, "out of memory in an insertion"));
   return 0;
 }
 
-size_t XnnProvider::Insert(const std::optional<PackKey>& key) {
+size_t XnnProvider::Insert(const WeightDescription* weight, uint32_t seed) {
+  if (weight == nullptr) {
+    private_pins_.push_back(transaction_->CommitPrivate());
+    return AddToTable(private_pins_.back().bytes());
+  }
   // Depthwise kernels pack without asking; this graph may have the weight already.
-  const auto pinned = key ? pins_.find(*key) : pins_.end();
+  const PackKey key = KeyOf(*weight, seed);
+  const auto pinned = pins_.find(key);
   if (pinned != pins_.end()) return AddToTable(pinned->second.bytes());
-  PackedWeight weight = key ? transaction_->Commit(*key) : transaction_->CommitPrivate();
-  const size_t offset = AddToTable(weight.bytes());
-  if (weight.is_private()) {
-    private_pins_.push_back(std::move(weight));
+  PackedWeight packed = transaction_->Commit(key, weight->contents);
+  const size_t offset = AddToTable(packed.bytes());
+  if (packed.is_private()) {
+    private_pins_.push_back(std::move(packed));
   } else {
-    pins_.emplace(*key, std::move(weight));
+    pins_.emplace(key, std::move(packed));
   }
   return offset;
 }
@@ -117,8 +140,9 @@ size_t XnnProvider::AddToTable(Bytes bytes) {
   return table_.size() - 1;
 }
 
-void XnnProvider::Fail(StatusCode code, const char* what) {
-  if (status_.ok()) status_ = Status::Error(code, "%s", what);
+// The first failure counts; OK is none.
+void XnnProvider::Fail(Status status) {
+  if (status_.ok()) status_ = std::move(status);
 }
 
 }  // namespace onepack

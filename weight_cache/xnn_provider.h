@@ -4,8 +4,8 @@
 // (offset to address). Its look-up key is pointers and an XOR of sizes, which does not tell all weights apart, so the
 // owner says first what each pointer means:
 //
-//     provider.Describe(kernel, bias, identity);   for every weight of the graph
-//     provider.BeginBuild();
+//     provider.Describe(kernel, bias, ...);        for every weight of the graph
+//     provider.BeginBuild(observer);
 //     xnn_create_runtime_v4(..., provider.handle(), ...);
 //     provider.EndBuild();                         afterwards the table never changes; no lock, no cache
 //
@@ -34,6 +34,27 @@
 
 namespace onepack {
 
+// What a pair of pointers means.
+struct WeightDescription {
+  WeightIdentity identity;
+  // What `identity` was made from, kept while the packed weight is in the cache.
+  std::vector<std::shared_ptr<Content>> contents;
+  bool has_namesake = false;
+};
+
+// The owner of the raw weights, told when XNNPACK is about to read some and when it will not read them again.
+class PackingObserver {
+ public:
+  virtual ~PackingObserver() = default;
+
+  // The weight was not found. Makes sure the bytes at the two addresses are there; an error ends the build.
+  // Operators that pack without looking up first read without this call.
+  virtual Status BeforePacking(const void* kernel, const void* bias) = 0;
+
+  // The weight was found or packed. An error ends the build.
+  virtual Status AfterServing(const void* kernel, const void* bias) = 0;
+};
+
 class XnnProvider {
  public:
   explicit XnnProvider(std::shared_ptr<WeightCache> cache);
@@ -42,11 +63,11 @@ class XnnProvider {
 
   // Forgets earlier descriptions: pointers may mean something else in the next build.
   void ClearDescriptions() { meanings_.clear(); }
-  void Describe(const void* kernel, const void* bias, const WeightIdentity& identity);
+  void Describe(const void* kernel, const void* bias, WeightDescription description);
 
   // May be called again to create the runtime anew, after the old one was deleted: weights found or shared before are
-  // found without asking the cache.
-  void BeginBuild();
+  // found without asking the cache. `observer` lives until EndBuild.
+  void BeginBuild(PackingObserver* observer);
   Status EndBuild();
 
   xnn_weights_cache_t handle() { return &provider_; }
@@ -60,18 +81,20 @@ class XnnProvider {
   size_t LookUpOrInsert(const xnn_weights_cache_look_up_key& key, const void* packed) noexcept;
 
   // Null for pointers that mean nothing known, or two things.
-  std::optional<PackKey> KeyOf(const xnn_weights_cache_look_up_key& key) const;
-  size_t Insert(const std::optional<PackKey>& key);
+  const WeightDescription* Find(const xnn_weights_cache_look_up_key& key) const;
+  static PackKey KeyOf(const WeightDescription& weight, uint32_t seed);
+  size_t Insert(const WeightDescription* weight, uint32_t seed);
   size_t AddToTable(Bytes bytes);
-  void Fail(StatusCode code, const char* what);
+  void Fail(Status status);
 
   const std::shared_ptr<WeightCache> cache_;
   xnn_weights_cache_provider provider_{};
 
   // What the pointers of the graph mean; nullopt for two different things.
-  std::map<Pointers, std::optional<WeightIdentity>> meanings_;
+  std::map<Pointers, std::optional<WeightDescription>> meanings_;
 
   // While building.
+  PackingObserver* observer_ = nullptr;
   std::optional<PackTransaction> transaction_;
   Status status_;
 

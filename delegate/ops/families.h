@@ -17,6 +17,8 @@ Status DefineBinary(const NodeContext& context, const wire::xnnpack::XNode& node
 
 // fully_connected.cpp
 Operands FullyConnectedOperands(const wire::xnnpack::XNode& node);
+std::optional<PackedUse> IdentifyFullyConnected(const NodeContext& context,
+                                                const wire::xnnpack::XNode& node);
 Status DefineFullyConnected(const NodeContext& context, const wire::xnnpack::XNode& node);
 
 }  // namespace onepack

@@ -114,6 +114,13 @@ Operands FullyConnectedOperands(const XNode& node) {
   return operands;
 }
 
+std::optional<PackedUse> IdentifyFullyConnected(const NodeContext& context, const XNode& node) {
+  const FullyConnectedValues values = ValuesOf(context, node);
+  if (!values.filter.is_constant()) return std::nullopt;
+  return PackedUse{WireOf(node).filter_id(), WireOf(node).bias_id(),
+                   IdentityOf(values, ClampOf(node), WireOf(node).flags())};
+}
+
 Status DefineFullyConnected(const NodeContext& context, const XNode& node) {
   const uint32_t flags = WireOf(node).flags();
   const FullyConnectedValues values = ValuesOf(context, node);
@@ -126,11 +133,6 @@ Status DefineFullyConnected(const NodeContext& context, const XNode& node) {
           values.bias != nullptr ? values.bias->xnn_id : XNN_INVALID_VALUE_ID, values.output.xnn_id,
           flags),
       "defining the node");
-  if (values.filter.is_constant()) {
-    context.packed_operands.push_back({values.filter.data,
-                                       values.bias != nullptr ? values.bias->data : nullptr,
-                                       IdentityOf(values, clamp, flags)});
-  }
   return Status::Ok();
 }
 

@@ -6,6 +6,7 @@
 #define ONEPACK_DELEGATE_OPS_OP_H_
 
 #include <limits>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -24,18 +25,17 @@ struct Operands {
 };
 
 // A weight that XNNPACK will pack, with what its key must say.
-struct PackedOperand {
-  const void* kernel;
-  const void* bias;  // null for none
+struct PackedUse {
+  uint32_t kernel_id;
+  uint32_t bias_id;  // XNN_INVALID_VALUE_ID for none
   WeightIdentity identity;
 };
 
-// Where definers find values and leave their results.
+// Where the functions of a node find its values.
 struct NodeContext {
   xnn_subgraph_t subgraph;
   // Complete, and every operand of the node at hand is in it.
   const std::unordered_map<uint32_t, GraphValue>& values;
-  std::vector<PackedOperand>& packed_operands;
 
   // REQUIRES: `id` is an operand of the node.
   const GraphValue& value(uint32_t id) const { return values.at(id); }
@@ -55,6 +55,9 @@ struct Op {
   // Inputs of other sizes than the output are repeated along the dims where they have size 1.
   bool broadcasts;
   Operands (*operands)(const wire::xnnpack::XNode& node);
+  // What of it is packed and how its key differs from others; null for types that pack nothing. The operands exist.
+  std::optional<PackedUse> (*identify)(const NodeContext& context,
+                                       const wire::xnnpack::XNode& node);
   // Adds the node to the subgraph. The operands are defined; shapes and parameters are the definer's to check.
   Status (*define)(const NodeContext& context, const wire::xnnpack::XNode& node);
 };

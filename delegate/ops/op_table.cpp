@@ -6,14 +6,16 @@ namespace {
 
 using wire::xnnpack::XNodeUnion;
 
-//   type                            keeps_dims  broadcasts  operands               define
 constexpr Op kOps[] = {
-    {XNodeUnion::XNNAdd,             true,  true,  BinaryOperands,         DefineBinary},
-    {XNodeUnion::XNNSubtract,        true,  true,  BinaryOperands,         DefineBinary},
-    {XNodeUnion::XNNMultiply,        true,  true,  BinaryOperands,         DefineBinary},
-    {XNodeUnion::XNNConvert,         true,  false, UnaryOperands,          DefineUnary},
-    {XNodeUnion::XNNSigmoid,         true,  false, UnaryOperands,          DefineUnary},
-    {XNodeUnion::XNNFullyConnected,  true,  false, FullyConnectedOperands, DefineFullyConnected},
+    // clang-format off
+    // type                         keeps_dims  broadcasts  operands                identify                define
+    {XNodeUnion::XNNAdd,            true,       true,       BinaryOperands,         nullptr,                DefineBinary},
+    {XNodeUnion::XNNSubtract,       true,       true,       BinaryOperands,         nullptr,                DefineBinary},
+    {XNodeUnion::XNNMultiply,       true,       true,       BinaryOperands,         nullptr,                DefineBinary},
+    {XNodeUnion::XNNConvert,        true,       false,      UnaryOperands,          nullptr,                DefineUnary},
+    {XNodeUnion::XNNSigmoid,        true,       false,      UnaryOperands,          nullptr,                DefineUnary},
+    {XNodeUnion::XNNFullyConnected, true,       false,      FullyConnectedOperands, IdentifyFullyConnected, DefineFullyConnected},
+    // clang-format on
 };
 
 }  // namespace

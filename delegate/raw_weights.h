@@ -1,0 +1,73 @@
+// The raw weights of one graph while XNNPACK packs them.
+//
+// XNNPACK wants an address for every weight when a graph is defined, and reads the bytes behind it only if it has to
+// pack. So an address is all it gets at first: that of mapped bytes which nobody has touched, or, where the source is not
+// mapped, of reserved memory which is filled at the last moment. What was packed is let go of at once. Peak memory is
+// thus what is packed so far and the tensor in hand; and where everything is found packed, nothing is read at all.
+//
+// Threads: that of the build.
+// Errors:  those of reading; kCancelled when the application says so.
+
+#ifndef ONEPACK_DELEGATE_RAW_WEIGHTS_H_
+#define ONEPACK_DELEGATE_RAW_WEIGHTS_H_
+
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+#include "base/mapping.h"
+#include "delegate/payload.h"
+#include "weight_cache/xnn_provider.h"
+
+namespace onepack {
+
+class RawWeights final : public PackingObserver {
+ public:
+  // Called with the size of each raw weight that was served; an error ends the build.
+  using ServedCallback = std::function<Status(uint64_t raw_bytes)>;
+
+  // `registry` gets the hashes of what is packed; null for none. Both outlive the build.
+  RawWeights(ContentRegistry* registry, ServedCallback on_served)
+      : registry_(registry), on_served_(std::move(on_served)) {}
+
+  // The address that stands for a constant. The same constant has one address.
+  Result<const void*> Place(const Payload& payload, uint32_t constant_index);
+
+  // A weight of the graph: its addresses, and its scales in the payload (0 for none). One whose scales XNNPACK was not
+  // shown (`is_expected_hit`) must be found; if it is not, the build ends and was_surprised() says why.
+  void AddUse(const void* kernel, const void* bias, uint32_t scale_index, bool is_expected_hit,
+              const Payload& payload);
+
+  Status BeforePacking(const void* kernel, const void* bias) override;
+  Status AfterServing(const void* kernel, const void* bias) override;
+
+  bool was_surprised() const { return was_surprised_; }
+
+ private:
+  struct Placed {
+    const Constant* constant = nullptr;
+    std::shared_ptr<Content> content;
+    Buffer mapped;     // of a mapped source
+    Mapping reserved;  // of another, filled when `is_read`
+    size_t uses = 0;   // that are still to be served
+    bool is_read = false;
+    // Scales that are read together with a kernel.
+    std::vector<const Constant*> scales;
+    bool is_expected_hit = false;
+  };
+
+  Placed* Find(const void* address);
+  Status Fill(Placed& placed);
+  void LetGo(Placed& placed);
+
+  ContentRegistry* const registry_;
+  const ServedCallback on_served_;
+  std::unordered_map<const void*, Placed> by_address_;
+  std::unordered_map<uint32_t, const void*> by_index_;
+  bool was_surprised_ = false;
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_DELEGATE_RAW_WEIGHTS_H_

@@ -1,0 +1,159 @@
+#include "delegate/scales.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "schema/verify_text.h"
+#include "weight_cache/content_identity.h"
+
+namespace onepack {
+namespace {
+
+constexpr uint16_t kBfloatOne = 0x3f80;
+
+float FloatOfBfloat16(uint16_t bits) {
+  const uint32_t wide = static_cast<uint32_t>(bits) << 16;
+  float value;
+  memcpy(&value, &wide, sizeof(value));
+  return value;
+}
+
+// Round to nearest, ties to even.
+uint16_t Bfloat16OfFloat(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof(bits));
+  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+float Widen(float scale) { return scale; }
+float Widen(uint16_t scale) { return FloatOfBfloat16(scale); }
+
+template <typename T>
+Status CheckScales(Span<const T> scales) {
+  for (size_t i = 0; i < scales.size(); ++i) {
+    const float scale = Widen(scales[i]);
+    if (isnormal(scale) && scale > 0) continue;
+    return Status::Error(StatusCode::kInvalidFile,
+                         "scale %zu is %g, a positive finite number expected", i,
+                         static_cast<double>(scale));
+  }
+  return Status::Ok();
+}
+
+template <typename T>
+Digest IdentityOfSpan(Span<const T> scales) {
+  return IdentityOfBytes(
+      {reinterpret_cast<const uint8_t*>(scales.data()), scales.size() * sizeof(T)});
+}
+
+std::vector<std::vector<float>>& CopiesOf(ScaleStorage& storage, float) { return storage.floats; }
+std::vector<std::vector<uint16_t>>& CopiesOf(ScaleStorage& storage, uint16_t) {
+  return storage.bfloats;
+}
+
+// In place where they are aligned, else copied.
+template <typename T>
+Result<const T*> LoadFromConstant(const Constant& constant, size_t count, ScaleStorage& storage) {
+  ONEPACK_ASSIGN_OR_RETURN(Buffer buffer, constant.Load());
+  const T* scales = reinterpret_cast<const T*>(buffer.bytes.data());
+  if (reinterpret_cast<uintptr_t>(scales) % alignof(T) == 0) {
+    storage.loaded.push_back(std::move(buffer));
+  } else {
+    std::vector<T>& copy = CopiesOf(storage, T()).emplace_back(count);
+    memcpy(copy.data(), buffer.bytes.data(), count * sizeof(T));
+    scales = copy.data();
+  }
+  Status status = CheckScales(Span<const T>(scales, count));
+  if (!status.ok()) return std::move(status).WithContext("%s", constant.place());
+  return scales;
+}
+
+// A vector of ones that is never moved: XNNPACK may hold pointers into the ones given out before.
+template <typename T>
+const T* Ones(size_t count, T one, std::vector<std::vector<T>>& ones) {
+  if (ones.empty() || ones.back().size() < count) ones.emplace_back(count, one);
+  return ones.back().data();
+}
+
+}  // namespace
+
+ScaleRef<float> ScalesOf(const wire::xnnpack::PerChannelQuant& quant) {
+  ScaleRef<float> scales;
+  scales.buffer_index = quant.scale_buffer_idx();
+  if (scales.buffer_index == 0 && quant.scale() != nullptr) {
+    scales.inline_scales = {quant.scale()->data(), quant.scale()->size()};
+  }
+  scales.found = scales.buffer_index != 0 ? quant.num_scales() : scales.inline_scales.size();
+  return scales;
+}
+
+ScaleRef<uint16_t> ScalesOf(const wire::xnnpack::PerChannelGroupQuant& quant) {
+  ScaleRef<uint16_t> scales;
+  scales.buffer_index = quant.scale_buffer_idx();
+  if (scales.buffer_index != 0) {
+    scales.found = quant.num_scales();
+  } else if (CountOf(quant.scale_bf16()) > 0) {
+    scales.inline_scales = {quant.scale_bf16()->data(), quant.scale_bf16()->size()};
+    scales.found = scales.inline_scales.size();
+  } else if (quant.scale() != nullptr) {
+    scales.to_be_rounded = {quant.scale()->data(), quant.scale()->size()};
+    scales.found = scales.to_be_rounded.size();
+  }
+  return scales;
+}
+
+template <typename T>
+Result<Digest> IdentityOfScales(const Payload& payload, const ScaleRef<T>& scales,
+                                size_t expected) {
+  if (scales.found != expected) {
+    return Status::Error(StatusCode::kInvalidFile, "%zu scales, %zu expected", scales.found,
+                         expected);
+  }
+  if (scales.buffer_index == 0) {
+    return scales.to_be_rounded.empty() ? IdentityOfSpan(scales.inline_scales)
+                                        : IdentityOfSpan(scales.to_be_rounded);
+  }
+  const Constant& constant = payload.constant(scales.buffer_index);
+  if (constant.size() / sizeof(T) != expected || constant.size() % sizeof(T) != 0) {
+    return Status::Error(StatusCode::kMismatch,
+                         "%s: %llu bytes found, %zu scales of %zu bytes expected", constant.place(),
+                         static_cast<unsigned long long>(constant.size()), expected, sizeof(T));
+  }
+  return payload.content(scales.buffer_index)->id();
+}
+
+template <typename T>
+Result<const T*> LoadScales(const Payload& payload, const ScaleRef<T>& scales, size_t count,
+                            ScaleStorage& storage) {
+  if (scales.buffer_index != 0) {
+    return LoadFromConstant<T>(payload.constant(scales.buffer_index), count, storage);
+  }
+  if (scales.to_be_rounded.empty()) {
+    ONEPACK_RETURN_IF_ERROR(CheckScales(scales.inline_scales));
+    return scales.inline_scales.data();
+  }
+  ONEPACK_RETURN_IF_ERROR(CheckScales(scales.to_be_rounded));
+  std::vector<T>& rounded = CopiesOf(storage, T()).emplace_back();
+  rounded.reserve(count);
+  for (const float scale : scales.to_be_rounded) {
+    rounded.push_back(static_cast<T>(Bfloat16OfFloat(scale)));
+  }
+  return rounded.data();
+}
+
+template Result<Digest> IdentityOfScales(const Payload&, const ScaleRef<float>&, size_t);
+template Result<Digest> IdentityOfScales(const Payload&, const ScaleRef<uint16_t>&, size_t);
+template Result<const float*> LoadScales(const Payload&, const ScaleRef<float>&, size_t,
+                                         ScaleStorage&);
+template Result<const uint16_t*> LoadScales(const Payload&, const ScaleRef<uint16_t>&, size_t,
+                                            ScaleStorage&);
+
+const float* FloatOnes(size_t count, ScaleStorage& storage) {
+  return Ones(count, 1.0f, storage.float_ones);
+}
+
+const uint16_t* BfloatOnes(size_t count, ScaleStorage& storage) {
+  return Ones(count, kBfloatOne, storage.bfloat_ones);
+}
+
+}  // namespace onepack

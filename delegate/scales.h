@@ -1,0 +1,53 @@
+// The scales of quantized values: where they are, what they are the same as, and how long XNNPACK needs them.
+
+#ifndef ONEPACK_DELEGATE_SCALES_H_
+#define ONEPACK_DELEGATE_SCALES_H_
+
+#include <vector>
+
+#include "base/result.h"
+#include "base/span.h"
+#include "delegate/payload.h"
+#include "weight_cache/digest.h"
+
+namespace onepack {
+
+// XNNPACK checks scales when a value is defined and reads them when its weight is packed: they are kept here until the
+// runtime is created.
+struct ScaleStorage {
+  std::vector<Buffer> loaded;                  // used where they are
+  std::vector<std::vector<float>> floats;      // copied, because they were not aligned
+  std::vector<std::vector<uint16_t>> bfloats;  // copied or rounded
+  // For weights that are known to be in the cache: XNNPACK gets to see ones, and no scale is read.
+  std::vector<std::vector<float>> float_ones;
+  std::vector<std::vector<uint16_t>> bfloat_ones;
+};
+
+// Scales of one value, as the file has them.
+template <typename T>
+struct ScaleRef {
+  uint32_t buffer_index = 0;        // in the payload's constants; 0: inline
+  Span<const T> inline_scales;      // in the payload
+  Span<const float> to_be_rounded;  // inline floats that stand for bfloat16
+  size_t found = 0;
+};
+
+ScaleRef<float> ScalesOf(const wire::xnnpack::PerChannelQuant& quant);
+ScaleRef<uint16_t> ScalesOf(const wire::xnnpack::PerChannelGroupQuant& quant);
+
+// Reads nothing that is not in the payload itself. kInvalidFile unless there are `expected` scales.
+template <typename T>
+Result<Digest> IdentityOfScales(const Payload& payload, const ScaleRef<T>& scales, size_t expected);
+
+// `count` scales in memory. kInvalidFile for one that is not finite and positive. REQUIRES: IdentityOfScales succeeded.
+template <typename T>
+Result<const T*> LoadScales(const Payload& payload, const ScaleRef<T>& scales, size_t count,
+                            ScaleStorage& storage);
+
+// `count` ones.
+const float* FloatOnes(size_t count, ScaleStorage& storage);
+const uint16_t* BfloatOnes(size_t count, ScaleStorage& storage);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_DELEGATE_SCALES_H_

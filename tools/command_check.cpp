@@ -1,0 +1,159 @@
+// onepack check: recorded cases, all loaded into one process over one cache.
+
+#include <stdio.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <thread>
+
+#include "tools/case_runner.h"
+#include "tools/command_options.h"
+#include "tools/commands.h"
+#include "tools/print_stats.h"
+
+namespace onepack {
+namespace {
+
+struct CheckOptions {
+  std::vector<std::string> cases;
+  ProgramLoaderOptions loader;
+  size_t jobs = 1;
+  std::string order = "given";
+  bool stats = false;
+};
+
+struct CheckedCase {
+  std::string name;  // the path until the case's own name is known
+  std::optional<CaseRunner> runner;
+  CaseOutcome outcome;
+  bool is_done = false;
+};
+
+class Checker {
+ public:
+  Checker(ProgramLoader& loader, const std::vector<std::string>& paths)
+      : loader_(loader), paths_(paths), cases_(paths.size()) {
+    for (size_t i = 0; i < paths.size(); ++i) cases_[i].name = paths[i];
+  }
+
+  // All are loaded before the first one runs.
+  void RunOneByOne() {
+    for (size_t i = 0; i < cases_.size(); ++i) Load(i);
+    for (size_t i = 0; i < cases_.size(); ++i) Run(i);
+  }
+
+  // Each of `jobs` threads takes the next case, loads it and runs it, while others load or run
+  // theirs.
+  void RunTogether(size_t jobs) {
+    std::atomic<size_t> next{0};
+    const auto work = [&] {
+      for (size_t i = next++; i < cases_.size(); i = next++) {
+        Load(i);
+        Run(i);
+      }
+    };
+    std::vector<std::thread> threads;
+    for (size_t i = 0; i < std::min(jobs, cases_.size()); ++i) threads.emplace_back(work);
+    for (std::thread& thread : threads) thread.join();
+  }
+
+  size_t passed() const {
+    return static_cast<size_t>(std::count_if(cases_.begin(), cases_.end(), [](const auto& checked) {
+      return checked.outcome.passed;
+    }));
+  }
+
+ private:
+  void Load(size_t index) {
+    CheckedCase& checked = cases_[index];
+    Status status = TryLoad(paths_[index], checked);
+    if (!status.ok()) checked.outcome.reason = status.message();
+  }
+
+  Status TryLoad(const std::string& path, CheckedCase& checked) {
+    ONEPACK_ASSIGN_OR_RETURN(RecordedCase recorded, ReadRecordedCase(path));
+    checked.name = recorded.name;
+    ONEPACK_ASSIGN_OR_RETURN(CaseRunner runner, CaseRunner::Load(loader_, std::move(recorded)));
+    checked.runner.emplace(std::move(runner));
+    return Status::Ok();
+  }
+
+  void Run(size_t index) {
+    CheckedCase& checked = cases_[index];
+    if (checked.runner.has_value()) checked.outcome = checked.runner->Run();
+    const std::lock_guard<std::mutex> lock(mutex_);
+    checked.is_done = true;
+    // In the order of the command line, whoever finishes first.
+    while (printed_ < cases_.size() && cases_[printed_].is_done) Print(cases_[printed_++]);
+  }
+
+  static void Print(const CheckedCase& checked) {
+    const CaseOutcome& outcome = checked.outcome;
+    printf("%-4s  %-20s", outcome.passed ? "ok" : "FAIL", checked.name.c_str());
+    if (outcome.compared) printf("  worst error %.3g of the tolerance", outcome.worst_error);
+    if (!outcome.passed) printf("  %s", outcome.reason.c_str());
+    printf("\n");
+    fflush(stdout);  // known even if a later case should crash
+  }
+
+  ProgramLoader& loader_;
+  const std::vector<std::string>& paths_;
+  std::vector<CheckedCase> cases_;  // each touched by one thread until it is done
+
+  std::mutex mutex_;
+  size_t printed_ = 0;  // guarded by mutex_
+};
+
+Result<bool> Check(CheckOptions options) {
+  ONEPACK_ASSIGN_OR_RETURN(const std::unique_ptr<ProgramLoader> loader,
+                           ProgramLoader::Create(options.loader));
+  if (options.order == "reverse") std::reverse(options.cases.begin(), options.cases.end());
+  Checker checker(*loader, options.cases);
+  if (options.jobs == 1) {
+    checker.RunOneByOne();
+  } else {
+    checker.RunTogether(options.jobs);
+  }
+  if (options.stats) PrintStats(*loader);
+  const size_t failed = options.cases.size() - checker.passed();
+  printf("%zu passed, %zu failed\n", checker.passed(), failed);
+  return failed == 0 && !options.cases.empty();
+}
+
+}  // namespace
+
+void AddCheckCommand(CLI::App& app, Action* action) {
+  const auto options = std::make_shared<CheckOptions>();
+  CLI::App* command = app.add_subcommand(
+      "check", "Run recorded cases in one process and compare what comes back");
+  command->group("Commands");
+  command->add_option("CASE.json", options->cases, "Recorded cases; each names its own files")
+      ->required()
+      ->type_name("");
+  AddCountOption(*command, "--jobs", options->jobs, 1024,
+                 "Cases loaded and run at the same time");
+  command->add_option("--order", options->order, "Load and run as \"given\", or in \"reverse\"")
+      ->check(CLI::IsMember({"given", "reverse"}).description(""))
+      ->type_name("ORDER")
+      ->capture_default_str();
+  AddLoaderOptions(*command, options->loader);
+  command->add_flag("--stats", options->stats,
+                    "Print what the weight cache did and what memory the process holds");
+  command->footer(
+      "Loads all cases into one process over one weight cache, keeps them loaded, makes the\n"
+      "recorded calls and compares the outputs. Prints one line for each case, with the worst\n"
+      "error relative to the case's tolerance: 0 is equal, more than 1 is a mismatch.\n"
+      "\n"
+      "Examples:\n"
+      "  onepack check cases/lora_8da4w/*.json --stats\n"
+      "  onepack check cases/*/*.json --jobs 4 --order reverse\n"
+      "\n"
+      "Exit status: 0 only when every case passed.");
+  command->callback([options, action] { *action = [options] { return Check(*options); }; });
+}
+
+}  // namespace onepack

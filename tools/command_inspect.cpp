@@ -1,0 +1,56 @@
+// onepack inspect: what is in programs and data files, and what they share.
+
+#include <stdio.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "tools/commands.h"
+#include "tools/format.h"
+#include "tools/print_program.h"
+#include "tools/shared_keys.h"
+
+namespace onepack {
+namespace {
+
+// All files are opened before the first one is printed: a bad one is the only thing to read.
+Result<bool> Inspect(const std::vector<std::string>& paths) {
+  std::vector<InspectedFile> files;
+  for (const std::string& path : paths) {
+    ONEPACK_ASSIGN_OR_RETURN(InspectedFile file, OpenToInspect(path));
+    files.push_back(std::move(file));
+  }
+  for (const InspectedFile& file : files) {
+    if (file.program) {
+      ONEPACK_RETURN_IF_ERROR(PrintProgram(file));
+    } else {
+      printf("%s: data file, %s\n", file.path.c_str(), FormatBytes(file.size_bytes).c_str());
+      PrintNamedData(*file.named_data);
+    }
+    printf("\n");
+  }
+  if (files.size() > 1) ONEPACK_RETURN_IF_ERROR(PrintSharedKeys(files));
+  return true;
+}
+
+}  // namespace
+
+void AddInspectCommand(CLI::App& app, Action* action) {
+  const auto paths = std::make_shared<std::vector<std::string>>();
+  CLI::App* command =
+      app.add_subcommand("inspect", "Show what programs and data files hold, and what they share");
+  command->group("Commands");
+  command->add_option("FILE", *paths, "Programs (.pte) and data files (.ptd), in any order")
+      ->required()
+      ->type_name("");
+  command->footer(
+      "Shows methods, operators, delegates and memory of programs, and the keys of data files.\n"
+      "Says which keys several files share and how many bytes that saves.\n"
+      "\n"
+      "Examples:\n"
+      "  onepack inspect base.pte\n"
+      "  onepack inspect base.pte lora0.pte lora1.pte foundation.ptd lora0.ptd lora1.ptd");
+  command->callback([paths, action] { *action = [paths] { return Inspect(*paths); }; });
+}
+
+}  // namespace onepack

@@ -1,0 +1,27 @@
+// Options that several commands take.
+
+#ifndef ONEPACK_TOOLS_COMMAND_OPTIONS_H_
+#define ONEPACK_TOOLS_COMMAND_OPTIONS_H_
+
+#include <stddef.h>
+
+#include "tools/program_loader.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
+
+namespace onepack {
+
+// `count` and `options` outlive the parsing.
+
+// "--name N": a number from 1 to `highest`; `count` holds the default.
+void AddCountOption(CLI::App& command, const char* name, size_t& count, int highest,
+                    const char* description);
+
+// --threads and --no-cache.
+void AddLoaderOptions(CLI::App& command, ProgramLoaderOptions& options);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_TOOLS_COMMAND_OPTIONS_H_

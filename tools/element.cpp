@@ -1,0 +1,107 @@
+#include "tools/element.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <limits>
+
+namespace onepack {
+namespace {
+
+template <typename T>
+T Load(const uint8_t* bytes) {
+  T value;
+  memcpy(&value, bytes, sizeof(value));
+  return value;
+}
+
+double FromHalf(uint16_t bits) {
+  const int exponent = (bits >> 10) & 0x1f;
+  const int fraction = bits & 0x3ff;
+  double magnitude;
+  if (exponent == 0x1f) {
+    magnitude = fraction == 0 ? std::numeric_limits<double>::infinity()
+                              : std::numeric_limits<double>::quiet_NaN();
+  } else if (exponent == 0) {
+    magnitude = ldexp(fraction, -24);
+  } else {
+    magnitude = ldexp(1024 + fraction, exponent - 25);
+  }
+  return (bits & 0x8000) != 0 ? -magnitude : magnitude;
+}
+
+double FromBFloat16(uint16_t bits) {
+  // The upper half of a float32.
+  const uint32_t widened = static_cast<uint32_t>(bits) << 16;
+  float value;
+  memcpy(&value, &widened, sizeof(value));
+  return static_cast<double>(value);
+}
+
+std::string HexText(const uint8_t* bytes, size_t size) {
+  std::string text = "0x";
+  for (size_t i = size; i-- > 0;) {
+    char digits[3];
+    snprintf(digits, sizeof(digits), "%02x", bytes[i]);
+    text += digits;
+  }
+  return text;
+}
+
+}  // namespace
+
+bool IsFloatingPoint(ScalarType type) {
+  return type == ScalarType::kFloat || type == ScalarType::kDouble || type == ScalarType::kHalf ||
+         type == ScalarType::kBFloat16;
+}
+
+double FloatingPointElement(const uint8_t* bytes, ScalarType type) {
+  switch (type) {
+    case ScalarType::kFloat:
+      return static_cast<double>(Load<float>(bytes));
+    case ScalarType::kDouble:
+      return Load<double>(bytes);
+    case ScalarType::kHalf:
+      return FromHalf(Load<uint16_t>(bytes));
+    case ScalarType::kBFloat16:
+      return FromBFloat16(Load<uint16_t>(bytes));
+    default:
+      return std::numeric_limits<double>::quiet_NaN();
+  }
+}
+
+std::string ElementText(const uint8_t* bytes, ScalarType type, int digits) {
+  if (IsFloatingPoint(type)) {
+    char text[48];
+    snprintf(text, sizeof(text), "%.*g", digits, FloatingPointElement(bytes, type));
+    return text;
+  }
+  switch (type) {
+    case ScalarType::kBool:
+      return *bytes != 0 ? "true" : "false";
+    case ScalarType::kByte:
+    case ScalarType::kQUInt8:
+      return std::to_string(Load<uint8_t>(bytes));
+    case ScalarType::kChar:
+    case ScalarType::kQInt8:
+      return std::to_string(Load<int8_t>(bytes));
+    case ScalarType::kShort:
+      return std::to_string(Load<int16_t>(bytes));
+    case ScalarType::kUInt16:
+      return std::to_string(Load<uint16_t>(bytes));
+    case ScalarType::kInt:
+    case ScalarType::kQInt32:
+      return std::to_string(Load<int32_t>(bytes));
+    case ScalarType::kUInt32:
+      return std::to_string(Load<uint32_t>(bytes));
+    case ScalarType::kLong:
+      return std::to_string(Load<int64_t>(bytes));
+    case ScalarType::kUInt64:
+      return std::to_string(Load<uint64_t>(bytes));
+    default:
+      return HexText(bytes, ElementSize(type));
+  }
+}
+
+}  // namespace onepack

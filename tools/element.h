@@ -1,0 +1,28 @@
+// One element of a tensor as a number or as text.
+
+#ifndef ONEPACK_TOOLS_ELEMENT_H_
+#define ONEPACK_TOOLS_ELEMENT_H_
+
+#include <stdint.h>
+
+#include <string>
+
+#include "schema/scalar_type.h"
+
+namespace onepack {
+
+// float16, bfloat16, float32 and float64: the types that are compared with a tolerance.
+bool IsFloatingPoint(ScalarType type);
+
+// REQUIRES, for both: `bytes` holds one element, of any alignment.
+
+// Exact for all floating-point types. REQUIRES: IsFloatingPoint(type).
+double FloatingPointElement(const uint8_t* bytes, ScalarType type);
+
+// Floating-point types with `digits` significant digits; integers and bools as such; the bytes of
+// other types in hexadecimal.
+std::string ElementText(const uint8_t* bytes, ScalarType type, int digits);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_TOOLS_ELEMENT_H_

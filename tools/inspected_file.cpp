@@ -1,0 +1,84 @@
+#include "tools/inspected_file.h"
+
+#include <algorithm>
+
+#include "program_generated.h"
+#include "schema/identifier.h"
+#include "schema/verify_program.h"
+#include "schema/verify_text.h"
+#include "tools/payload_summary.h"
+
+namespace onepack {
+namespace {
+
+using wire::program::BackendDelegate;
+using wire::program::ExecutionPlan;
+
+Status AddDelegateKeys(const Program& program, const BackendDelegate& delegate,
+                       std::set<std::string>& keys) {
+  if (TextOf(delegate.id()) != kXnnpackBackendId) return Status::Ok();
+  const bool is_inline = delegate.processed()->location() == wire::program::DataLocation::INLINE;
+  ONEPACK_ASSIGN_OR_RETURN(const Program::Payload payload,
+                           program.LoadPayload(is_inline, delegate.processed()->index()));
+  ONEPACK_ASSIGN_OR_RETURN(PayloadSummary summary, SummarizePayload(payload.buffer.bytes));
+  keys.merge(summary.keys);
+  return Status::Ok();
+}
+
+void AddExternalTensorKeys(const ExecutionPlan& plan, std::set<std::string>& keys) {
+  for (size_t i = 0; i < CountOf(plan.values()); ++i) {
+    const auto* tensor = plan.values()->Get(static_cast<uint32_t>(i))->val_as_Tensor();
+    if (tensor == nullptr || !IsExternal(*tensor)) continue;
+    keys.emplace(TextOf(tensor->extra_tensor_info()->fully_qualified_name()));
+  }
+}
+
+Result<std::set<std::string>> KeysOf(const Program& program) {
+  std::set<std::string> keys;
+  for (size_t m = 0; m < program.method_count(); ++m) {
+    const auto* plan = program.wire().execution_plan()->Get(static_cast<uint32_t>(m));
+    AddExternalTensorKeys(*plan, keys);
+    for (size_t i = 0; i < CountOf(plan->delegates()); ++i) {
+      Status status =
+          AddDelegateKeys(program, *plan->delegates()->Get(static_cast<uint32_t>(i)), keys);
+      if (!status.ok()) {
+        return std::move(status).WithContext("%s: method '%s': delegate %zu", program.name(),
+                                             Printable(program.method_name(m)).c_str(), i);
+      }
+    }
+  }
+  return keys;
+}
+
+Result<bool> IsProgram(const DataSource& source) {
+  const uint64_t head_size =
+      std::min<uint64_t>(source.size(), kIdentifierOffset + kIdentifierSize);
+  ONEPACK_ASSIGN_OR_RETURN(const Buffer head, source.Load(Segment{0, head_size}));
+  const bool is_long_enough = head.bytes.size() == kIdentifierOffset + kIdentifierSize;
+  const std::string_view identifier =
+      is_long_enough ? IdentifierAt(head.bytes, kIdentifierOffset) : std::string_view();
+  if (identifier == "ET12") return true;
+  if (identifier == "FT01") return false;
+  return Status::Error(StatusCode::kInvalidFile,
+                       "%s: neither a program (.pte) nor a data file (.ptd)", source.name());
+}
+
+}  // namespace
+
+Result<InspectedFile> OpenToInspect(const std::string& path) {
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<DataSource> source, OpenMappedFile(path.c_str()));
+  InspectedFile file;
+  file.path = path;
+  file.size_bytes = source->size();
+  ONEPACK_ASSIGN_OR_RETURN(const bool is_program, IsProgram(*source));
+  if (!is_program) {
+    ONEPACK_ASSIGN_OR_RETURN(file.named_data, NamedDataMap::Open(source));
+    return file;
+  }
+  ONEPACK_ASSIGN_OR_RETURN(file.program, Program::Open(source));
+  file.named_data = file.program->named_data();
+  ONEPACK_ASSIGN_OR_RETURN(file.keys, KeysOf(*file.program));
+  return file;
+}
+
+}  // namespace onepack

@@ -1,0 +1,28 @@
+// A program or a data file, opened to be looked at. What it is, its content says.
+
+#ifndef ONEPACK_TOOLS_INSPECTED_FILE_H_
+#define ONEPACK_TOOLS_INSPECTED_FILE_H_
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "runtime/program.h"
+
+namespace onepack {
+
+struct InspectedFile {
+  std::string path;
+  uint64_t size_bytes = 0;
+  Ref<Program> program;          // null for a data file
+  Ref<NamedDataMap> named_data;  // that the file holds
+  // What a program refers to: constants of its XNNPACK delegates and tensors outside of them.
+  std::set<std::string> keys;
+};
+
+// Errors: kInvalidFile for neither a program nor a data file.
+Result<InspectedFile> OpenToInspect(const std::string& path);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_TOOLS_INSPECTED_FILE_H_

@@ -1,0 +1,28 @@
+// What an XNNPACK payload holds, counted.
+
+#ifndef ONEPACK_TOOLS_PAYLOAD_SUMMARY_H_
+#define ONEPACK_TOOLS_PAYLOAD_SUMMARY_H_
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "base/result.h"
+#include "base/span.h"
+
+namespace onepack {
+
+// The id of the delegates whose payloads these are.
+inline constexpr char kXnnpackBackendId[] = "XnnpackBackend";
+
+struct PayloadSummary {
+  std::map<std::string, size_t> nodes;  // how many of each type: "FullyConnected"
+  std::set<std::string> keys;           // of the constants that are named
+  size_t inline_constants = 0;          // that the payload carries itself
+};
+
+Result<PayloadSummary> SummarizePayload(Bytes payload);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_TOOLS_PAYLOAD_SUMMARY_H_

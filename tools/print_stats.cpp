@@ -1,0 +1,71 @@
+#include "tools/print_stats.h"
+
+#include <stdio.h>
+
+#include <utility>
+
+#include "tools/format.h"
+#include "tools/memory_usage.h"
+
+namespace onepack {
+namespace {
+
+std::string Number(uint64_t number) { return std::to_string(number); }
+
+// "68 new, 3 with other content": reasons that never occurred are left out.
+std::string DescribeMisses(const WeightCacheMisses& misses) {
+  const std::pair<uint64_t, const char*> reasons[] = {
+      {misses.absent, "new"},
+      {misses.other_content, "with other content"},
+      {misses.other_quantization, "with other quantization"},
+      {misses.other_layout, "in another layout"},
+  };
+  std::string text;
+  for (const auto& [count, reason] : reasons) {
+    if (count > 0) text += (text.empty() ? "" : ", ") + Number(count) + " " + reason;
+  }
+  return text;
+}
+
+double SecondsOf(uint64_t nanoseconds) { return static_cast<double>(nanoseconds) * 1e-9; }
+
+void PrintCacheStats(const WeightCacheStats& stats) {
+  TextTable table(2);
+  table.AddRow({"held now", FormatBytes(stats.bytes),
+                FormatCount(stats.entries, "shared entry", "shared entries") + ", " +
+                    FormatBytes(stats.private_bytes) + " private, " +
+                    FormatBytes(stats.retained_bytes) + " that nobody pins"});
+  table.AddRow({"heap", FormatBytes(stats.heap_bytes), "address space for what is held"});
+  table.AddRow({"pins", Number(stats.pins)});
+  table.AddRow({"hits", Number(stats.hits), FormatBytes(stats.hit_bytes) + " not packed again"});
+  table.AddRow({"misses", Number(stats.misses.total()), DescribeMisses(stats.misses)});
+  table.AddRow({"packed", FormatBytes(stats.packed_bytes),
+                "in " + FormatSeconds(SecondsOf(stats.packing_ns)) + ", summed over threads"});
+  table.AddRow({"waits", Number(stats.waits),
+                FormatSeconds(SecondsOf(stats.wait_ns)) + " for another program's packing"});
+  table.AddRow({"evictions", Number(stats.evictions)});
+  table.AddRow({"locks", Number(stats.lock_count), "times the cache was locked"});
+  printf("weight cache\n%s", table.ToString().c_str());
+}
+
+}  // namespace
+
+void PrintStats(const ProgramLoader& loader) {
+  if (loader.weight_cache() != nullptr) {
+    PrintCacheStats(loader.weight_cache()->Stats());
+  } else {
+    printf("weight cache\n  none: every method packed for itself\n");
+  }
+  auto usage = CurrentMemoryUsage();
+  if (!usage.ok()) {
+    printf("memory of this process\n  unknown: %s\n", usage.status().message());
+    return;
+  }
+  TextTable table(2);
+  table.AddRow({"resident", FormatBytes(usage->resident_bytes)});
+  table.AddRow({"anonymous", FormatBytes(usage->anonymous_bytes)});
+  table.AddRow({"file-backed", FormatBytes(usage->file_backed_bytes)});
+  printf("memory of this process\n%s", table.ToString().c_str());
+}
+
+}  // namespace onepack

@@ -1,0 +1,15 @@
+// What sharing saved, and what the process holds.
+
+#ifndef ONEPACK_TOOLS_PRINT_STATS_H_
+#define ONEPACK_TOOLS_PRINT_STATS_H_
+
+#include "tools/program_loader.h"
+
+namespace onepack {
+
+// To standard output.
+void PrintStats(const ProgramLoader& loader);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_TOOLS_PRINT_STATS_H_

@@ -1,0 +1,77 @@
+#include "tools/program_loader.h"
+
+#include <filesystem>
+
+#include "delegate/xnnpack_backend.h"
+
+namespace onepack {
+namespace {
+
+// One name for one file. A path that leads nowhere stays as it is: opening it says what is wrong.
+std::string CanonicalPath(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path canonical = std::filesystem::canonical(path, error);
+  return error ? path : canonical.string();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ProgramLoader>> ProgramLoader::Create(const ProgramLoaderOptions& options) {
+  std::unique_ptr<ProgramLoader> loader(new ProgramLoader);
+  loader->operators_ = options.operators;
+  if (options.share_packed_weights) loader->cache_ = WeightCache::Create();
+  ONEPACK_ASSIGN_OR_RETURN(loader->pool_, CreateThreadPool(options.threads));
+  XnnpackBackendOptions backend_options;
+  backend_options.weight_cache = loader->cache_;
+  backend_options.threadpool = loader->pool_.get();
+  ONEPACK_ASSIGN_OR_RETURN(loader->backend_, CreateXnnpackBackend(backend_options));
+  return loader;
+}
+
+// Messages name the file as the user did, so sources are opened by the given path, not by the key.
+
+Result<Ref<Program>> ProgramLoader::OpenProgram(const std::string& path) {
+  const std::string key = CanonicalPath(path);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto known = programs_.find(key);
+  if (known != programs_.end()) return known->second;
+  ONEPACK_ASSIGN_OR_RETURN(Ref<DataSource> source, OpenMappedFile(path.c_str()));
+  ONEPACK_ASSIGN_OR_RETURN(Ref<Program> program, Program::Open(std::move(source)));
+  programs_.emplace(key, program);
+  return program;
+}
+
+Result<Ref<NamedDataMap>> ProgramLoader::OpenDataFile(const std::string& path) {
+  const std::string key = CanonicalPath(path);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const auto known = data_.find(key);
+  if (known != data_.end()) return known->second;
+  ONEPACK_ASSIGN_OR_RETURN(Ref<DataSource> source, OpenMappedFile(path.c_str()));
+  ONEPACK_ASSIGN_OR_RETURN(Ref<NamedDataMap> map, NamedDataMap::Open(std::move(source)));
+  data_.emplace(key, map);
+  return map;
+}
+
+Result<Ref<NamedDataMap>> ProgramLoader::OpenData(const std::vector<std::string>& paths) {
+  if (paths.empty()) return Ref<NamedDataMap>();
+  std::vector<Ref<NamedDataMap>> maps;
+  for (const std::string& path : paths) {
+    ONEPACK_ASSIGN_OR_RETURN(Ref<NamedDataMap> map, OpenDataFile(path));
+    maps.push_back(std::move(map));
+  }
+  if (maps.size() == 1) return maps.front();
+  return NamedDataMap::Merge(maps);
+}
+
+Result<Ref<Method>> ProgramLoader::Load(const std::string& program,
+                                        const std::vector<std::string>& data,
+                                        const std::string& method) {
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<Program> opened, OpenProgram(program));
+  MethodOptions options;
+  ONEPACK_ASSIGN_OR_RETURN(options.named_data, OpenData(data));
+  options.backends = {&backend_, 1};
+  options.operators = operators_;
+  return Method::Load(opened, method, options);
+}
+
+}  // namespace onepack

@@ -1,0 +1,65 @@
+// Loads programs into one process, so that they share what can be shared: each file is opened once,
+// whatever path names it, and all methods use one cache of packed weights and one thread pool.
+//
+// Ownership: must outlive the methods it loaded, because XNNPACK computes on its threads. Files
+//            stay mapped as long as the loader lives; packed weights as long as a method uses them.
+// Threads:   any function, any thread.
+
+#ifndef ONEPACK_TOOLS_PROGRAM_LOADER_H_
+#define ONEPACK_TOOLS_PROGRAM_LOADER_H_
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "runtime/method.h"
+#include "tools/thread_pool.h"
+#include "weight_cache/weight_cache.h"
+
+namespace onepack {
+
+struct ProgramLoaderOptions {
+  // False: every method packs for itself.
+  bool share_packed_weights = true;
+  // That XNNPACK computes with.
+  size_t threads = 1;
+  // For the operators outside the delegates; outlives the loader.
+  OperatorRegistry operators;
+};
+
+class ProgramLoader {
+ public:
+  static Result<std::unique_ptr<ProgramLoader>> Create(const ProgramLoaderOptions& options);
+
+  Result<Ref<Program>> OpenProgram(const std::string& path);
+
+  // All keys of all `paths`. Null for no paths.
+  Result<Ref<NamedDataMap>> OpenData(const std::vector<std::string>& paths);
+
+  Result<Ref<Method>> Load(const std::string& program, const std::vector<std::string>& data,
+                           const std::string& method);
+
+  // Null when packed weights are not shared.
+  const WeightCache* weight_cache() const { return cache_.get(); }
+
+ private:
+  ProgramLoader() = default;
+
+  Result<Ref<NamedDataMap>> OpenDataFile(const std::string& path);
+
+  OperatorRegistry operators_;
+  std::shared_ptr<WeightCache> cache_;
+  ThreadPool pool_;
+  Ref<Backend> backend_;
+
+  std::mutex mutex_;
+  // Guarded by mutex_, by canonical path.
+  std::unordered_map<std::string, Ref<Program>> programs_;
+  std::unordered_map<std::string, Ref<NamedDataMap>> data_;
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_TOOLS_PROGRAM_LOADER_H_

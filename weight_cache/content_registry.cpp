@@ -1,0 +1,150 @@
+#include "weight_cache/content_registry.h"
+
+#include <string.h>
+
+#include <algorithm>
+#include <new>
+#include <utility>
+
+#include "weight_cache/content_identity.h"
+
+namespace onepack {
+namespace {
+
+Digest ClaimOf(std::string_view name, uint64_t size) {
+  return DigestBuilder("claim")
+      .AddBytes({reinterpret_cast<const uint8_t*>(name.data()), name.size()})
+      .Add(size)
+      .Finish();
+}
+
+// Drops the expired pointers of a map.
+template <typename Map>
+void EraseExpired(Map& map) {
+  for (auto entry = map.begin(); entry != map.end();) {
+    entry = entry->second.expired() ? map.erase(entry) : std::next(entry);
+  }
+}
+
+// nullopt when the witness cannot be read: that is no reason to refuse the one who asks.
+Result<std::optional<bool>> AreEqual(const RawBytes& witness, const RawBytes& raw) {
+  bool equal = false;
+  bool can_tell = false;
+  Status status = raw.Read([&](Bytes bytes) {
+    Status witness_status = witness.Read([&](Bytes other) {
+      equal = bytes.size() == other.size() &&
+              (bytes.empty() || memcmp(bytes.data(), other.data(), bytes.size()) == 0);
+    });
+    can_tell = witness_status.ok();
+  });
+  ONEPACK_RETURN_IF_ERROR(std::move(status));
+  return can_tell ? std::optional<bool>(equal) : std::nullopt;
+}
+
+}  // namespace
+
+Result<std::shared_ptr<Content>> ContentRegistry::Register(std::string_view name,
+                                                           const Digest& range, uint64_t size,
+                                                           std::shared_ptr<const RawBytes> raw) try {
+  const Digest claim = ClaimOf(name, size);
+  std::vector<ContentPtr> compared;
+  for (;;) {
+    ContentPtr candidate;
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      ContentPtr known = FindKnown(range);
+      if (known == nullptr && !name.empty()) candidate = NextNamesake(claim, compared);
+      if (known != nullptr || candidate == nullptr) {
+        if (known == nullptr) {
+          known = std::make_shared<Content>();
+          known->id_ = range;
+          known->has_namesake_ = !compared.empty();
+          if (!name.empty()) by_claim_.emplace(claim, known);
+        }
+        Add(known, range, std::move(raw));
+        return known;
+      }
+    }
+    // Outside the lock: this reads. Another thread may add namesakes meanwhile, and the next round looks for them.
+    ONEPACK_ASSIGN_OR_RETURN(const std::optional<bool> same, IsSame(candidate, *raw));
+    if (same.value_or(false)) {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      Add(candidate, range, std::move(raw));
+      return candidate;
+    }
+    compared.push_back(std::move(candidate));
+  }
+} catch (const std::bad_alloc&) {
+  return Status::Error(StatusCode::kResourceExhausted, "out of memory while registering a tensor");
+}
+
+void ContentRegistry::Record(Content& content, Bytes bytes) {
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (content.sha256_) return;
+  }
+  const Digest hash = IdentityOfBytes(bytes);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  content.sha256_ = hash;
+}
+
+Result<std::optional<bool>> ContentRegistry::IsSame(const ContentPtr& content,
+                                                    const RawBytes& raw) const {
+  std::vector<std::shared_ptr<const RawBytes>> witnesses;
+  std::optional<Digest> recorded;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    recorded = content->sha256_;
+    for (const auto& witness : content->witnesses_) {
+      if (auto alive = witness.lock()) witnesses.push_back(std::move(alive));
+    }
+  }
+  for (const auto& witness : witnesses) {
+    ONEPACK_ASSIGN_OR_RETURN(const std::optional<bool> equal, AreEqual(*witness, raw));
+    if (equal) return equal;
+  }
+  if (!recorded) return std::optional<bool>();
+  Digest hash;
+  ONEPACK_RETURN_IF_ERROR(raw.Read([&](Bytes bytes) { hash = IdentityOfBytes(bytes); }));
+  return std::optional<bool>(hash == *recorded);
+}
+
+// For all below, the mutex is held.
+
+ContentRegistry::ContentPtr ContentRegistry::FindKnown(const Digest& range) const {
+  const auto found = by_range_.find(range);
+  return found == by_range_.end() ? nullptr : found->second.lock();
+}
+
+ContentRegistry::ContentPtr ContentRegistry::NextNamesake(
+    const Digest& claim, const std::vector<ContentPtr>& compared) const {
+  const auto [begin, end] = by_claim_.equal_range(claim);
+  for (auto entry = begin; entry != end; ++entry) {
+    ContentPtr candidate = entry->second.lock();
+    if (candidate != nullptr &&
+        std::find(compared.begin(), compared.end(), candidate) == compared.end()) {
+      return candidate;
+    }
+  }
+  return nullptr;
+}
+
+void ContentRegistry::Add(const ContentPtr& content, const Digest& range,
+                          std::shared_ptr<const RawBytes> raw) {
+  by_range_[range] = content;
+  auto& witnesses = content->witnesses_;
+  witnesses.erase(std::remove_if(witnesses.begin(), witnesses.end(),
+                                 [](const auto& witness) { return witness.expired(); }),
+                  witnesses.end());
+  witnesses.push_back(std::move(raw));
+  if (by_range_.size() >= sweep_at_) Sweep();
+}
+
+// Twice as many as are alive before the next sweep: amortised, a sweep costs nothing.
+void ContentRegistry::Sweep() {
+  EraseExpired(by_range_);
+  EraseExpired(by_claim_);
+  sweep_at_ = 2 * by_range_.size() + 64;
+}
+
+}  // namespace onepack

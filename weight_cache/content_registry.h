@@ -1,0 +1,88 @@
+// Which raw tensors hold equal bytes, decided by proof and never by name.
+//
+// Two ranges of one state of one file are equal at no cost. Ranges of different files that claim the same name and size
+// are compared, as long as somebody still has the first one open; after that a SHA-256 decides, if one was recorded; if
+// there is none, the two count as different and are packed apart. So a file can claim any name it likes: what it gets
+// for it is at most a comparison.
+//
+// Ownership: contents are counted. The registry itself keeps none alive, and no file open.
+// Threads:   any. Bytes are read and compared outside the lock.
+// Errors:    those of reading.
+
+#ifndef ONEPACK_WEIGHT_CACHE_CONTENT_REGISTRY_H_
+#define ONEPACK_WEIGHT_CACHE_CONTENT_REGISTRY_H_
+
+#include <stdint.h>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.h"
+#include "weight_cache/digest.h"
+
+namespace onepack {
+
+// The raw bytes of one tensor, where its owner has them.
+class RawBytes {
+ public:
+  virtual ~RawBytes() = default;
+
+  // Calls `use` with the bytes, which are valid until it returns, and then lets go of what reading them took.
+  virtual Status Read(const std::function<void(Bytes)>& use) const = 0;
+};
+
+// Bytes that are equal wherever they occur.
+class Content {
+ public:
+  // Equal ids, equal bytes.
+  const Digest& id() const { return id_; }
+
+  // Another content claims the same name and size. For the statistics: why a look-up missed.
+  bool has_namesake() const { return has_namesake_; }
+
+ private:
+  friend class ContentRegistry;
+
+  Digest id_;
+  bool has_namesake_ = false;  // set before it is shared
+  // Guarded by the registry's mutex.
+  std::vector<std::weak_ptr<const RawBytes>> witnesses_;
+  std::optional<Digest> sha256_;
+};
+
+class ContentRegistry {
+ public:
+  // The content of a range of a file. `range` says which (IdentityOfFileRange); `name` is what the file calls it, empty
+  // for none; `raw` reads it, and proves it while the caller keeps it.
+  Result<std::shared_ptr<Content>> Register(std::string_view name, const Digest& range,
+                                            uint64_t size, std::shared_ptr<const RawBytes> raw);
+
+  // Puts the hash of `bytes`, which are `content`'s, on record.
+  void Record(Content& content, Bytes bytes);
+
+ private:
+  using ContentPtr = std::shared_ptr<Content>;
+
+  // nullopt: nothing is left that could prove it.
+  Result<std::optional<bool>> IsSame(const ContentPtr& content, const RawBytes& raw) const;
+  ContentPtr FindKnown(const Digest& range) const;
+  ContentPtr NextNamesake(const Digest& claim, const std::vector<ContentPtr>& compared) const;
+  void Add(const ContentPtr& content, const Digest& range, std::shared_ptr<const RawBytes> raw);
+  void Sweep();
+
+  mutable std::mutex mutex_;  // leaf lock
+
+  // Guarded by mutex_. Expired contents are swept out now and then.
+  std::unordered_map<Digest, std::weak_ptr<Content>, DigestHash> by_range_;
+  std::unordered_multimap<Digest, std::weak_ptr<Content>, DigestHash> by_claim_;  // name and size
+  size_t sweep_at_ = 64;
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_WEIGHT_CACHE_CONTENT_REGISTRY_H_

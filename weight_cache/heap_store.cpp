@@ -1,0 +1,146 @@
+#include "weight_cache/heap_store.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <iterator>
+#include <new>
+#include <utility>
+
+#include "base/checked_math.h"
+
+namespace onepack {
+namespace {
+
+size_t PageSize() {
+  static const size_t size = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return size;
+}
+
+size_t RoundUp(size_t size, size_t alignment) { return (size + alignment - 1) / alignment * alignment; }
+
+// What a block of `size` takes in a chunk.
+size_t SlotSize(size_t size) { return RoundUp(size == 0 ? 1 : size, HeapStore::kAlignment); }
+
+}  // namespace
+
+HeapBlock::HeapBlock(HeapBlock&& other) noexcept { *this = std::move(other); }
+
+HeapBlock& HeapBlock::operator=(HeapBlock&& other) noexcept {
+  std::swap(store_, other.store_);
+  std::swap(chunk_, other.chunk_);
+  std::swap(mapping_, other.mapping_);
+  std::swap(data_, other.data_);
+  std::swap(size_, other.size_);
+  return *this;
+}
+
+HeapBlock::~HeapBlock() {
+  if (store_ == nullptr) return;
+  if (chunk_ != nullptr) {
+    store_->FreeInChunk(static_cast<HeapStore::Chunk*>(chunk_), data_, size_);
+  } else {
+    store_->mapped_bytes_ -= RoundUp(size_, PageSize());
+  }
+}
+
+std::shared_ptr<HeapStore> HeapStore::Create(bool huge_pages) {
+  return std::shared_ptr<HeapStore>(new HeapStore(huge_pages));
+}
+
+Result<HeapBlock> HeapStore::Allocate(size_t size) try {
+  return size >= kLargeBlock ? AllocateAlone(size) : AllocateInChunk(size);
+} catch (const std::bad_alloc&) {
+  return Status::Error(StatusCode::kResourceExhausted, "out of memory for a block of %zu bytes",
+                       size);
+}
+
+Result<HeapBlock> HeapStore::AllocateAlone(size_t size) {
+  ONEPACK_ASSIGN_OR_RETURN(Mapping mapping, Mapping::OfZeros(size));
+  // Only a wish: without huge pages everything works the same.
+  if (huge_pages_) madvise(mapping.data(), mapping.size(), MADV_HUGEPAGE);
+  HeapBlock block;
+  block.store_ = shared_from_this();
+  block.mapping_ = std::move(mapping);
+  block.data_ = block.mapping_.data();
+  block.size_ = size;
+  mapped_bytes_ += RoundUp(size, PageSize());
+  return block;
+}
+
+Result<HeapBlock> HeapStore::AllocateInChunk(size_t size) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  HeapBlock block;
+  for (Chunk& chunk : chunks_) {
+    if (TakeFrom(chunk, size, &block)) return block;
+  }
+  ONEPACK_ASSIGN_OR_RETURN(Mapping mapping, Mapping::OfZeros(kChunkSize));
+  Chunk chunk;
+  chunk.mapping = std::move(mapping);
+  chunk.free.emplace(0, kChunkSize);
+  chunks_.push_front(std::move(chunk));
+  mapped_bytes_ += kChunkSize;
+  TakeFrom(chunks_.front(), size, &block);
+  return block;
+}
+
+// First fit. The mutex is held.
+bool HeapStore::TakeFrom(Chunk& chunk, size_t size, HeapBlock* block) {
+  const size_t slot = SlotSize(size);
+  for (auto range = chunk.free.begin(); range != chunk.free.end(); ++range) {
+    const auto [offset, available] = *range;
+    if (available < slot) continue;
+    // The node of the map is used again, so that taking the rest cannot fail half-way.
+    auto node = chunk.free.extract(range);
+    if (available > slot) {
+      node.key() = offset + slot;
+      node.mapped() = available - slot;
+      chunk.free.insert(std::move(node));
+    }
+    block->store_ = shared_from_this();
+    block->chunk_ = &chunk;
+    block->data_ = chunk.mapping.data() + offset;
+    block->size_ = size;
+    chunk.used += slot;
+    return true;
+  }
+  return false;
+}
+
+void HeapStore::FreeInChunk(Chunk* chunk, uint8_t* data, size_t size) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const size_t offset = static_cast<size_t>(data - chunk->mapping.data());
+  chunk->used -= SlotSize(size);
+  if (chunk->used == 0) {
+    mapped_bytes_ -= kChunkSize;
+    chunks_.remove_if([chunk](const Chunk& other) { return &other == chunk; });
+    return;
+  }
+  try {
+    AddFree(*chunk, offset, SlotSize(size));
+  } catch (const std::bad_alloc&) {
+    // Nobody can take this range again until its chunk goes; its pages go now.
+    chunk->mapping.Discard(offset, SlotSize(size));
+  }
+}
+
+// Joins the range with its free neighbours. The mutex is held.
+void HeapStore::AddFree(Chunk& chunk, size_t offset, size_t size) {
+  auto range = chunk.free.emplace(offset, size).first;
+  const auto next = std::next(range);
+  if (next != chunk.free.end() && offset + size == next->first) {
+    range->second += next->second;
+    chunk.free.erase(next);
+  }
+  if (range != chunk.free.begin()) {
+    const auto previous = std::prev(range);
+    if (previous->first + previous->second == offset) {
+      previous->second += range->second;
+      chunk.free.erase(range);
+      range = previous;
+    }
+  }
+  chunk.mapping.Discard(range->first, range->second);
+}
+
+}  // namespace onepack
