@@ -6,7 +6,9 @@ target_compile_options(onepack_build_flags INTERFACE
   -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
   $<$<BOOL:${ONEPACK_WARNINGS_AS_ERRORS}>:-Werror>)
 if(ONEPACK_SANITIZERS)
-  add_compile_options(-fsanitize=${ONEPACK_SANITIZERS} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  # vptr needs the type information that the core libraries are built without.
+  add_compile_options(-fsanitize=${ONEPACK_SANITIZERS} -fno-sanitize=vptr -fno-sanitize-recover=all
+                      -fno-omit-frame-pointer)
   add_link_options(-fsanitize=${ONEPACK_SANITIZERS})
 endif()
 

@@ -51,6 +51,17 @@ Status CopyList(Span<Value* const> from, Span<Value* const> to) {
   return Status::Ok();
 }
 
+// Lists of a method are in its own arrays, which values show as constants to everybody else.
+template <typename T>
+Status CopyNumbers(Span<const T> from, Span<const T> to) {
+  if (from.size() != to.size()) {
+    return Status::Error(StatusCode::kInvalidArgument, "a list of %zu items, %zu expected",
+                         from.size(), to.size());
+  }
+  for (size_t i = 0; i < from.size(); ++i) const_cast<T&>(to[i]) = from[i];
+  return Status::Ok();
+}
+
 Status CopyValue(const Value& from, Value& to) {
   if (from.kind() != to.kind()) {
     return Status::Error(StatusCode::kInvalidArgument, "%s given, %s expected",
@@ -63,6 +74,10 @@ Status CopyValue(const Value& from, Value& to) {
     case ValueKind::kTensorList:
     case ValueKind::kOptionalTensorList:
       return CopyList(from.list(), to.list());
+    case ValueKind::kBoolList:
+      return CopyNumbers(from.bool_list(), to.bool_list());
+    case ValueKind::kDoubleList:
+      return CopyNumbers(from.double_list(), to.double_list());
     default:
       to = from;
       return Status::Ok();

@@ -92,6 +92,7 @@ class Method final : public RefCounted {
   Array<int32_t> sizes_;       // of all tensors
   Array<Value*> list_items_;   // of all lists of values
   Array<bool> bools_;          // of all bool lists
+  Array<double> doubles_;      // of all double lists
   Array<Value*> arguments_;    // of all steps
   Array<Value*> inputs_;
   Array<Value*> outputs_;

@@ -24,15 +24,18 @@ Status MethodBuilder::Build() {
 Status MethodBuilder::CreateValues() {
   size_t list_items = 0;
   size_t bools = 0;
+  size_t doubles = 0;
   for (size_t i = 0; i < CountOf(plan_.values()); ++i) {
     const EValue& value = *plan_.values()->Get(static_cast<uint32_t>(i));
     if (const auto* list = value.val_as_IntList()) list_items += CountOf(list->items());
     if (const auto* list = value.val_as_TensorList()) list_items += CountOf(list->items());
     if (const auto* list = value.val_as_OptionalTensorList()) list_items += CountOf(list->items());
     if (const auto* list = value.val_as_BoolList()) bools += CountOf(list->items());
+    if (const auto* list = value.val_as_DoubleList()) doubles += CountOf(list->items());
   }
   ONEPACK_RETURN_IF_ERROR(CreateArray(list_items, &method_.list_items_));
   ONEPACK_RETURN_IF_ERROR(CreateArray(bools, &method_.bools_));
+  ONEPACK_RETURN_IF_ERROR(CreateArray(doubles, &method_.doubles_));
   ONEPACK_RETURN_IF_ERROR(CreateArray(CountOf(plan_.values()), &method_.values_));
   for (size_t i = 0; i < method_.values_.size(); ++i) {
     method_.values_[i] = CreateValue(*plan_.values()->Get(static_cast<uint32_t>(i)));
@@ -75,7 +78,10 @@ Value MethodBuilder::CreateValue(const EValue& value) {
       return list_of(ValueKind::kOptionalTensorList, value.val_as_OptionalTensorList()->items());
     case KernelTypes::DoubleList: {
       const auto* items = value.val_as_DoubleList()->items();
-      return Value::OfDoubleList({items == nullptr ? nullptr : items->data(), CountOf(items)});
+      double* doubles = method_.doubles_.data() + doubles_used_;
+      doubles_used_ += CountOf(items);
+      for (size_t i = 0; i < CountOf(items); ++i) doubles[i] = items->Get(static_cast<uint32_t>(i));
+      return Value::OfDoubleList({doubles, CountOf(items)});
     }
     case KernelTypes::BoolList: {
       const auto* items = value.val_as_BoolList()->items();

@@ -75,6 +75,7 @@ class MethodBuilder {
   size_t tensors_used_ = 0;
   size_t list_items_used_ = 0;
   size_t bools_used_ = 0;
+  size_t doubles_used_ = 0;
   size_t arguments_used_ = 0;
   size_t compile_specs_used_ = 0;
 };

@@ -16,6 +16,9 @@ using wire::program::KernelTypes;
 using wire::program::Program;
 
 Status VerifyBufferSizes(const ExecutionPlan& plan) {
+  if (!IsAligned(plan.non_const_buffer_sizes())) {
+    return Status::Error(StatusCode::kInvalidFile, "non_const_buffer_sizes is not aligned");
+  }
   for (size_t i = 0; i < CountOf(plan.non_const_buffer_sizes()); ++i) {
     const int64_t size = plan.non_const_buffer_sizes()->Get(static_cast<uint32_t>(i));
     if (size < 0) {

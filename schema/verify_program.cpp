@@ -35,6 +35,9 @@ Status VerifySegments(const Program& program, const ProgramHeader& header) {
 Status VerifySubsegments(const Program& program, const SubsegmentOffsets& buffers,
                          const char* what) {
   if (CountOf(buffers.offsets()) == 0) return Status::Ok();
+  if (!IsAligned(buffers.offsets())) {
+    return Status::Error(StatusCode::kInvalidFile, "%s: offsets are not aligned", what);
+  }
   const size_t segments = CountOf(program.segments());
   if (buffers.segment_index() >= segments) {
     return Status::Error(StatusCode::kInvalidFile, "%s: segment %u of %zu", what,

@@ -4,6 +4,7 @@
 #define ONEPACK_SCHEMA_VERIFY_TEXT_H_
 
 #include <flatbuffers/flatbuffers.h>
+#include <stdint.h>
 
 #include <string_view>
 
@@ -23,6 +24,13 @@ inline bool IsName(const flatbuffers::String* text) {
 template <typename T>
 size_t CountOf(const flatbuffers::Vector<T>* vector) {
   return vector == nullptr ? 0 : vector->size();
+}
+
+// Whether elements can be read in place. The flatbuffers verifier aligns a vector's length, which does for elements of
+// up to four bytes; those of eight need a look of their own.
+template <typename T>
+bool IsAligned(const flatbuffers::Vector<T>* vector) {
+  return vector == nullptr || reinterpret_cast<uintptr_t>(vector->Data()) % sizeof(T) == 0;
 }
 
 }  // namespace onepack

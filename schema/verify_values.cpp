@@ -116,6 +116,9 @@ Status VerifyTensor(const Program& program, const ExecutionPlan& plan, const Ten
 template <typename Item>
 Status VerifyList(const ExecutionPlan& plan, const flatbuffers::Vector<Item>* items,
                   KernelTypes expected, bool none_allowed) {
+  if (!IsAligned(items)) {
+    return Status::Error(StatusCode::kInvalidFile, "the list's items are not aligned");
+  }
   for (size_t i = 0; i < CountOf(items); ++i) {
     const auto item = static_cast<int64_t>(items->Get(static_cast<uint32_t>(i)));
     if (none_allowed && item == -1) continue;
@@ -150,6 +153,10 @@ Status VerifyValue(const Program& program, const ExecutionPlan& plan,
                  : Status::Error(StatusCode::kInvalidFile, "a string without text");
     case KernelTypes::IntList:
       return VerifyList(plan, value.val_as_IntList()->items(), KernelTypes::Int, false);
+    case KernelTypes::DoubleList:
+      return IsAligned(value.val_as_DoubleList()->items())
+                 ? Status::Ok()
+                 : Status::Error(StatusCode::kInvalidFile, "the list's items are not aligned");
     case KernelTypes::TensorList:
       return VerifyList(plan, value.val_as_TensorList()->items(), KernelTypes::Tensor, false);
     case KernelTypes::OptionalTensorList:

@@ -22,14 +22,15 @@ class CaseRunner {
  public:
   static Result<CaseRunner> Load(ProgramLoader& loader, RecordedCase recorded);
 
+  // For those who loaded the case's method themselves.
+  CaseRunner(RecordedCase recorded, Ref<Method> method)
+      : recorded_(std::move(recorded)), method_(std::move(method)) {}
+
   // Once for each loaded method: state such as a KV cache carries over from call to call. Stops at
   // the first call that fails; makes the calls after one that merely differs.
   CaseOutcome Run();
 
  private:
-  CaseRunner(RecordedCase recorded, Ref<Method> method)
-      : recorded_(std::move(recorded)), method_(std::move(method)) {}
-
   Status MakeCall(const RecordedCall& call);
   void CompareOutputs(size_t call, CaseOutcome& outcome) const;
 

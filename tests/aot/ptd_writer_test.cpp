@@ -1,0 +1,91 @@
+#include "aot/ptd_writer.h"
+
+#include <map>
+#include <string>
+
+#include "runtime/named_data_map.h"
+#include "tests/support/files.h"
+#include "tests/support/sources.h"
+#include "tests/support/status_matchers.h"
+
+namespace onepack {
+namespace {
+
+TEST(PtdWriterTest, RealEntriesWrittenAgainAreReadBackEqual) {
+  for (const char* name : {"cases/lora_8da4w/foundation.ptd", "cases/lora_fp32/lora0.ptd"}) {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<DataSource> source,
+                                 OpenMappedFile(TestData(name).c_str()));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<NamedDataMap> original, NamedDataMap::Open(source));
+    PtdWriter writer;
+    for (const NamedData& entry : original->entries()) {
+      ONEPACK_ASSERT_OK_AND_ASSIGN(const Buffer buffer, entry.Load());
+      writer.AddBytes(std::string(entry.key), buffer.bytes);
+    }
+    ONEPACK_ASSERT_OK_AND_ASSIGN(std::vector<uint8_t> bytes, writer.ToBytes());
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<NamedDataMap> copy, OpenData(std::move(bytes)));
+    ASSERT_EQ(copy->entries().size(), original->entries().size());
+    for (const NamedData& entry : original->entries()) {
+      ASSERT_NE(copy->Find(entry.key), nullptr);
+      EXPECT_TRUE(IsOk(CheckSameData(entry, *copy->Find(entry.key))));
+    }
+  }
+}
+
+TEST(PtdWriterTest, FrontIsLaidOutAsTheExporterDoes) {
+  const std::vector<uint8_t> real = ReadFile(TestData("cases/lora_fp32/foundation.ptd"));
+  PtdWriter writer;
+  for (int i = 0; i < 6; ++i) writer.AddBytes(std::string(64, static_cast<char>('a' + i)), real);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const std::vector<uint8_t> ours, writer.ToBytes());
+  // Identifiers, header length, flatbuffer offset.
+  EXPECT_EQ(std::vector<uint8_t>(ours.begin() + 4, ours.begin() + 24),
+            std::vector<uint8_t>(real.begin() + 4, real.begin() + 24));
+}
+
+TEST(PtdWriterTest, SegmentsAreAlignedAndKeysMayShareOne) {
+  PtdWriter writer;
+  const uint32_t first = writer.AddBytes("a", AsBytes("12345"));
+  writer.AddBytes("b", AsBytes("678"));
+  writer.AddKey("c", first);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(std::vector<uint8_t> bytes, writer.ToBytes());
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<NamedDataMap> map, OpenData(std::move(bytes)));
+  EXPECT_EQ(map->Find("a")->segment.offset % 128, 0u);
+  EXPECT_EQ(map->Find("b")->segment.offset, map->Find("a")->segment.offset + 128);
+  EXPECT_EQ(map->Find("c")->segment.offset, map->Find("a")->segment.offset);
+}
+
+TEST(PtdWriterTest, StreamsSegmentsPieceByPieceToAFile) {
+  const TempFolder folder;
+  PtdWriter writer;
+  writer.AddKey("numbers", writer.AddSegment(1000));
+  writer.AddKey("more", writer.AddSegment(10));
+  const auto write = [](uint32_t segment, const PtdWriter::Append& append) {
+    const std::vector<uint8_t> piece(segment == 0 ? 100 : 10, static_cast<uint8_t>(segment + 1));
+    for (int i = 0; i < (segment == 0 ? 10 : 1); ++i) ONEPACK_RETURN_IF_ERROR(append(piece));
+    return Status::Ok();
+  };
+  ASSERT_TRUE(IsOk(writer.ToFile(folder.File("a.ptd"), write)));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const std::vector<uint8_t> bytes, writer.ToBytes(write));
+  EXPECT_EQ(ReadFile(folder.File("a.ptd")), bytes);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<NamedDataMap> map, OpenData(bytes));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Buffer buffer, map->Find("numbers")->Load());
+  EXPECT_EQ(std::vector<uint8_t>(buffer.bytes.begin(), buffer.bytes.end()),
+            std::vector<uint8_t>(1000, 1));
+}
+
+TEST(PtdWriterTest, ASegmentOfAnotherSizeThanDeclaredIsAnError) {
+  PtdWriter writer;
+  writer.AddKey("k", writer.AddSegment(10));
+  EXPECT_TRUE(IsError(writer.ToBytes([](uint32_t, const PtdWriter::Append& append) {
+                        return append(AsBytes("short"));
+                      }),
+                      StatusCode::kInvalidArgument, {"segment 0", "10 bytes", "5"}));
+  EXPECT_TRUE(IsError(writer.ToBytes(), StatusCode::kInvalidArgument, {"segment 0"}));
+}
+
+TEST(PtdWriterTest, AFolderThatIsNotThereIsNamed) {
+  EXPECT_TRUE(IsError(PtdWriter().ToFile("/nowhere/at/all.ptd"), StatusCode::kNotFound,
+                      {"/nowhere/at/all.ptd"}));
+}
+
+}  // namespace
+}  // namespace onepack

@@ -1,0 +1,50 @@
+#include "runtime/tensor.h"
+
+#include <vector>
+
+#include "tests/support/status_matchers.h"
+
+namespace onepack {
+namespace {
+
+const std::vector<int32_t> kSizes = {2, 3};
+const std::vector<uint8_t> kOrder = {0, 1};
+
+TEST(TensorTest, IsAViewOfTheCallersBytes) {
+  std::vector<uint8_t> bytes(24);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Tensor tensor,
+                               Tensor::Over({ScalarType::kFloat, kSizes, kOrder}, bytes));
+  EXPECT_EQ(tensor.data(), bytes.data());
+  EXPECT_EQ(tensor.size_bytes(), 24u);
+  EXPECT_EQ(tensor.rank(), 2u);
+  EXPECT_FALSE(tensor.is_dynamic());
+  EXPECT_FALSE(tensor.is_constant());
+}
+
+TEST(TensorTest, TooFewBytesAreRefused) {
+  std::vector<uint8_t> bytes(23);
+  EXPECT_TRUE(IsError(Tensor::Over({ScalarType::kFloat, kSizes, kOrder}, bytes),
+                      StatusCode::kInvalidArgument, {"float32 [2, 3]", "24", "23"}));
+}
+
+TEST(TensorTest, AnUnsoundLayoutIsRefused) {
+  std::vector<uint8_t> bytes(24);
+  const std::vector<uint8_t> order = {1, 1};
+  EXPECT_TRUE(IsError(Tensor::Over({ScalarType::kFloat, kSizes, order}, bytes),
+                      StatusCode::kInvalidFile, {"permutation"}));
+}
+
+TEST(TensorTest, ATensorThatIsNotDynamicKeepsItsSizes) {
+  std::vector<uint8_t> bytes(24);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Tensor tensor,
+                               Tensor::Over({ScalarType::kFloat, kSizes, kOrder}, bytes));
+  EXPECT_TRUE(IsOk(tensor.Resize(kSizes)));
+  const std::vector<int32_t> smaller = {1, 3};
+  EXPECT_TRUE(IsError(tensor.Resize(smaller), StatusCode::kInvalidArgument,
+                      {"float32 [1, 3] given", "float32 [2, 3] expected"}));
+  const std::vector<int32_t> flat = {6};
+  EXPECT_TRUE(IsError(tensor.Resize(flat), StatusCode::kInvalidArgument));
+}
+
+}  // namespace
+}  // namespace onepack

@@ -1,0 +1,101 @@
+#include "schema/tensor_layout.h"
+
+#include <numeric>
+#include <string>
+#include <vector>
+
+#include "tests/support/status_matchers.h"
+
+namespace onepack {
+namespace {
+
+// A layout and what it is a view of.
+struct Layout {
+  ScalarType type = ScalarType::kFloat;
+  std::vector<int32_t> sizes;
+  std::vector<uint8_t> order;
+
+  TensorLayout view() const { return {type, sizes, order}; }
+};
+
+TEST(TensorLayoutTest, SizesMultiply) {
+  const Layout layout{ScalarType::kLong, {2, 3, 4}, {0, 1, 2}};
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const size_t bytes, VerifiedSizeBytes(layout.view()));
+  EXPECT_EQ(bytes, 2u * 3 * 4 * 8);
+}
+
+TEST(TensorLayoutTest, AScalarHasOneElement) {
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const size_t bytes, VerifiedSizeBytes(Layout().view()));
+  EXPECT_EQ(bytes, 4u);
+}
+
+TEST(TensorLayoutTest, AZeroSizeMakesItEmpty) {
+  const Layout layout{ScalarType::kFloat, {5, 0, 7}, {0, 1, 2}};
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const size_t bytes, VerifiedSizeBytes(layout.view()));
+  EXPECT_EQ(bytes, 0u);
+}
+
+TEST(TensorLayoutTest, AnUnknownTypeIsRefused) {
+  const Layout layout{static_cast<ScalarType>(10), {1}, {0}};
+  EXPECT_TRUE(
+      IsError(VerifiedSizeBytes(layout.view()), StatusCode::kInvalidFile, {"scalar type 10"}));
+}
+
+TEST(TensorLayoutTest, TooManyDimensionsAreRefused) {
+  Layout layout{ScalarType::kFloat, std::vector<int32_t>(16, 1), std::vector<uint8_t>(16)};
+  std::iota(layout.order.begin(), layout.order.end(), uint8_t{0});
+  EXPECT_TRUE(IsOk(VerifiedSizeBytes(layout.view())));
+  layout.sizes.push_back(1);
+  layout.order.push_back(16);
+  EXPECT_TRUE(
+      IsError(VerifiedSizeBytes(layout.view()), StatusCode::kInvalidFile, {"rank 17", "16"}));
+}
+
+TEST(TensorLayoutTest, ADimOrderThatIsNoPermutationIsRefused) {
+  const StatusCode code = StatusCode::kInvalidFile;
+  const std::vector<int32_t> sizes = {2, 3};
+  EXPECT_TRUE(IsError(VerifiedSizeBytes(Layout{ScalarType::kFloat, sizes, {0}}.view()), code,
+                      {"1 entries for rank 2"}));
+  EXPECT_TRUE(IsError(VerifiedSizeBytes(Layout{ScalarType::kFloat, sizes, {1, 1}}.view()), code,
+                      {"permutation"}));
+  EXPECT_TRUE(IsError(VerifiedSizeBytes(Layout{ScalarType::kFloat, sizes, {0, 2}}.view()), code,
+                      {"permutation"}));
+  EXPECT_TRUE(IsError(VerifiedSizeBytes(Layout{ScalarType::kFloat, sizes, {0, 255}}.view()), code,
+                      {"permutation"}));
+}
+
+TEST(TensorLayoutTest, ANegativeSizeIsRefused) {
+  const Layout layout{ScalarType::kFloat, {2, -3}, {0, 1}};
+  EXPECT_TRUE(IsError(VerifiedSizeBytes(layout.view()), StatusCode::kInvalidFile, {"-3"}));
+}
+
+TEST(TensorLayoutTest, AProductThatOverflowsIsRefusedEvenBesideAZero) {
+  const Layout layout{ScalarType::kFloat, {0, INT32_MAX, INT32_MAX, INT32_MAX}, {0, 1, 2, 3}};
+  EXPECT_TRUE(IsError(VerifiedSizeBytes(layout.view()), StatusCode::kInvalidFile, {"64 bits"}));
+}
+
+TEST(TensorLayoutTest, EqualityLooksAtEverything) {
+  const Layout a{ScalarType::kFloat, {2, 3}, {0, 1}};
+  EXPECT_TRUE(a.view() == Layout(a).view());
+  EXPECT_FALSE(a.view() == (Layout{ScalarType::kInt, {2, 3}, {0, 1}}.view()));
+  EXPECT_FALSE(a.view() == (Layout{ScalarType::kFloat, {2, 4}, {0, 1}}.view()));
+  EXPECT_FALSE(a.view() == (Layout{ScalarType::kFloat, {2, 3}, {1, 0}}.view()));
+  EXPECT_FALSE(a.view() == Layout().view());
+}
+
+TEST(LayoutTextTest, ShowsTypeSizesAndAnUnusualOrder) {
+  EXPECT_STREQ(LayoutText(Layout{ScalarType::kFloat, {64, 128}, {0, 1}}.view()).c_str(),
+               "float32 [64, 128]");
+  EXPECT_STREQ(LayoutText(Layout{ScalarType::kChar, {2, 3}, {1, 0}}.view()).c_str(),
+               "int8 [2, 3] dim_order [1, 0]");
+  EXPECT_STREQ(LayoutText(Layout().view()).c_str(), "float32 []");
+}
+
+TEST(LayoutTextTest, FitsHoweverLongTheLayoutIs) {
+  const Layout layout{ScalarType::kFloat8E4M3FNUZ, std::vector<int32_t>(300, INT32_MIN),
+                      std::vector<uint8_t>(300, 255)};
+  EXPECT_LT(std::string(LayoutText(layout.view()).c_str()).size(), 512u);
+}
+
+}  // namespace
+}  // namespace onepack
