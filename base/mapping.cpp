@@ -72,7 +72,8 @@ Result<Mapping> Mapping::OfFile(const char* path, FileIdentity* identity) {
 void Mapping::Discard(size_t offset, size_t size) const {
   const size_t page = PageSize();
   const size_t first = (offset + page - 1) / page * page;
-  const size_t last = (offset + size) / page * page;
+  // The last page counts as whole: what is behind the end belongs to nobody.
+  const size_t last = offset + size == size_ ? mapped_size_ : (offset + size) / page * page;
   // Only ever a wish: pages that stay cost memory and nothing else.
   if (first < last) madvise(data_ + first, last - first, MADV_DONTNEED);
 }

@@ -1,0 +1,51 @@
+// Loads recorded and generated cases the way an application would, with every choice open to the test.
+
+#ifndef ONEPACK_TESTS_DELEGATE_CASE_LOADER_H_
+#define ONEPACK_TESTS_DELEGATE_CASE_LOADER_H_
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/ref.h"
+#include "base/result.h"
+#include "delegate/xnnpack_backend.h"
+#include "runtime/method.h"
+#include "weight_cache/weight_cache.h"
+
+namespace onepack {
+
+class CaseLoader {
+ public:
+  using OpenSource = std::function<Result<Ref<DataSource>>(const std::string& path)>;
+
+  explicit CaseLoader(std::shared_ptr<WeightCache> cache, ProgressCallback on_progress = {},
+                      pthreadpool* threadpool = nullptr)
+      : cache_(std::move(cache)),
+        on_progress_(std::move(on_progress)),
+        threadpool_(threadpool),
+        open_([](const std::string& path) { return OpenMappedFile(path.c_str()); }) {}
+
+  // How files are opened from now on; every load opens its own.
+  void set_open(OpenSource open) { open_ = std::move(open); }
+
+  // FOLDER/NAME.json says which program, data files and method.
+  Result<Ref<Method>> Load(const std::string& folder, const std::string& name) const;
+
+  // Runs the recorded calls on a method that was loaded from there; empty when all is well, else what differs.
+  static std::string Check(const Ref<Method>& method, const std::string& folder,
+                           const std::string& name);
+
+  const WeightCache& cache() const { return *cache_; }
+
+ private:
+  const std::shared_ptr<WeightCache> cache_;
+  const ProgressCallback on_progress_;
+  pthreadpool* const threadpool_;
+  OpenSource open_;
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_TESTS_DELEGATE_CASE_LOADER_H_

@@ -1,0 +1,76 @@
+#include "tests/delegate/counting_source.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <utility>
+#include <vector>
+
+#include "base/fd.h"
+
+namespace onepack {
+namespace {
+
+class OwnedBytes final : public RefCounted {
+ public:
+  explicit OwnedBytes(size_t size) : bytes_(size) {}
+  std::vector<uint8_t>& bytes() { return bytes_; }
+
+ private:
+  std::vector<uint8_t> bytes_;
+};
+
+class CountingSource final : public DataSource {
+ public:
+  CountingSource(std::string name, Fd file, const struct stat& info, ReadCounts* counts)
+      : name_(std::move(name)), file_(std::move(file)), counts_(counts) {
+    identity_.device = info.st_dev;
+    identity_.inode = info.st_ino;
+    identity_.size_bytes = static_cast<uint64_t>(info.st_size);
+    identity_.modified_ns = info.st_mtim.tv_sec;
+  }
+
+  const char* name() const override { return name_.c_str(); }
+  uint64_t size() const override { return identity_.size_bytes; }
+  FileIdentity identity() const override { return identity_; }
+
+  Result<Buffer> Load(const Segment& range) const override {
+    ONEPACK_RETURN_IF_ERROR(CheckRange(range));
+    ONEPACK_ASSIGN_OR_RETURN(Ref<OwnedBytes> owned,
+                             MakeRef<OwnedBytes>(HeapAllocator(), range.size));
+    ONEPACK_RETURN_IF_ERROR(Read(range, owned->bytes().data()));
+    Buffer buffer;
+    buffer.bytes = owned->bytes();
+    buffer.owner = owned;
+    return buffer;
+  }
+
+  Status Read(const Segment& range, uint8_t* destination) const override {
+    ++counts_->reads;
+    counts_->bytes += range.size;
+    const ssize_t got = pread(file_.get(), destination, range.size, static_cast<off_t>(range.offset));
+    return got == static_cast<ssize_t>(range.size) ? Status::Ok() : PosixError(name(), errno);
+  }
+
+ private:
+  const std::string name_;
+  const Fd file_;
+  FileIdentity identity_;
+  ReadCounts* const counts_;
+};
+
+}  // namespace
+
+Result<Ref<DataSource>> OpenCountingSource(const std::string& path, ReadCounts* counts) {
+  ONEPACK_ASSIGN_OR_RETURN(Fd file, Fd::OpenForReading(path.c_str()));
+  struct stat info;
+  if (fstat(file.get(), &info) != 0) return PosixError(path.c_str(), errno);
+  ONEPACK_ASSIGN_OR_RETURN(
+      Ref<CountingSource> source,
+      MakeRef<CountingSource>(HeapAllocator(), path, std::move(file), info, counts));
+  return Ref<DataSource>(source);
+}
+
+}  // namespace onepack
