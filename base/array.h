@@ -36,9 +36,8 @@ class Array {
     Array array;
     if (size == 0) return array;
     size_t bytes;
-    void* memory = CheckedMultiply(size, sizeof(T), &bytes)
-                       ? allocator.Allocate(bytes, alignof(T))
-                       : nullptr;
+    void* memory =
+        CheckedMultiply(size, sizeof(T), &bytes) ? allocator.Allocate(bytes, alignof(T)) : nullptr;
     if (memory == nullptr) {
       return Status::Error(StatusCode::kResourceExhausted,
                            "out of memory for %zu elements of %zu bytes", size, sizeof(T));

@@ -1,4 +1,5 @@
-// What tells one state of one file from every other: the proof that two mappings hold the same bytes.
+// What tells one state of one file from every other: the proof that two mappings hold the same
+// bytes.
 
 #ifndef ONEPACK_BASE_FILE_IDENTITY_H_
 #define ONEPACK_BASE_FILE_IDENTITY_H_
@@ -7,8 +8,8 @@
 
 namespace onepack {
 
-// Two equal identities mean equal bytes, as long as files are replaced (new inode) or rewritten (new times),
-// never changed behind a live mapping. All zero: not a file, known to nobody else.
+// Two equal identities mean equal bytes, as long as files are replaced (new inode) or rewritten
+// (new times), never changed behind a live mapping. All zero: not a file, known to nobody else.
 struct FileIdentity {
   uint64_t device = 0;
   uint64_t inode = 0;

@@ -19,18 +19,21 @@ class Mapping {
   Mapping& operator=(Mapping&& other) noexcept;
   ~Mapping();
 
-  // The whole of a regular file, shared with the page cache. At least kReadablePadding bytes after its end can be
-  // read too (as zeros). `identity` is taken from the same descriptor, so it is that of the mapped bytes.
+  // The whole of a regular file, shared with the page cache. At least kReadablePadding bytes after
+  // its end can be read too (as zeros). `identity` is taken from the same descriptor, so it is that
+  // of the mapped bytes.
   static Result<Mapping> OfFile(const char* path, FileIdentity* identity);
 
-  // `size` zero bytes, page-aligned, that cost memory only where touched. Nothing is mapped for size 0.
+  // `size` zero bytes, page-aligned, that cost memory only where touched. Nothing is mapped for
+  // size 0.
   static Result<Mapping> OfZeros(size_t size);
 
   // XNNPACK may read this far past the end of what it is given (XNN_EXTRA_BYTES).
   static constexpr size_t kReadablePadding = 16;
 
-  // Gives the memory behind the whole pages in [offset, offset + size) back to the system. A file's bytes come back
-  // when they are read again; of an anonymous mapping, zeros do. REQUIRES: the range lies inside.
+  // Gives the memory behind the whole pages in [offset, offset + size) back to the system. A file's
+  // bytes come back when they are read again; of an anonymous mapping, zeros do. REQUIRES: the
+  // range lies inside.
   void Discard(size_t offset, size_t size) const;
 
   uint8_t* data() const { return data_; }

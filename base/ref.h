@@ -1,4 +1,5 @@
-// Shared ownership without the C++ standard library: an intrusive count and the pointer that keeps it.
+// Shared ownership without the C++ standard library: an intrusive count and the pointer that keeps
+// it.
 
 #ifndef ONEPACK_BASE_REF_H_
 #define ONEPACK_BASE_REF_H_
@@ -26,8 +27,8 @@ class RefCounted {
   RefCounted(const RefCounted&) = delete;
   RefCounted& operator=(const RefCounted&) = delete;
 
-  // A virtual destructor makes the compiler emit a call of operator delete. This one keeps that call inside
-  // the class: the memory goes back to the allocator, in Release.
+  // A virtual destructor makes the compiler emit a call of operator delete. This one keeps that
+  // call inside the class: the memory goes back to the allocator, in Release.
   static void operator delete(void* /*pointer*/) {}
 
  protected:

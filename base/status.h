@@ -66,12 +66,12 @@ Status PosixError(const char* context, int error_number);
 
 }  // namespace onepack
 
-#define ONEPACK_RETURN_IF_ERROR(expression)                   \
-  do {                                                        \
-    ::onepack::Status onepack_status_ = (expression);         \
-    if (!onepack_status_.ok()) {                              \
-      return onepack_status_;                                 \
-    }                                                         \
+#define ONEPACK_RETURN_IF_ERROR(expression)           \
+  do {                                                \
+    ::onepack::Status onepack_status_ = (expression); \
+    if (!onepack_status_.ok()) {                      \
+      return onepack_status_;                         \
+    }                                                 \
   } while (false)
 
 #endif  // ONEPACK_BASE_STATUS_H_

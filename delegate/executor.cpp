@@ -172,10 +172,11 @@ Status Executor::CheckArgument(const Value* argument, const Binding& binding) co
   }
   const std::vector<size_t> dims = StorageDims(tensor, external.dims.size());
   for (size_t i = 0; i < dims.size(); ++i) {
-    if (dims[i] > external.dims[i]) {
-      return Status::Error(StatusCode::kMismatch, "%s given, at most %zu expected in dimension %zu",
-                           LayoutText(tensor.layout()).c_str(), external.dims[i], i);
-    }
+    const bool is_fixed = external.has_fixed_channels && i + 1 == dims.size();
+    if (is_fixed ? dims[i] == external.dims[i] : dims[i] <= external.dims[i]) continue;
+    return Status::Error(StatusCode::kMismatch, "%s given, %s%zu expected in dimension %zu",
+                         LayoutText(tensor.layout()).c_str(), is_fixed ? "" : "at most ",
+                         external.dims[i], i);
   }
   return Status::Ok();
 }
@@ -220,9 +221,9 @@ Status Executor::Reshape() {
     if (!binding.external.is_output) continue;
     size_t rank = 0;
     size_t dims[XNN_MAX_TENSOR_DIMS];
-    ONEPACK_RETURN_IF_XNN_ERROR(xnn_get_external_value_shape(
-                                    runtime_.get(), binding.external.external_id, &rank, dims),
-                                "asking for the shape of an output");
+    ONEPACK_RETURN_IF_XNN_ERROR(
+        xnn_get_external_value_shape(runtime_.get(), binding.external.external_id, &rank, dims),
+        "asking for the shape of an output");
     binding.dims.assign(dims, dims + rank);
   }
   is_shaped_ = true;

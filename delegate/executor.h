@@ -1,12 +1,13 @@
 // One delegate, ready to run: an XNNPACK runtime, reshaped whenever the sizes of its inputs change.
 //
 //   state      event                                      next
-//   ---------  -----------------------------------------  ----------------------------------------------------------
-//   built      Execute, sizes as before                   run (set up again only if an argument's address changed)
-//   built      Execute, other sizes                       reshape, resize outputs, set up, run
-//   built      Execute, sizes of another ShapePattern     created anew, then as above
-//   built      reshape, set-up or run fails               broken; the other delegates of the method are told
-//   broken     Execute                                    created anew, then as above
+//   ---------  -----------------------------------------
+//   ---------------------------------------------------------- built      Execute, sizes as before
+//   run (set up again only if an argument's address changed) built      Execute, other sizes
+//   reshape, resize outputs, set up, run built      Execute, sizes of another ShapePattern created
+//   anew, then as above built      reshape, set-up or run fails               broken; the other
+//   delegates of the method are told broken     Execute                                    created
+//   anew, then as above
 //
 // Creating anew takes no packing: this delegate's provider has every shared weight pinned.
 //
@@ -28,10 +29,11 @@ namespace onepack {
 
 // The part of the input sizes that XNNPACK's plan of the memory rests on.
 //
-// When XNNPACK plans, it lets an output take the place of an input of the same size, and it does not look again when
-// sizes change without growing. That is wrong once the input has become the smaller operand of a broadcast. Which
-// operands broadcast depends, in a graph whose nodes keep dims, only on which input dims are 1; in other graphs with
-// broadcasts we take every change of sizes for a change of the pattern.
+// When XNNPACK plans, it lets an output take the place of an input of the same size, and it does
+// not look again when sizes change without growing. That is wrong once the input has become the
+// smaller operand of a broadcast. Which operands broadcast depends, in a graph whose nodes keep
+// dims, only on which input dims are 1; in other graphs with broadcasts we take every change of
+// sizes for a change of the pattern.
 using ShapePattern = std::vector<size_t>;
 
 class Executor final : public Delegate {
@@ -45,9 +47,7 @@ class Executor final : public Delegate {
 
   // For MakeRef.
   Executor(Ref<MethodSession> session, std::shared_ptr<const Payload> payload)
-      : session_(std::move(session)),
-        payload_(std::move(payload)),
-        provider_(session_->cache()) {}
+      : session_(std::move(session)), payload_(std::move(payload)), provider_(session_->cache()) {}
 
  private:
   // What an argument was at the last run, and the value it belongs to.

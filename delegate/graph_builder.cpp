@@ -68,6 +68,7 @@ class GraphBuilder {
   Status DefineWireValue(const XValue& wire);
   Status PlaceConstant(GraphValue& value);
   Status DefineNode(const XNode& node);
+  void FixChannels(uint32_t id);
   Status CheckOrder(const Operands& operands) const;
   Status CheckOutputs() const;
   void DescribeWeights();
@@ -81,8 +82,8 @@ class GraphBuilder {
   std::unordered_set<uint32_t> in_place_;            // read otherwise than by packing
   std::unordered_set<uint32_t> external_ids_;
   std::vector<PackedUse> uses_;
-  std::vector<bool> is_expected_hit_;          // parallel to uses_
-  std::unordered_set<uint32_t> with_ones_;     // kernels whose scales need not be read
+  std::vector<bool> is_expected_hit_;       // parallel to uses_
+  std::unordered_set<uint32_t> with_ones_;  // kernels whose scales need not be read
 };
 
 Status GraphBuilder::CreateSubgraph() {
@@ -103,10 +104,10 @@ Status GraphBuilder::ScanNode(const XNode& node) {
   const Op* op = FindOp(node.xnode_union_type());
   if (op == nullptr) return Status::Error(StatusCode::kUnsupported, "it is not supported");
   const Operands operands = op->operands(node);
-  const std::unordered_set<uint32_t> packed(operands.packed.begin(), operands.packed.end());
-  for (const uint32_t id : operands.inputs) {
-    if (packed.count(id) == 0) in_place_.insert(id);
-  }
+  // A value may be an operand twice, as a filter and as what it is applied to.
+  std::unordered_multiset<uint32_t> in_place(operands.inputs.begin(), operands.inputs.end());
+  for (const uint32_t id : operands.packed) in_place.erase(in_place.find(id));
+  in_place_.insert(in_place.begin(), in_place.end());
   return Status::Ok();
 }
 
@@ -114,6 +115,7 @@ Status GraphBuilder::DescribeWireValue(const XValue& wire) {
   GraphValue value;
   value.wire = &wire;
   const XNNTensorValue& tensor = value.tensor();
+  value.dims_of = tensor.id_out();
   ONEPACK_ASSIGN_OR_RETURN(value.description, DescribeValue(payload_, value));
   if (value.is_constant()) {
     ONEPACK_RETURN_IF_ERROR(CheckConstant(tensor));
@@ -123,7 +125,8 @@ Status GraphBuilder::DescribeWireValue(const XValue& wire) {
   if (tensor.external_id() != XNN_INVALID_VALUE_ID) {
     ONEPACK_RETURN_IF_ERROR(AddExternal(value));
   } else if (tensor.flags() != 0) {
-    return Status::Error(StatusCode::kInvalidFile, "flags 0x%x on an internal value", tensor.flags());
+    return Status::Error(StatusCode::kInvalidFile, "flags 0x%x on an internal value",
+                         tensor.flags());
   }
   if (!values_.try_emplace(tensor.id_out(), value).second) {
     return Status::Error(StatusCode::kInvalidFile, "a second value with id %u", tensor.id_out());
@@ -146,10 +149,11 @@ Status GraphBuilder::AddExternal(GraphValue& value) {
   value.is_external_output = tensor.flags() == XNN_VALUE_FLAG_EXTERNAL_OUTPUT;
   if (tensor.external_id() >= built_.parts.external_count || value.is_constant() ||
       (!is_input && !value.is_external_output)) {
-    return Status::Error(StatusCode::kInvalidFile,
-                         "external id %u of %u with flags 0x%x%s: an input (1) or an output (2) expected",
-                         tensor.external_id(), built_.parts.external_count, tensor.flags(),
-                         value.is_constant() ? ", a constant too" : "");
+    return Status::Error(
+        StatusCode::kInvalidFile,
+        "external id %u of %u with flags 0x%x%s: an input (1) or an output (2) expected",
+        tensor.external_id(), built_.parts.external_count, tensor.flags(),
+        value.is_constant() ? ", a constant too" : "");
   }
   if (!external_ids_.insert(tensor.external_id()).second) {
     return Status::Error(StatusCode::kInvalidFile, "a second value with external id %u",
@@ -180,9 +184,9 @@ Status GraphBuilder::IdentifyNode(const XNode& node) {
   return Status::Ok();
 }
 
-// The scales of a kernel need not be read when the cache has every weight that the kernel is part of. The cache is asked
-// without XNNPACK's seed, which nobody but XNNPACK knows: should it want another one after all, RawWeights notices, and
-// the graph is built again from what was read.
+// The scales of a kernel need not be read when the cache has every weight that the kernel is part
+// of. The cache is asked without XNNPACK's seed, which nobody but XNNPACK knows: should it want
+// another one after all, RawWeights notices, and the graph is built again from what was read.
 void GraphBuilder::FindInCache() {
   std::unordered_set<uint32_t> missing;
   for (const PackedUse& use : uses_) {
@@ -227,8 +231,8 @@ Status GraphBuilder::PlaceConstant(GraphValue& value) {
     built_.parts.in_place.push_back(std::move(buffer));
     return Status::Ok();
   }
-  std::vector<uint8_t>& copy = built_.parts.in_place_copies.emplace_back(
-      buffer.bytes.size() + Mapping::kReadablePadding);
+  std::vector<uint8_t>& copy =
+      built_.parts.in_place_copies.emplace_back(buffer.bytes.size() + Mapping::kReadablePadding);
   memcpy(copy.data(), buffer.bytes.data(), buffer.bytes.size());
   value.data = copy.data();
   return Status::Ok();
@@ -239,22 +243,35 @@ Status GraphBuilder::DefineNode(const XNode& node) {
   const Operands operands = op.operands(node);
   ONEPACK_RETURN_IF_ERROR(CheckOrder(operands));
   ONEPACK_RETURN_IF_ERROR(op.define({built_.subgraph.get(), values_}, node));
-  for (const uint32_t id : operands.outputs) values_.at(id).is_defined = true;
+  for (const uint32_t id : operands.outputs) {
+    values_.at(id).is_defined = true;
+    if (op.keeps_dims && operands.inputs.size() == 1) {
+      values_.at(id).dims_of = values_.at(operands.inputs[0]).dims_of;
+    }
+  }
+  for (const uint32_t id : operands.channels_last) FixChannels(values_.at(id).dims_of);
   built_.parts.has_broadcasts |= op.broadcasts;
   built_.parts.computes_dims |= !op.keeps_dims;
   return Status::Ok();
 }
 
+void GraphBuilder::FixChannels(uint32_t id) {
+  const uint32_t external_id = values_.at(id).tensor().external_id();
+  for (ExternalValue& external : built_.parts.externals) {
+    if (external.external_id == external_id) external.has_fixed_channels = true;
+  }
+}
+
 Status GraphBuilder::CheckOrder(const Operands& operands) const {
   for (const uint32_t id : operands.inputs) {
     if (values_.at(id).is_defined) continue;
-    return Status::Error(StatusCode::kInvalidFile, "it reads value %u, which nothing has written yet",
-                         id);
+    return Status::Error(StatusCode::kInvalidFile,
+                         "it reads value %u, which nothing has written yet", id);
   }
   for (const uint32_t id : operands.outputs) {
     if (!values_.at(id).is_defined) continue;
-    return Status::Error(StatusCode::kInvalidFile, "it writes value %u, which has its content already",
-                         id);
+    return Status::Error(StatusCode::kInvalidFile,
+                         "it writes value %u, which has its content already", id);
   }
   return Status::Ok();
 }
@@ -311,7 +328,8 @@ Result<BuiltGraph> BuildGraph(const Payload& payload, const GraphOptions& option
 uint64_t RawWeightBytes(const Payload& payload) {
   std::unordered_map<uint32_t, uint32_t> constants;  // by value id
   for (size_t i = 0; i < CountOf(payload.graph().xvalues()); ++i) {
-    const XNNTensorValue& tensor = TensorOf(*payload.graph().xvalues()->Get(static_cast<uint32_t>(i)));
+    const XNNTensorValue& tensor =
+        TensorOf(*payload.graph().xvalues()->Get(static_cast<uint32_t>(i)));
     constants.emplace(tensor.id_out(), tensor.constant_buffer_idx());
   }
   uint64_t total = 0;

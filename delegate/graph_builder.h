@@ -1,6 +1,7 @@
 // From a payload's graph to an XNNPACK subgraph.
 //
-// A subgraph serves for one runtime (XNNPACK changes it while creating one) and is built anew for the next.
+// A subgraph serves for one runtime (XNNPACK changes it while creating one) and is built anew for
+// the next.
 
 #ifndef ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 #define ONEPACK_DELEGATE_GRAPH_BUILDER_H_
@@ -23,7 +24,8 @@ struct ExternalValue {
   uint32_t external_id = 0;
   bool is_output = false;
   wire::xnnpack::XNNDatatype datatype = wire::xnnpack::XNNDatatype::invalid;
-  std::vector<size_t> dims;  // as in the file: the upper bound of a dynamic shape
+  std::vector<size_t> dims;         // as in the file: the upper bound of a dynamic shape
+  bool has_fixed_channels = false;  // the last dim is no bound but must be met
 };
 
 // A weight to be packed or found, by the addresses XNNPACK knows it by.
@@ -65,11 +67,13 @@ struct GraphOptions {
   bool trust_cache = true;
 };
 
-// Errors: kInvalidFile for a graph that is not in order (each value defined once, before it is read); kUnsupported names
-// the node; kMismatch names the constant whose size is not what the graph expects.
+// Errors: kInvalidFile for a graph that is not in order (each value defined once, before it is
+// read); kUnsupported names the node; kMismatch names the constant whose size is not what the graph
+// expects.
 Result<BuiltGraph> BuildGraph(const Payload& payload, const GraphOptions& options);
 
-// The bytes of raw weights that RawWeights will count as served when a runtime for this graph is created.
+// The bytes of raw weights that RawWeights will count as served when a runtime for this graph is
+// created.
 uint64_t RawWeightBytes(const Payload& payload);
 
 }  // namespace onepack

@@ -1,4 +1,5 @@
-// One value of a graph as the node definers see it: its description, its XNNPACK id, and who made it.
+// One value of a graph as the node definers see it: its description, its XNNPACK id, and who made
+// it.
 
 #ifndef ONEPACK_DELEGATE_GRAPH_VALUE_H_
 #define ONEPACK_DELEGATE_GRAPH_VALUE_H_
@@ -24,9 +25,14 @@ struct GraphValue {
   // What XNNPACK is given as the bytes of a constant.
   const void* data = nullptr;
 
-  // Something has written it: it is a constant or an input of the graph, or a node before produced it.
+  // Something has written it: it is a constant or an input of the graph, or a node before produced
+  // it.
   bool is_defined = false;
   bool is_external_output = false;
+
+  // The value whose dims this one has, through nodes of one input that keep dims; its own id
+  // otherwise.
+  uint32_t dims_of = XNN_INVALID_VALUE_ID;
 
   const wire::xnnpack::XNNTensorValue& tensor() const { return TensorOf(*wire); }
   wire::xnnpack::XNNDatatype datatype() const { return tensor().datatype(); }

@@ -15,8 +15,8 @@ struct LoadProgress {
   uint64_t expected_bytes;  // when all of the method's delegates are loaded
 };
 
-// Called after each weight, in the thread that loads. Returning false cancels the load: it fails with kCancelled and
-// gives back what it took. Must not throw.
+// Called after each weight, in the thread that loads. Returning false cancels the load: it fails
+// with kCancelled and gives back what it took. Must not throw.
 using ProgressCallback = std::function<bool(const LoadProgress&)>;
 
 }  // namespace onepack

@@ -12,9 +12,8 @@ Result<Ref<BackendSession>> MethodSession::Open(const XnnpackBackendOptions& opt
   xnn_workspace_t workspace = nullptr;
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_create_workspace(&workspace), "creating a workspace");
   XnnWorkspace owner(workspace);
-  ONEPACK_ASSIGN_OR_RETURN(
-      Ref<MethodSession> session,
-      MakeRef<MethodSession>(HeapAllocator(), options, std::move(owner)));
+  ONEPACK_ASSIGN_OR_RETURN(Ref<MethodSession> session,
+                           MakeRef<MethodSession>(HeapAllocator(), options, std::move(owner)));
   return Ref<BackendSession>(session);
 }
 

@@ -1,8 +1,9 @@
-// What the delegates of one loaded method share: a workspace, because they run one after another, and the cache.
+// What the delegates of one loaded method share: a workspace, because they run one after another,
+// and the cache.
 //
-// A delegate whose reshape or set-up failed may leave the workspace's other users with stale pointers. It says so with
-// Distrust(), and every delegate of the method creates its runtime anew before it runs again; the weights are pinned, so
-// that costs no packing.
+// A delegate whose reshape or set-up failed may leave the workspace's other users with stale
+// pointers. It says so with Distrust(), and every delegate of the method creates its runtime anew
+// before it runs again; the weights are pinned, so that costs no packing.
 //
 // Threads: those of the method, one at a time.
 

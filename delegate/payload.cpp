@@ -20,8 +20,7 @@ Result<std::shared_ptr<const Payload>> Payload::Open(const DelegateRequest& requ
   const Bytes flatbuffer =
       request.payload.bytes.subspan(header.flatbuffer.offset, header.flatbuffer.size);
   ONEPACK_ASSIGN_OR_RETURN(payload->flatbuffer_, AlignedCopy::Of(flatbuffer, HeapAllocator()));
-  ONEPACK_ASSIGN_OR_RETURN(payload->graph_,
-                           VerifyPayload(payload->flatbuffer_->bytes(), header));
+  ONEPACK_ASSIGN_OR_RETURN(payload->graph_, VerifyPayload(payload->flatbuffer_->bytes(), header));
   ONEPACK_RETURN_IF_ERROR(payload->FindConstants(request, header, contents));
   return std::shared_ptr<const Payload>(std::move(payload));
 }
@@ -39,8 +38,7 @@ Status Payload::FindConstants(const DelegateRequest& request, const PayloadHeade
 
 Result<Payload::Registered> Payload::FindConstant(const DelegateRequest& request,
                                                   const PayloadHeader& header,
-                                                  ContentRegistry& contents,
-                                                  uint32_t index) const {
+                                                  ContentRegistry& contents, uint32_t index) const {
   std::string_view key;
   if (CountOf(graph_->constant_data()) > 0) {
     key = TextOf(graph_->constant_data()->Get(index)->named_key());
@@ -57,10 +55,9 @@ Result<Payload::Registered> Payload::FindConstant(const DelegateRequest& request
   const Segment& segment = constant.raw->segment();
   ONEPACK_ASSIGN_OR_RETURN(
       constant.content,
-      contents.Register(key,
-                        IdentityOfFileRange(constant.raw->source().identity(), segment.offset,
-                                            segment.size),
-                        segment.size, constant.raw));
+      contents.Register(
+          key, IdentityOfFileRange(constant.raw->source().identity(), segment.offset, segment.size),
+          segment.size, constant.raw));
   return constant;
 }
 
@@ -74,8 +71,8 @@ std::shared_ptr<const Constant> Payload::InGraph(const DelegateRequest& request,
     segment = {request.payload_offset + header.constant_data.offset + entry->offset(),
                entry->size()};
   } else {
-    // Old files keep constants as vectors in the graph, of which this payload has a copy. The file has them at the same
-    // distance from the graph's first byte.
+    // Old files keep constants as vectors in the graph, of which this payload has a copy. The file
+    // has them at the same distance from the graph's first byte.
     const auto* storage = graph_->constant_buffer()->Get(index)->storage();
     segment = {request.payload_offset + header.flatbuffer.offset, CountOf(storage)};
     if (storage != nullptr) {

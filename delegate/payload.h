@@ -1,8 +1,8 @@
 // The payload of one delegate: its verified graph and the constants the graph refers to.
 //
-// Ownership: counted; keeps the payload's bytes and the files of named constants. Constants it hands out live as long.
-// Threads:   immutable; any thread.
-// Errors:    name the constant, its key, its file, and what was expected.
+// Ownership: counted; keeps the payload's bytes and the files of named constants. Constants it
+// hands out live as long. Threads:   immutable; any thread. Errors:    name the constant, its key,
+// its file, and what was expected.
 
 #ifndef ONEPACK_DELEGATE_PAYLOAD_H_
 #define ONEPACK_DELEGATE_PAYLOAD_H_
@@ -44,8 +44,8 @@ class Constant final : public RawBytes {
 
 class Payload {
  public:
-  // Verifies the graph and finds every named constant. Reads a constant only where its name stands in another file too,
-  // to see whether the two are the same.
+  // Verifies the graph and finds every named constant. Reads a constant only where its name stands
+  // in another file too, to see whether the two are the same.
   static Result<std::shared_ptr<const Payload>> Open(const DelegateRequest& request,
                                                      ContentRegistry& contents);
 

@@ -51,8 +51,8 @@ Status CheckChannelDim(const XNNTensorValue& tensor, int32_t channel_dim) {
   if (channel_dim >= 0 && static_cast<uint32_t>(channel_dim) < tensor.num_dims()) {
     return Status::Ok();
   }
-  return Status::Error(StatusCode::kInvalidFile, "channel_dim %d of a value of rank %u", channel_dim,
-                       tensor.num_dims());
+  return Status::Error(StatusCode::kInvalidFile, "channel_dim %d of a value of rank %u",
+                       channel_dim, tensor.num_dims());
 }
 
 // Without quantization.
@@ -131,8 +131,8 @@ Result<size_t> GroupCount(const XNNTensorValue& tensor, const PerChannelGroupQua
   const int32_t group = quant.group_size();
   if (group <= 0 || group % kGroupSizeMultiple != 0 || inputs % static_cast<uint32_t>(group) != 0) {
     return Status::Error(StatusCode::kInvalidFile,
-                         "group size %d for %u inputs, a divisor and a multiple of %d expected", group,
-                         inputs, kGroupSizeMultiple);
+                         "group size %d for %u inputs, a divisor and a multiple of %d expected",
+                         group, inputs, kGroupSizeMultiple);
   }
   // Two 32-bit numbers: the product fits.
   return size_t{DimsOf(tensor)[0]} * (inputs / static_cast<uint32_t>(group));
@@ -142,8 +142,7 @@ Result<Digest> DescribePerGroup(const Payload& payload, const XNNTensorValue& te
                                 const PerChannelGroupQuant& quant) {
   if (tensor.datatype() != XNNDatatype::qbint4) return Unsupported(tensor, "quantized per group");
   ONEPACK_ASSIGN_OR_RETURN(const size_t groups, GroupCount(tensor, quant));
-  ONEPACK_ASSIGN_OR_RETURN(const Digest scales,
-                           IdentityOfScales(payload, ScalesOf(quant), groups));
+  ONEPACK_ASSIGN_OR_RETURN(const Digest scales, IdentityOfScales(payload, ScalesOf(quant), groups));
   return Describe(tensor)
       .Add(quant.channel_dim())
       .Add(quant.group_size())
@@ -194,12 +193,11 @@ Status DefinePerToken(const Definition& definition, const PerTokenDynamicQuant& 
                       GraphValue& value) {
   const XNNTensorValue& tensor = value.tensor();
   const Dims dims(tensor);
-  ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_dynamically_quantized_tensor_value(
-          definition.subgraph, xnn_datatype_qdint8, dims.count,
-          static_cast<size_t>(quant.num_nonbatch_dims()), dims.sizes, tensor.external_id(),
-          tensor.flags(), &value.xnn_id),
-      "defining a dynamically quantized value");
+  ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_dynamically_quantized_tensor_value(
+                                  definition.subgraph, xnn_datatype_qdint8, dims.count,
+                                  static_cast<size_t>(quant.num_nonbatch_dims()), dims.sizes,
+                                  tensor.external_id(), tensor.flags(), &value.xnn_id),
+                              "defining a dynamically quantized value");
   return Status::Ok();
 }
 

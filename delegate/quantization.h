@@ -1,5 +1,5 @@
-// The values of a graph: what they are, and their definition in an XNNPACK subgraph. One pair of functions for each
-// kind of quantization.
+// The values of a graph: what they are, and their definition in an XNNPACK subgraph. One pair of
+// functions for each kind of quantization.
 
 #ifndef ONEPACK_DELEGATE_QUANTIZATION_H_
 #define ONEPACK_DELEGATE_QUANTIZATION_H_
@@ -14,17 +14,17 @@ namespace onepack {
 // "qbint4".
 const char* DatatypeName(wire::xnnpack::XNNDatatype datatype);
 
-// Bytes that the elements take as a constant; 4-bit ones stand two in a byte. kInvalidFile when it is none or overflows,
-// kUnsupported for a datatype that no constant has.
+// Bytes that the elements take as a constant; 4-bit ones stand two in a byte. kInvalidFile when it
+// is none or overflows, kUnsupported for a datatype that no constant has.
 Result<size_t> ConstantSizeBytes(const wire::xnnpack::XNNTensorValue& tensor);
 
-// Digest of datatype, dims and quantization parameters, scales included. Checks all of them but the scales' numbers, and
-// reads no scale that is not in the payload.
-// Errors: kInvalidFile for parameters that XNNPACK would take unchecked; kUnsupported names the datatype.
+// Digest of datatype, dims and quantization parameters, scales included. Checks all of them but the
+// scales' numbers, and reads no scale that is not in the payload. Errors: kInvalidFile for
+// parameters that XNNPACK would take unchecked; kUnsupported names the datatype.
 Result<Digest> DescribeValue(const Payload& payload, const GraphValue& value);
 
-// Defines a described value and fills its xnn_id. `value.data` is set for a constant. With `with_ones` its scales are not
-// read, and its weight must not be packed.
+// Defines a described value and fills its xnn_id. `value.data` is set for a constant. With
+// `with_ones` its scales are not read, and its weight must not be packed.
 Status DefineValue(xnn_subgraph_t subgraph, const Payload& payload, bool with_ones,
                    ScaleStorage& storage, GraphValue& value);
 

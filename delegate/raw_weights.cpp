@@ -76,8 +76,8 @@ Status RawWeights::Fill(Placed& placed) {
   if (placed.is_read) return Status::Ok();
   Bytes bytes = placed.mapped.bytes;
   if (placed.reserved.data() != nullptr) {
-    ONEPACK_RETURN_IF_ERROR(placed.constant->source().Read(placed.constant->segment(),
-                                                           placed.reserved.data()));
+    ONEPACK_RETURN_IF_ERROR(
+        placed.constant->source().Read(placed.constant->segment(), placed.reserved.data()));
     bytes = placed.reserved.bytes();
   }
   placed.is_read = true;

@@ -1,9 +1,10 @@
 // The raw weights of one graph while XNNPACK packs them.
 //
-// XNNPACK wants an address for every weight when a graph is defined, and reads the bytes behind it only if it has to
-// pack. So an address is all it gets at first: that of mapped bytes which nobody has touched, or, where the source is not
-// mapped, of reserved memory which is filled at the last moment. What was packed is let go of at once. Peak memory is
-// thus what is packed so far and the tensor in hand; and where everything is found packed, nothing is read at all.
+// XNNPACK wants an address for every weight when a graph is defined, and reads the bytes behind it
+// only if it has to pack. So an address is all it gets at first: that of mapped bytes which nobody
+// has touched, or, where the source is not mapped, of reserved memory which is filled at the last
+// moment. What was packed is let go of at once. Peak memory is thus what is packed so far and the
+// tensor in hand; and where everything is found packed, nothing is read at all.
 //
 // Threads: that of the build.
 // Errors:  those of reading; kCancelled when the application says so.
@@ -34,8 +35,9 @@ class RawWeights final : public PackingObserver {
   // The address that stands for a constant. The same constant has one address.
   Result<const void*> Place(const Payload& payload, uint32_t constant_index);
 
-  // A weight of the graph: its addresses, and its scales in the payload (0 for none). One whose scales XNNPACK was not
-  // shown (`is_expected_hit`) must be found; if it is not, the build ends and was_surprised() says why.
+  // A weight of the graph: its addresses, and its scales in the payload (0 for none). One whose
+  // scales XNNPACK was not shown (`is_expected_hit`) must be found; if it is not, the build ends
+  // and was_surprised() says why.
   void AddUse(const void* kernel, const void* bias, uint32_t scale_index, bool is_expected_hit,
               const Payload& payload);
 

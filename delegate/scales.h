@@ -1,4 +1,5 @@
-// The scales of quantized values: where they are, what they are the same as, and how long XNNPACK needs them.
+// The scales of quantized values: where they are, what they are the same as, and how long XNNPACK
+// needs them.
 
 #ifndef ONEPACK_DELEGATE_SCALES_H_
 #define ONEPACK_DELEGATE_SCALES_H_
@@ -12,8 +13,8 @@
 
 namespace onepack {
 
-// XNNPACK checks scales when a value is defined and reads them when its weight is packed: they are kept here until the
-// runtime is created.
+// XNNPACK checks scales when a value is defined and reads them when its weight is packed: they are
+// kept here until the runtime is created.
 struct ScaleStorage {
   std::vector<Buffer> loaded;                  // used where they are
   std::vector<std::vector<float>> floats;      // copied, because they were not aligned
@@ -39,7 +40,8 @@ ScaleRef<uint16_t> ScalesOf(const wire::xnnpack::PerChannelGroupQuant& quant);
 template <typename T>
 Result<Digest> IdentityOfScales(const Payload& payload, const ScaleRef<T>& scales, size_t expected);
 
-// `count` scales in memory. kInvalidFile for one that is not finite and positive. REQUIRES: IdentityOfScales succeeded.
+// `count` scales in memory. kInvalidFile for one that is not finite and positive. REQUIRES:
+// IdentityOfScales succeeded.
 template <typename T>
 Result<const T*> LoadScales(const Payload& payload, const ScaleRef<T>& scales, size_t count,
                             ScaleStorage& storage);

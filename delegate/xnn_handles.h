@@ -26,12 +26,12 @@ Status XnnError(xnn_status status, const char* what);
 
 }  // namespace onepack
 
-#define ONEPACK_RETURN_IF_XNN_ERROR(expression, what)                                      \
-  do {                                                                                     \
-    const xnn_status onepack_xnn_status_ = (expression);                                   \
-    if (onepack_xnn_status_ != xnn_status_success) {                                       \
-      return ::onepack::XnnError(onepack_xnn_status_, what);                               \
-    }                                                                                      \
+#define ONEPACK_RETURN_IF_XNN_ERROR(expression, what)        \
+  do {                                                       \
+    const xnn_status onepack_xnn_status_ = (expression);     \
+    if (onepack_xnn_status_ != xnn_status_success) {         \
+      return ::onepack::XnnError(onepack_xnn_status_, what); \
+    }                                                        \
   } while (false)
 
 #endif  // ONEPACK_DELEGATE_XNN_HANDLES_H_

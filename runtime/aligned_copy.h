@@ -1,7 +1,8 @@
 // A flatbuffer copied out of its file.
 //
-// Two reasons: verified bytes must not change behind the verifier's back, which a mapped file cannot promise, and
-// flatbuffers reads aligned words. Only directories and graphs are copied, never weights.
+// Two reasons: verified bytes must not change behind the verifier's back, which a mapped file
+// cannot promise, and flatbuffers reads aligned words. Only directories and graphs are copied,
+// never weights.
 //
 // Ownership: counted, so that views into it can keep it alive.
 
@@ -19,8 +20,8 @@ namespace onepack {
 class AlignedCopy final : public RefCounted {
  public:
   static Result<Ref<AlignedCopy>> Of(Bytes bytes, const Allocator& allocator) {
-    ONEPACK_ASSIGN_OR_RETURN(Array<Block> blocks, Array<Block>::Create(
-                                                      allocator, bytes.size() / sizeof(Block) + 1));
+    ONEPACK_ASSIGN_OR_RETURN(Array<Block> blocks,
+                             Array<Block>::Create(allocator, bytes.size() / sizeof(Block) + 1));
     if (!bytes.empty()) memcpy(blocks.data(), bytes.data(), bytes.size());
     return MakeRef<AlignedCopy>(allocator, std::move(blocks), bytes.size());
   }

@@ -1,12 +1,13 @@
 // What a backend implements to run the delegates of a program.
 //
-// A backend opens one session for each loaded method; the session loads the method's delegates, and they share what
-// the session owns (a workspace), because they run one after another.
+// A backend opens one session for each loaded method; the session loads the method's delegates, and
+// they share what the session owns (a workspace), because they run one after another.
 //
 // Derive and override all functions; the base classes are the backend that takes nothing.
 //
 // Ownership: counted. A session keeps its backend's resources alive, a delegate its session's.
-// Threads:   a Backend from any thread; a session and its delegates from the one that has the method.
+// Threads:   a Backend from any thread; a session and its delegates from the one that has the
+// method.
 
 #ifndef ONEPACK_RUNTIME_BACKEND_H_
 #define ONEPACK_RUNTIME_BACKEND_H_
@@ -28,7 +29,8 @@ struct CompileSpec {
   Bytes value;
 };
 
-// One delegate of one method, as the program describes it. Views live as long as the call of LoadDelegates.
+// One delegate of one method, as the program describes it. Views live as long as the call of
+// LoadDelegates.
 struct DelegateRequest {
   // Its number in the method, for messages.
   size_t index = 0;
@@ -44,8 +46,8 @@ struct DelegateRequest {
 
 class Delegate : public RefCounted {
  public:
-  // `arguments` are those of the delegate call. Resizes output tensors. After an error the delegate is as before, or
-  // mends itself at the next call.
+  // `arguments` are those of the delegate call. Resizes output tensors. After an error the delegate
+  // is as before, or mends itself at the next call.
   virtual Status Execute(Span<Value* const> arguments) {
     (void)arguments;
     return Status::Error(StatusCode::kUnsupported, "this delegate does not run");
@@ -54,9 +56,10 @@ class Delegate : public RefCounted {
 
 class BackendSession : public RefCounted {
  public:
-  // All delegates of the method that are for this backend, so that it can see what they share. Fills `delegates`,
-  // which has a place for each request. Errors name the request by its index.
-  virtual Status LoadDelegates(Span<const DelegateRequest> requests, Span<Ref<Delegate>> delegates) {
+  // All delegates of the method that are for this backend, so that it can see what they share.
+  // Fills `delegates`, which has a place for each request. Errors name the request by its index.
+  virtual Status LoadDelegates(Span<const DelegateRequest> requests,
+                               Span<Ref<Delegate>> delegates) {
     (void)requests;
     (void)delegates;
     return Status::Error(StatusCode::kUnsupported, "this backend takes no delegates");

@@ -77,11 +77,10 @@ class MemorySource final : public DataSource {
 
 Status DataSource::CheckRange(const Segment& range) const {
   if (InRange(range.offset, range.size, size())) return Status::Ok();
-  return Status::Error(StatusCode::kInvalidFile,
-                       "%s: %llu bytes at %llu asked for, but it has %llu bytes", name(),
-                       static_cast<unsigned long long>(range.size),
-                       static_cast<unsigned long long>(range.offset),
-                       static_cast<unsigned long long>(size()));
+  return Status::Error(
+      StatusCode::kInvalidFile, "%s: %llu bytes at %llu asked for, but it has %llu bytes", name(),
+      static_cast<unsigned long long>(range.size), static_cast<unsigned long long>(range.offset),
+      static_cast<unsigned long long>(size()));
 }
 
 Result<Buffer> DataSource::LoadNothing(const Segment& range) const {
@@ -99,9 +98,8 @@ Result<Ref<DataSource>> OpenMappedFile(const char* path, const Allocator& alloca
   FileIdentity identity;
   ONEPACK_ASSIGN_OR_RETURN(Mapping mapping, Mapping::OfFile(path, &identity));
   ONEPACK_ASSIGN_OR_RETURN(Array<char> name, CopyText(path, allocator));
-  ONEPACK_ASSIGN_OR_RETURN(
-      Ref<MappedFile> file,
-      MakeRef<MappedFile>(allocator, std::move(name), std::move(mapping), identity));
+  ONEPACK_ASSIGN_OR_RETURN(Ref<MappedFile> file, MakeRef<MappedFile>(allocator, std::move(name),
+                                                                     std::move(mapping), identity));
   return Ref<DataSource>(file);
 }
 

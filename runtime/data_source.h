@@ -1,7 +1,7 @@
 // Where the bytes of a program or of a data file come from.
 //
-// Derive to read from elsewhere (an archive, an Android asset): override name, size, identity and Load; Read too where
-// bytes can be read straight into place. The base class is the empty source.
+// Derive to read from elsewhere (an archive, an Android asset): override name, size, identity and
+// Load; Read too where bytes can be read straight into place. The base class is the empty source.
 //
 // Ownership: counted; every Buffer keeps its source alive.
 // Threads:   any function, any thread.
@@ -27,7 +27,8 @@ class DataSource : public RefCounted {
 
   virtual uint64_t size() const { return 0; }
 
-  // What makes this source's bytes the same as another's. Two sources with equal identities serve equal bytes.
+  // What makes this source's bytes the same as another's. Two sources with equal identities serve
+  // equal bytes.
   virtual FileIdentity identity() const { return FileIdentity(); }
 
   // Whether Load costs neither a read nor memory.
@@ -41,7 +42,8 @@ class DataSource : public RefCounted {
     return ReadByLoading(range, destination);
   }
 
-  // Nobody is expected to read `range` soon: a mapped source lets go of its pages. Its bytes stay what they are.
+  // Nobody is expected to read `range` soon: a mapped source lets go of its pages. Its bytes stay
+  // what they are.
   virtual void Discard(const Segment& range) const { (void)range; }
 
  protected:
@@ -49,19 +51,19 @@ class DataSource : public RefCounted {
   Status CheckRange(const Segment& range) const;
 
  private:
-  // All virtual functions are inline: else this class's type information would be in our archive only, which is built
-  // without it, and nobody who builds with it could derive.
+  // All virtual functions are inline: else this class's type information would be in our archive
+  // only, which is built without it, and nobody who builds with it could derive.
   Result<Buffer> LoadNothing(const Segment& range) const;
   Status ReadByLoading(const Segment& range, uint8_t* destination) const;
 };
 
-// A file, mapped read-only and shared with the page cache. The file must not be changed in place while the source
-// lives: replace it (write a new file, rename it over) instead.
+// A file, mapped read-only and shared with the page cache. The file must not be changed in place
+// while the source lives: replace it (write a new file, rename it over) instead.
 Result<Ref<DataSource>> OpenMappedFile(const char* path,
                                        const Allocator& allocator = HeapAllocator());
 
-// Bytes that the caller owns, and keeps unchanged, until the last reference to the source is gone. `name` is copied.
-// Its identity equals no other source's.
+// Bytes that the caller owns, and keeps unchanged, until the last reference to the source is gone.
+// `name` is copied. Its identity equals no other source's.
 Result<Ref<DataSource>> WrapMemory(Bytes bytes, const char* name,
                                    const Allocator& allocator = HeapAllocator());
 

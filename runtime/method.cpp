@@ -111,8 +111,8 @@ Status Method::WithName(Status status) const {
 
 Status Method::SetInput(size_t index, const Value& value) {
   if (index >= inputs_.size()) {
-    return WithName(Status::Error(StatusCode::kInvalidArgument, "input %zu of %zu", index,
-                                  inputs_.size()));
+    return WithName(
+        Status::Error(StatusCode::kInvalidArgument, "input %zu of %zu", index, inputs_.size()));
   }
   Status status = CopyValue(value, *inputs_[index]);
   input_is_set_[index] = status.ok();

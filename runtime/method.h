@@ -2,9 +2,11 @@
 //
 // Ownership: counted; keeps its program, its data files and its delegates' resources.
 // Threads:   belongs to one thread at a time; different methods run in parallel.
-// Memory:    one allocation for planned buffers and mutable state (a KV cache), touched only where used. Constants are
+// Memory:    one allocation for planned buffers and mutable state (a KV cache), touched only where
+// used. Constants are
 //            views of the mapped files.
-// Errors:    every message names the program's file and the method. After a failed Execute the method can be used
+// Errors:    every message names the program's file and the method. After a failed Execute the
+// method can be used
 //            again; mutable state is as far as the run got.
 
 #ifndef ONEPACK_RUNTIME_METHOD_H_
@@ -38,8 +40,9 @@ struct MethodOptions {
 
 class Method final : public RefCounted {
  public:
-  // Errors: kNotFound for a method, key or operator that is missing (all missing operators in one message); kMismatch
-  // for external data of another type or size; what the backends say of the delegates.
+  // Errors: kNotFound for a method, key or operator that is missing (all missing operators in one
+  // message); kMismatch for external data of another type or size; what the backends say of the
+  // delegates.
   static Result<Ref<Method>> Load(const Ref<Program>& program, std::string_view name,
                                   const MethodOptions& options);
 
@@ -48,9 +51,9 @@ class Method final : public RefCounted {
   // What kind of value belongs there; for tensors also type and bounds. REQUIRES: index < count.
   const Value& input(size_t index) const { return *inputs_[index]; }
 
-  // Copies `value`, a tensor's bytes included (a string only as a view). Lists item by item. Every tensor has to be set
-  // before each run, because runs reuse its memory.
-  // Errors: kInvalidArgument when kind, type, dim order or sizes do not fit; the input then counts as not set.
+  // Copies `value`, a tensor's bytes included (a string only as a view). Lists item by item. Every
+  // tensor has to be set before each run, because runs reuse its memory. Errors: kInvalidArgument
+  // when kind, type, dim order or sizes do not fit; the input then counts as not set.
   Status SetInput(size_t index, const Value& value);
 
   // Errors: kFailedPrecondition names an input that was not set; what operators and delegates say.
@@ -89,11 +92,11 @@ class Method final : public RefCounted {
   // Built once by MethodBuilder; afterwards only what they point to changes.
   Array<Value> values_;
   Array<Tensor> tensors_;
-  Array<int32_t> sizes_;       // of all tensors
-  Array<Value*> list_items_;   // of all lists of values
-  Array<bool> bools_;          // of all bool lists
-  Array<double> doubles_;      // of all double lists
-  Array<Value*> arguments_;    // of all steps
+  Array<int32_t> sizes_;      // of all tensors
+  Array<Value*> list_items_;  // of all lists of values
+  Array<bool> bools_;         // of all bool lists
+  Array<double> doubles_;     // of all double lists
+  Array<Value*> arguments_;   // of all steps
   Array<Value*> inputs_;
   Array<Value*> outputs_;
   Array<Operator> operators_;  // by index in the program

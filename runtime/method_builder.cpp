@@ -87,7 +87,8 @@ Value MethodBuilder::CreateValue(const EValue& value) {
       const auto* items = value.val_as_BoolList()->items();
       bool* bools = method_.bools_.data() + bools_used_;
       bools_used_ += CountOf(items);
-      for (size_t i = 0; i < CountOf(items); ++i) bools[i] = items->Get(static_cast<uint32_t>(i)) != 0;
+      for (size_t i = 0; i < CountOf(items); ++i)
+        bools[i] = items->Get(static_cast<uint32_t>(i)) != 0;
       return Value::OfBoolList({bools, CountOf(items)});
     }
     default:
@@ -114,8 +115,7 @@ Status MethodBuilder::ResolveOperators() {
   size_t length = 0;
   for (size_t i = 0; i < method_.operators_.size(); ++i) {
     const auto* op = plan_.operators()->Get(static_cast<uint32_t>(i));
-    const Operator* found =
-        options_.operators.Find(TextOf(op->name()), TextOf(op->overload()));
+    const Operator* found = options_.operators.Find(TextOf(op->name()), TextOf(op->overload()));
     if (found != nullptr) {
       method_.operators_[i] = *found;
     } else if (length < sizeof(missing)) {
@@ -199,8 +199,7 @@ Status MethodBuilder::CreateCompileSpecs() {
 
 Status MethodBuilder::CreateRequest(const wire::program::BackendDelegate& delegate,
                                     DelegateRequest* request) {
-  const bool is_inline =
-      delegate.processed()->location() == wire::program::DataLocation::INLINE;
+  const bool is_inline = delegate.processed()->location() == wire::program::DataLocation::INLINE;
   ONEPACK_ASSIGN_OR_RETURN(Program::Payload payload,
                            program_.LoadPayload(is_inline, delegate.processed()->index()));
   CompileSpec* specs = compile_specs_.data() + compile_specs_used_;

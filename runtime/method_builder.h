@@ -1,6 +1,7 @@
 // Loads a method: turns a verified execution plan into values, memory and steps.
 //
-// One object for one load. On failure the half-built method is dropped by its owner, and with it all it took.
+// One object for one load. On failure the half-built method is dropped by its owner, and with it
+// all it took.
 
 #ifndef ONEPACK_RUNTIME_METHOD_BUILDER_H_
 #define ONEPACK_RUNTIME_METHOD_BUILDER_H_

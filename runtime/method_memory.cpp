@@ -106,11 +106,10 @@ Result<Buffer> MethodBuilder::FindExternal(const wire::program::Tensor& wire) {
   }
   ONEPACK_ASSIGN_OR_RETURN(const size_t needed, VerifiedSizeBytes(expected));
   if (data->segment.size < needed) {
-    return Status::Error(StatusCode::kMismatch,
-                         "key '%s': %llu bytes in %s, the program expects %zu (%s)",
-                         Printable(key).c_str(),
-                         static_cast<unsigned long long>(data->segment.size), data->source->name(),
-                         needed, LayoutText(expected).c_str());
+    return Status::Error(
+        StatusCode::kMismatch, "key '%s': %llu bytes in %s, the program expects %zu (%s)",
+        Printable(key).c_str(), static_cast<unsigned long long>(data->segment.size),
+        data->source->name(), needed, LayoutText(expected).c_str());
   }
   return data->Load();
 }
@@ -160,8 +159,8 @@ Status MethodBuilder::PlaceTensors() {
   for (size_t i = 0; i < wire_tensors_.size(); ++i) {
     Tensor& tensor = method_.tensors_[i];
     const Buffer& constant = constants_[i];
-    tensor.is_constant_ = constant.bytes.data() != nullptr &&
-                          wire_tensors_[i]->allocation_info() == nullptr;
+    tensor.is_constant_ =
+        constant.bytes.data() != nullptr && wire_tensors_[i]->allocation_info() == nullptr;
     if (IsUsedInPlace(*wire_tensors_[i], constant)) {
       // Constness is kept by is_constant(): nobody is handed a way to write.
       tensor.data_ = const_cast<uint8_t*>(constant.bytes.data());
@@ -169,7 +168,8 @@ Status MethodBuilder::PlaceTensors() {
     }
     tensor.data_ = method_.memory_.data() + starts[i];
     const size_t size = tensor.size_bytes();
-    if (constant.bytes.data() != nullptr && size > 0) memcpy(tensor.data_, constant.bytes.data(), size);
+    if (constant.bytes.data() != nullptr && size > 0)
+      memcpy(tensor.data_, constant.bytes.data(), size);
   }
   return Status::Ok();
 }

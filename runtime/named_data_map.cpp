@@ -43,8 +43,8 @@ Result<FlatTensorHeader> LoadHeader(const DataSource& source) {
 
 Result<Ref<NamedDataMap>> OpenVerified(const Ref<DataSource>& source, const Allocator& allocator) {
   ONEPACK_ASSIGN_OR_RETURN(const FlatTensorHeader header, LoadHeader(*source));
-  // From the file's first byte: that is where the root offset stands and what it counts from. Inside the file, so the
-  // sum does not overflow.
+  // From the file's first byte: that is where the root offset stands and what it counts from.
+  // Inside the file, so the sum does not overflow.
   ONEPACK_ASSIGN_OR_RETURN(
       const Buffer flatbuffer,
       source->Load(Segment{0, header.flatbuffer.offset + header.flatbuffer.size}));
@@ -89,8 +89,7 @@ Result<Array<char>> JoinNames(Span<const Ref<NamedDataMap>> maps, const Allocato
 Status CheckSameData(const NamedData& a, const NamedData& b) {
   const char* file_a = a.source->name();
   const char* file_b = b.source->name();
-  const StatusCode code =
-      a.source == b.source ? StatusCode::kInvalidFile : StatusCode::kMismatch;
+  const StatusCode code = a.source == b.source ? StatusCode::kInvalidFile : StatusCode::kMismatch;
   const Printable key(a.key);
   if (a.is_tensor != b.is_tensor || (a.is_tensor && !(a.layout == b.layout))) {
     return Status::Error(code, "key '%s': %s in %s, %s in %s", key.c_str(),

@@ -1,8 +1,10 @@
-// Bytes by name: what a data file (.ptd), or a program (.pte) itself, holds for programs to refer to.
+// Bytes by name: what a data file (.ptd), or a program (.pte) itself, holds for programs to refer
+// to.
 //
 // Ownership: counted; keeps its sources open. Entries and their keys live as long as the map.
 // Threads:   immutable after creation; any thread.
-// Errors:    a key that stands twice with equal bytes and layout is one entry; with different ones it is
+// Errors:    a key that stands twice with equal bytes and layout is one entry; with different ones
+// it is
 //            kMismatch (two files) or kInvalidFile (one file), naming the key and the files.
 
 #ifndef ONEPACK_RUNTIME_NAMED_DATA_MAP_H_
@@ -40,8 +42,8 @@ class NamedDataMap final : public RefCounted {
   static Result<Ref<NamedDataMap>> Merge(Span<const Ref<NamedDataMap>> maps,
                                          const Allocator& allocator = HeapAllocator());
 
-  // For those who have parsed a directory themselves: takes `entries` (any order) and what their keys and sources live
-  // in. `names` is how messages call the file or files.
+  // For those who have parsed a directory themselves: takes `entries` (any order) and what their
+  // keys and sources live in. `names` is how messages call the file or files.
   static Result<Ref<NamedDataMap>> Create(Array<NamedData> entries,
                                           Array<Ref<const RefCounted>> owners, const char* names,
                                           const Allocator& allocator);
@@ -70,7 +72,8 @@ class NamedDataMap final : public RefCounted {
   const Array<char> names_;
 };
 
-// Whether `a` and `b`, found under one key, are the same data; a Status naming the key and both files when not.
+// Whether `a` and `b`, found under one key, are the same data; a Status naming the key and both
+// files when not.
 Status CheckSameData(const NamedData& a, const NamedData& b);
 
 }  // namespace onepack

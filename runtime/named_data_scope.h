@@ -1,4 +1,5 @@
-// Where a method looks for a key: first in its own program, then in the data files it was loaded with.
+// Where a method looks for a key: first in its own program, then in the data files it was loaded
+// with.
 
 #ifndef ONEPACK_RUNTIME_NAMED_DATA_SCOPE_H_
 #define ONEPACK_RUNTIME_NAMED_DATA_SCOPE_H_
@@ -16,7 +17,8 @@ class NamedDataScope {
   NamedDataScope(Ref<NamedDataMap> program, Ref<NamedDataMap> external)
       : program_(std::move(program)), external_(std::move(external)) {}
 
-  // Errors: kNotFound names the key and every file that was searched; a key in both with other data is kMismatch.
+  // Errors: kNotFound names the key and every file that was searched; a key in both with other data
+  // is kMismatch.
   Result<const NamedData*> Find(std::string_view key) const {
     const NamedData* own = program_ ? program_->Find(key) : nullptr;
     const NamedData* other = external_ ? external_->Find(key) : nullptr;

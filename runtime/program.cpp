@@ -51,8 +51,8 @@ Status Program::IndexNamedData(const Allocator& allocator) {
   ONEPACK_ASSIGN_OR_RETURN(auto owners, Array<Ref<const RefCounted>>::Create(allocator, 2));
   owners[0] = flatbuffer_;
   owners[1] = source_;
-  ONEPACK_ASSIGN_OR_RETURN(named_data_, NamedDataMap::Create(std::move(entries), std::move(owners),
-                                                             name(), allocator));
+  ONEPACK_ASSIGN_OR_RETURN(
+      named_data_, NamedDataMap::Create(std::move(entries), std::move(owners), name(), allocator));
   return Status::Ok();
 }
 

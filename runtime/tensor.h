@@ -1,9 +1,11 @@
 // A tensor: bytes with an element type and a shape.
 //
-// Ownership: a view. The method that made it owns the bytes and the sizes; for a tensor that an application makes to
+// Ownership: a view. The method that made it owns the bytes and the sizes; for a tensor that an
+// application makes to
 //            pass as input, the application does.
 // Threads:   belongs to one thread at a time, like its method.
-// Shapes:    sizes may shrink from run to run, never past the bound the program planned memory for; the rank is fixed.
+// Shapes:    sizes may shrink from run to run, never past the bound the program planned memory for;
+// the rank is fixed.
 
 #ifndef ONEPACK_RUNTIME_TENSOR_H_
 #define ONEPACK_RUNTIME_TENSOR_H_
@@ -19,8 +21,8 @@ class Tensor {
  public:
   Tensor() = default;
 
-  // A tensor of fixed sizes over bytes of the caller: `data` holds all of `layout`, which must stay unchanged too.
-  // Errors: those of VerifiedSizeBytes; fewer bytes than the layout needs.
+  // A tensor of fixed sizes over bytes of the caller: `data` holds all of `layout`, which must stay
+  // unchanged too. Errors: those of VerifiedSizeBytes; fewer bytes than the layout needs.
   static Result<Tensor> Over(const TensorLayout& layout, Span<uint8_t> data);
 
   ScalarType scalar_type() const { return scalar_type_; }
@@ -44,7 +46,8 @@ class Tensor {
   }
 
   // Sets the sizes of now; what the bytes mean afterwards is up to the caller.
-  // Errors: another rank; a size above its bound, or, for a tensor that is not dynamic, other than its bound.
+  // Errors: another rank; a size above its bound, or, for a tensor that is not dynamic, other than
+  // its bound.
   Status Resize(Span<const int32_t> sizes);
 
  private:

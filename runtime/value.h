@@ -1,6 +1,7 @@
 // What instructions read and write: a tensor, a number, a text, or a list of them.
 //
-// Ownership: small and copyable; tensors, texts and lists are views of what a method or the application owns.
+// Ownership: small and copyable; tensors, texts and lists are views of what a method or the
+// application owns.
 
 #ifndef ONEPACK_RUNTIME_VALUE_H_
 #define ONEPACK_RUNTIME_VALUE_H_
@@ -22,7 +23,7 @@ enum class ValueKind : uint8_t {
   kDouble,
   kString,
   kTensor,
-  kIntList,             // items are Int values, because instructions may compute them
+  kIntList,  // items are Int values, because instructions may compute them
   kBoolList,
   kDoubleList,
   kTensorList,          // items are Tensor values

@@ -12,11 +12,10 @@ constexpr size_t kHeaderSize = 40;
 
 Status CheckInsideFile(const char* what, const Segment& part, uint64_t file_size) {
   if (InRange(part.offset, part.size, file_size)) return Status::Ok();
-  return Status::Error(StatusCode::kInvalidFile,
-                       "%s of %llu bytes at %llu, but the file has %llu bytes: truncated?", what,
-                       static_cast<unsigned long long>(part.size),
-                       static_cast<unsigned long long>(part.offset),
-                       static_cast<unsigned long long>(file_size));
+  return Status::Error(
+      StatusCode::kInvalidFile, "%s of %llu bytes at %llu, but the file has %llu bytes: truncated?",
+      what, static_cast<unsigned long long>(part.size),
+      static_cast<unsigned long long>(part.offset), static_cast<unsigned long long>(file_size));
 }
 
 }  // namespace
@@ -42,7 +41,8 @@ Result<FlatTensorHeader> ParseFlatTensorHeader(Bytes head, uint64_t file_size) {
   ONEPACK_RETURN_IF_ERROR(CheckInsideFile("a directory", header.flatbuffer, file_size));
   ONEPACK_RETURN_IF_ERROR(CheckInsideFile("segments", header.segments, file_size));
   if (header.flatbuffer.offset < kHeaderOffset + kHeaderSize) {
-    return Status::Error(StatusCode::kInvalidFile, "the directory starts at %llu, inside the header",
+    return Status::Error(StatusCode::kInvalidFile,
+                         "the directory starts at %llu, inside the header",
                          static_cast<unsigned long long>(header.flatbuffer.offset));
   }
   return header;

@@ -24,7 +24,8 @@ inline std::string_view IdentifierAt(Bytes bytes, size_t offset) {
 // Says which identifier was found where `expected` should stand. `what` names the kind of file.
 inline Status CheckIdentifier(Bytes head, const char* expected, const char* what) {
   if (head.size() < kIdentifierOffset + kIdentifierSize) {
-    return Status::Error(StatusCode::kInvalidFile, "%zu bytes are too few for %s", head.size(), what);
+    return Status::Error(StatusCode::kInvalidFile, "%zu bytes are too few for %s", head.size(),
+                         what);
   }
   const std::string_view found = IdentifierAt(head, kIdentifierOffset);
   if (found != expected) {

@@ -1,9 +1,12 @@
-// The first bytes of an XNNPACK payload: which part is the graph, which the constants it carries itself.
+// The first bytes of an XNNPACK payload: which part is the graph, which the constants it carries
+// itself.
 //
 //     [4] "XH00"  +4 u16 header length (30)  +6 u32 flatbuffer offset  +10 u32 flatbuffer size
-//         +14 u32 constant data offset  +18 u64 constant data size       (all from the payload's first byte)
+//         +14 u32 constant data offset  +18 u64 constant data size       (all from the payload's
+//         first byte)
 //
-// A payload without this header is all flatbuffer, identifier "XN00" or "XN01", as older exporters wrote it.
+// A payload without this header is all flatbuffer, identifier "XN00" or "XN01", as older exporters
+// wrote it.
 
 #ifndef ONEPACK_SCHEMA_PAYLOAD_HEADER_H_
 #define ONEPACK_SCHEMA_PAYLOAD_HEADER_H_

@@ -1,8 +1,10 @@
 // The first bytes of a program (.pte): which part is the flatbuffer, which the segments.
 //
 //     [0] u32 root table offset  [4] "ET12"
-//     [8] optional extended header: "eh00"  +4 u32 header length  +8 u64 flatbuffer size, from file offset 0
-//         +16 u64 segment base offset (0: no segments)  +24 u64 segment data size, in headers of 32 bytes (0: unknown)
+//     [8] optional extended header: "eh00"  +4 u32 header length  +8 u64 flatbuffer size, from file
+//     offset 0
+//         +16 u64 segment base offset (0: no segments)  +24 u64 segment data size, in headers of 32
+//         bytes (0: unknown)
 
 #ifndef ONEPACK_SCHEMA_PROGRAM_HEADER_H_
 #define ONEPACK_SCHEMA_PROGRAM_HEADER_H_
@@ -24,8 +26,8 @@ struct ProgramHeader {
   uint64_t segment_end = 0;      // segments lie in [segment_base, segment_end)
 };
 
-// `head` is the file's first kHeadSize bytes, or all of it. Checks the identifier and that both parts lie inside
-// `file_size`. Bytes after the last part are ignored.
+// `head` is the file's first kHeadSize bytes, or all of it. Checks the identifier and that both
+// parts lie inside `file_size`. Bytes after the last part are ignored.
 Result<ProgramHeader> ParseProgramHeader(Bytes head, uint64_t file_size);
 
 }  // namespace onepack

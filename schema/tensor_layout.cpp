@@ -19,7 +19,8 @@ bool IsPermutation(Span<const uint8_t> order) {
 
 template <typename T>
 bool SameElements(Span<const T> a, Span<const T> b) {
-  return a.size() == b.size() && (a.empty() || memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
+  return a.size() == b.size() &&
+         (a.empty() || memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 
 bool IsContiguous(Span<const uint8_t> order) {
@@ -52,8 +53,8 @@ bool operator==(const TensorLayout& a, const TensorLayout& b) {
 
 LayoutText::LayoutText(const TensorLayout& layout) {
   constexpr size_t kCapacity = sizeof(text_);
-  auto length = static_cast<size_t>(
-      snprintf(text_, kCapacity, "%s ", ScalarTypeName(layout.scalar_type)));
+  auto length =
+      static_cast<size_t>(snprintf(text_, kCapacity, "%s ", ScalarTypeName(layout.scalar_type)));
   length = AppendList(text_, length, kCapacity, layout.sizes);
   if (!IsContiguous(layout.dim_order)) {
     length += static_cast<size_t>(snprintf(text_ + length, kCapacity - length, " dim_order "));
@@ -88,7 +89,8 @@ Result<size_t> VerifiedSizeBytes(const TensorLayout& layout) {
     if (size == 0) {
       empty = true;  // keep multiplying: a zero must not hide an overflow
     } else if (!CheckedMultiply<size_t>(bytes, static_cast<size_t>(size), &bytes)) {
-      return Status::Error(StatusCode::kInvalidFile, "sizes multiply to more bytes than fit 64 bits");
+      return Status::Error(StatusCode::kInvalidFile,
+                           "sizes multiply to more bytes than fit 64 bits");
     }
   }
   return empty ? size_t{0} : bytes;

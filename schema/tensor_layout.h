@@ -1,4 +1,5 @@
-// How a run of bytes is read as a tensor: element type, sizes, and the order the dimensions are stored in.
+// How a run of bytes is read as a tensor: element type, sizes, and the order the dimensions are
+// stored in.
 
 #ifndef ONEPACK_SCHEMA_TENSOR_LAYOUT_H_
 #define ONEPACK_SCHEMA_TENSOR_LAYOUT_H_
@@ -15,8 +16,8 @@ namespace onepack {
 // More than any exporter writes; keeps sizes on the stack where they are copied.
 inline constexpr size_t kMaxTensorRank = 16;
 
-// A view. `dim_order[i]` is the dimension stored i-th, outermost first; {0, 1, 2, 3} is contiguous, {0, 2, 3, 1}
-// channels last.
+// A view. `dim_order[i]` is the dimension stored i-th, outermost first; {0, 1, 2, 3} is contiguous,
+// {0, 2, 3, 1} channels last.
 struct TensorLayout {
   ScalarType scalar_type = ScalarType::kFloat;
   Span<const int32_t> sizes;
@@ -35,8 +36,8 @@ class LayoutText {
   char text_[512];
 };
 
-// The bytes of such a tensor, or what is wrong with it: an unknown element type, a rank above kMaxTensorRank, a
-// negative size, a dim_order that is no permutation, a product that overflows.
+// The bytes of such a tensor, or what is wrong with it: an unknown element type, a rank above
+// kMaxTensorRank, a negative size, a dim_order that is no permutation, a product that overflows.
 Result<size_t> VerifiedSizeBytes(const TensorLayout& layout);
 
 }  // namespace onepack

@@ -31,7 +31,8 @@ Status VerifyEntry(const FlatTensor& data, const NamedData& entry) {
                          segments);
   }
   if (entry.tensor_layout() == nullptr) return Status::Ok();
-  ONEPACK_ASSIGN_OR_RETURN(const size_t needed, VerifiedSizeBytes(LayoutOf(*entry.tensor_layout())));
+  ONEPACK_ASSIGN_OR_RETURN(const size_t needed,
+                           VerifiedSizeBytes(LayoutOf(*entry.tensor_layout())));
   const uint64_t available = data.segments()->Get(entry.segment_index())->size();
   if (needed > available) {
     return Status::Error(StatusCode::kInvalidFile, "%s needs %zu bytes, its segment has %llu",

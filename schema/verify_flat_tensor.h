@@ -1,8 +1,8 @@
 // Checks a data file's directory once and completely.
 //
-// After VerifyFlatTensor succeeded every key is a usable name, every entry points to a segment inside the file, and
-// every tensor layout is sound and needs no more bytes than its segment has. That keys are unique is checked where
-// they are indexed (runtime/named_data_map.h).
+// After VerifyFlatTensor succeeded every key is a usable name, every entry points to a segment
+// inside the file, and every tensor layout is sound and needs no more bytes than its segment has.
+// That keys are unique is checked where they are indexed (runtime/named_data_map.h).
 //
 // Errors: kInvalidFile.
 
@@ -18,8 +18,8 @@
 
 namespace onepack {
 
-// `flatbuffer` is the file from its first byte to the end of the directory: the root offset stands in front of the
-// header. It must be 16-byte aligned and must not change while the result is used.
+// `flatbuffer` is the file from its first byte to the end of the directory: the root offset stands
+// in front of the header. It must be 16-byte aligned and must not change while the result is used.
 Result<const wire::flat_tensor::FlatTensor*> VerifyFlatTensor(Bytes flatbuffer,
                                                               const FlatTensorHeader& header);
 

@@ -22,8 +22,8 @@ Status VerifyConstants(const XNNGraph& graph, const PayloadHeader& header) {
     }
     if (!InRange(constant->offset(), constant->size(), header.constant_data.size)) {
       return Status::Error(StatusCode::kInvalidFile,
-                           "constant %zu: %llu bytes at %llu, but the payload carries %llu bytes", i,
-                           static_cast<unsigned long long>(constant->size()),
+                           "constant %zu: %llu bytes at %llu, but the payload carries %llu bytes",
+                           i, static_cast<unsigned long long>(constant->size()),
                            static_cast<unsigned long long>(constant->offset()),
                            static_cast<unsigned long long>(header.constant_data.size));
     }
@@ -39,15 +39,18 @@ Status VerifyConstantIndex(const XNNGraph& graph, uint32_t index) {
 
 Status VerifyTensor(const XNNGraph& graph, const XNNTensorValue& tensor) {
   if (tensor.num_dims() != CountOf(tensor.dims()) || tensor.num_dims() > kMaxGraphRank) {
-    return Status::Error(StatusCode::kInvalidFile, "num_dims %u with %zu dims, at most %zu expected",
-                         tensor.num_dims(), CountOf(tensor.dims()), kMaxGraphRank);
+    return Status::Error(StatusCode::kInvalidFile,
+                         "num_dims %u with %zu dims, at most %zu expected", tensor.num_dims(),
+                         CountOf(tensor.dims()), kMaxGraphRank);
   }
   return VerifyConstantIndex(graph, tensor.constant_buffer_idx());
 }
 
-Status VerifyQuantization(const XNNGraph& graph, const wire::xnnpack::XNNQuantizedTensorValue& value) {
+Status VerifyQuantization(const XNNGraph& graph,
+                          const wire::xnnpack::XNNQuantizedTensorValue& value) {
   if (value.tensor_value() == nullptr || value.quant_params() == nullptr) {
-    return Status::Error(StatusCode::kInvalidFile, "a quantized value without tensor or parameters");
+    return Status::Error(StatusCode::kInvalidFile,
+                         "a quantized value without tensor or parameters");
   }
   ONEPACK_RETURN_IF_ERROR(VerifyTensor(graph, *value.tensor_value()));
   switch (value.quant_params_type()) {
@@ -114,7 +117,8 @@ Result<const XNNGraph*> VerifyPayload(Bytes flatbuffer, const PayloadHeader& hea
 
 const XNNTensorValue& TensorOf(const XValue& value) {
   const auto* quantized = value.xvalue_union_as_XNNQuantizedTensorValue();
-  return quantized != nullptr ? *quantized->tensor_value() : *value.xvalue_union_as_XNNTensorValue();
+  return quantized != nullptr ? *quantized->tensor_value()
+                              : *value.xvalue_union_as_XNNTensorValue();
 }
 
 Span<const uint32_t> DimsOf(const XNNTensorValue& tensor) {

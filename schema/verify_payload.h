@@ -1,8 +1,10 @@
-// Checks the graph of an XNNPACK payload once, as far as one can without knowing what its nodes mean.
+// Checks the graph of an XNNPACK payload once, as far as one can without knowing what its nodes
+// mean.
 //
-// After VerifyPayload succeeded, every union holds a member of its type, every value has as many dims as it says (at
-// most kMaxGraphRank), every constant is named or lies inside the payload's constant region, and every index of a
-// constant is in range. What nodes need of their values is checked by the delegate, node by node.
+// After VerifyPayload succeeded, every union holds a member of its type, every value has as many
+// dims as it says (at most kMaxGraphRank), every constant is named or lies inside the payload's
+// constant region, and every index of a constant is in range. What nodes need of their values is
+// checked by the delegate, node by node.
 //
 // Errors: kInvalidFile.
 

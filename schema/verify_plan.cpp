@@ -29,8 +29,9 @@ Status VerifyBufferSizes(const ExecutionPlan& plan) {
   for (size_t i = 0; i < CountOf(plan.non_const_buffer_device()); ++i) {
     const auto* device = plan.non_const_buffer_device()->Get(static_cast<uint32_t>(i));
     if (device->device_type() != wire::program::DeviceType::CPU) {
-      return Status::Error(StatusCode::kUnsupported, "planned buffer %d is on device %d, not the CPU",
-                           device->buffer_idx(), static_cast<int>(device->device_type()));
+      return Status::Error(StatusCode::kUnsupported,
+                           "planned buffer %d is on device %d, not the CPU", device->buffer_idx(),
+                           static_cast<int>(device->device_type()));
     }
   }
   return Status::Ok();

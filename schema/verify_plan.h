@@ -12,7 +12,8 @@ namespace onepack {
 Status VerifyValues(const wire::program::Program& program,
                     const wire::program::ExecutionPlan& plan);
 
-// Everything of the method: its name, buffers, values, inputs, outputs, operators, delegates and instructions.
+// Everything of the method: its name, buffers, values, inputs, outputs, operators, delegates and
+// instructions.
 Status VerifyPlan(const wire::program::Program& program, const wire::program::ExecutionPlan& plan);
 
 }  // namespace onepack

@@ -60,9 +60,9 @@ Status VerifyBuffers(const Program& program) {
         VerifySubsegments(program, *program.constant_segment(), "constant_segment"));
   }
   for (size_t i = 0; i < CountOf(program.mutable_data_segments()); ++i) {
-    ONEPACK_RETURN_IF_ERROR(VerifySubsegments(
-        program, *program.mutable_data_segments()->Get(static_cast<uint32_t>(i)),
-        "mutable_data_segments"));
+    ONEPACK_RETURN_IF_ERROR(
+        VerifySubsegments(program, *program.mutable_data_segments()->Get(static_cast<uint32_t>(i)),
+                          "mutable_data_segments"));
   }
   return Status::Ok();
 }

@@ -4,9 +4,11 @@
 //   - strings that name something are there, not empty, and hold no NUL
 //   - every index (of a value, operator, delegate, instruction, segment, buffer) is in range
 //   - every union holds a value of its type
-//   - tensors have a known type, a rank of at most kMaxTensorRank, a permutation as dim_order, and a size in bytes that
+//   - tensors have a known type, a rank of at most kMaxTensorRank, a permutation as dim_order, and
+//   a size in bytes that
 //     does not overflow; their planned memory lies inside its buffer; segments lie inside the file
-// What other files must agree with (external tensors, operators that exist, payloads) is checked at load.
+// What other files must agree with (external tensors, operators that exist, payloads) is checked at
+// load.
 //
 // Errors: kInvalidFile for what breaks the format; kUnsupported for what is legal and not run here.
 

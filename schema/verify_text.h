@@ -16,8 +16,7 @@ inline std::string_view TextOf(const flatbuffers::String* text) {
 
 // There, not empty, and the same string to a reader that stops at NUL.
 inline bool IsName(const flatbuffers::String* text) {
-  return text != nullptr && text->size() > 0 &&
-         TextOf(text).find('\0') == std::string_view::npos;
+  return text != nullptr && text->size() > 0 && TextOf(text).find('\0') == std::string_view::npos;
 }
 
 // The number of elements; an absent vector has none.
@@ -26,8 +25,8 @@ size_t CountOf(const flatbuffers::Vector<T>* vector) {
   return vector == nullptr ? 0 : vector->size();
 }
 
-// Whether elements can be read in place. The flatbuffers verifier aligns a vector's length, which does for elements of
-// up to four bytes; those of eight need a look of their own.
+// Whether elements can be read in place. The flatbuffers verifier aligns a vector's length, which
+// does for elements of up to four bytes; those of eight need a look of their own.
 template <typename T>
 bool IsAligned(const flatbuffers::Vector<T>* vector) {
   return vector == nullptr || reinterpret_cast<uintptr_t>(vector->Data()) % sizeof(T) == 0;

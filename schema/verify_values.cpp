@@ -31,10 +31,9 @@ Status VerifyPlannedMemory(const ExecutionPlan& plan, const Tensor& tensor, size
 }
 
 Status Outside(const char* what, uint64_t offset, size_t needed, uint64_t available) {
-  return Status::Error(StatusCode::kInvalidFile,
-                       "%s: %zu bytes expected at %llu, but %llu bytes are there", what, needed,
-                       static_cast<unsigned long long>(offset),
-                       static_cast<unsigned long long>(available));
+  return Status::Error(
+      StatusCode::kInvalidFile, "%s: %zu bytes expected at %llu, but %llu bytes are there", what,
+      needed, static_cast<unsigned long long>(offset), static_cast<unsigned long long>(available));
 }
 
 // A constant whose bytes are in this file.
@@ -112,7 +111,8 @@ Status VerifyTensor(const Program& program, const ExecutionPlan& plan, const Ten
                  : VerifyConstant(program, tensor, size_bytes);
 }
 
-// Items of a list are values of one kind; `none` is the item that stands for no value, if there is one.
+// Items of a list are values of one kind; `none` is the item that stands for no value, if there is
+// one.
 template <typename Item>
 Status VerifyList(const ExecutionPlan& plan, const flatbuffers::Vector<Item>* items,
                   KernelTypes expected, bool none_allowed) {
@@ -128,9 +128,9 @@ Status VerifyList(const ExecutionPlan& plan, const flatbuffers::Vector<Item>* it
     }
     const KernelTypes found = plan.values()->Get(static_cast<uint32_t>(item))->val_type();
     if (found != expected && !(none_allowed && found == KernelTypes::Null)) {
-      return Status::Error(StatusCode::kInvalidFile, "list item %zu: a value of kind %s, %s expected",
-                           i, wire::program::EnumNameKernelTypes(found),
-                           wire::program::EnumNameKernelTypes(expected));
+      return Status::Error(
+          StatusCode::kInvalidFile, "list item %zu: a value of kind %s, %s expected", i,
+          wire::program::EnumNameKernelTypes(found), wire::program::EnumNameKernelTypes(expected));
     }
   }
   return Status::Ok();
@@ -160,7 +160,8 @@ Status VerifyValue(const Program& program, const ExecutionPlan& plan,
     case KernelTypes::TensorList:
       return VerifyList(plan, value.val_as_TensorList()->items(), KernelTypes::Tensor, false);
     case KernelTypes::OptionalTensorList:
-      return VerifyList(plan, value.val_as_OptionalTensorList()->items(), KernelTypes::Tensor, true);
+      return VerifyList(plan, value.val_as_OptionalTensorList()->items(), KernelTypes::Tensor,
+                        true);
     default:
       return Status::Ok();
   }

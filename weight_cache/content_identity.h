@@ -9,8 +9,8 @@
 
 namespace onepack {
 
-// The same range of the same state of the same file: equal bytes, without reading one. Names play no part: a name is a
-// claim that anybody can make.
+// The same range of the same state of the same file: equal bytes, without reading one. Names play
+// no part: a name is a claim that anybody can make.
 inline Digest IdentityOfFileRange(const FileIdentity& file, uint64_t offset, uint64_t size) {
   return DigestBuilder("file range")
       .Add(file.device)

@@ -43,9 +43,9 @@ Result<std::optional<bool>> AreEqual(const RawBytes& witness, const RawBytes& ra
 
 }  // namespace
 
-Result<std::shared_ptr<Content>> ContentRegistry::Register(std::string_view name,
-                                                           const Digest& range, uint64_t size,
-                                                           std::shared_ptr<const RawBytes> raw) try {
+Result<std::shared_ptr<Content>> ContentRegistry::Register(
+    std::string_view name, const Digest& range, uint64_t size,
+    std::shared_ptr<const RawBytes> raw) try {
   const Digest claim = ClaimOf(name, size);
   std::vector<ContentPtr> compared;
   for (;;) {
@@ -65,7 +65,8 @@ Result<std::shared_ptr<Content>> ContentRegistry::Register(std::string_view name
         return known;
       }
     }
-    // Outside the lock: this reads. Another thread may add namesakes meanwhile, and the next round looks for them.
+    // Outside the lock: this reads. Another thread may add namesakes meanwhile, and the next round
+    // looks for them.
     ONEPACK_ASSIGN_OR_RETURN(const std::optional<bool> same, IsSame(candidate, *raw));
     if (same.value_or(false)) {
       const std::lock_guard<std::mutex> lock(mutex_);

@@ -1,9 +1,9 @@
 // Which raw tensors hold equal bytes, decided by proof and never by name.
 //
-// Two ranges of one state of one file are equal at no cost. Ranges of different files that claim the same name and size
-// are compared, as long as somebody still has the first one open; after that a SHA-256 decides, if one was recorded; if
-// there is none, the two count as different and are packed apart. So a file can claim any name it likes: what it gets
-// for it is at most a comparison.
+// Two ranges of one state of one file are equal at no cost. Ranges of different files that claim
+// the same name and size are compared, as long as somebody still has the first one open; after that
+// a SHA-256 decides, if one was recorded; if there is none, the two count as different and are
+// packed apart. So a file can claim any name it likes: what it gets for it is at most a comparison.
 //
 // Ownership: contents are counted. The registry itself keeps none alive, and no file open.
 // Threads:   any. Bytes are read and compared outside the lock.
@@ -32,7 +32,8 @@ class RawBytes {
  public:
   virtual ~RawBytes() = default;
 
-  // Calls `use` with the bytes, which are valid until it returns, and then lets go of what reading them took.
+  // Calls `use` with the bytes, which are valid until it returns, and then lets go of what reading
+  // them took.
   virtual Status Read(const std::function<void(Bytes)>& use) const = 0;
 };
 
@@ -57,8 +58,8 @@ class Content {
 
 class ContentRegistry {
  public:
-  // The content of a range of a file. `range` says which (IdentityOfFileRange); `name` is what the file calls it, empty
-  // for none; `raw` reads it, and proves it while the caller keeps it.
+  // The content of a range of a file. `range` says which (IdentityOfFileRange); `name` is what the
+  // file calls it, empty for none; `raw` reads it, and proves it while the caller keeps it.
   Result<std::shared_ptr<Content>> Register(std::string_view name, const Digest& range,
                                             uint64_t size, std::shared_ptr<const RawBytes> raw);
 

@@ -1,6 +1,7 @@
 // SHA-256 over parts: the name of anything that must be equal for packed weights to be equal.
 //
-// Two equal digests mean equal parts, in number, length and bytes: each part is preceded by its length, so that
+// Two equal digests mean equal parts, in number, length and bytes: each part is preceded by its
+// length, so that
 // ("ab", "c") and ("a", "bc") differ.
 
 #ifndef ONEPACK_WEIGHT_CACHE_DIGEST_H_
@@ -55,7 +56,8 @@ class DigestBuilder {
     return AddBytes({part, sizeof(T)});
   }
 
-  // Should the library fail to hash, the result equals no other digest: weights are then packed apart, never mixed up.
+  // Should the library fail to hash, the result equals no other digest: weights are then packed
+  // apart, never mixed up.
   Digest Finish() const;
 
  private:

@@ -17,7 +17,9 @@ size_t PageSize() {
   return size;
 }
 
-size_t RoundUp(size_t size, size_t alignment) { return (size + alignment - 1) / alignment * alignment; }
+size_t RoundUp(size_t size, size_t alignment) {
+  return (size + alignment - 1) / alignment * alignment;
+}
 
 // What a block of `size` takes in a chunk.
 size_t SlotSize(size_t size) { return RoundUp(size == 0 ? 1 : size, HeapStore::kAlignment); }

@@ -1,7 +1,8 @@
 // Memory for packed weights that goes back to the operating system, and not just to a heap.
 //
-// A large block is a mapping of its own. Small ones (a bias, an adapter of rank 4) share chunks, so that none costs a
-// page; what becomes free inside a chunk is given back page by page, and the chunk itself with its last block.
+// A large block is a mapping of its own. Small ones (a bias, an adapter of rank 4) share chunks, so
+// that none costs a page; what becomes free inside a chunk is given back page by page, and the
+// chunk itself with its last block.
 //
 // Ownership: a block keeps its store. Blocks never move.
 // Threads:   any.
@@ -35,7 +36,8 @@ class HeapBlock {
   HeapBlock& operator=(HeapBlock&& other) noexcept;
   ~HeapBlock();
 
-  // Aligned to HeapStore::kAlignment. What a new block holds is anything: XNNPACK clears what it is given.
+  // Aligned to HeapStore::kAlignment. What a new block holds is anything: XNNPACK clears what it is
+  // given.
   uint8_t* data() const { return data_; }
   size_t size() const { return size_; }
   Bytes bytes() const { return {data_, size_}; }
@@ -86,7 +88,7 @@ class HeapStore : public std::enable_shared_from_this<HeapStore> {
   const bool huge_pages_;
   std::atomic<size_t> mapped_bytes_{0};
 
-  std::mutex mutex_;          // leaf lock
+  std::mutex mutex_;         // leaf lock
   std::list<Chunk> chunks_;  // guarded by mutex_
 };
 

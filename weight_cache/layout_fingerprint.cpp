@@ -32,9 +32,8 @@ void AddCpuFeatures(DigestBuilder& digest) {
 
 Digest ComputeFingerprint() {
   DigestBuilder digest("layout");
-  digest.AddBytes(
-      {static_cast<const uint8_t*>(xnn_experimental_get_build_identifier_data()),
-       xnn_experimental_get_build_identifier_size()});
+  digest.AddBytes({static_cast<const uint8_t*>(xnn_experimental_get_build_identifier_data()),
+                   xnn_experimental_get_build_identifier_size()});
   // XNNPACK has initialized cpuinfo already; again costs nothing.
   if (cpuinfo_initialize()) AddCpuFeatures(digest);
   return digest.Finish();

@@ -1,13 +1,14 @@
 // The name of a packed weight.
 //
-// What equality promises: two equal keys mean bit-identical packed bytes. The argument, in three sentences. The bytes
-// that XNNPACK packs are a function of the raw kernel and bias, of the numbers its packing folds in, and of the code
-// that packs. The first two are `kernel` and `bias`; the second are all in `quantization` and `consumer`, which hold
-// whatever the weight's own description and its consuming node say; the third is `layout`, with `seed` for the
-// microkernel that XNNPACK chose. Equal digests mean equal parts (digest.h), hence equal input to the same function.
+// What equality promises: two equal keys mean bit-identical packed bytes. The argument, in three
+// sentences. The bytes that XNNPACK packs are a function of the raw kernel and bias, of the numbers
+// its packing folds in, and of the code that packs. The first two are `kernel` and `bias`; the
+// second are all in `quantization` and `consumer`, which hold whatever the weight's own description
+// and its consuming node say; the third is `layout`, with `seed` for the microkernel that XNNPACK
+// chose. Equal digests mean equal parts (digest.h), hence equal input to the same function.
 //
-// Left out: names of tensors (two names may have equal bytes), pointers (two programs have different ones), batch sizes
-// and other activations' shapes (packing does not see them).
+// Left out: names of tensors (two names may have equal bytes), pointers (two programs have
+// different ones), batch sizes and other activations' shapes (packing does not see them).
 
 #ifndef ONEPACK_WEIGHT_CACHE_PACK_KEY_H_
 #define ONEPACK_WEIGHT_CACHE_PACK_KEY_H_
@@ -20,12 +21,14 @@
 
 namespace onepack {
 
-// What a weight is to the node that uses it. The delegate knows it; XNNPACK's own look-up key does not hold it.
+// What a weight is to the node that uses it. The delegate knows it; XNNPACK's own look-up key does
+// not hold it.
 struct WeightIdentity {
   Digest kernel;        // identity of the raw kernel's bytes
   Digest bias;          // identity of the raw bias' bytes, or of "no bias"
   Digest quantization;  // kernel and bias: datatype, dims, scales, zero points, block size
-  Digest consumer;      // operator, flags, geometry, clamp, datatype and quantization of its input and output
+  Digest consumer;  // operator, flags, geometry, clamp, datatype and quantization of its input and
+                    // output
 
   bool operator==(const WeightIdentity& other) const {
     return kernel == other.kernel && bias == other.bias && quantization == other.quantization &&

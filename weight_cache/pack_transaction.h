@@ -1,26 +1,31 @@
 // The packing of one graph's weights, one weight at a time: look up, reserve, pack, commit.
 //
-// XNNPACK asks for a key, and on a miss reserves memory, packs into it and inserts it, before it asks for the next.
-// Some of its operators reserve without asking first. A transaction follows any order:
+// XNNPACK asks for a key, and on a miss reserves memory, packs into it and inserts it, before it
+// asks for the next. Some of its operators reserve without asking first. A transaction follows any
+// order:
 //
 //   state               call                next                            otherwise
-//   ------------------  ------------------  ------------------------------  ---------------------------------------
-//   any                 LookUp(key), hit    Idle; a pin                     an earlier claim is abandoned first
-//   any                 LookUp(key), miss   Claimed(key); an empty pin      waits while another transaction packs key
-//   any                 Reserve(n)          + Reserved(n)                   no memory: null, no reservation. An earlier
+//   ------------------  ------------------  ------------------------------
+//   --------------------------------------- any                 LookUp(key), hit    Idle; a pin an
+//   earlier claim is abandoned first any                 LookUp(key), miss   Claimed(key); an empty
+//   pin      waits while another transaction packs key any                 Reserve(n)          +
+//   Reserved(n)                   no memory: null, no reservation. An earlier
 //                                                                           reservation is dropped
 //   Claimed(key) + R.   Commit(key)         Idle; a pin, visible to all
-//   Reserved            Commit(key)         Idle; a pin, visible to all     key is ready already: the reservation is
-//                                                                           dropped, a pin on what is there
+//   Reserved            Commit(key)         Idle; a pin, visible to all     key is ready already:
+//   the reservation is
+//                                                                           dropped, a pin on what
+//                                                                           is there
 //   Reserved            CommitPrivate()     Idle; a pin nobody else finds
 //   any                 destructor          gone: claim abandoned, reservation dropped
 //
-// Progress. A transaction waits only in LookUp, and there it holds no claim: the old one was abandoned on entry. So the
-// transactions that others wait for are never themselves waiting, and no cycle of waits can form, in whatever order two
-// transactions want the same keys. An operator that reserves before it looks up changes nothing, because nobody waits
-// for a reservation; one that commits without a claim publishes at once and whoever packs the same key finds it there.
-// A claim ends in Commit, at the next LookUp, or with the transaction: every waiter is woken, and if the packer failed,
-// one of them takes the claim over.
+// Progress. A transaction waits only in LookUp, and there it holds no claim: the old one was
+// abandoned on entry. So the transactions that others wait for are never themselves waiting, and no
+// cycle of waits can form, in whatever order two transactions want the same keys. An operator that
+// reserves before it looks up changes nothing, because nobody waits for a reservation; one that
+// commits without a claim publishes at once and whoever packs the same key finds it there. A claim
+// ends in Commit, at the next LookUp, or with the transaction: every waiter is woken, and if the
+// packer failed, one of them takes the claim over.
 //
 // Threads: one thread at a time.
 
@@ -44,17 +49,19 @@ class PackTransaction {
   PackTransaction(const PackTransaction&) = delete;
   PackTransaction& operator=(const PackTransaction&) = delete;
 
-  // The weight, or an empty pin: then the caller packs it. May throw std::bad_alloc, with nothing changed.
-  // `has_namesake`: the weight's name was seen with other bytes (Content::has_namesake), for the statistics.
+  // The weight, or an empty pin: then the caller packs it. May throw std::bad_alloc, with nothing
+  // changed. `has_namesake`: the weight's name was seen with other bytes (Content::has_namesake),
+  // for the statistics.
   PackedWeight LookUp(const PackKey& key, bool has_namesake = false);
 
-  // `size` bytes, aligned for XNNPACK, valid until the next Reserve or Commit. Null when there is no memory.
+  // `size` bytes, aligned for XNNPACK, valid until the next Reserve or Commit. Null when there is
+  // no memory.
   uint8_t* Reserve(size_t size);
 
   // REQUIRES, for both: a reservation.
-  // Seals its bytes under `key`, or, where that key is ready already, takes what is there. May throw std::bad_alloc;
-  // the reservation is then still there.
-  // `contents` are what the key was made from: they stay recognisable while the entry lives.
+  // Seals its bytes under `key`, or, where that key is ready already, takes what is there. May
+  // throw std::bad_alloc; the reservation is then still there. `contents` are what the key was made
+  // from: they stay recognisable while the entry lives.
   PackedWeight Commit(const PackKey& key, std::vector<std::shared_ptr<Content>> contents = {});
   PackedWeight CommitPrivate();
 

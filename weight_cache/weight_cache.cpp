@@ -73,8 +73,8 @@ WeightCache::Entry* WeightCache::FindOrClaim(const PackKey& key, bool has_namesa
       stats_.hit_bytes += result->block.size();
       break;
     }
-    // Another transaction packs this key. It may also give up: then the entry is gone after the wait, and the next
-    // round of this loop claims the key.
+    // Another transaction packs this key. It may also give up: then the entry is gone after the
+    // wait, and the next round of this loop claims the key.
     if (!has_waited) {
       has_waited = true;
       ++stats_.waits;
@@ -129,7 +129,7 @@ void WeightCache::Unpin(Entry* entry) {
     --stats_.pins;
     if (--entry->pins > 0) return;
     const size_t size = entry->block.size();
-    if (size > options_.retained_bytes) {
+    if (options_.retained_bytes == 0 || size > options_.retained_bytes) {
       freed = std::move(entry->block);
       --stats_.entries;
       stats_.bytes -= size;

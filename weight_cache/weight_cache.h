@@ -1,11 +1,14 @@
 // Packed weights, shared by every program in the process.
 //
-// A weight is packed once for each layout XNNPACK wants (pack_key.h); later requests are served the same bytes.
+// A weight is packed once for each layout XNNPACK wants (pack_key.h); later requests are served the
+// same bytes.
 //
-// Ownership: Create returns a counted cache; pins and transactions keep it alive, so it can be dropped in any order.
-//            Bytes never move or change while a pin is held. With the last pin of an entry its memory goes back to the
-//            operating system, unless the application asked to retain some.
-// Threads:   the cache from any thread. A pin or a transaction from one thread at a time. Reading pinned bytes takes
+// Ownership: Create returns a counted cache; pins and transactions keep it alive, so it can be
+// dropped in any order.
+//            Bytes never move or change while a pin is held. With the last pin of an entry its
+//            memory goes back to the operating system, unless the application asked to retain some.
+// Threads:   the cache from any thread. A pin or a transaction from one thread at a time. Reading
+// pinned bytes takes
 //            no lock.
 // Errors:    whatever fails leaves no trace in the cache.
 
@@ -31,11 +34,12 @@
 namespace onepack {
 
 struct WeightCacheOptions {
-  // Entries that nobody pins any more are kept up to so many bytes, the least recently used dropped first: switching
-  // adapters back and forth then packs nothing. 0 frees each with its last pin.
+  // Entries that nobody pins any more are kept up to so many bytes, the least recently used dropped
+  // first: switching adapters back and forth then packs nothing. 0 frees each with its last pin.
   size_t retained_bytes = 0;
-  // Put a SHA-256 of each raw weight on record when it is packed. A weight that outlives its file (retained_bytes) is
-  // then recognised in another file. Costs about as much as reading it once more.
+  // Put a SHA-256 of each raw weight on record when it is packed. A weight that outlives its file
+  // (retained_bytes) is then recognised in another file. Costs about as much as reading it once
+  // more.
   bool record_hashes = false;
   // Ask for transparent huge pages behind large entries.
   bool huge_pages = false;
@@ -43,10 +47,11 @@ struct WeightCacheOptions {
 
 // Why a look-up found nothing, nearest reason first.
 struct WeightCacheMisses {
-  uint64_t absent = 0;              // no weight of this name and size is here
-  uint64_t other_content = 0;       // one is, with other bytes (or they could not be compared)
-  uint64_t other_quantization = 0;  // the same bytes, with other scales, zero points, datatype or dims
-  uint64_t other_layout = 0;        // the same weight, packed for another operator or kernel
+  uint64_t absent = 0;         // no weight of this name and size is here
+  uint64_t other_content = 0;  // one is, with other bytes (or they could not be compared)
+  uint64_t other_quantization =
+      0;                      // the same bytes, with other scales, zero points, datatype or dims
+  uint64_t other_layout = 0;  // the same weight, packed for another operator or kernel
 
   uint64_t total() const { return absent + other_content + other_quantization + other_layout; }
 };
@@ -58,18 +63,18 @@ struct WeightCacheStats {
   size_t private_bytes = 0;   // of them, those that no other program can find
   size_t retained_bytes = 0;  // of them, those that nobody pins
   size_t pins = 0;
-  size_t heap_bytes = 0;      // address space taken from the system for `bytes`
+  size_t heap_bytes = 0;  // address space taken from the system for `bytes`
 
   // Since the cache was made.
   uint64_t hits = 0;
-  uint64_t hit_bytes = 0;     // served without packing
+  uint64_t hit_bytes = 0;  // served without packing
   WeightCacheMisses misses;
   uint64_t packed_bytes = 0;  // shared and private
   uint64_t packing_ns = 0;    // from reservation to commit, summed over threads
   uint64_t waits = 0;         // look-ups that waited for another program's packing
   uint64_t wait_ns = 0;
-  uint64_t evictions = 0;     // retained entries that were dropped
-  uint64_t lock_count = 0;    // how often the cache's lock was taken; running a program never does
+  uint64_t evictions = 0;   // retained entries that were dropped
+  uint64_t lock_count = 0;  // how often the cache's lock was taken; running a program never does
 };
 
 class PackTransaction;
@@ -91,8 +96,9 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
   // Who claims the same name, and is it the same? Shared by all that share the cache.
   ContentRegistry& contents() { return contents_; }
 
-  // The entries of `weight` for `layout` that are ready now, pinned. Counts neither hits nor misses. For those who can
-  // save work when they know beforehand that nothing will have to be packed. May throw std::bad_alloc.
+  // The entries of `weight` for `layout` that are ready now, pinned. Counts neither hits nor
+  // misses. For those who can save work when they know beforehand that nothing will have to be
+  // packed. May throw std::bad_alloc.
   std::vector<PackedWeight> PinAll(const WeightIdentity& weight, const Digest& layout);
 
  private:
@@ -104,9 +110,9 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
     bool ready = false;
     size_t pins = 0;  // of a ready entry
     HeapBlock block;
-    const PackKey* key = nullptr;           // in entries_
-    // This entry's node of retained_, made with the entry so that unpinning allocates nothing. It is in retained_
-    // while the entry is ready and has no pins, else in `node`.
+    const PackKey* key = nullptr;  // in entries_
+    // This entry's node of retained_, made with the entry so that unpinning allocates nothing. It
+    // is in retained_ while the entry is ready and has no pins, else in `node`.
     std::list<Entry*> node;
     std::list<Entry*>::iterator position;
     // What the key's digests stand for, kept so that they can be recognised while the entry lives.
@@ -118,11 +124,11 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
 
   explicit WeightCache(const WeightCacheOptions& options);
 
-  // A pinned ready entry, or null: then `key` is claimed and the caller must Publish or Abandon it. Waits while another
-  // transaction packs `key`.
+  // A pinned ready entry, or null: then `key` is claimed and the caller must Publish or Abandon it.
+  // Waits while another transaction packs `key`.
   Entry* FindOrClaim(const PackKey& key, bool has_namesake);
-  // Pins the entry of `key`. It takes `*block` and becomes ready, unless it was ready already. Null when it was ready
-  // with another size.
+  // Pins the entry of `key`. It takes `*block` and becomes ready, unless it was ready already. Null
+  // when it was ready with another size.
   Entry* Publish(const PackKey& key, HeapBlock* block,
                  std::vector<std::shared_ptr<Content>> contents, uint64_t packing_ns);
   void Abandon(const PackKey& key);
@@ -143,14 +149,15 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
   const std::shared_ptr<HeapStore> heap_;
   ContentRegistry contents_;
 
-  // Nothing outside this class is called while it is held, and memory is mapped and unmapped outside it.
+  // Nothing outside this class is called while it is held, and memory is mapped and unmapped
+  // outside it.
   mutable std::mutex mutex_;
   std::condition_variable changed_;  // an entry became ready, or was abandoned
 
   // Guarded by mutex_.
   std::unordered_map<PackKey, Entry, PackKeyHash> entries_;
   std::unordered_multimap<Digest, Entry*, DigestHash> by_kernel_;  // all of entries_
-  std::list<Entry*> retained_;                                     // unpinned, least recently used first
+  std::list<Entry*> retained_;  // unpinned, least recently used first
   mutable WeightCacheStats stats_;
 };
 

@@ -13,9 +13,8 @@ XnnProvider::XnnProvider(std::shared_ptr<WeightCache> cache) : cache_(std::move(
     return Of(context).ReserveSpace(size);
   };
   provider_.look_up_or_insert = [](void* context, const xnn_weights_cache_look_up_key* key,
-                                   void* packed, size_t) {
-    return Of(context).LookUpOrInsert(*key, packed);
-  };
+                                   void* packed,
+                                   size_t) { return Of(context).LookUpOrInsert(*key, packed); };
   // XNNPACK asks before it runs an operator. A build that failed never gets there.
   provider_.is_finalized = [](void*) { return true; };
   provider_.offset_to_addr = [](void* context, size_t offset) {
@@ -84,14 +83,14 @@ void* XnnProvider::ReserveSpace(size_t size) noexcept {
   if (!status_.ok() || !transaction_) return nullptr;
   uint8_t* space = transaction_->Reserve(size);
   if (space == nullptr) {
-    Fail(Status::Error(StatusCode::kResourceExhausted,
-                       "no memory for a packed weight of %zu bytes", size));
+    Fail(Status::Error(StatusCode::kResourceExhausted, "no memory for a packed weight of %zu bytes",
+                       size));
   }
   return space;
 }
 
-// XNNPACK does not look at what this returns, so after a failure it is any offset: EndBuild reports the failure and the
-// runtime is never set up.
+// XNNPACK does not look at what this returns, so after a failure it is any offset: EndBuild reports
+// the failure and the runtime is never set up.
 size_t XnnProvider::LookUpOrInsert(const xnn_weights_cache_look_up_key& key,
                                    const void* packed) noexcept try {
   if (!transaction_) return 0;

@@ -1,19 +1,21 @@
 // XNNPACK's weights cache provider interface, on top of a WeightCache, for one graph.
 //
-// XNNPACK calls back while it creates a runtime (look up, reserve, insert) and whenever it reshapes or sets one up
-// (offset to address). Its look-up key is pointers and an XOR of sizes, which does not tell all weights apart, so the
-// owner says first what each pointer means:
+// XNNPACK calls back while it creates a runtime (look up, reserve, insert) and whenever it reshapes
+// or sets one up (offset to address). Its look-up key is pointers and an XOR of sizes, which does
+// not tell all weights apart, so the owner says first what each pointer means:
 //
 //     provider.Describe(kernel, bias, ...);        for every weight of the graph
 //     provider.BeginBuild(observer);
 //     xnn_create_runtime_v4(..., provider.handle(), ...);
-//     provider.EndBuild();                         afterwards the table never changes; no lock, no cache
+//     provider.EndBuild();                         afterwards the table never changes; no lock, no
+//     cache
 //
-// An `offset` is an index in this provider's own table of addresses. Where one pair of pointers was described twice with
-// different meanings, or not at all, the weight is packed for this graph alone: never shared, never wrong.
+// An `offset` is an index in this provider's own table of addresses. Where one pair of pointers was
+// described twice with different meanings, or not at all, the weight is packed for this graph
+// alone: never shared, never wrong.
 //
-// Ownership: pins everything in its table; must outlive the runtime. Not movable: XNNPACK holds its address.
-// Threads:   one thread at a time, but the callbacks of a built provider only read.
+// Ownership: pins everything in its table; must outlive the runtime. Not movable: XNNPACK holds its
+// address. Threads:   one thread at a time, but the callbacks of a built provider only read.
 // Errors:    what goes wrong inside a callback is kept and returned by EndBuild.
 
 #ifndef ONEPACK_WEIGHT_CACHE_XNN_PROVIDER_H_
@@ -42,13 +44,14 @@ struct WeightDescription {
   bool has_namesake = false;
 };
 
-// The owner of the raw weights, told when XNNPACK is about to read some and when it will not read them again.
+// The owner of the raw weights, told when XNNPACK is about to read some and when it will not read
+// them again.
 class PackingObserver {
  public:
   virtual ~PackingObserver() = default;
 
-  // The weight was not found. Makes sure the bytes at the two addresses are there; an error ends the build.
-  // Operators that pack without looking up first read without this call.
+  // The weight was not found. Makes sure the bytes at the two addresses are there; an error ends
+  // the build. Operators that pack without looking up first read without this call.
   virtual Status BeforePacking(const void* kernel, const void* bias) = 0;
 
   // The weight was found or packed. An error ends the build.
@@ -65,8 +68,8 @@ class XnnProvider {
   void ClearDescriptions() { meanings_.clear(); }
   void Describe(const void* kernel, const void* bias, WeightDescription description);
 
-  // May be called again to create the runtime anew, after the old one was deleted: weights found or shared before are
-  // found without asking the cache. `observer` lives until EndBuild.
+  // May be called again to create the runtime anew, after the old one was deleted: weights found or
+  // shared before are found without asking the cache. `observer` lives until EndBuild.
   void BeginBuild(PackingObserver* observer);
   Status EndBuild();
 
@@ -104,8 +107,8 @@ class XnnProvider {
   std::vector<PackedWeight> private_pins_;
 };
 
-// Names the code that packs: the XNNPACK build, and the CPU features and core type it chooses kernels from. The same for
-// the whole life of a process.
+// Names the code that packs: the XNNPACK build, and the CPU features and core type it chooses
+// kernels from. The same for the whole life of a process.
 const Digest& LayoutFingerprint();
 
 }  // namespace onepack

@@ -27,6 +27,19 @@ xnn_binary_operator OperatorOf(XNodeUnion type) {
   }
 }
 
+// Aligned at the last dim; a dim of 1 takes the other's size. Where both differ, XNNPACK refuses them.
+std::vector<uint32_t> BroadcastDims(const GraphValue& a, const GraphValue& b) {
+  const GraphValue& longer = a.rank() >= b.rank() ? a : b;
+  const GraphValue& shorter = a.rank() >= b.rank() ? b : a;
+  const Span<const uint32_t> more = DimsOf(longer.tensor());
+  std::vector<uint32_t> dims(more.begin(), more.end());
+  const size_t missing = longer.rank() - shorter.rank();
+  for (size_t i = 0; i < shorter.rank(); ++i) {
+    if (dims[missing + i] == 1) dims[missing + i] = DimsOf(shorter.tensor())[i];
+  }
+  return dims;
+}
+
 }  // namespace
 
 Operands BinaryOperands(const XNode& node) {
@@ -46,6 +59,7 @@ Status DefineBinary(const NodeContext& context, const XNode& node) {
                            wire::xnnpack::EnumNameXNNDatatype(value->datatype()));
     }
   }
+  ONEPACK_RETURN_IF_ERROR(CheckDims(output, BroadcastDims(a, b)));
   const Clamp clamp = ClampOf(node);
   const xnn_binary_params params{clamp.min, clamp.max};
   ONEPACK_RETURN_IF_XNN_ERROR(

@@ -38,7 +38,8 @@ FullyConnectedValues ValuesOf(const NodeContext& context, const XNode& node) {
 Status CheckTypes(const FullyConnectedValues& values, uint32_t flags) {
   if (!Supports(values.input.datatype(), values.filter.datatype()) ||
       values.output.datatype() != XNNDatatype::fp32) {
-    return Status::Error(StatusCode::kUnsupported, "%s input, %s filter and %s output are not supported",
+    return Status::Error(StatusCode::kUnsupported,
+                         "%s input, %s filter and %s output are not supported",
                          wire::xnnpack::EnumNameXNNDatatype(values.input.datatype()),
                          wire::xnnpack::EnumNameXNNDatatype(values.filter.datatype()),
                          wire::xnnpack::EnumNameXNNDatatype(values.output.datatype()));
@@ -56,6 +57,16 @@ Status CheckTypes(const FullyConnectedValues& values, uint32_t flags) {
                          "only one of filter and bias is a constant: not supported");
   }
   return Status::Ok();
+}
+
+// XNNPACK reads one scale for each row of the input, however many there are.
+Status CheckRowScales(const GraphValue& input) {
+  const auto* quantized = input.wire->xvalue_union_as_XNNQuantizedTensorValue();
+  if (quantized == nullptr) return Status::Ok();
+  const auto* per_token = quantized->quant_params_as_PerTokenDynamicQuant();
+  if (per_token == nullptr || per_token->num_nonbatch_dims() == 1) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile, "an input of %d nonbatch dims, 1 expected",
+                       per_token->num_nonbatch_dims());
 }
 
 // XNNPACK takes the filter's word for all of these.
@@ -77,7 +88,10 @@ Status CheckShapes(const FullyConnectedValues& values, uint32_t flags) {
     return Status::Error(StatusCode::kInvalidFile, "a bias of rank %zu that is not [%zu]",
                          values.bias->rank(), outputs);
   }
-  return Status::Ok();
+  std::vector<uint32_t> dims(DimsOf(values.input.tensor()).begin(),
+                             DimsOf(values.input.tensor()).end());
+  dims.back() = static_cast<uint32_t>(outputs);
+  return CheckDims(values.output, dims);
 }
 
 // Everything but the tensors themselves that the packed bytes may depend on.
@@ -107,6 +121,7 @@ Operands FullyConnectedOperands(const XNode& node) {
   operands.inputs = {wire.input1_id(), wire.filter_id()};
   operands.outputs = {wire.output_id()};
   operands.packed = {wire.filter_id()};
+  operands.channels_last = {wire.input1_id()};
   if (wire.bias_id() != XNN_INVALID_VALUE_ID) {
     operands.inputs.push_back(wire.bias_id());
     operands.packed.push_back(wire.bias_id());
@@ -125,6 +140,7 @@ Status DefineFullyConnected(const NodeContext& context, const XNode& node) {
   const uint32_t flags = WireOf(node).flags();
   const FullyConnectedValues values = ValuesOf(context, node);
   ONEPACK_RETURN_IF_ERROR(CheckTypes(values, flags));
+  ONEPACK_RETURN_IF_ERROR(CheckRowScales(values.input));
   ONEPACK_RETURN_IF_ERROR(CheckShapes(values, flags));
   const Clamp clamp = ClampOf(node);
   ONEPACK_RETURN_IF_XNN_ERROR(

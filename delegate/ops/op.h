@@ -18,10 +18,13 @@ namespace onepack {
 
 // The values of a node, by the ids of the file.
 struct Operands {
-  std::vector<uint32_t> inputs;   // optional ones that are absent are left out
+  std::vector<uint32_t> inputs;  // optional ones that are absent are left out
   std::vector<uint32_t> outputs;
   // Those of the inputs that, if they are constants, XNNPACK packs and never reads again.
   std::vector<uint32_t> packed;
+  // Those of the inputs whose last dim must be what the file says: XNNPACK takes it from the
+  // weights.
+  std::vector<uint32_t> channels_last;
 };
 
 // A weight that XNNPACK will pack, with what its key must say.
@@ -48,17 +51,24 @@ struct Clamp {
 };
 Clamp ClampOf(const wire::xnnpack::XNode& node);
 
+// kInvalidFile unless `output` has these dims. XNNPACK computes dims itself, but plans at least as
+// much memory as the file says.
+Status CheckDims(const GraphValue& output, Span<const uint32_t> expected);
+
 struct Op {
   wire::xnnpack::XNodeUnion type;
-  // Whether output dims are always input dims, or 1s that were broadcast; see ShapePattern in executor.h.
+  // Whether output dims are always input dims, or 1s that were broadcast; see ShapePattern in
+  // executor.h.
   bool keeps_dims;
   // Inputs of other sizes than the output are repeated along the dims where they have size 1.
   bool broadcasts;
   Operands (*operands)(const wire::xnnpack::XNode& node);
-  // What of it is packed and how its key differs from others; null for types that pack nothing. The operands exist.
+  // What of it is packed and how its key differs from others; null for types that pack nothing. The
+  // operands exist.
   std::optional<PackedUse> (*identify)(const NodeContext& context,
                                        const wire::xnnpack::XNode& node);
-  // Adds the node to the subgraph. The operands are defined; shapes and parameters are the definer's to check.
+  // Adds the node to the subgraph. The operands are defined; shapes and parameters are the
+  // definer's to check.
   Status (*define)(const NodeContext& context, const wire::xnnpack::XNode& node);
 };
 

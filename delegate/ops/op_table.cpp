@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <string>
+
 #include "delegate/ops/families.h"
 #include "delegate/ops/op.h"
 
@@ -18,6 +21,15 @@ constexpr Op kOps[] = {
     // clang-format on
 };
 
+std::string DimsText(Span<const uint32_t> dims) {
+  std::string text = "[";
+  for (const uint32_t dim : dims) {
+    if (text.size() > 1) text += ", ";
+    text += std::to_string(dim);
+  }
+  return text + "]";
+}
+
 }  // namespace
 
 const Op* FindOp(XNodeUnion type) {
@@ -31,6 +43,13 @@ const char* NodeTypeName(XNodeUnion type) {
   return type >= XNodeUnion::MIN && type <= XNodeUnion::MAX
              ? wire::xnnpack::EnumNameXNodeUnion(type)
              : "unknown";
+}
+
+Status CheckDims(const GraphValue& output, Span<const uint32_t> expected) {
+  const Span<const uint32_t> found = DimsOf(output.tensor());
+  if (std::equal(found.begin(), found.end(), expected.begin(), expected.end())) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile, "an output %s, %s expected",
+                       DimsText(found).c_str(), DimsText(expected).c_str());
 }
 
 Clamp ClampOf(const wire::xnnpack::XNode& node) {

@@ -48,6 +48,7 @@ Status DefineUnary(const NodeContext& context, const XNode& node) {
                          wire::xnnpack::EnumNameXNNDatatype(input.datatype()),
                          wire::xnnpack::EnumNameXNNDatatype(output.datatype()));
   }
+  ONEPACK_RETURN_IF_ERROR(CheckDims(output, DimsOf(input.tensor())));
   ONEPACK_RETURN_IF_XNN_ERROR(
       xnn_define_unary(context.subgraph, OperatorOf(node.xnode_union_type()), nullptr, input.xnn_id,
                        output.xnn_id, WireOf(node).flags()),

@@ -1,4 +1,5 @@
-// Loads recorded and generated cases the way an application would, with every choice open to the test.
+// Loads recorded and generated cases the way an application would, with every choice open to the
+// test.
 
 #ifndef ONEPACK_TESTS_DELEGATE_CASE_LOADER_H_
 #define ONEPACK_TESTS_DELEGATE_CASE_LOADER_H_
@@ -33,7 +34,8 @@ class CaseLoader {
   // FOLDER/NAME.json says which program, data files and method.
   Result<Ref<Method>> Load(const std::string& folder, const std::string& name) const;
 
-  // Runs the recorded calls on a method that was loaded from there; empty when all is well, else what differs.
+  // Runs the recorded calls on a method that was loaded from there; empty when all is well, else
+  // what differs.
   static std::string Check(const Ref<Method>& method, const std::string& folder,
                            const std::string& name);
 

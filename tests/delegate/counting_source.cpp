@@ -50,7 +50,8 @@ class CountingSource final : public DataSource {
   Status Read(const Segment& range, uint8_t* destination) const override {
     ++counts_->reads;
     counts_->bytes += range.size;
-    const ssize_t got = pread(file_.get(), destination, range.size, static_cast<off_t>(range.offset));
+    const ssize_t got =
+        pread(file_.get(), destination, range.size, static_cast<off_t>(range.offset));
     return got == static_cast<ssize_t>(range.size) ? Status::Ok() : PosixError(name(), errno);
   }
 

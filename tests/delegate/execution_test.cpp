@@ -1,4 +1,5 @@
-// Rule 5: running takes no lock of the cache. And the executor's states: sizes that change, failures that mend.
+// Rule 5: running takes no lock of the cache. And the executor's states: sizes that change,
+// failures that mend.
 
 #include <gtest/gtest.h>
 #include <pthreadpool.h>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "aot/payload_writer.h"
+#include "aot/ptd_writer.h"
 #include "aot/pte_writer.h"
 #include "delegate/xnnpack_backend.h"
 #include "tests/delegate/case_loader.h"
@@ -53,8 +55,7 @@ std::vector<uint8_t> ProgramOf(std::vector<uint8_t> payload, int32_t inputs, int
     (i < inputs ? method.inputs : method.outputs).push_back(i);
   }
   method.buffer_sizes = {0, static_cast<int64_t>(size) * (inputs + 1)};
-  method.delegates = {
-      DelegatePlan::InSegment("XnnpackBackend", program.AddSegment(payload))};
+  method.delegates = {DelegatePlan::InSegment("XnnpackBackend", program.AddSegment(payload))};
   method.chains = {{call}};
   program.AddMethod(method);
   return program.Finish();
@@ -136,8 +137,8 @@ void RunAndCompare(Method& method, Matrix a, Matrix b) {
   }
 }
 
-// XNNPACK plans memory for the sizes it saw first: an output that took the place of an equally large operand would
-// overwrite that operand once it is broadcast.
+// XNNPACK plans memory for the sizes it saw first: an output that took the place of an equally
+// large operand would overwrite that operand once it is broadcast.
 TEST(ExecutorTest, OperandsMayBroadcastNowAndNotThen) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method,
                                LoadAlone(ProgramOf(BroadcastPayload(8, 16), 2, 8, 16)));
@@ -175,6 +176,18 @@ TEST(ExecutorTest, AFailedRunMendsItself) {
   RunAndCompare(*method, Numbered(4, 8, 1), Numbered(4, 8, 2));
 }
 
+// XNNPACK takes the number of channels from the filter and would read rows across their borders.
+TEST(ExecutorTest, AnInputOfALinearLayerMustHaveItsChannels) {
+  const std::string folder = TestData("cases/lora_8da4w");
+  const CaseLoader loader(WeightCache::Create());
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, loader.Load(folder, "base"));
+  Matrix narrow = Numbered(4, 32, 0.1f);
+  ASSERT_TRUE(IsOk(SetMatrix(*method, 0, narrow)));
+  EXPECT_TRUE(
+      IsError(method->Execute(), StatusCode::kMismatch, {"[4, 32]", "64 expected", "dimension 1"}));
+  EXPECT_EQ(CaseLoader::Check(method, folder, "base"), "");
+}
+
 TEST(ExecutionTest, TakesNoLockOfTheCache) {
   const std::string folder = TestData("cases/lora_8da4w");
   const std::shared_ptr<WeightCache> cache = WeightCache::Create();
@@ -184,7 +197,8 @@ TEST(ExecutionTest, TakesNoLockOfTheCache) {
   const uint64_t before = cache->Stats().lock_count;
   Matrix x = Numbered(4, 64, 0.1f);
   for (int i = 0; i < 50; ++i) {
-    // Also when sizes change, as long as they do not broadcast in another way (one row against many).
+    // Also when sizes change, as long as they do not broadcast in another way (one row against
+    // many).
     x = Numbered(2 + i % 60, 64, 0.1f);
     ASSERT_TRUE(IsOk(SetMatrix(*method, 0, x)));
     ASSERT_TRUE(IsOk(method->Execute()));
@@ -232,6 +246,45 @@ TEST(ExecutionTest, ProgramsRunInParallelOnPoolsOfTheirOwnAndOnOne) {
     for (std::thread& thread : threads) thread.join();
   }
   EXPECT_EQ(cache->Stats().bytes, 0u);
+}
+
+// x + constant: an operand that XNNPACK reads where it is. Rule 9: no part of the cache, kept as
+// long as the program.
+TEST(InPlaceTest, AConstantThatIsReadInPlaceIsNotCached) {
+  std::vector<float> numbers(16);
+  for (size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i);
+  PayloadWriter payload;
+  const uint32_t x = payload.AddInput({4, 16});
+  const uint32_t constant = payload.AddConstant({1, 16}, payload.AddNamedConstant("bias", 64));
+  payload.AddAdd(x, constant, payload.AddOutput({4, 16}));
+  PtdWriter data;
+  data.AddBytes("bias", AsBytes(numbers));
+  const TempFolder folder;
+  ASSERT_TRUE(IsOk(data.ToFile(folder.File("data.ptd"))));
+
+  const std::shared_ptr<WeightCache> cache = WeightCache::Create();
+  Ref<Method> method;
+  {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program,
+                                 OpenProgram(ProgramOf(payload.Finish(), 1, 4, 16)));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<DataSource> source,
+                                 OpenMappedFile(folder.File("data.ptd").c_str()));
+    MethodOptions options;
+    ONEPACK_ASSERT_OK_AND_ASSIGN(options.named_data, NamedDataMap::Open(std::move(source)));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Backend> backend,
+                                 CreateXnnpackBackend({cache, nullptr, {}}));
+    options.backends = {&backend, 1};
+    ONEPACK_ASSERT_OK_AND_ASSIGN(method, Method::Load(program, "forward", options));
+  }
+  EXPECT_EQ(cache->Stats().packed_bytes, 0u);
+  Matrix input = Numbered(3, 16, 1);
+  ASSERT_TRUE(IsOk(SetMatrix(*method, 0, input)));
+  ASSERT_TRUE(IsOk(method->Execute()));
+  const Matrix output = OutputOf(*method);
+  for (int32_t i = 0; i < 48; ++i) {
+    const auto at = static_cast<size_t>(i);
+    EXPECT_FLOAT_EQ(output.numbers[at], input.numbers[at] + numbers[at % 16]);
+  }
 }
 
 }  // namespace

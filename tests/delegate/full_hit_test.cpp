@@ -1,5 +1,5 @@
-// Rule 4: when every packed weight is there already, no raw byte is read. Counted in pages and in reads.
-// Rule 7: while packing, memory is what is packed and the tensor in hand.
+// Rule 4: when every packed weight is there already, no raw byte is read. Counted in pages and in
+// reads. Rule 7: while packing, memory is what is packed and the tensor in hand.
 
 #include <gtest/gtest.h>
 

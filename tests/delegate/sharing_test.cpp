@@ -189,7 +189,8 @@ TEST(RetentionTest, SwitchingAdaptersBackAndForthPacksNothing) {
   EXPECT_EQ(cache->Stats().misses.total(), before.misses.total());
 }
 
-// Retained weights are recognised in another file when their hashes are on record, else they are packed anew.
+// Retained weights are recognised in another file when their hashes are on record, else they are
+// packed anew.
 TEST(RetentionTest, AHashOnRecordProvesAWeightWhoseFileIsClosed) {
   const std::string folder = TestData("cases/lora_fp32");
   const TempFolder copy;

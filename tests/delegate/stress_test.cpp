@@ -1,4 +1,5 @@
-// Many threads load, run and close programs over one cache, at random: every answer right, and nothing left at the end.
+// Many threads load, run and close programs over one cache, at random: every answer right, and
+// nothing left at the end.
 
 #include <gtest/gtest.h>
 
@@ -22,8 +23,8 @@ struct StressProgram {
   std::string name;
 };
 
-// Six programs over data files with partly equal names: two foundations, of which the second differs in one weight, and
-// the adapters of both.
+// Six programs over data files with partly equal names: two foundations, of which the second
+// differs in one weight, and the adapters of both.
 std::vector<StressProgram> MakePrograms(const TempFolder& original, const TempFolder& changed) {
   for (const TempFolder* folder : {&original, &changed}) {
     std::filesystem::copy(TestData("cases/lora_8da4w"), folder->path());
@@ -76,9 +77,8 @@ TEST(StressTest, EightThreadsLoadRunAndCloseSixProgramsOverThreeDataFiles) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(ONEPACK_STRESS_SECONDS);
   std::vector<std::thread> threads;
   for (uint32_t seed = 0; seed < 8; ++seed) {
-    threads.emplace_back([&, seed] {
-      LoadRunAndClose(loader, programs, changed.path(), seed, end, &rounds);
-    });
+    threads.emplace_back(
+        [&, seed] { LoadRunAndClose(loader, programs, changed.path(), seed, end, &rounds); });
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_GT(rounds, 8);
