@@ -1,13 +1,14 @@
 // One delegate, ready to run: an XNNPACK runtime, reshaped whenever the sizes of its inputs change.
 //
-//   state      event                                      next
-//   ---------  -----------------------------------------
-//   ---------------------------------------------------------- built      Execute, sizes as before
-//   run (set up again only if an argument's address changed) built      Execute, other sizes
-//   reshape, resize outputs, set up, run built      Execute, sizes of another ShapePattern created
-//   anew, then as above built      reshape, set-up or run fails               broken; the other
-//   delegates of the method are told broken     Execute                                    created
-//   anew, then as above
+// clang-format off
+//   state   event                                next
+//   ------  -----------------------------------  --------------------------------------------------
+//   built   Execute, sizes as before             run (set up again if an argument's address changed)
+//   built   Execute, other sizes                 reshape, resize outputs, set up, run
+//   built   Execute, sizes of another pattern    created anew, then as above (ShapePattern)
+//   built   reshape, set-up or run fails         broken; the method's other delegates are told
+//   broken  Execute                              created anew, then as above
+// clang-format on
 //
 // Creating anew takes no packing: this delegate's provider has every shared weight pinned.
 //

@@ -1,8 +1,9 @@
 // The payload of one delegate: its verified graph and the constants the graph refers to.
 //
 // Ownership: counted; keeps the payload's bytes and the files of named constants. Constants it
-// hands out live as long. Threads:   immutable; any thread. Errors:    name the constant, its key,
-// its file, and what was expected.
+//            hands out live as long.
+// Threads:   immutable; any thread.
+// Errors:    name the constant, its key, its file, and what was expected.
 
 #ifndef ONEPACK_DELEGATE_PAYLOAD_H_
 #define ONEPACK_DELEGATE_PAYLOAD_H_

@@ -138,6 +138,7 @@ Result<const T*> LoadScales(const Payload& payload, const ScaleRef<T>& scales, s
   for (const float scale : scales.to_be_rounded) {
     rounded.push_back(static_cast<T>(Bfloat16OfFloat(scale)));
   }
+  ONEPACK_RETURN_IF_ERROR(CheckScales(Span<const T>(rounded)));
   return rounded.data();
 }
 

@@ -1,13 +1,11 @@
 // The backend that runs XNNPACK delegates, with packed weights shared across programs.
 //
 // Ownership: the backend keeps the cache; the application keeps the thread pool until every method
-// that was loaded with
-//            it is gone.
+//            that was loaded with it is gone.
 // Threads:   load methods from any number of threads. Methods run in parallel; two that use one
-// pool take turns, one
-//            parallel region at a time. Running takes no lock of ours.
+//            pool take turns, one parallel region at a time. Running takes no lock of ours.
 // Errors:    a payload that is damaged or asks for what XNNPACK cannot do is refused at load,
-// naming the node.
+//            naming the node.
 
 #ifndef ONEPACK_DELEGATE_XNNPACK_BACKEND_H_
 #define ONEPACK_DELEGATE_XNNPACK_BACKEND_H_

@@ -7,7 +7,7 @@
 //
 // Ownership: counted. A session keeps its backend's resources alive, a delegate its session's.
 // Threads:   a Backend from any thread; a session and its delegates from the one that has the
-// method.
+//            method.
 
 #ifndef ONEPACK_RUNTIME_BACKEND_H_
 #define ONEPACK_RUNTIME_BACKEND_H_

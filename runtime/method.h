@@ -3,11 +3,9 @@
 // Ownership: counted; keeps its program, its data files and its delegates' resources.
 // Threads:   belongs to one thread at a time; different methods run in parallel.
 // Memory:    one allocation for planned buffers and mutable state (a KV cache), touched only where
-// used. Constants are
-//            views of the mapped files.
+//            used. Constants are views of the mapped files.
 // Errors:    every message names the program's file and the method. After a failed Execute the
-// method can be used
-//            again; mutable state is as far as the run got.
+//            method can be used again; mutable state is as far as the run got.
 
 #ifndef ONEPACK_RUNTIME_METHOD_H_
 #define ONEPACK_RUNTIME_METHOD_H_

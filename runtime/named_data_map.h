@@ -4,8 +4,7 @@
 // Ownership: counted; keeps its sources open. Entries and their keys live as long as the map.
 // Threads:   immutable after creation; any thread.
 // Errors:    a key that stands twice with equal bytes and layout is one entry; with different ones
-// it is
-//            kMismatch (two files) or kInvalidFile (one file), naming the key and the files.
+//            it is kMismatch (two files) or kInvalidFile (one file), naming the key and the files.
 
 #ifndef ONEPACK_RUNTIME_NAMED_DATA_MAP_H_
 #define ONEPACK_RUNTIME_NAMED_DATA_MAP_H_

@@ -1,8 +1,9 @@
 // The operators that a program calls outside its delegates, by name.
 //
 // Ownership: the application owns the table and what `context` points to; both outlive every method
-// loaded with them. Threads:   read only after it is filled; a function may be called from any
-// thread, for one method at a time.
+//            loaded with them.
+// Threads:   read only after it is filled; a function may be called from any thread, for one method
+//            at a time.
 
 #ifndef ONEPACK_RUNTIME_OPERATOR_REGISTRY_H_
 #define ONEPACK_RUNTIME_OPERATOR_REGISTRY_H_

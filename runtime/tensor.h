@@ -1,11 +1,10 @@
 // A tensor: bytes with an element type and a shape.
 //
 // Ownership: a view. The method that made it owns the bytes and the sizes; for a tensor that an
-// application makes to
-//            pass as input, the application does.
+//            application makes to pass as input, the application does.
 // Threads:   belongs to one thread at a time, like its method.
 // Shapes:    sizes may shrink from run to run, never past the bound the program planned memory for;
-// the rank is fixed.
+//            the rank is fixed.
 
 #ifndef ONEPACK_RUNTIME_TENSOR_H_
 #define ONEPACK_RUNTIME_TENSOR_H_

@@ -1,7 +1,7 @@
 // What instructions read and write: a tensor, a number, a text, or a list of them.
 //
 // Ownership: small and copyable; tensors, texts and lists are views of what a method or the
-// application owns.
+//            application owns.
 
 #ifndef ONEPACK_RUNTIME_VALUE_H_
 #define ONEPACK_RUNTIME_VALUE_H_

@@ -2,8 +2,9 @@
 // itself.
 //
 //     [4] "XH00"  +4 u16 header length (30)  +6 u32 flatbuffer offset  +10 u32 flatbuffer size
-//         +14 u32 constant data offset  +18 u64 constant data size       (all from the payload's
-//         first byte)
+//         +14 u32 constant data offset  +18 u64 constant data size
+//
+// The two offsets count from the payload's first byte.
 //
 // A payload without this header is all flatbuffer, identifier "XN00" or "XN01", as older exporters
 // wrote it.

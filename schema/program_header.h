@@ -1,10 +1,10 @@
 // The first bytes of a program (.pte): which part is the flatbuffer, which the segments.
 //
 //     [0] u32 root table offset  [4] "ET12"
-//     [8] optional extended header: "eh00"  +4 u32 header length  +8 u64 flatbuffer size, from file
-//     offset 0
-//         +16 u64 segment base offset (0: no segments)  +24 u64 segment data size, in headers of 32
-//         bytes (0: unknown)
+//     [8] optional extended header: "eh00"  +4 u32 header length
+//         +8 u64 flatbuffer size, from file offset 0
+//         +16 u64 segment base offset (0: no segments)
+//         +24 u64 segment data size, in headers of 32 bytes (0: unknown)
 
 #ifndef ONEPACK_SCHEMA_PROGRAM_HEADER_H_
 #define ONEPACK_SCHEMA_PROGRAM_HEADER_H_

@@ -4,20 +4,21 @@
 // asks for the next. Some of its operators reserve without asking first. A transaction follows any
 // order:
 //
-//   state               call                next                            otherwise
-//   ------------------  ------------------  ------------------------------
-//   --------------------------------------- any                 LookUp(key), hit    Idle; a pin an
-//   earlier claim is abandoned first any                 LookUp(key), miss   Claimed(key); an empty
-//   pin      waits while another transaction packs key any                 Reserve(n)          +
-//   Reserved(n)                   no memory: null, no reservation. An earlier
-//                                                                           reservation is dropped
-//   Claimed(key) + R.   Commit(key)         Idle; a pin, visible to all
-//   Reserved            Commit(key)         Idle; a pin, visible to all     key is ready already:
-//   the reservation is
-//                                                                           dropped, a pin on what
-//                                                                           is there
-//   Reserved            CommitPrivate()     Idle; a pin nobody else finds
-//   any                 destructor          gone: claim abandoned, reservation dropped
+// clang-format off
+//   state           call               next                          besides, or otherwise
+//   --------------  -----------------  ----------------------------  -----------------------------
+//   any             LookUp(key), hit   Idle; a pin                   an earlier claim is abandoned
+//   any             LookUp(key), miss  Claimed(key); an empty pin    the same; waits while another
+//                                                                    transaction packs key
+//   any             Reserve(n)         the same, and Reserved(n)     an earlier reservation is
+//                                                                    dropped; no memory: null
+//   Claimed, Res.   Commit(key)        Idle; a pin, visible to all
+//   Reserved        Commit(key)        Idle; a pin, visible to all   key is ready already: a pin on
+//                                                                    that, the reservation dropped
+//   Reserved        CommitPrivate()    Idle; a pin nobody else finds
+//   any             destructor         gone                          claim abandoned, reservation
+//                                                                    dropped
+// clang-format on
 //
 // Progress. A transaction waits only in LookUp, and there it holds no claim: the old one was
 // abandoned on entry. So the transactions that others wait for are never themselves waiting, and no

@@ -4,12 +4,11 @@
 // same bytes.
 //
 // Ownership: Create returns a counted cache; pins and transactions keep it alive, so it can be
-// dropped in any order.
-//            Bytes never move or change while a pin is held. With the last pin of an entry its
-//            memory goes back to the operating system, unless the application asked to retain some.
+//            dropped in any order. Bytes never move or change while a pin is held. With the last
+//            pin of an entry its memory goes back to the operating system, unless the application
+//            asked to retain some.
 // Threads:   the cache from any thread. A pin or a transaction from one thread at a time. Reading
-// pinned bytes takes
-//            no lock.
+//            pinned bytes takes no lock.
 // Errors:    whatever fails leaves no trace in the cache.
 
 #ifndef ONEPACK_WEIGHT_CACHE_WEIGHT_CACHE_H_

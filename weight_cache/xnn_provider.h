@@ -7,15 +7,16 @@
 //     provider.Describe(kernel, bias, ...);        for every weight of the graph
 //     provider.BeginBuild(observer);
 //     xnn_create_runtime_v4(..., provider.handle(), ...);
-//     provider.EndBuild();                         afterwards the table never changes; no lock, no
-//     cache
+//     provider.EndBuild();                        then the table never changes, and no lock is
+//     taken
 //
 // An `offset` is an index in this provider's own table of addresses. Where one pair of pointers was
 // described twice with different meanings, or not at all, the weight is packed for this graph
 // alone: never shared, never wrong.
 //
-// Ownership: pins everything in its table; must outlive the runtime. Not movable: XNNPACK holds its
-// address. Threads:   one thread at a time, but the callbacks of a built provider only read.
+// Ownership: pins everything in its table; must outlive the runtime. Not movable: XNNPACK has its
+//            address.
+// Threads:   one thread at a time, but the callbacks of a built provider only read.
 // Errors:    what goes wrong inside a callback is kept and returned by EndBuild.
 
 #ifndef ONEPACK_WEIGHT_CACHE_XNN_PROVIDER_H_

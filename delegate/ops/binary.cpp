@@ -27,7 +27,7 @@ xnn_binary_operator OperatorOf(XNodeUnion type) {
   }
 }
 
-// Aligned at the last dim; a dim of 1 takes the other's size. Where both differ, XNNPACK refuses them.
+// Aligned at the last dim; a dim of 1 takes the other's size. XNNPACK refuses what does not fit.
 std::vector<uint32_t> BroadcastDims(const GraphValue& a, const GraphValue& b) {
   const GraphValue& longer = a.rank() >= b.rank() ? a : b;
   const GraphValue& shorter = a.rank() >= b.rank() ? b : a;
