@@ -1,0 +1,25 @@
+// Recorded cases that are loaded into one process, because their programs share a foundation.
+
+#ifndef ONEPACK_EXAMPLES_DEMO_CASE_GROUP_H_
+#define ONEPACK_EXAMPLES_DEMO_CASE_GROUP_H_
+
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace onepack {
+
+struct CaseGroup {
+  std::string title;               // the folder's name, how many programs, over what
+  std::vector<std::string> cases;  // paths, in the order they are loaded
+};
+
+// Cases in one folder are one group. Order is kept. Reads every file the cases need from its first
+// to its last byte, so that whoever is measured first finds the page cache as whoever is measured
+// last does.
+Result<std::vector<CaseGroup>> GroupByFolder(const std::vector<std::string>& paths);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_EXAMPLES_DEMO_CASE_GROUP_H_

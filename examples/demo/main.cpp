@@ -1,0 +1,202 @@
+// onepack-demo: what it costs to load programs that share a foundation, with one cache and with a
+// cache for each.
+
+#include <signal.h>
+#include <stdio.h>
+
+#include <CLI/CLI.hpp>
+#include <exception>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "examples/demo/case_group.h"
+#include "examples/demo/child_process.h"
+#include "examples/demo/comparison_table.h"
+#include "examples/demo/measurement.h"
+#include "examples/demo/stack_folder.h"
+#include "tools/format.h"
+
+namespace onepack {
+namespace {
+
+struct DemoOptions {
+  std::vector<std::string> cases;
+  bool generate = false;
+  uint64_t megabytes = 200;
+  std::string stack;
+  size_t threads = 1;
+  size_t repeat = 5;
+  std::string measure;  // of a child: "shared" or "apart"
+};
+
+volatile sig_atomic_t interrupted = 0;
+
+// Leaves by the usual way, so that the generated files are removed. Children have the default again
+// and die.
+void CatchInterrupts() {
+  struct sigaction action = {};
+  action.sa_handler = [](int) { interrupted = 1; };
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+}
+
+Status CheckInterrupted() {
+  if (interrupted == 0) return Status::Ok();
+  return Status::Error(StatusCode::kFailedPrecondition, "interrupted");
+}
+
+Result<Measurement> MeasureInChild(const CaseGroup& group, const char* how,
+                                   const DemoOptions& options) {
+  std::vector<std::string> arguments = {"--measure", how, "--threads",
+                                        std::to_string(options.threads)};
+  arguments.insert(arguments.end(), group.cases.begin(), group.cases.end());
+  ONEPACK_ASSIGN_OR_RETURN(const std::string json, RunThisProgram(arguments));
+  ONEPACK_RETURN_IF_ERROR(CheckInterrupted());
+  ONEPACK_ASSIGN_OR_RETURN(Measurement measurement, MeasurementFromJson(json));
+  if (measurement.programs.size() == group.cases.size()) return measurement;
+  return Status::Error(StatusCode::kInternal, "%zu programs measured, %zu expected",
+                       measurement.programs.size(), group.cases.size());
+}
+
+// Both ways take turns, so that a machine that gets slower or faster meanwhile does so for both.
+Result<MeasuredGroup> MeasureBothWays(const CaseGroup& group, const DemoOptions& options) {
+  printf("measuring %s\n", group.title.c_str());
+  fflush(stdout);
+  std::vector<Measurement> shared;
+  std::vector<Measurement> apart;
+  for (size_t i = 0; i < options.repeat; ++i) {
+    ONEPACK_ASSIGN_OR_RETURN(Measurement one, MeasureInChild(group, "shared", options));
+    shared.push_back(std::move(one));
+    ONEPACK_ASSIGN_OR_RETURN(Measurement other, MeasureInChild(group, "apart", options));
+    apart.push_back(std::move(other));
+  }
+  return MeasuredGroup{group.title, Median(shared), Median(apart)};
+}
+
+void PrintMeasuredGroups(const std::vector<MeasuredGroup>& groups, const DemoOptions& options) {
+  printf("\n%s\n%s", FormatTable(groups).c_str(), FormatLegend().c_str());
+  printf("Medians of %s each way, each in a process of its own, on %s.\n\n%s",
+         FormatCount(options.repeat, "run", "runs").c_str(),
+         FormatCount(options.threads, "thread", "threads").c_str(), FormatSaving(groups).c_str());
+}
+
+// True when every answer was the recorded one.
+Result<bool> Compare(const std::vector<std::string>& cases, const DemoOptions& options) {
+  ONEPACK_ASSIGN_OR_RETURN(const std::vector<CaseGroup> groups, GroupByFolder(cases));
+  std::vector<MeasuredGroup> measured;
+  for (const CaseGroup& group : groups) {
+    ONEPACK_ASSIGN_OR_RETURN(MeasuredGroup one, MeasureBothWays(group, options));
+    measured.push_back(std::move(one));
+  }
+  PrintMeasuredGroups(measured, options);
+  const std::string mismatches = FormatMismatches(measured);
+  if (!mismatches.empty()) printf("\nAnswers that differ:\n%s", mismatches.c_str());
+  return mismatches.empty();
+}
+
+Result<StackFolder> GenerateStack(const DemoOptions& options) {
+  const LoraStackOptions stack = StackOfSize(options.megabytes * 1000000);
+  printf(
+      "generating a stack with %s of f32 weights and %u adapters of rank %u (removed afterwards)\n",
+      FormatBytes(FoundationSizeBytes(stack)).c_str(), stack.adapters, stack.rank);
+  fflush(stdout);
+  ONEPACK_ASSIGN_OR_RETURN(StackFolder folder, StackFolder::Generate(stack));
+  ONEPACK_RETURN_IF_ERROR(CheckInterrupted());
+  return folder;
+}
+
+Result<bool> RunDemo(const DemoOptions& options) {
+  CatchInterrupts();
+  std::vector<std::string> cases = options.cases;
+  std::optional<StackFolder> generated;
+  std::string stack = options.stack;
+  if (options.generate) {
+    ONEPACK_ASSIGN_OR_RETURN(StackFolder folder, GenerateStack(options));
+    generated.emplace(std::move(folder));
+    stack = generated->path();
+  }
+  if (!stack.empty()) {
+    ONEPACK_ASSIGN_OR_RETURN(const std::vector<std::string> more, StackCases(stack));
+    cases.insert(cases.end(), more.begin(), more.end());
+  }
+  if (cases.empty()) {
+    return Status::Error(
+        StatusCode::kInvalidArgument,
+        "nothing to measure: name cases, or say --generate or --stack (see --help)");
+  }
+  return Compare(cases, options);
+}
+
+Result<bool> RunMeasurement(const DemoOptions& options) {
+  MeasurementOptions measurement;
+  measurement.cases = options.cases;
+  measurement.sharing = options.measure == "shared" ? Sharing::kShared : Sharing::kApart;
+  measurement.threads = options.threads;
+  ONEPACK_ASSIGN_OR_RETURN(const Measurement measured, Measure(measurement));
+  printf("%s\n", ToJson(measured).c_str());
+  return true;
+}
+
+void DescribeOptions(CLI::App& app, DemoOptions& options) {
+  app.description(
+      "Loads programs that share a foundation, with one cache of packed weights and with a cache\n"
+      "for each program, and prints what both cost. Cases in one folder are loaded together.");
+  app.add_option("CASE.json", options.cases, "Recorded cases; each names its own files")
+      ->type_name("");
+  auto* generate = app.add_flag("--generate", options.generate,
+                                "Also a larger stack, generated into a temporary folder");
+  app.add_option("--megabytes", options.megabytes, "Size of the generated foundation")
+      ->check(CLI::Range(1, 100000).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--stack", options.stack,
+                 "Also the stack that was generated in this folder before")
+      ->type_name("FOLDER")
+      ->excludes(generate);
+  app.add_option("--threads", options.threads, "That XNNPACK computes with")
+      ->check(CLI::Range(1, 1024).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--repeat", options.repeat, "Runs each way, of which the median is printed")
+      ->check(CLI::Range(1, 1000).description(""))
+      ->type_name("N")
+      ->capture_default_str();
+  app.add_option("--measure", options.measure)
+      ->check(CLI::IsMember({"shared", "apart"}))
+      ->group("");  // not for people: how the demo starts itself
+  app.footer("Exit status: 0 only when every program gave the recorded answers.");
+}
+
+int Fail(const char* message, int exit_status) {
+  fflush(stdout);
+  fprintf(stderr, "onepack-demo: %s\n", message);
+  return exit_status;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app;
+  app.name("onepack-demo");
+  DemoOptions options;
+  DescribeOptions(app, options);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app.exit(error);
+    return Fail(error.what(), 2);
+  }
+  auto succeeded = options.measure.empty() ? RunDemo(options) : RunMeasurement(options);
+  if (!succeeded.ok()) return Fail(succeeded.status().message(), 1);
+  return *succeeded ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace onepack
+
+int main(int argc, char** argv) {
+  // Our own code throws nothing; the libraries of the command line, of JSON and of files may.
+  try {
+    return onepack::Main(argc, argv);
+  } catch (const std::exception& error) {
+    return onepack::Fail(error.what(), 1);
+  }
+}

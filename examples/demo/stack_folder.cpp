@@ -1,0 +1,68 @@
+#include "examples/demo/stack_folder.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <filesystem>
+
+namespace onepack {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The folder that holds the files; its name is the title of the table.
+constexpr char kName[] = "generated_stack";
+
+}  // namespace
+
+Result<StackFolder> StackFolder::Generate(const LoraStackOptions& options) {
+  std::error_code error;
+  std::string root = (fs::temp_directory_path(error) / "onepack-demo-XXXXXX").string();
+  if (error) return PosixError("the folder for temporary files", error.value());
+  if (mkdtemp(root.data()) == nullptr) return PosixError(root.c_str(), errno);
+  StackFolder folder(std::move(root));
+  if (!fs::create_directory(folder.path(), error)) {
+    return PosixError(folder.path().c_str(), error.value());
+  }
+  ONEPACK_RETURN_IF_ERROR(WriteLoraStack(folder.path(), options));
+  return folder;
+}
+
+StackFolder::~StackFolder() {
+  std::error_code ignored;  // nobody left to tell
+  if (!root_.empty()) fs::remove_all(root_, ignored);
+}
+
+std::string StackFolder::path() const { return root_ + "/" + kName; }
+
+LoraStackOptions StackOfSize(uint64_t foundation_bytes) {
+  LoraStackOptions options;
+  options.blocks = 4;
+  options.rank = 16;
+  options.adapters = 2;
+  // A hidden layer four times as wide as x, as transformers have it; sizes in steps of 32.
+  options.width = 1;
+  options.hidden = 4;
+  const double width = sqrt(static_cast<double>(foundation_bytes) /
+                            static_cast<double>(FoundationSizeBytes(options)));
+  options.width = std::max(32u, static_cast<uint32_t>(lround(width / 32)) * 32);
+  options.hidden = 4 * options.width;
+  return options;
+}
+
+Result<std::vector<std::string>> StackCases(const std::string& folder) {
+  std::vector<std::string> cases = {folder + "/base.json"};
+  if (!fs::exists(cases[0])) {
+    return Status::Error(StatusCode::kNotFound, "%s: not found; was the stack generated here?",
+                         cases[0].c_str());
+  }
+  for (size_t adapter = 0;; ++adapter) {
+    std::string path = folder + "/lora" + std::to_string(adapter) + ".json";
+    if (!fs::exists(path)) return cases;
+    cases.push_back(std::move(path));
+  }
+}
+
+}  // namespace onepack
