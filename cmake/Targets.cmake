@@ -30,7 +30,7 @@ function(onepack_library name)
   endif()
   target_include_directories(${target} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/onepack>)
-  if(ARG_INTERNAL)
+  if(ARG_INTERNAL OR NOT ONEPACK_INSTALL)
     return()
   endif()
   target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${ARG_HEADERS})

@@ -179,8 +179,8 @@ Status GraphBuilder::IdentifyNode(const XNode& node) {
     }
   }
   if (op.identify == nullptr) return Status::Ok();
-  std::optional<PackedUse> use = op.identify({built_.subgraph.get(), values_}, node);
-  if (use) uses_.push_back(std::move(*use));
+  const std::optional<PackedUse> use = op.identify({built_.subgraph.get(), values_}, node);
+  if (use) uses_.push_back(*use);
   return Status::Ok();
 }
 

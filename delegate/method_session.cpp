@@ -8,12 +8,13 @@
 
 namespace onepack {
 
-Result<Ref<BackendSession>> MethodSession::Open(const XnnpackBackendOptions& options) {
+Result<Ref<BackendSession>> MethodSession::Open(XnnpackBackendOptions options) {
   xnn_workspace_t workspace = nullptr;
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_create_workspace(&workspace), "creating a workspace");
   XnnWorkspace owner(workspace);
-  ONEPACK_ASSIGN_OR_RETURN(Ref<MethodSession> session,
-                           MakeRef<MethodSession>(HeapAllocator(), options, std::move(owner)));
+  ONEPACK_ASSIGN_OR_RETURN(
+      Ref<MethodSession> session,
+      MakeRef<MethodSession>(HeapAllocator(), std::move(options), std::move(owner)));
   return Ref<BackendSession>(session);
 }
 

@@ -22,7 +22,7 @@ namespace onepack {
 class MethodSession final : public BackendSession {
  public:
   // REQUIRES: options.weight_cache.
-  static Result<Ref<BackendSession>> Open(const XnnpackBackendOptions& options);
+  static Result<Ref<BackendSession>> Open(XnnpackBackendOptions options);
 
   Status LoadDelegates(Span<const DelegateRequest> requests,
                        Span<Ref<Delegate>> delegates) override;
@@ -35,9 +35,9 @@ class MethodSession final : public BackendSession {
   size_t epoch() const { return epoch_; }
   void Distrust() { ++epoch_; }
 
-  // For MakeRef.
-  MethodSession(const XnnpackBackendOptions& options, XnnWorkspace workspace)
-      : options_(options), workspace_(std::move(workspace)) {}
+  // For MakeRef, which has no use for constructors that throw: moves only.
+  MethodSession(XnnpackBackendOptions options, XnnWorkspace workspace)
+      : options_(std::move(options)), workspace_(std::move(workspace)) {}
 
  private:
   const XnnpackBackendOptions options_;

@@ -1,6 +1,7 @@
 #include "delegate/xnnpack_backend.h"
 
 #include <new>
+#include <utility>
 
 #include "delegate/method_session.h"
 #include "delegate/xnn_handles.h"
@@ -10,7 +11,8 @@ namespace {
 
 class XnnpackBackend final : public Backend {
  public:
-  explicit XnnpackBackend(const XnnpackBackendOptions& options) : options_(options) {}
+  // Moves only: MakeRef has no use for constructors that throw.
+  explicit XnnpackBackend(XnnpackBackendOptions options) : options_(std::move(options)) {}
 
   const char* name() const override { return "XnnpackBackend"; }
 
@@ -18,7 +20,7 @@ class XnnpackBackend final : public Backend {
     // A method that shares nothing packs in the same way, into a cache of its own.
     XnnpackBackendOptions options = options_;
     if (options.weight_cache == nullptr) options.weight_cache = WeightCache::Create();
-    return MethodSession::Open(options);
+    return MethodSession::Open(std::move(options));
   } catch (const std::bad_alloc&) {
     return Status::Error(StatusCode::kResourceExhausted, "out of memory while opening a session");
   }
@@ -29,11 +31,14 @@ class XnnpackBackend final : public Backend {
 
 }  // namespace
 
-Result<Ref<Backend>> CreateXnnpackBackend(const XnnpackBackendOptions& options) {
+Result<Ref<Backend>> CreateXnnpackBackend(const XnnpackBackendOptions& options) try {
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_initialize(nullptr), "initializing XNNPACK");
+  XnnpackBackendOptions copy = options;
   ONEPACK_ASSIGN_OR_RETURN(Ref<XnnpackBackend> backend,
-                           MakeRef<XnnpackBackend>(HeapAllocator(), options));
+                           MakeRef<XnnpackBackend>(HeapAllocator(), std::move(copy)));
   return Ref<Backend>(backend);
+} catch (const std::bad_alloc&) {
+  return Status::Error(StatusCode::kResourceExhausted, "out of memory while creating a backend");
 }
 
 }  // namespace onepack

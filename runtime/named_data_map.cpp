@@ -109,10 +109,13 @@ Status CheckSameData(const NamedData& a, const NamedData& b) {
     return Status::Error(code, "key '%s': other bytes in %s than in %s", key.c_str(), file_a,
                          file_b);
   }
+  a.source->Discard(a.segment);
+  b.source->Discard(b.segment);
   return Status::Ok();
 }
 
-Result<Ref<NamedDataMap>> NamedDataMap::Open(Ref<DataSource> source, const Allocator& allocator) {
+Result<Ref<NamedDataMap>> NamedDataMap::Open(const Ref<DataSource>& source,
+                                             const Allocator& allocator) {
   auto map = OpenVerified(source, allocator);
   if (!map.ok()) return map.TakeStatus().WithContext("%s", source->name());
   return map;

@@ -34,7 +34,7 @@ struct NamedData {
 class NamedDataMap final : public RefCounted {
  public:
   // Verifies and indexes a data file. One read of its directory; none of its segments.
-  static Result<Ref<NamedDataMap>> Open(Ref<DataSource> source,
+  static Result<Ref<NamedDataMap>> Open(const Ref<DataSource>& source,
                                         const Allocator& allocator = HeapAllocator());
 
   // All keys of all `maps`. Reads segments only where a key stands in two files.

@@ -18,7 +18,7 @@ Result<ProgramHeader> LoadHeader(const DataSource& source) {
 
 }  // namespace
 
-Result<Ref<Program>> Program::Open(Ref<DataSource> source, const Allocator& allocator) {
+Result<Ref<Program>> Program::Open(const Ref<DataSource>& source, const Allocator& allocator) {
   auto program = OpenVerified(source, allocator);
   if (!program.ok()) return program.TakeStatus().WithContext("%s", source->name());
   return program;

@@ -26,7 +26,7 @@ struct Program;
 class Program final : public RefCounted {
  public:
   // Verifies all of the program. Reads no segment.
-  static Result<Ref<Program>> Open(Ref<DataSource> source,
+  static Result<Ref<Program>> Open(const Ref<DataSource>& source,
                                    const Allocator& allocator = HeapAllocator());
 
   const char* name() const { return source_->name(); }

@@ -11,7 +11,6 @@ using wire::xnnpack::XNNQuantParams;
 using wire::xnnpack::XNNTensorValue;
 using wire::xnnpack::XNodeUnion;
 using wire::xnnpack::XValue;
-using wire::xnnpack::XValueUnion;
 
 Status VerifyConstants(const XNNGraph& graph, const PayloadHeader& header) {
   for (size_t i = 1; i < CountOf(graph.constant_data()); ++i) {

@@ -12,7 +12,6 @@ using wire::program::DataLocation;
 using wire::program::ExecutionPlan;
 using wire::program::Instruction;
 using wire::program::InstructionArguments;
-using wire::program::KernelTypes;
 using wire::program::Program;
 
 Status VerifyBufferSizes(const ExecutionPlan& plan) {

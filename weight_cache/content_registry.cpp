@@ -45,7 +45,7 @@ Result<std::optional<bool>> AreEqual(const RawBytes& witness, const RawBytes& ra
 
 Result<std::shared_ptr<Content>> ContentRegistry::Register(
     std::string_view name, const Digest& range, uint64_t size,
-    std::shared_ptr<const RawBytes> raw) try {
+    const std::shared_ptr<const RawBytes>& raw) try {
   const Digest claim = ClaimOf(name, size);
   std::vector<ContentPtr> compared;
   for (;;) {
@@ -61,7 +61,7 @@ Result<std::shared_ptr<Content>> ContentRegistry::Register(
           known->has_namesake_ = !compared.empty();
           if (!name.empty()) by_claim_.emplace(claim, known);
         }
-        Add(known, range, std::move(raw));
+        Add(known, range, raw);
         return known;
       }
     }
@@ -70,7 +70,7 @@ Result<std::shared_ptr<Content>> ContentRegistry::Register(
     ONEPACK_ASSIGN_OR_RETURN(const std::optional<bool> same, IsSame(candidate, *raw));
     if (same.value_or(false)) {
       const std::lock_guard<std::mutex> lock(mutex_);
-      Add(candidate, range, std::move(raw));
+      Add(candidate, range, raw);
       return candidate;
     }
     compared.push_back(std::move(candidate));
@@ -131,13 +131,13 @@ ContentRegistry::ContentPtr ContentRegistry::NextNamesake(
 }
 
 void ContentRegistry::Add(const ContentPtr& content, const Digest& range,
-                          std::shared_ptr<const RawBytes> raw) {
+                          const std::shared_ptr<const RawBytes>& raw) {
   by_range_[range] = content;
   auto& witnesses = content->witnesses_;
   witnesses.erase(std::remove_if(witnesses.begin(), witnesses.end(),
                                  [](const auto& witness) { return witness.expired(); }),
                   witnesses.end());
-  witnesses.push_back(std::move(raw));
+  witnesses.push_back(raw);
   if (by_range_.size() >= sweep_at_) Sweep();
 }
 

@@ -61,7 +61,8 @@ class ContentRegistry {
   // The content of a range of a file. `range` says which (IdentityOfFileRange); `name` is what the
   // file calls it, empty for none; `raw` reads it, and proves it while the caller keeps it.
   Result<std::shared_ptr<Content>> Register(std::string_view name, const Digest& range,
-                                            uint64_t size, std::shared_ptr<const RawBytes> raw);
+                                            uint64_t size,
+                                            const std::shared_ptr<const RawBytes>& raw);
 
   // Puts the hash of `bytes`, which are `content`'s, on record.
   void Record(Content& content, Bytes bytes);
@@ -73,7 +74,8 @@ class ContentRegistry {
   Result<std::optional<bool>> IsSame(const ContentPtr& content, const RawBytes& raw) const;
   ContentPtr FindKnown(const Digest& range) const;
   ContentPtr NextNamesake(const Digest& claim, const std::vector<ContentPtr>& compared) const;
-  void Add(const ContentPtr& content, const Digest& range, std::shared_ptr<const RawBytes> raw);
+  void Add(const ContentPtr& content, const Digest& range,
+           const std::shared_ptr<const RawBytes>& raw);
   void Sweep();
 
   mutable std::mutex mutex_;  // leaf lock
