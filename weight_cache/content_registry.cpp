@@ -117,15 +117,19 @@ ContentRegistry::ContentPtr ContentRegistry::FindKnown(const Digest& range) cons
   return found == by_range_.end() ? nullptr : found->second.lock();
 }
 
-ContentRegistry::ContentPtr ContentRegistry::NextNamesake(
-    const Digest& claim, const std::vector<ContentPtr>& compared) const {
+// Erases the expired ones on its way: a program that is loaded again and again leaves one for each
+// time.
+ContentRegistry::ContentPtr ContentRegistry::NextNamesake(const Digest& claim,
+                                                          const std::vector<ContentPtr>& compared) {
   const auto [begin, end] = by_claim_.equal_range(claim);
-  for (auto entry = begin; entry != end; ++entry) {
+  for (auto entry = begin; entry != end;) {
     ContentPtr candidate = entry->second.lock();
-    if (candidate != nullptr &&
-        std::find(compared.begin(), compared.end(), candidate) == compared.end()) {
-      return candidate;
+    if (candidate == nullptr) {
+      entry = by_claim_.erase(entry);
+      continue;
     }
+    if (std::find(compared.begin(), compared.end(), candidate) == compared.end()) return candidate;
+    ++entry;
   }
   return nullptr;
 }
@@ -138,14 +142,14 @@ void ContentRegistry::Add(const ContentPtr& content, const Digest& range,
                                  [](const auto& witness) { return witness.expired(); }),
                   witnesses.end());
   witnesses.push_back(raw);
-  if (by_range_.size() >= sweep_at_) Sweep();
+  if (by_range_.size() + by_claim_.size() >= sweep_at_) Sweep();
 }
 
 // Twice as many as are alive before the next sweep: amortised, a sweep costs nothing.
 void ContentRegistry::Sweep() {
   EraseExpired(by_range_);
   EraseExpired(by_claim_);
-  sweep_at_ = 2 * by_range_.size() + 64;
+  sweep_at_ = 2 * (by_range_.size() + by_claim_.size()) + 64;
 }
 
 }  // namespace onepack

@@ -8,7 +8,7 @@ namespace onepack {
 
 PackedWeight PackTransaction::LookUp(const PackKey& key, bool has_namesake) {
   DropClaim();
-  WeightCache::Entry* entry = cache_->FindOrClaim(key, has_namesake);
+  WeightCache::Entry* entry = cache_->FindOrClaim(key, has_namesake, this);
   if (entry != nullptr) return Pin(entry);
   claim_ = key;
   return PackedWeight();
@@ -48,7 +48,7 @@ PackedWeight PackTransaction::CommitPrivate() {
 
 void PackTransaction::DropClaim() {
   if (!claim_) return;
-  cache_->Abandon(*claim_);
+  cache_->Abandon(*claim_, this);
   claim_.reset();
 }
 

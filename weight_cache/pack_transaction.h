@@ -71,6 +71,7 @@ class PackTransaction {
 
   // Where the reservation starts; null when there is none.
   const uint8_t* reserved() const { return reserved_.data(); }
+  size_t reserved_size() const { return reserved_.size(); }
 
  private:
   PackedWeight Pin(WeightCache::Entry* entry) const;

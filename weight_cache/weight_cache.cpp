@@ -54,7 +54,8 @@ std::vector<PackedWeight> WeightCache::PinAll(const WeightIdentity& weight, cons
   return pins;
 }
 
-WeightCache::Entry* WeightCache::FindOrClaim(const PackKey& key, bool has_namesake) {
+WeightCache::Entry* WeightCache::FindOrClaim(const PackKey& key, bool has_namesake,
+                                             const PackTransaction* packer) {
   Lock lock(*this);
   bool has_waited = false;
   std::chrono::steady_clock::time_point start;
@@ -62,7 +63,7 @@ WeightCache::Entry* WeightCache::FindOrClaim(const PackKey& key, bool has_namesa
   for (;;) {
     const auto found = entries_.find(key);
     if (found == entries_.end()) {
-      CreateEntry(key);
+      CreateEntry(key)->packer = packer;
       CountMiss(key, has_namesake);
       break;
     }
@@ -114,10 +115,10 @@ WeightCache::Entry* WeightCache::Publish(const PackKey& key, HeapBlock* block,
   return entry;
 }
 
-void WeightCache::Abandon(const PackKey& key) {
+void WeightCache::Abandon(const PackKey& key, const PackTransaction* packer) {
   const Lock lock(*this);
   const auto found = entries_.find(key);
-  if (found == entries_.end() || found->second.ready) return;
+  if (found == entries_.end() || found->second.ready || found->second.packer != packer) return;
   EraseEntry(&found->second);
   changed_.notify_all();
 }
@@ -129,7 +130,8 @@ void WeightCache::Unpin(Entry* entry) {
     --stats_.pins;
     if (--entry->pins > 0) return;
     const size_t size = entry->block.size();
-    if (options_.retained_bytes == 0 || size > options_.retained_bytes) {
+    // An entry without bytes would never exceed a limit, and never go.
+    if (size == 0 || size > options_.retained_bytes) {
       freed = std::move(entry->block);
       --stats_.entries;
       stats_.bytes -= size;

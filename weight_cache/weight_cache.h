@@ -108,6 +108,9 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
     // Packing: claimed by one transaction, no block. Ready: sealed, the bytes never change again.
     bool ready = false;
     size_t pins = 0;  // of a ready entry
+    // Who claimed it. One who abandons a key may find somebody else's claim there: if a third one
+    // published the key without a claim, and it was freed since.
+    const PackTransaction* packer = nullptr;
     HeapBlock block;
     const PackKey* key = nullptr;  // in entries_
     // This entry's node of retained_, made with the entry so that unpinning allocates nothing. It
@@ -123,14 +126,14 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
 
   explicit WeightCache(const WeightCacheOptions& options);
 
-  // A pinned ready entry, or null: then `key` is claimed and the caller must Publish or Abandon it.
+  // A pinned ready entry, or null: then `packer` has claimed `key` and must Publish or Abandon it.
   // Waits while another transaction packs `key`.
-  Entry* FindOrClaim(const PackKey& key, bool has_namesake);
+  Entry* FindOrClaim(const PackKey& key, bool has_namesake, const PackTransaction* packer);
   // Pins the entry of `key`. It takes `*block` and becomes ready, unless it was ready already. Null
   // when it was ready with another size.
   Entry* Publish(const PackKey& key, HeapBlock* block,
                  std::vector<std::shared_ptr<Content>> contents, uint64_t packing_ns);
-  void Abandon(const PackKey& key);
+  void Abandon(const PackKey& key, const PackTransaction* packer);
   void Unpin(Entry* entry);
   void AddPrivate(size_t bytes, uint64_t packing_ns);
   void RemovePrivate(size_t bytes);

@@ -1,5 +1,7 @@
 #include "weight_cache/xnn_provider.h"
 
+#include <algorithm>
+#include <iterator>
 #include <new>
 
 namespace onepack {
@@ -46,9 +48,43 @@ Status XnnProvider::EndBuild() {
   return std::move(status_);
 }
 
+// With a dynamically quantized input XNNPACK packs the bias as if it were scales, and its key has
+// none. A key without a bias may thus mean any weight of its kernel.
+XnnProvider::MeaningRange XnnProvider::Candidates(const xnn_weights_cache_look_up_key& key) const {
+  if (key.bias != nullptr) return meanings_.equal_range(Pointers(key.kernel, key.bias));
+  const auto begin = meanings_.lower_bound(Pointers(key.kernel, nullptr));
+  const auto end = std::find_if(begin, meanings_.end(), [&](const Meanings::value_type& meaning) {
+    return meaning.first.first != key.kernel;
+  });
+  return {begin, end};
+}
+
 const WeightDescription* XnnProvider::Find(const xnn_weights_cache_look_up_key& key) const {
-  const auto found = meanings_.find(Pointers(key.kernel, key.bias));
-  return found == meanings_.end() || !found->second ? nullptr : &*found->second;
+  const auto [begin, end] = Candidates(key);
+  const WeightDescription* found = nullptr;
+  for (auto candidate = begin; candidate != end; ++candidate) {
+    const std::optional<WeightDescription>& description = candidate->second;
+    if (!description) return nullptr;
+    if (found != nullptr && !(found->identity == description->identity)) return nullptr;
+    found = &*description;
+  }
+  return found;
+}
+
+// XNNPACK reads the bias too, whether its key says so or not.
+void XnnProvider::TellBeforePacking(const xnn_weights_cache_look_up_key& key) {
+  const auto [begin, end] = Candidates(key);
+  if (begin == end) Fail(observer_->BeforePacking(key.kernel, key.bias));
+  for (auto candidate = begin; candidate != end; ++candidate) {
+    Fail(observer_->BeforePacking(candidate->first.first, candidate->first.second));
+  }
+}
+
+void XnnProvider::TellAfterServing(const xnn_weights_cache_look_up_key& key) {
+  const auto [begin, end] = Candidates(key);
+  const bool is_one = begin != end && std::next(begin) == end;
+  const void* bias = is_one ? begin->first.second : key.bias;
+  Fail(observer_->AfterServing(key.kernel, bias));
 }
 
 PackKey XnnProvider::KeyOf(const WeightDescription& weight, uint32_t seed) {
@@ -68,11 +104,11 @@ size_t XnnProvider::LookUp(const xnn_weights_cache_look_up_key& key) noexcept tr
       if (found) pinned = pins_.emplace(pack_key, std::move(found)).first;
     }
     if (pinned != pins_.end()) {
-      Fail(observer_->AfterServing(key.kernel, key.bias));
+      TellAfterServing(key);
       return AddToTable(pinned->second.bytes());
     }
   }
-  Fail(observer_->BeforePacking(key.kernel, key.bias));
+  TellBeforePacking(key);
   return SIZE_MAX;
 } catch (const std::bad_alloc&) {
   Fail(Status::Error(StatusCode::kResourceExhausted, "out of memory in a look-up"));
@@ -108,7 +144,7 @@ size_t XnnProvider::LookUpOrInsert(const xnn_weights_cache_look_up_key& key,
     return 0;
   }
   const size_t offset = Insert(weight, key.seed);
-  Fail(observer_->AfterServing(key.kernel, key.bias));
+  TellAfterServing(key);
   return offset;
 } catch (const std::bad_alloc&) {
   Fail(Status::Error(StatusCode::kResourceExhausted, "out of memory in an insertion"));
@@ -120,10 +156,13 @@ size_t XnnProvider::Insert(const WeightDescription* weight, uint32_t seed) {
     private_pins_.push_back(transaction_->CommitPrivate());
     return AddToTable(private_pins_.back().bytes());
   }
-  // Depthwise kernels pack without asking; this graph may have the weight already.
+  // Depthwise kernels pack without asking; this graph may have the weight already. One of another
+  // size is not the same, whatever the key says: the cache then makes it a private one.
   const PackKey key = KeyOf(*weight, seed);
   const auto pinned = pins_.find(key);
-  if (pinned != pins_.end()) return AddToTable(pinned->second.bytes());
+  if (pinned != pins_.end() && pinned->second.bytes().size() == transaction_->reserved_size()) {
+    return AddToTable(pinned->second.bytes());
+  }
   PackedWeight packed = transaction_->Commit(key, weight->contents);
   const size_t offset = AddToTable(packed.bytes());
   if (packed.is_private()) {

@@ -67,6 +67,8 @@ class XnnProvider {
 
   // Forgets earlier descriptions: pointers may mean something else in the next build.
   void ClearDescriptions() { meanings_.clear(); }
+  // Of a kernel that is used without a bias too, the weight without one is packed privately:
+  // XNNPACK does not always name the bias, and the two could not be told apart.
   void Describe(const void* kernel, const void* bias, WeightDescription description);
 
   // May be called again to create the runtime anew, after the old one was deleted: weights found or
@@ -78,14 +80,21 @@ class XnnProvider {
 
  private:
   using Pointers = std::pair<const void*, const void*>;
+  // nullopt for pointers that were described as two different things.
+  using Meanings = std::map<Pointers, std::optional<WeightDescription>>;
+  using MeaningRange = std::pair<Meanings::const_iterator, Meanings::const_iterator>;
 
   static XnnProvider& Of(void* context) { return *static_cast<XnnProvider*>(context); }
   size_t LookUp(const xnn_weights_cache_look_up_key& key) noexcept;
   void* ReserveSpace(size_t size) noexcept;
   size_t LookUpOrInsert(const xnn_weights_cache_look_up_key& key, const void* packed) noexcept;
 
-  // Null for pointers that mean nothing known, or two things.
+  // What was described that XNNPACK may mean by a key, and null if that is nothing or not one
+  // thing.
+  MeaningRange Candidates(const xnn_weights_cache_look_up_key& key) const;
   const WeightDescription* Find(const xnn_weights_cache_look_up_key& key) const;
+  void TellBeforePacking(const xnn_weights_cache_look_up_key& key);
+  void TellAfterServing(const xnn_weights_cache_look_up_key& key);
   static PackKey KeyOf(const WeightDescription& weight, uint32_t seed);
   size_t Insert(const WeightDescription* weight, uint32_t seed);
   size_t AddToTable(Bytes bytes);
@@ -94,8 +103,8 @@ class XnnProvider {
   const std::shared_ptr<WeightCache> cache_;
   xnn_weights_cache_provider provider_{};
 
-  // What the pointers of the graph mean; nullopt for two different things.
-  std::map<Pointers, std::optional<WeightDescription>> meanings_;
+  // What the pointers of the graph mean.
+  Meanings meanings_;
 
   // While building.
   PackingObserver* observer_ = nullptr;

@@ -31,9 +31,8 @@ testing::AssertionResult IsOk(const Result<T>& result) {
 inline testing::AssertionResult IsError(const Status& status, StatusCode code,
                                         std::initializer_list<std::string_view> parts = {}) {
   if (status.code() != code) {
-    return testing::AssertionFailure()
-           << StatusCodeName(code) << " expected, got " << StatusCodeName(status.code()) << ": "
-           << status.message();
+    return testing::AssertionFailure() << StatusCodeName(code) << " expected, got "
+                                       << StatusCodeName(status.code()) << ": " << status.message();
   }
   const std::string_view message = status.message();
   for (const std::string_view part : parts) {
@@ -60,8 +59,7 @@ testing::AssertionResult IsError(const Result<T>& result, StatusCode code,
   ASSERT_TRUE(::onepack::IsOk(result));                           \
   target = std::move(result).value()
 
-#define ONEPACK_ASSERT_OK_AND_ASSIGN(target, expression)                                      \
-  ONEPACK_ASSERT_OK_AND_ASSIGN_(ONEPACK_CONCAT_(onepack_test_result_, __LINE__), target, \
-                                expression)
+#define ONEPACK_ASSERT_OK_AND_ASSIGN(target, expression) \
+  ONEPACK_ASSERT_OK_AND_ASSIGN_(ONEPACK_CONCAT_(onepack_test_result_, __LINE__), target, expression)
 
 #endif  // ONEPACK_TESTS_SUPPORT_STATUS_MATCHERS_H_

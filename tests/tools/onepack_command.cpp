@@ -1,0 +1,77 @@
+#include "tests/tools/onepack_command.h"
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <sstream>
+#include <stdexcept>
+
+#include "tests/support/files.h"
+
+namespace onepack {
+namespace {
+
+pid_t Start(const std::vector<std::string>& arguments, const std::string& out,
+            const std::string& err) {
+  std::vector<std::string> words = {ONEPACK_COMMAND};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  constexpr int kCreate = O_WRONLY | O_CREAT | O_TRUNC;
+  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out.c_str(), kCreate, 0600);
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err.c_str(), kCreate, 0600);
+  pid_t child = 0;
+  const int error = posix_spawn(&child, ONEPACK_COMMAND, &actions, nullptr, argv.data(), environ);
+  posix_spawn_file_actions_destroy(&actions);
+  if (error != 0) throw std::runtime_error("cannot start " ONEPACK_COMMAND);
+  return child;
+}
+
+std::string TextOf(const std::string& path) {
+  const std::vector<uint8_t> bytes = ReadFile(path);
+  return {bytes.begin(), bytes.end()};
+}
+
+}  // namespace
+
+CommandResult RunOnepack(const std::vector<std::string>& arguments) {
+  const TempFolder folder;
+  const pid_t child = Start(arguments, folder.File("out"), folder.File("err"));
+  int status = 0;
+  if (waitpid(child, &status, 0) != child) throw std::runtime_error("waitpid");
+  CommandResult result;
+  result.out = TextOf(folder.File("out"));
+  result.err = TextOf(folder.File("err"));
+  if (!WIFEXITED(status)) throw std::runtime_error("killed by a signal: " + result.err);
+  result.exit_status = WEXITSTATUS(status);
+  return result;
+}
+
+std::vector<std::string> LinesOf(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) lines.push_back(line);
+  return lines;
+}
+
+std::vector<std::string> RecordedCases() {
+  std::vector<std::string> paths;
+  for (const char* family : {"lora_fp32", "lora_8da8w", "lora_8da4w"}) {
+    for (const char* name : {"base", "lora0", "lora1"}) {
+      paths.push_back(TestData(std::string("cases/") + family + "/" + name + ".json"));
+    }
+  }
+  for (const char* name : {"one", "two"}) {
+    paths.push_back(TestData(std::string("cases/scale_8da4w/") + name + ".json"));
+  }
+  return paths;
+}
+
+std::string CaseFile(const std::string& name) { return TestData("cases/lora_fp32/" + name); }
+
+}  // namespace onepack

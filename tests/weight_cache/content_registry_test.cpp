@@ -1,0 +1,306 @@
+#include "weight_cache/content_registry.h"
+
+#include <gtest/gtest.h>
+#include <malloc.h>
+
+#include <atomic>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/support/status_matchers.h"
+#include "tests/weight_cache/cache_helpers.h"
+#include "tests/weight_cache/threads.h"
+
+namespace onepack {
+namespace {
+
+// Bytes in memory that count how often they are read, and fail when told to.
+class FakeRawBytes final : public RawBytes {
+ public:
+  explicit FakeRawBytes(std::string bytes) : bytes_(std::move(bytes)) {}
+
+  Status Read(const std::function<void(Bytes)>& use) const override {
+    ++reads;
+    if (fails) return Status::Error(StatusCode::kIoError, "the disk is gone");
+    use({reinterpret_cast<const uint8_t*>(bytes_.data()), bytes_.size()});
+    return Status::Ok();
+  }
+
+  mutable std::atomic<int> reads{0};
+  bool fails = false;
+
+ private:
+  const std::string bytes_;
+};
+
+std::shared_ptr<FakeRawBytes> Raw(std::string bytes) {
+  return std::make_shared<FakeRawBytes>(std::move(bytes));
+}
+
+Bytes AsBytes(const std::string& text) {
+  return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+class ContentRegistryTest : public testing::Test {
+ protected:
+  // The content of the test's file number `file`, or null with a failure. All ranges are as long as
+  // what they hold.
+  std::shared_ptr<Content> Register(const std::string& name, int file,
+                                    const std::shared_ptr<FakeRawBytes>& raw, uint64_t size = 4) {
+    auto content = registry_.Register(name, DigestOf(file), size, raw);
+    EXPECT_TRUE(IsOk(content));
+    return content.ok() ? std::move(content).value() : nullptr;
+  }
+
+  ContentRegistry registry_;
+};
+
+TEST_F(ContentRegistryTest, TheSameRangeIsTheSameContentAndNothingIsRead) {
+  const auto first = Raw("abcd");
+  const auto second = Raw("abcd");
+  const auto content = Register("weight", 1, first);
+  EXPECT_EQ(Register("weight", 1, second), content);
+  EXPECT_FALSE(content->has_namesake());
+  EXPECT_EQ(first->reads, 0);
+  EXPECT_EQ(second->reads, 0);
+}
+
+TEST_F(ContentRegistryTest, TheSameRangeIsTheSameContentWhateverItIsCalled) {
+  const auto first = Raw("abcd");
+  const auto second = Raw("abcd");
+  EXPECT_EQ(Register("weight", 1, first), Register("other name", 1, second));
+  EXPECT_EQ(first->reads + second->reads, 0);
+}
+
+TEST_F(ContentRegistryTest, EqualBytesOfTheSameNameInAnotherFileAreTheSameContent) {
+  const auto first = Raw("abcd");
+  const auto second = Raw("abcd");
+  const auto content = Register("weight", 1, first);
+  EXPECT_EQ(Register("weight", 2, second), content);
+  EXPECT_FALSE(content->has_namesake());
+  EXPECT_EQ(first->reads, 1);
+  EXPECT_EQ(second->reads, 1);
+}
+
+TEST_F(ContentRegistryTest, ARangeThatWasComparedIsKnownFromThenOn) {
+  const auto first = Raw("abcd");
+  const auto second = Raw("abcd");
+  const auto third = Raw("abcd");
+  const auto content = Register("weight", 1, first);
+  Register("weight", 2, second);
+  EXPECT_EQ(Register("weight", 2, third), content);
+  EXPECT_EQ(third->reads, 0);
+  EXPECT_EQ(first->reads, 1);
+}
+
+TEST_F(ContentRegistryTest, OtherBytesUnderTheSameNameAreAnotherContent) {
+  const auto first = Raw("abcd");
+  const auto second = Raw("abcX");
+  const auto content = Register("weight", 1, first);
+  const auto other = Register("weight", 2, second);
+  ASSERT_NE(other, content);
+  EXPECT_NE(other->id(), content->id());
+  EXPECT_FALSE(content->has_namesake());
+  EXPECT_TRUE(other->has_namesake());
+}
+
+TEST_F(ContentRegistryTest, BothContentsOfOneNameAreFoundAgain) {
+  const auto first = Raw("abcd");
+  const auto second = Raw("abcX");
+  const auto content = Register("weight", 1, first);
+  const auto other = Register("weight", 2, second);
+  const auto like_first = Raw("abcd");
+  const auto like_second = Raw("abcX");
+  EXPECT_EQ(Register("weight", 3, like_first), content);
+  EXPECT_EQ(Register("weight", 4, like_second), other);
+}
+
+TEST_F(ContentRegistryTest, AnotherSizeIsNeverRead) {
+  const auto first = Raw("abcd");
+  const auto second = Raw("abcde");
+  const auto content = Register("weight", 1, first, 4);
+  const auto other = Register("weight", 2, second, 5);
+  EXPECT_NE(other, content);
+  EXPECT_FALSE(other->has_namesake());
+  EXPECT_EQ(first->reads + second->reads, 0);
+}
+
+TEST_F(ContentRegistryTest, AnotherNameIsNeverRead) {
+  const auto first = Raw("abcd");
+  const auto second = Raw("abcd");
+  EXPECT_NE(Register("weight", 1, first), Register("other", 2, second));
+  EXPECT_EQ(first->reads + second->reads, 0);
+}
+
+TEST_F(ContentRegistryTest, WithoutANameNothingIsReadAndNothingIsShared) {
+  const auto first = Raw("abcd");
+  const auto second = Raw("abcd");
+  const auto content = Register("", 1, first);
+  const auto other = Register("", 2, second);
+  EXPECT_NE(other, content);
+  EXPECT_FALSE(other->has_namesake());
+  EXPECT_EQ(first->reads + second->reads, 0);
+}
+
+TEST_F(ContentRegistryTest, WithoutAWitnessEqualBytesArePackedApart) {
+  auto first = Raw("abcd");
+  const auto second = Raw("abcd");
+  const auto content = Register("weight", 1, first);
+  first.reset();
+  const auto other = Register("weight", 2, second);
+  EXPECT_NE(other, content);
+  EXPECT_NE(other->id(), content->id());
+  EXPECT_TRUE(other->has_namesake());
+}
+
+TEST_F(ContentRegistryTest, WithoutAWitnessARecordedHashDecides) {
+  auto first = Raw("abcd");
+  const auto content = Register("weight", 1, first);
+  registry_.Record(*content, AsBytes(std::string("abcd")));
+  first.reset();
+  const auto equal = Raw("abcd");
+  const auto different = Raw("abcX");
+  EXPECT_EQ(Register("weight", 2, equal), content);
+  EXPECT_EQ(equal->reads, 1);
+  EXPECT_NE(Register("weight", 3, different), content);
+}
+
+TEST_F(ContentRegistryTest, AnyWitnessIsEnough) {
+  auto first = Raw("abcd");
+  const auto second = Raw("abcd");
+  const auto third = Raw("abcd");
+  const auto content = Register("weight", 1, first);
+  Register("weight", 2, second);
+  first.reset();
+  EXPECT_EQ(Register("weight", 3, third), content);
+}
+
+TEST_F(ContentRegistryTest, AWitnessThatCannotBeReadDoesNotFailTheRegistration) {
+  const auto broken = Raw("abcd");
+  broken->fails = true;
+  const auto content = Register("weight", 1, broken);
+  const auto other = Register("weight", 2, Raw("abcd"));
+  EXPECT_NE(other, nullptr);
+  EXPECT_NE(other, content);
+}
+
+TEST_F(ContentRegistryTest, AfterAWitnessThatCannotBeReadTheNextIsAsked) {
+  const auto broken = Raw("abcd");
+  const auto sound = Raw("abcd");
+  const auto content = Register("weight", 1, broken);
+  Register("weight", 2, sound);
+  broken->fails = true;
+  EXPECT_EQ(Register("weight", 3, Raw("abcd")), content);
+}
+
+TEST_F(ContentRegistryTest, AfterAWitnessThatCannotBeReadTheHashDecides) {
+  const auto broken = Raw("abcd");
+  broken->fails = true;
+  const auto content = Register("weight", 1, broken);
+  registry_.Record(*content, AsBytes(std::string("abcd")));
+  EXPECT_EQ(Register("weight", 2, Raw("abcd")), content);
+}
+
+TEST_F(ContentRegistryTest, OurOwnBytesThatCannotBeReadAreAnError) {
+  const auto first = Raw("abcd");
+  const auto content = Register("weight", 1, first);
+  const auto broken = Raw("abcd");
+  broken->fails = true;
+  EXPECT_TRUE(IsError(registry_.Register("weight", DigestOf(2), 4, broken), StatusCode::kIoError,
+                      {"the disk is gone"}));
+  // Nothing was left behind: a second try, with a disk, succeeds.
+  EXPECT_EQ(Register("weight", 2, Raw("abcd")), content);
+}
+
+TEST_F(ContentRegistryTest, ADroppedContentIsForgotten) {
+  Register("weight", 1, Raw("abcd"));
+  const auto second = Raw("abcX");
+  const auto content = Register("weight", 2, second);
+  EXPECT_FALSE(content->has_namesake());
+  EXPECT_EQ(second->reads, 0);
+}
+
+// What 20,000 registrations may leave on the heap: a hundred bytes each would be 8 times this.
+constexpr size_t kSlack = 1 << 18;
+
+// What the C heap has handed out and not got back.
+size_t HeapInUse() {
+  const struct mallinfo2 info = mallinfo2();
+  return info.uordblks + info.hblkhd;
+}
+
+// Under a sanitizer the C heap is another one and HeapInUse says 0 at both ends; the tests then
+// only run the code.
+TEST_F(ContentRegistryTest, DroppedContentsOfManyFilesDoNotPileUp) {
+  const size_t before = HeapInUse();
+  for (int i = 0; i < 20'000; ++i) Register("weight", i, Raw("abcd"));
+  EXPECT_LT(HeapInUse(), before + kSlack);
+}
+
+TEST_F(ContentRegistryTest, DroppedContentsOfOneFileDoNotPileUp) {
+  const size_t before = HeapInUse();
+  for (int i = 0; i < 20'000; ++i) Register("weight", 1, Raw("abcd"));
+  EXPECT_LT(HeapInUse(), before + kSlack);
+}
+
+TEST_F(ContentRegistryTest, DroppedContentsOfOneFileUnderManyNamesDoNotPileUp) {
+  const size_t before = HeapInUse();
+  for (int i = 0; i < 20'000; ++i) Register(std::to_string(i), 1, Raw("abcd"));
+  EXPECT_LT(HeapInUse(), before + kSlack);
+}
+
+TEST_F(ContentRegistryTest, WitnessesThatAreGoneDoNotPileUp) {
+  const auto first = Raw("abcd");
+  const auto content = Register("weight", 1, first);
+  const size_t before = HeapInUse();
+  for (int i = 0; i < 20'000; ++i) Register("weight", 1, Raw("abcd"));
+  EXPECT_LT(HeapInUse(), before + kSlack);
+}
+
+constexpr int kThreads = 8;
+
+TEST_F(ContentRegistryTest, ThreadsThatRegisterOneRangeGetOneContent) {
+  for (int round = 0; round < 50; ++round) {
+    Barrier start(kThreads);
+    std::vector<std::shared_ptr<Content>> contents(kThreads);
+    RunInThreads(kThreads, [&](int i) {
+      start.Wait();
+      contents[i] = Register("weight", round, Raw("abcd"));
+    });
+    EXPECT_EQ(std::set<std::shared_ptr<Content>>(contents.begin(), contents.end()).size(), 1u);
+  }
+}
+
+TEST_F(ContentRegistryTest, ThreadsThatRegisterEqualBytesOfDifferentFilesGetOneContent) {
+  for (int round = 0; round < 50; ++round) {
+    Barrier start(kThreads);
+    std::vector<std::shared_ptr<Content>> contents(kThreads);
+    std::vector<std::shared_ptr<FakeRawBytes>> raw;
+    for (int i = 0; i < kThreads; ++i) raw.push_back(Raw("abcd"));
+    RunInThreads(kThreads, [&](int i) {
+      start.Wait();
+      contents[i] = Register("weight", i, raw[i]);
+    });
+    EXPECT_EQ(std::set<std::shared_ptr<Content>>(contents.begin(), contents.end()).size(), 1u);
+  }
+}
+
+TEST_F(ContentRegistryTest, ThreadsThatRegisterDifferentBytesGetDifferentContents) {
+  for (int round = 0; round < 50; ++round) {
+    Barrier start(kThreads);
+    std::vector<std::shared_ptr<Content>> contents(kThreads);
+    std::vector<std::shared_ptr<FakeRawBytes>> raw;
+    for (int i = 0; i < kThreads; ++i) raw.push_back(Raw("abc" + std::to_string(i)));
+    RunInThreads(kThreads, [&](int i) {
+      start.Wait();
+      contents[i] = Register("weight", i, raw[i]);
+    });
+    EXPECT_EQ(std::set<std::shared_ptr<Content>>(contents.begin(), contents.end()).size(),
+              size_t{kThreads});
+  }
+}
+
+}  // namespace
+}  // namespace onepack

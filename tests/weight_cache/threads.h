@@ -1,0 +1,54 @@
+// Threads for tests: many at once, and points where they meet.
+
+#ifndef ONEPACK_TESTS_WEIGHT_CACHE_THREADS_H_
+#define ONEPACK_TESTS_WEIGHT_CACHE_THREADS_H_
+
+#include <condition_variable>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace onepack {
+
+// Calls work(0) ... work(count - 1), each in a thread of its own, and returns when all have.
+inline void RunInThreads(int count, const std::function<void(int)>& work) {
+  std::vector<std::thread> threads;
+  for (int i = 0; i < count; ++i) threads.emplace_back([&work, i] { work(i); });
+  for (std::thread& thread : threads) thread.join();
+}
+
+// Waits for what another thread is about to do. A condition that never comes true ends in ctest's
+// timeout.
+inline void WaitUntil(const std::function<bool()>& condition) {
+  while (!condition()) std::this_thread::yield();
+}
+
+// Nobody passes before `count` threads have arrived. May be used again.
+class Barrier {
+ public:
+  explicit Barrier(int count) : count_(count) {}
+
+  void Wait() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    const int round = round_;
+    if (++arrived_ == count_) {
+      arrived_ = 0;
+      ++round_;
+      all_arrived_.notify_all();
+      return;
+    }
+    all_arrived_.wait(lock, [&] { return round_ != round; });
+  }
+
+ private:
+  const int count_;
+  std::mutex mutex_;
+  std::condition_variable all_arrived_;
+  int arrived_ = 0;
+  int round_ = 0;
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_TESTS_WEIGHT_CACHE_THREADS_H_
