@@ -25,9 +25,9 @@ void StoreLittleEndian(T value, uint8_t* bytes) {
   memcpy(bytes, &value, sizeof(value));
 }
 
-// `flatbuffer` with `size` zero bytes after its prefix. Everything in a flatbuffer is found by distances from where
-// the reader stands, except the root, so only the root offset changes. `size` keeps the alignment of the contents
-// when it is a multiple of theirs.
+// `flatbuffer` with `size` zero bytes after its prefix. Everything in a flatbuffer is found by
+// distances from where the reader stands, except the root, so only the root offset changes. `size`
+// keeps the alignment of the contents when it is a multiple of theirs.
 inline std::vector<uint8_t> InsertHeaderSpace(Bytes flatbuffer, size_t size) {
   std::vector<uint8_t> bytes(flatbuffer.begin(), flatbuffer.end());
   bytes.insert(bytes.begin() + kFlatbufferPrefixSize, size, 0);

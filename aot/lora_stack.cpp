@@ -11,8 +11,8 @@
 #include "aot/lora_stack_reference.h"
 #include "aot/lora_stack_weights.h"
 #include "aot/payload_writer.h"
-#include "aot/pte_writer.h"
 #include "aot/ptd_writer.h"
+#include "aot/pte_writer.h"
 
 namespace onepack {
 namespace {
@@ -88,7 +88,8 @@ class GraphWriter {
     const uint32_t inner = AddLinear(weights_.Adapter(*adapter_, block, layer, LoraPart::kA), x);
     const uint32_t update =
         AddLinear(weights_.Adapter(*adapter_, block, layer, LoraPart::kB), inner);
-    // As the exporter has it: the 2 is an input of the graph, which the program holds as a constant.
+    // As the exporter has it: the 2 is an input of the graph, which the program holds as a
+    // constant.
     const uint32_t factor = payload_.AddInput({1});
     ++factor_count_;
     const uint32_t scaled = Internal(base.outputs);
@@ -191,8 +192,12 @@ std::vector<LoraMatrix> AdapterMatrices(const LoraStackOptions& options, uint32_
 class CaseWriter {
  public:
   CaseWriter(const std::string& name, const std::vector<std::string>& data) {
-    json_ = {{"name", "lora_stack/" + name}, {"program", name + ".pte"}, {"data", data},
-             {"method", "forward"},          {"atol", 1e-3},             {"rtol", 1e-3},
+    json_ = {{"name", "lora_stack/" + name},
+             {"program", name + ".pte"},
+             {"data", data},
+             {"method", "forward"},
+             {"atol", 1e-3},
+             {"rtol", 1e-3},
              {"calls", nlohmann::ordered_json::array()}};
   }
 
@@ -215,8 +220,11 @@ class CaseWriter {
     const size_t size = count * rows.width * sizeof(float);
     const auto* begin = reinterpret_cast<const uint8_t*>(rows.row(first));
     bytes_.insert(bytes_.end(), begin, begin + size);
-    return {{"dtype", "float32"}, {"sizes", {count, rows.width}}, {"dim_order", {0, 1}},
-            {"offset", offset},   {"nbytes", size}};
+    return {{"dtype", "float32"},
+            {"sizes", {count, rows.width}},
+            {"dim_order", {0, 1}},
+            {"offset", offset},
+            {"nbytes", size}};
   }
 
   nlohmann::ordered_json json_;

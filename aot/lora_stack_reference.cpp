@@ -5,8 +5,8 @@
 namespace onepack {
 namespace {
 
-// Sums in lanes that do not depend on each other, which lets the compiler use vectors without being allowed to
-// reorder floating-point sums.
+// Sums in lanes that do not depend on each other, which lets the compiler use vectors without being
+// allowed to reorder floating-point sums.
 float Dot(const float* a, const float* b, size_t size) {
   constexpr size_t kLanes = 16;
   float lanes[kLanes] = {};
@@ -71,8 +71,7 @@ class Reference {
     for (uint32_t adapter = 0; adapter < options_.adapters; ++adapter) {
       const LoraRows inner =
           Apply(weights_.Adapter(adapter, block, layer, LoraPart::kA), x[adapter + 1]);
-      const LoraRows update =
-          Apply(weights_.Adapter(adapter, block, layer, LoraPart::kB), inner);
+      const LoraRows update = Apply(weights_.Adapter(adapter, block, layer, LoraPart::kB), inner);
       std::vector<float>& adapted = y[adapter + 1].numbers;
       for (size_t i = 0; i < adapted.size(); ++i) adapted[i] += 2.0f * update.numbers[i];
     }

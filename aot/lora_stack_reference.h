@@ -1,4 +1,5 @@
-// The demo model in plain loops: what its programs must give, computed without any of the code under test.
+// The demo model in plain loops: what its programs must give, computed without any of the code
+// under test.
 
 #ifndef ONEPACK_AOT_LORA_STACK_REFERENCE_H_
 #define ONEPACK_AOT_LORA_STACK_REFERENCE_H_
@@ -18,8 +19,8 @@ struct LoraRows {
   const float* row(size_t index) const { return numbers.data() + index * width; }
 };
 
-// Outputs for `input` of the base program and then of every LoRA program. All are computed side by side, so that each
-// row of the foundation is generated once.
+// Outputs for `input` of the base program and then of every LoRA program. All are computed side by
+// side, so that each row of the foundation is generated once.
 std::vector<LoraRows> ComputeLoraStack(const LoraStackOptions& options, const LoraRows& input);
 
 }  // namespace onepack

@@ -1,4 +1,5 @@
-// The weights of the demo model: which matrices there are, and their numbers, which are computed and never stored.
+// The weights of the demo model: which matrices there are, and their numbers, which are computed
+// and never stored.
 
 #ifndef ONEPACK_AOT_LORA_STACK_WEIGHTS_H_
 #define ONEPACK_AOT_LORA_STACK_WEIGHTS_H_

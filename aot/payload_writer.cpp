@@ -97,10 +97,9 @@ uint32_t PayloadWriter::AddBlockwiseInt4(const std::vector<uint32_t>& dims, uint
 flatbuffers::Offset<wire_xnn::XNNTensorValue> PayloadWriter::CreateTensor(
     const PayloadTensor& tensor, uint32_t id) {
   const auto dims = builder_.CreateVector(tensor.dims);
-  return wire_xnn::CreateXNNTensorValue(builder_, tensor.datatype,
-                                        static_cast<uint32_t>(tensor.dims.size()), dims,
-                                        tensor.constant, tensor.external_id, tensor.flags, id,
-                                        tensor.dq_datatype);
+  return wire_xnn::CreateXNNTensorValue(
+      builder_, tensor.datatype, static_cast<uint32_t>(tensor.dims.size()), dims, tensor.constant,
+      tensor.external_id, tensor.flags, id, tensor.dq_datatype);
 }
 
 uint32_t PayloadWriter::AddTensor(const PayloadTensor& tensor) {
@@ -112,9 +111,8 @@ uint32_t PayloadWriter::AddQuantized(const PayloadTensor& tensor, wire_xnn::XNNQ
                                      flatbuffers::Offset<void> params) {
   const auto id = static_cast<uint32_t>(values_.size());
   const auto inner = CreateTensor(tensor, id);
-  return AddValue(
-      wire_xnn::XValueUnion::XNNQuantizedTensorValue,
-      wire_xnn::CreateXNNQuantizedTensorValue(builder_, inner, kind, params).Union());
+  return AddValue(wire_xnn::XValueUnion::XNNQuantizedTensorValue,
+                  wire_xnn::CreateXNNQuantizedTensorValue(builder_, inner, kind, params).Union());
 }
 
 uint32_t PayloadWriter::AddValue(wire_xnn::XValueUnion kind, flatbuffers::Offset<void> value) {
@@ -124,8 +122,7 @@ uint32_t PayloadWriter::AddValue(wire_xnn::XValueUnion kind, flatbuffers::Offset
 
 void PayloadWriter::AddFullyConnected(uint32_t input, uint32_t filter, uint32_t output,
                                       uint32_t bias, uint32_t flags, OutputRange range) {
-  const auto node =
-      wire_xnn::CreateXNNFullyConnected(builder_, input, filter, bias, output, flags);
+  const auto node = wire_xnn::CreateXNNFullyConnected(builder_, input, filter, bias, output, flags);
   AddNode(Kind::XNNFullyConnected, node.Union(), range);
 }
 

@@ -1,8 +1,8 @@
 // Writes an XNNPACK payload: the graph that the delegate is given.
 //
-// Values and nodes are added in any order that names a value before it is used; each Add returns the index or id that
-// later calls take. For what has no function of its own there is builder(), and AddNode and AddQuantized that take
-// what was made with it.
+// Values and nodes are added in any order that names a value before it is used; each Add returns
+// the index or id that later calls take. For what has no function of its own there is builder(),
+// and AddNode and AddQuantized that take what was made with it.
 //
 //     PayloadWriter payload;
 //     const uint32_t filter = payload.AddNamedConstant(key, 4 * 8 * 4);
@@ -11,7 +11,8 @@
 //     payload.AddFullyConnected(x, payload.AddConstant({4, 8}, filter), y);
 //     std::vector<uint8_t> bytes = payload.Finish();
 //
-// Ownership: owns everything. Threads: one at a time. Errors: none; it writes what it is told, also what is wrong.
+// Ownership: owns everything. Threads: one at a time. Errors: none; it writes what it is told, also
+// what is wrong.
 
 #ifndef ONEPACK_AOT_PAYLOAD_WRITER_H_
 #define ONEPACK_AOT_PAYLOAD_WRITER_H_
@@ -30,7 +31,8 @@
 namespace onepack {
 
 struct PayloadOptions {
-  // False: the payload is all flatbuffer, as older exporters wrote it. Its own constants then go to constant_buffer.
+  // False: the payload is all flatbuffer, as older exporters wrote it. Its own constants then go to
+  // constant_buffer.
   bool has_header = true;
   const char* identifier = "XN01";
   // Puts the payload's own constants in `constant_buffer` also when there is a header.
@@ -67,13 +69,14 @@ class PayloadWriter {
 
   // Bytes that are found under `key` in the named data.
   uint32_t AddNamedConstant(std::string key, uint64_t size_bytes);
-  // Bytes that the payload carries. `constant_buffer` cannot name keys: a payload with named constants keeps its own
-  // in the constant region, whatever the options say.
+  // Bytes that the payload carries. `constant_buffer` cannot name keys: a payload with named
+  // constants keeps its own in the constant region, whatever the options say.
   uint32_t AddOwnConstant(Bytes bytes);
 
   // Values: each returns its id.
 
-  // f32, given or taken by the caller. External ids are counted up from 0, over inputs and outputs, in order of calls.
+  // f32, given or taken by the caller. External ids are counted up from 0, over inputs and outputs,
+  // in order of calls.
   uint32_t AddInput(const std::vector<uint32_t>& dims);
   uint32_t AddOutput(const std::vector<uint32_t>& dims);
   // f32, between nodes.

@@ -1,12 +1,12 @@
 // Writes a data file (.ptd): named bytes for programs to refer to.
 //
-// First everything is declared: segments by their size, keys by the segment they stand for. Then the file is written
-// from front to back, and each segment's bytes are asked for when their turn comes, so a file of any size needs no
-// memory but for its directory.
+// First everything is declared: segments by their size, keys by the segment they stand for. Then
+// the file is written from front to back, and each segment's bytes are asked for when their turn
+// comes, so a file of any size needs no memory but for its directory.
 //
-// Ownership: a value; owns what it was told, never the segments' bytes (AddBytes excepted, a convenience for tests).
-// Threads:   one at a time.
-// Errors:    kIoError names the path; kInvalidArgument for a segment that gets more or fewer bytes than declared.
+// Ownership: a value; owns what it was told, never the segments' bytes (AddBytes excepted, a
+// convenience for tests). Threads:   one at a time. Errors:    kIoError names the path;
+// kInvalidArgument for a segment that gets more or fewer bytes than declared.
 
 #ifndef ONEPACK_AOT_PTD_WRITER_H_
 #define ONEPACK_AOT_PTD_WRITER_H_

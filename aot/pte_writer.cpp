@@ -16,7 +16,8 @@ namespace {
 
 // Of buffers inside a segment, and of what flatbuffers aligns most strictly.
 constexpr size_t kBufferAlignment = 16;
-// What is inserted for the extended header: a multiple of kBufferAlignment, whatever length the header says.
+// What is inserted for the extended header: a multiple of kBufferAlignment, whatever length the
+// header says.
 constexpr size_t kHeaderSpace = 32;
 
 bool Overrides(int8_t value) { return value >= 0; }
@@ -99,9 +100,15 @@ class ProgramWriter::Encoder {
   Offset<flatbuffers::Vector<uint8_t>> CreateAlignedBytes(const std::vector<uint8_t>& bytes);
 
   // One for each kind of value.
-  Union Create(std::monostate) { return Of(wire_pte::KernelTypes::Null, wire_pte::CreateNull(builder_)); }
-  Union Create(int64_t v) { return Of(wire_pte::KernelTypes::Int, wire_pte::CreateInt(builder_, v)); }
-  Union Create(bool v) { return Of(wire_pte::KernelTypes::Bool, wire_pte::CreateBool(builder_, v)); }
+  Union Create(std::monostate) {
+    return Of(wire_pte::KernelTypes::Null, wire_pte::CreateNull(builder_));
+  }
+  Union Create(int64_t v) {
+    return Of(wire_pte::KernelTypes::Int, wire_pte::CreateInt(builder_, v));
+  }
+  Union Create(bool v) {
+    return Of(wire_pte::KernelTypes::Bool, wire_pte::CreateBool(builder_, v));
+  }
   Union Create(double v) {
     return Of(wire_pte::KernelTypes::Double, wire_pte::CreateDouble(builder_, v));
   }
@@ -111,16 +118,14 @@ class ProgramWriter::Encoder {
   }
   Union Create(const TensorPlan& tensor);
   Union Create(const IntListPlan& list) {
-    return Of(wire_pte::KernelTypes::IntList,
-              wire_pte::CreateIntListDirect(builder_, &list.items));
+    return Of(wire_pte::KernelTypes::IntList, wire_pte::CreateIntListDirect(builder_, &list.items));
   }
   Union Create(const std::vector<bool>& list) {
     return Of(wire_pte::KernelTypes::BoolList,
               wire_pte::CreateBoolList(builder_, builder_.CreateVector(list)));
   }
   Union Create(const std::vector<double>& list) {
-    return Of(wire_pte::KernelTypes::DoubleList,
-              wire_pte::CreateDoubleListDirect(builder_, &list));
+    return Of(wire_pte::KernelTypes::DoubleList, wire_pte::CreateDoubleListDirect(builder_, &list));
   }
   Union Create(const TensorListPlan& list) {
     return Of(wire_pte::KernelTypes::TensorList,
@@ -226,8 +231,8 @@ Offset<wire_pte::ExecutionPlan> ProgramWriter::Encoder::CreateMethod(const Metho
   Tables<wire_pte::EValue> values;
   for (const ValuePlan& value : method.values) {
     const Union made = std::visit([&](const auto& plan) { return Create(plan); }, value);
-    values.push_back(wire_pte::CreateEValue(
-        builder_, static_cast<wire_pte::KernelTypes>(made.kind), made.table));
+    values.push_back(wire_pte::CreateEValue(builder_, static_cast<wire_pte::KernelTypes>(made.kind),
+                                            made.table));
   }
   Tables<wire_pte::Operator> operators;
   for (const OperatorPlan& op : method.operators) {
@@ -235,7 +240,8 @@ Offset<wire_pte::ExecutionPlan> ProgramWriter::Encoder::CreateMethod(const Metho
         wire_pte::CreateOperatorDirect(builder_, op.name.c_str(), op.overload.c_str()));
   }
   Tables<wire_pte::BackendDelegate> delegates;
-  for (const DelegatePlan& delegate : method.delegates) delegates.push_back(CreateDelegate(delegate));
+  for (const DelegatePlan& delegate : method.delegates)
+    delegates.push_back(CreateDelegate(delegate));
   Tables<wire_pte::Chain> chains;
   for (const auto& chain : method.chains) chains.push_back(CreateChain(chain));
   Tables<wire_pte::NonConstBufferDevice> devices;

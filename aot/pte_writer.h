@@ -1,6 +1,7 @@
 // Writes a program (.pte) from a plain description of its methods.
 //
-// The structs say exactly what the file says, so that a test can also describe what is wrong: nothing is checked.
+// The structs say exactly what the file says, so that a test can also describe what is wrong:
+// nothing is checked.
 //
 //     ProgramWriter program;
 //     MethodPlan method;
@@ -90,8 +91,8 @@ struct JumpFalseCallPlan {
 struct FreeCallPlan {
   int32_t value = 0;
 };
-using InstructionPlan = std::variant<KernelCallPlan, DelegateCallPlan, MoveCallPlan,
-                                     JumpFalseCallPlan, FreeCallPlan>;
+using InstructionPlan =
+    std::variant<KernelCallPlan, DelegateCallPlan, MoveCallPlan, JumpFalseCallPlan, FreeCallPlan>;
 
 struct OperatorPlan {
   std::string name;
@@ -120,7 +121,7 @@ struct MethodPlan {
   std::vector<OperatorPlan> operators;
   std::vector<DelegatePlan> delegates;
   std::vector<std::vector<InstructionPlan>> chains;
-  std::vector<int64_t> buffer_sizes = {0};         // entry 0 is reserved
+  std::vector<int64_t> buffer_sizes = {0};          // entry 0 is reserved
   std::vector<std::pair<int32_t, int8_t>> devices;  // {buffer, device type}; as a rule none
 };
 
@@ -165,7 +166,8 @@ class ProgramWriter {
   };
   class Encoder;
 
-  // All segments in order of their index: those that were added, then constants, then initial values.
+  // All segments in order of their index: those that were added, then constants, then initial
+  // values.
   std::vector<const std::vector<uint8_t>*> Segments() const;
   std::vector<Place> PlaceSegments() const;
 

@@ -62,9 +62,8 @@ class Checker {
   }
 
   size_t passed() const {
-    return static_cast<size_t>(std::count_if(cases_.begin(), cases_.end(), [](const auto& checked) {
-      return checked.outcome.passed;
-    }));
+    return static_cast<size_t>(std::count_if(
+        cases_.begin(), cases_.end(), [](const auto& checked) { return checked.outcome.passed; }));
   }
 
  private:
@@ -128,14 +127,13 @@ Result<bool> Check(CheckOptions options) {
 
 void AddCheckCommand(CLI::App& app, Action* action) {
   const auto options = std::make_shared<CheckOptions>();
-  CLI::App* command = app.add_subcommand(
-      "check", "Run recorded cases in one process and compare what comes back");
+  CLI::App* command =
+      app.add_subcommand("check", "Run recorded cases in one process and compare what comes back");
   command->group("Commands");
   command->add_option("CASE.json", options->cases, "Recorded cases; each names its own files")
       ->required()
       ->type_name("");
-  AddCountOption(*command, "--jobs", options->jobs, 1024,
-                 "Cases loaded and run at the same time");
+  AddCountOption(*command, "--jobs", options->jobs, 1024, "Cases loaded and run at the same time");
   command->add_option("--order", options->order, "Load and run as \"given\", or in \"reverse\"")
       ->check(CLI::IsMember({"given", "reverse"}).description(""))
       ->type_name("ORDER")

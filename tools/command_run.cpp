@@ -71,8 +71,8 @@ Status CheckAgainstMethod(const RunArguments& arguments, const Method& method) {
                          arguments.inputs.size(), method.input_count());
   }
   for (const ShapeArgument& shape : arguments.shapes) {
-    const bool is_tensor = shape.input < method.input_count() &&
-                           method.input(shape.input).is(ValueKind::kTensor);
+    const bool is_tensor =
+        shape.input < method.input_count() && method.input(shape.input).is(ValueKind::kTensor);
     if (is_tensor) continue;
     return Status::Error(StatusCode::kInvalidArgument,
                          "--shape: there is no tensor %zu among the method's %zu inputs",
@@ -168,8 +168,9 @@ void AddInputOptions(CLI::App& command, RunOptions& options) {
 
 void AddOutputOptions(CLI::App& command, RunOptions& options) {
   command.add_flag("--full", options.full, "Print all values of the outputs, not only the first");
-  command.add_option("--output-dir", options.output_dir,
-                     "Write the bytes of output 0 to DIR/output0.bin, and so on")
+  command
+      .add_option("--output-dir", options.output_dir,
+                  "Write the bytes of output 0 to DIR/output0.bin, and so on")
       ->type_name("DIR");
   AddCountOption(command, "--repeat", options.repeat, 1000000,
                  "Run so many times; the last outputs are printed");

@@ -47,8 +47,7 @@ double ElementError(const uint8_t* found, const uint8_t* expected, ScalarType ty
   return memcmp(found, expected, ElementSize(type)) == 0 ? 0 : kInfinity;
 }
 
-Comparison CompareTensors(const Tensor& found, const Tensor& expected,
-                          const Tolerance& tolerance) {
+Comparison CompareTensors(const Tensor& found, const Tensor& expected, const Tolerance& tolerance) {
   const ScalarType type = expected.scalar_type();
   if (!SameShape(found.layout(), expected.layout())) {
     return Mismatch(LayoutText(found.layout()).c_str(), LayoutText(expected.layout()).c_str());
@@ -71,8 +70,8 @@ Comparison CompareTensors(const Tensor& found, const Tensor& expected,
   const size_t at = worst * element_size;
   char text[200];
   snprintf(text, sizeof(text),
-           "%zu of %zu elements differ, most of all number %zu: %s found, %s expected",
-           mismatches, count, worst, ElementText(found.data() + at, type, 9).c_str(),
+           "%zu of %zu elements differ, most of all number %zu: %s found, %s expected", mismatches,
+           count, worst, ElementText(found.data() + at, type, 9).c_str(),
            ElementText(expected.data() + at, type, 9).c_str());
   comparison.mismatch = text;
   return comparison;

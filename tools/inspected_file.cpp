@@ -51,8 +51,7 @@ Result<std::set<std::string>> KeysOf(const Program& program) {
 }
 
 Result<bool> IsProgram(const DataSource& source) {
-  const uint64_t head_size =
-      std::min<uint64_t>(source.size(), kIdentifierOffset + kIdentifierSize);
+  const uint64_t head_size = std::min<uint64_t>(source.size(), kIdentifierOffset + kIdentifierSize);
   ONEPACK_ASSIGN_OR_RETURN(const Buffer head, source.Load(Segment{0, head_size}));
   const bool is_long_enough = head.bytes.size() == kIdentifierOffset + kIdentifierSize;
   const std::string_view identifier =

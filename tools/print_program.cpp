@@ -22,8 +22,7 @@ std::string Quoted(std::string_view text) { return Printable(text).c_str(); }
 // "tensor float32 [64, 64] at most", "int 5".
 std::string DescribeValue(const wire::program::EValue& value) {
   if (const auto* tensor = value.val_as_Tensor()) {
-    const bool is_static =
-        tensor->shape_dynamism() == wire::program::TensorShapeDynamism::STATIC;
+    const bool is_static = tensor->shape_dynamism() == wire::program::TensorShapeDynamism::STATIC;
     return std::string("tensor ") + LayoutText(LayoutOf(*tensor)).c_str() +
            (is_static ? "" : " at most");
   }
@@ -109,8 +108,7 @@ Status PrintDelegate(const Program& program, const ExecutionPlan& plan, uint32_t
   return Status::Ok();
 }
 
-Status PrintDelegates(const Program& program, const ExecutionPlan& plan,
-                      const CallCounts& counts) {
+Status PrintDelegates(const Program& program, const ExecutionPlan& plan, const CallCounts& counts) {
   printf("    delegates%s\n", CountOf(plan.delegates()) == 0 ? ": none" : "");
   for (size_t i = 0; i < CountOf(plan.delegates()); ++i) {
     const auto called = counts.delegates.find(static_cast<int32_t>(i));
@@ -190,8 +188,7 @@ void PrintNamedData(const NamedDataMap& named_data) {
     table.AddRow({Quoted(entry.key), FormatBytes(entry.segment.size),
                   entry.is_tensor ? LayoutText(entry.layout).c_str() : "opaque"});
   }
-  printf("  holds %s\n%s",
-         FormatCount(named_data.entries().size(), "key", "keys").c_str(),
+  printf("  holds %s\n%s", FormatCount(named_data.entries().size(), "key", "keys").c_str(),
          table.ToString().c_str());
 }
 

@@ -89,8 +89,7 @@ Result<std::vector<T>> IntegersAt(const Field& parent, const char* name) {
   ONEPACK_ASSIGN_OR_RETURN(const std::vector<Field> items, field.Items());
   std::vector<T> numbers;
   for (const Field& item : items) {
-    ONEPACK_ASSIGN_OR_RETURN(const int64_t number,
-                             item.Integer(0, std::numeric_limits<T>::max()));
+    ONEPACK_ASSIGN_OR_RETURN(const int64_t number, item.Integer(0, std::numeric_limits<T>::max()));
     numbers.push_back(static_cast<T>(number));
   }
   return numbers;
@@ -138,9 +137,9 @@ Result<RecordedValue> ReadValue(const Field& field, size_t file_size) {
   }
   if (field.Has("int")) {
     ONEPACK_ASSIGN_OR_RETURN(const Field item, field.Get("int"));
-    ONEPACK_ASSIGN_OR_RETURN(const int64_t number,
-                             item.Integer(std::numeric_limits<int64_t>::min(),
-                                          std::numeric_limits<int64_t>::max()));
+    ONEPACK_ASSIGN_OR_RETURN(
+        const int64_t number,
+        item.Integer(std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max()));
     return RecordedValue(number);
   }
   if (field.Has("bool")) {
@@ -195,8 +194,7 @@ Status ReadFiles(const Field& document, const std::filesystem::path& folder,
   return Status::Ok();
 }
 
-Status ReadDocument(const Json& json, const std::filesystem::path& folder,
-                    RecordedCase& recorded) {
+Status ReadDocument(const Json& json, const std::filesystem::path& folder, RecordedCase& recorded) {
   const Field document(json, "");
   ONEPACK_ASSIGN_OR_RETURN(recorded.name, TextAt(document, "name"));
   ONEPACK_RETURN_IF_ERROR(ReadFiles(document, folder, recorded));
@@ -236,8 +234,8 @@ Value RecordedCase::ToValue(const RecordedValue& value, Tensor* tensor) const {
   if (const auto* truth = std::get_if<bool>(&value)) return Value::OfBool(*truth);
   if (const auto* number = std::get_if<double>(&value)) return Value::OfDouble(*number);
   const RecordedTensor& recorded = *std::get_if<RecordedTensor>(&value);
-  auto made = Tensor::Over(recorded.layout(),
-                           {tensors.data() + recorded.offset, recorded.size_bytes});
+  auto made =
+      Tensor::Over(recorded.layout(), {tensors.data() + recorded.offset, recorded.size_bytes});
   assert(made.ok());  // verified by ReadTensor
   *tensor = std::move(made).value();
   return Value::OfTensor(tensor);

@@ -57,7 +57,8 @@ std::string Sha256(Bytes bytes) {
 
 TEST_F(LoraStackTest, DataFilesOpenAndTheirKeysAreTheHashesOfTheirBytes) {
   for (const char* name : {"foundation.ptd", "lora0.ptd", "lora1.ptd"}) {
-    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<NamedDataMap> map, OpenData(ReadFile(folder_.File(name))));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<NamedDataMap> map,
+                                 OpenData(ReadFile(folder_.File(name))));
     EXPECT_EQ(map->entries().size(), std::string(name) == "foundation.ptd" ? 6u : 8u);
     for (const NamedData& entry : map->entries()) {
       ONEPACK_ASSERT_OK_AND_ASSIGN(const Buffer buffer, entry.Load());
@@ -115,8 +116,8 @@ TEST_F(LoraStackTest, CasesDescribeCallsWithOneAndFourRows) {
   }
 }
 
-// The model once more, from the files this time and one number at a time, which shows that files and recorded outputs
-// belong together.
+// The model once more, from the files this time and one number at a time, which shows that files
+// and recorded outputs belong together.
 class FromFiles {
  public:
   FromFiles(const LoraStackOptions& options, std::vector<std::vector<uint8_t>> files)
@@ -158,7 +159,8 @@ class FromFiles {
   }
 
  private:
-  static std::vector<double> Linear(const std::vector<float>& matrix, const std::vector<double>& x) {
+  static std::vector<double> Linear(const std::vector<float>& matrix,
+                                    const std::vector<double>& x) {
     std::vector<double> y(matrix.size() / x.size());
     for (size_t o = 0; o < y.size(); ++o) {
       for (size_t i = 0; i < x.size(); ++i) {

@@ -23,9 +23,10 @@ Result<Read> ReadBack(PayloadWriter& writer) {
   read.payload = writer.Finish();
   ONEPACK_ASSIGN_OR_RETURN(read.header, ParsePayloadHeader(read.payload));
   ONEPACK_ASSIGN_OR_RETURN(
-      read.graph, VerifyPayload(Bytes(read.payload).subspan(read.header.flatbuffer.offset,
-                                                            read.header.flatbuffer.size),
-                                read.header));
+      read.graph,
+      VerifyPayload(
+          Bytes(read.payload).subspan(read.header.flatbuffer.offset, read.header.flatbuffer.size),
+          read.header));
   return read;
 }
 
@@ -77,8 +78,8 @@ TEST(PayloadWriterTest, AnyNodeCanBeAdded) {
       wire::xnnpack::CreateXNNStaticReshapeDirect(writer.builder(), 2, &shape, 0, 1).Union());
   writer.AddBinary(XNodeUnion::XNNSubtract, 0, 1, 2);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Read read, ReadBack(writer));
-  EXPECT_EQ(
-      read.graph->xnodes()->Get(0)->xnode_union_as_XNNStaticReshape()->new_shape()->Get(0), 3u);
+  EXPECT_EQ(read.graph->xnodes()->Get(0)->xnode_union_as_XNNStaticReshape()->new_shape()->Get(0),
+            3u);
   EXPECT_EQ(read.graph->xnodes()->Get(1)->xnode_union_as_XNNSubtract()->output_id(), 2u);
 }
 

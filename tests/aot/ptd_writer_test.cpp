@@ -76,8 +76,8 @@ TEST(PtdWriterTest, ASegmentOfAnotherSizeThanDeclaredIsAnError) {
   PtdWriter writer;
   writer.AddKey("k", writer.AddSegment(10));
   EXPECT_TRUE(IsError(writer.ToBytes([](uint32_t, const PtdWriter::Append& append) {
-                        return append(AsBytes("short"));
-                      }),
+    return append(AsBytes("short"));
+  }),
                       StatusCode::kInvalidArgument, {"segment 0", "10 bytes", "5"}));
   EXPECT_TRUE(IsError(writer.ToBytes(), StatusCode::kInvalidArgument, {"segment 0"}));
 }

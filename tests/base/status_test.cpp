@@ -60,7 +60,8 @@ TEST(StatusTest, LongMessagesAreKeptWhole) {
 }
 
 TEST(StatusTest, PercentSignsInArgumentsAreNotFormats) {
-  const Status status = Status::Error(StatusCode::kInternal, "%s", "100%s%n").WithContext("%s", "%d");
+  const Status status =
+      Status::Error(StatusCode::kInternal, "%s", "100%s%n").WithContext("%s", "%d");
   EXPECT_STREQ(status.message(), "%d: 100%s%n");
 }
 
@@ -104,8 +105,8 @@ Result<std::string> Twice(Result<std::string> text) {
 TEST(ResultTest, HoldsAValueOrAnError) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const std::string value, Twice(std::string("ab")));
   EXPECT_EQ(value, "abab");
-  EXPECT_TRUE(IsError(Twice(Status::Error(StatusCode::kNotFound, "no text")),
-                      StatusCode::kNotFound, {"no text"}));
+  EXPECT_TRUE(IsError(Twice(Status::Error(StatusCode::kNotFound, "no text")), StatusCode::kNotFound,
+                      {"no text"}));
 }
 
 TEST(ResultTest, MovesItsContents) {

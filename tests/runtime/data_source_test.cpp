@@ -59,8 +59,8 @@ TYPED_TEST(DataSourceTest, ServesEmptyRangesEvenAtTheEnd) {
 }
 
 TYPED_TEST(DataSourceTest, RefusesRangesOutsideWithItsName) {
-  for (const Segment& range : {Segment{0, 10001}, Segment{10001, 0}, Segment{UINT64_MAX, 2},
-                               Segment{2, UINT64_MAX}}) {
+  for (const Segment& range :
+       {Segment{0, 10001}, Segment{10001, 0}, Segment{UINT64_MAX, 2}, Segment{2, UINT64_MAX}}) {
     EXPECT_TRUE(IsError(this->source_->Load(range), StatusCode::kInvalidFile,
                         {this->source_->name(), "10000 bytes"}));
     uint8_t unused[4];
@@ -138,8 +138,7 @@ TEST(MemorySourceTest, CopiesItsName) {
 }
 
 TEST(BaseSourceTest, IsEmpty) {
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<DataSource> source,
-                               MakeRef<DataSource>(HeapAllocator()));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<DataSource> source, MakeRef<DataSource>(HeapAllocator()));
   EXPECT_EQ(source->size(), 0u);
   EXPECT_FALSE(source->is_mapped());
   EXPECT_TRUE(IsOk(source->Load({0, 0})));

@@ -8,7 +8,8 @@ namespace {
 class DelegateTest : public MethodTest {
  protected:
   DelegateTest()
-      : backends_{MakeRecordingBackend("Unused", &unused_), MakeRecordingBackend("Test", &record_)} {
+      : backends_{MakeRecordingBackend("Unused", &unused_),
+                  MakeRecordingBackend("Test", &record_)} {
     options_.backends = backends_;
   }
 
@@ -90,9 +91,9 @@ TEST_F(DelegateTest, AFailureWhileRunningIsPlaced) {
 
 TEST_F(DelegateTest, AnUnknownBackendIsNamedWithThoseThatWereGiven) {
   plan_.delegates = {DelegatePlan::InSegment("CoreMLBackend", program_.AddSegment(AsBytes("x")))};
-  EXPECT_TRUE(IsError(Load(), StatusCode::kNotFound,
-                      {"test.pte", "method 'forward'", "delegate 0", "'CoreMLBackend'", "'Unused'",
-                       "'Test'"}));
+  EXPECT_TRUE(IsError(
+      Load(), StatusCode::kNotFound,
+      {"test.pte", "method 'forward'", "delegate 0", "'CoreMLBackend'", "'Unused'", "'Test'"}));
   options_.backends = {};
   EXPECT_TRUE(IsError(Load(), StatusCode::kNotFound, {"'CoreMLBackend'", "no backend"}));
 }

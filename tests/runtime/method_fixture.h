@@ -12,8 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "aot/pte_writer.h"
 #include "aot/ptd_writer.h"
+#include "aot/pte_writer.h"
 #include "runtime/method.h"
 #include "tests/support/files.h"
 #include "tests/support/recording_backend.h"
@@ -29,8 +29,8 @@ class HostTensor {
       : sizes_(std::move(sizes)), order_(sizes_.size()), numbers_(std::move(numbers)) {
     std::iota(order_.begin(), order_.end(), uint8_t{0});
     auto* data = reinterpret_cast<uint8_t*>(numbers_.data());
-    auto tensor = Tensor::Over({ScalarType::kFloat, sizes_, order_},
-                               {data, numbers_.size() * sizeof(float)});
+    auto tensor =
+        Tensor::Over({ScalarType::kFloat, sizes_, order_}, {data, numbers_.size() * sizeof(float)});
     EXPECT_TRUE(IsOk(tensor));
     if (tensor.ok()) tensor_ = *tensor;
   }
@@ -86,7 +86,8 @@ class MethodTest : public testing::Test {
     operators_.push_back(op);
   }
 
-  // out = a + b for f32, where b may have fewer elements, which are then repeated; out takes the sizes of a.
+  // out = a + b for f32, where b may have fewer elements, which are then repeated; out takes the
+  // sizes of a.
   void RegisterAdd() {
     Register("test::add.out", [](Span<Value* const> arguments) {
       const Tensor& a = arguments[0]->tensor();

@@ -20,8 +20,8 @@ TEST_F(InstructionTest, ALoopRunsUntilItsConditionHolds) {
   plan_.inputs = {0};
   plan_.outputs = {2, 3};
   plan_.operators = {{"test::step", ""}};
-  plan_.chains = {{KernelCallPlan{0, {0, 1, 2}}, JumpFalseCallPlan{1, 0}, MoveCallPlan{2, 3},
-                   FreeCallPlan{0}}};
+  plan_.chains = {
+      {KernelCallPlan{0, {0, 1, 2}}, JumpFalseCallPlan{1, 0}, MoveCallPlan{2, 3}, FreeCallPlan{0}}};
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
   ASSERT_TRUE(IsOk(method->SetInput(0, Value::OfInt(5))));
   ASSERT_TRUE(IsOk(method->Execute()));
@@ -43,7 +43,8 @@ TEST_F(InstructionTest, JumpsAreTakenOnFalseAndStayInTheirChain) {
     plan_ = MethodPlan();
     plan_.values = {condition, int64_t{1}, int64_t{2}, int64_t{0}, int64_t{0}};
     plan_.outputs = {3, 4};
-    // The first chain may skip its move; a jump past its end goes on with the second, which moves always.
+    // The first chain may skip its move; a jump past its end goes on with the second, which moves
+    // always.
     plan_.chains = {{JumpFalseCallPlan{0, 2}, MoveCallPlan{1, 3}}, {MoveCallPlan{2, 4}}};
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
     ASSERT_TRUE(IsOk(method->Execute()));
@@ -93,9 +94,9 @@ TEST_F(InstructionTest, AFailingOperatorIsNamedWithItsInstructionAndTheMethodCan
   plan_.operators = {{"test::maybe", "out"}};
   plan_.chains = {{FreeCallPlan{0}, KernelCallPlan{0, {}}}};
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
-  EXPECT_TRUE(IsError(
-      method->Execute(), StatusCode::kInvalidArgument,
-      {"test.pte", "method 'forward'", "instruction 1", "test::maybe.out", "not today"}));
+  EXPECT_TRUE(
+      IsError(method->Execute(), StatusCode::kInvalidArgument,
+              {"test.pte", "method 'forward'", "instruction 1", "test::maybe.out", "not today"}));
   fail = false;
   EXPECT_TRUE(IsOk(method->Execute()));
 }
@@ -125,8 +126,8 @@ TEST_F(InstructionTest, MethodsOfOneProgramAreLoadedByName) {
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load(program, name));
     EXPECT_EQ(method->output(0).string_value(), name);
   }
-  EXPECT_TRUE(IsError(Load(program, "third"), StatusCode::kNotFound,
-                      {"'third'", "'first'", "'second'"}));
+  EXPECT_TRUE(
+      IsError(Load(program, "third"), StatusCode::kNotFound, {"'third'", "'first'", "'second'"}));
 }
 
 }  // namespace

@@ -113,8 +113,8 @@ TEST_F(ConstantTest, AMissingKeyIsNamedWithAllFilesSearched) {
   data = PtdWriter();
   data.AddBytes("other", AsBytes(kConstant));
   AddData(data, "adapter.ptd");
-  EXPECT_TRUE(IsError(Load(), StatusCode::kNotFound,
-                      {"'lost.weight'", "foundation.ptd", "adapter.ptd"}));
+  EXPECT_TRUE(
+      IsError(Load(), StatusCode::kNotFound, {"'lost.weight'", "foundation.ptd", "adapter.ptd"}));
 }
 
 TEST_F(ConstantTest, AnotherTypeOrShapeIsNamedWithFileKeyAndBothLayouts) {

@@ -72,9 +72,8 @@ TEST(NamedDataMapTest, AFileWithoutKeysIsAnEmptyMap) {
 }
 
 TEST(NamedDataMapTest, RealFilesOpenAndHoldAlignedSegments) {
-  ONEPACK_ASSERT_OK_AND_ASSIGN(
-      const Ref<DataSource> source,
-      OpenMappedFile(TestData("cases/lora_fp32/foundation.ptd").c_str()));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<DataSource> source,
+                               OpenMappedFile(TestData("cases/lora_fp32/foundation.ptd").c_str()));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<NamedDataMap> map, NamedDataMap::Open(source));
   EXPECT_EQ(map->entries().size(), 6u);
   for (const NamedData& entry : map->entries()) {
@@ -115,8 +114,8 @@ TEST(NamedDataMapTest, AKeyTwiceInOneFileWithOtherDataIsRefused) {
   PtdWriter writer;
   writer.AddBytes("twin", AsBytes("this"));
   writer.AddBytes("twin", AsBytes("that"));
-  EXPECT_TRUE(IsError(OpenWritten(writer, "one.ptd"), StatusCode::kInvalidFile,
-                      {"'twin'", "one.ptd"}));
+  EXPECT_TRUE(
+      IsError(OpenWritten(writer, "one.ptd"), StatusCode::kInvalidFile, {"'twin'", "one.ptd"}));
 }
 
 class MergeTest : public testing::Test {

@@ -34,8 +34,7 @@ TEST(ProgramTest, AMissingMethodIsAnsweredWithThoseThereAre) {
   ProgramWriter writer;
   writer.AddMethod(EmptyMethod("forward"));
   writer.AddMethod(EmptyMethod("encode"));
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program,
-                               OpenProgram(writer.Finish(), "two.pte"));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program, OpenProgram(writer.Finish(), "two.pte"));
   EXPECT_TRUE(IsError(program->FindMethod("decode"), StatusCode::kNotFound,
                       {"two.pte", "'decode'", "'forward'", "'encode'"}));
 }
@@ -95,9 +94,8 @@ TEST(ProgramTest, ErrorsNameTheFile) {
 }
 
 TEST(ProgramTest, RealProgramsOpen) {
-  for (const char* name :
-       {"lora_fp32/base", "lora_fp32/lora1", "lora_8da4w/base", "lora_8da8w/lora0",
-        "scale_8da4w/two"}) {
+  for (const char* name : {"lora_fp32/base", "lora_fp32/lora1", "lora_8da4w/base",
+                           "lora_8da8w/lora0", "scale_8da4w/two"}) {
     const std::string path = TestData(std::string("cases/") + name + ".pte");
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<DataSource> source, OpenMappedFile(path.c_str()));
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program, Program::Open(source));

@@ -15,7 +15,8 @@
 namespace onepack {
 namespace {
 
-// The first `size` bytes in an allocation of just that size, so that a sanitizer sees a read past the end.
+// The first `size` bytes in an allocation of just that size, so that a sanitizer sees a read past
+// the end.
 class Prefix {
  public:
   Prefix(const std::vector<uint8_t>& bytes, size_t size) : copy_(new uint8_t[size]) {

@@ -49,15 +49,16 @@ TEST(ProgramHeaderTest, EveryTruncationOfARealHeadIsRefused) {
     EXPECT_TRUE(IsError(ParseProgramHeader({head.data(), size}, size), StatusCode::kInvalidFile) ||
                 (size >= 8 && size < 32))
         << size;
-    // With fewer bytes than a header needs, all of the file counts as flatbuffer, and that is for its verifier.
+    // With fewer bytes than a header needs, all of the file counts as flatbuffer, and that is for
+    // its verifier.
   }
 }
 
 TEST(ProgramHeaderTest, AnotherIdentifierIsNamedWithTheExpectedOne) {
   std::vector<uint8_t> head = RealHead();
   memcpy(head.data() + 4, "FT01", 4);
-  EXPECT_TRUE(IsError(ParseProgramHeader(head, 1000), StatusCode::kInvalidFile,
-                      {"\"FT01\"", "\"ET12\""}));
+  EXPECT_TRUE(
+      IsError(ParseProgramHeader(head, 1000), StatusCode::kInvalidFile, {"\"FT01\"", "\"ET12\""}));
   memcpy(head.data() + 4, "\x01\x02\x03\x04", 4);
   EXPECT_TRUE(
       IsError(ParseProgramHeader(head, 1000), StatusCode::kInvalidFile, {"\\x01\\x02\\x03\\x04"}));
@@ -86,8 +87,8 @@ TEST(ProgramHeaderTest, NoSegmentsIsSaidWithBaseZero) {
 }
 
 TEST(ProgramHeaderTest, PartsOutsideTheFileAreRefused) {
-  EXPECT_TRUE(IsError(ParseProgramHeader(Head(101, 0, 0), 100), StatusCode::kInvalidFile,
-                      {"101", "100"}));
+  EXPECT_TRUE(
+      IsError(ParseProgramHeader(Head(101, 0, 0), 100), StatusCode::kInvalidFile, {"101", "100"}));
   EXPECT_TRUE(IsError(ParseProgramHeader(Head(7, 0, 0), 100), StatusCode::kInvalidFile, {"7"}));
   EXPECT_TRUE(IsError(ParseProgramHeader(Head(100, 99, 1), 200), StatusCode::kInvalidFile,
                       {"99", "inside the program"}));
@@ -106,8 +107,8 @@ TEST(ProgramHeaderTest, SumsThatWrapAreRefused) {
 TEST(ProgramHeaderTest, AHeaderLengthThatCannotBeIsRefused) {
   EXPECT_TRUE(IsError(ParseProgramHeader(Head(100, 128, 1, 23), 200), StatusCode::kInvalidFile,
                       {"23 bytes", "24"}));
-  EXPECT_TRUE(
-      IsError(ParseProgramHeader(Head(100, 128, 1, 4000), 200), StatusCode::kInvalidFile, {"4000"}));
+  EXPECT_TRUE(IsError(ParseProgramHeader(Head(100, 128, 1, 4000), 200), StatusCode::kInvalidFile,
+                      {"4000"}));
 }
 
 }  // namespace

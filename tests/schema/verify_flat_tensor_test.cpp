@@ -11,8 +11,7 @@ namespace onepack {
 namespace {
 
 Status Verify(const std::vector<uint8_t>& file) {
-  ONEPACK_ASSIGN_OR_RETURN(const FlatTensorHeader header,
-                           ParseFlatTensorHeader(file, file.size()));
+  ONEPACK_ASSIGN_OR_RETURN(const FlatTensorHeader header, ParseFlatTensorHeader(file, file.size()));
   auto verified = VerifyFlatTensor(
       Bytes(file).subspan(0, header.flatbuffer.offset + header.flatbuffer.size), header);
   return verified.ok() ? Status::Ok() : verified.TakeStatus();
@@ -53,19 +52,17 @@ TEST(VerifyFlatTensorTest, ASegmentThatIsNotThereIsRefused) {
 
 TEST(VerifyFlatTensorTest, ATensorLargerThanItsSegmentIsRefused) {
   EXPECT_TRUE(IsError(VerifyWritten([](PtdWriter& writer) {
-                        writer.AddBytes("w", kBytes,
-                                        PtdTensorLayout{ScalarType::kFloat, {7}, {}});
+                        writer.AddBytes("w", kBytes, PtdTensorLayout{ScalarType::kFloat, {7}, {}});
                       }),
-                      StatusCode::kInvalidFile,
-                      {"key 'w'", "float32 [7] needs 28 bytes", "24"}));
+                      StatusCode::kInvalidFile, {"key 'w'", "float32 [7] needs 28 bytes", "24"}));
 }
 
 TEST(VerifyFlatTensorTest, AnUnsoundLayoutIsRefused) {
-  EXPECT_TRUE(IsError(VerifyWritten([](PtdWriter& writer) {
-                        writer.AddBytes("w", kBytes,
-                                        PtdTensorLayout{ScalarType::kFloat, {2, 3}, {0, 0}});
-                      }),
-                      StatusCode::kInvalidFile, {"key 'w'", "permutation"}));
+  EXPECT_TRUE(
+      IsError(VerifyWritten([](PtdWriter& writer) {
+                writer.AddBytes("w", kBytes, PtdTensorLayout{ScalarType::kFloat, {2, 3}, {0, 0}});
+              }),
+              StatusCode::kInvalidFile, {"key 'w'", "permutation"}));
 }
 
 TEST(VerifyFlatTensorTest, KeysThatAreNoNamesAreRefused) {

@@ -37,10 +37,20 @@ class VerifyProgramTest : public testing::Test {
     TensorPlan external;
     external.sizes = {3};
     external.external_key = "weight";
-    method_.values = {constant,   planned, state, external, int64_t{5},
-                      true,       2.5,     "text", IntListPlan{{4, 4}}, TensorListPlan{{0, 1}},
-                      OptionalTensorListPlan{{-1, 2, 11}}, std::monostate(),
-                      std::vector<bool>{true}, std::vector<double>{1.5}};
+    method_.values = {constant,
+                      planned,
+                      state,
+                      external,
+                      int64_t{5},
+                      true,
+                      2.5,
+                      "text",
+                      IntListPlan{{4, 4}},
+                      TensorListPlan{{0, 1}},
+                      OptionalTensorListPlan{{-1, 2, 11}},
+                      std::monostate(),
+                      std::vector<bool>{true},
+                      std::vector<double>{1.5}};
     method_.inputs = {1};
     method_.outputs = {2};
     method_.operators = {{"aten::add", "out"}};
@@ -76,8 +86,7 @@ TEST_F(VerifyProgramTest, RealProgramsPass) {
 
 TEST_F(VerifyProgramTest, InputsAndOutputsMustBeValues) {
   method_.inputs = {1, 14};
-  EXPECT_TRUE(
-      IsError(VerifyMethod(), kInvalid, {"method 'forward'", "input 1", "value 14 of 14"}));
+  EXPECT_TRUE(IsError(VerifyMethod(), kInvalid, {"method 'forward'", "input 1", "value 14 of 14"}));
   method_.inputs = {1};
   method_.outputs = {-1};
   EXPECT_TRUE(IsError(VerifyMethod(), kInvalid, {"output 0", "value -1 of 14"}));
@@ -93,19 +102,17 @@ TEST_F(VerifyProgramTest, ArgumentsMustBeValues) {
 
 TEST_F(VerifyProgramTest, OperatorsAndDelegatesOfCallsMustBeThere) {
   method_.chains[0][0] = KernelCallPlan{1, {}};
-  EXPECT_TRUE(
-      IsError(VerifyMethod(), kInvalid, {"chain 0, instruction 0", "operator 1 of 1"}));
+  EXPECT_TRUE(IsError(VerifyMethod(), kInvalid, {"chain 0, instruction 0", "operator 1 of 1"}));
   method_.chains[0][0] = KernelCallPlan{-1, {}};
   EXPECT_TRUE(IsError(VerifyMethod(), kInvalid, {"operator -1 of 1"}));
   method_.chains[0][0] = DelegateCallPlan{2, {}};
-  EXPECT_TRUE(
-      IsError(VerifyMethod(), kInvalid, {"chain 0, instruction 0", "delegate 2 of 2"}));
+  EXPECT_TRUE(IsError(VerifyMethod(), kInvalid, {"chain 0, instruction 0", "delegate 2 of 2"}));
 }
 
 TEST_F(VerifyProgramTest, JumpsMustStayInTheirChain) {
   method_.chains[1][1] = JumpFalseCallPlan{5, 4};
-  EXPECT_TRUE(IsError(VerifyMethod(), kInvalid,
-                      {"chain 1, instruction 1", "jump to instruction 4 of 4"}));
+  EXPECT_TRUE(
+      IsError(VerifyMethod(), kInvalid, {"chain 1, instruction 1", "jump to instruction 4 of 4"}));
   method_.chains[1][1] = JumpFalseCallPlan{5, -1};
   EXPECT_TRUE(IsError(VerifyMethod(), kInvalid, {"jump to instruction -1"}));
   method_.chains[1][1] = JumpFalseCallPlan{14, 0};
@@ -114,8 +121,8 @@ TEST_F(VerifyProgramTest, JumpsMustStayInTheirChain) {
 
 TEST_F(VerifyProgramTest, MovesAndFreesMustNameValues) {
   method_.chains[1][0] = MoveCallPlan{14, 0};
-  EXPECT_TRUE(IsError(VerifyMethod(), kInvalid,
-                      {"chain 1, instruction 0", "move from value 14 of 14"}));
+  EXPECT_TRUE(
+      IsError(VerifyMethod(), kInvalid, {"chain 1, instruction 0", "move from value 14 of 14"}));
   method_.chains[1][0] = MoveCallPlan{0, -5};
   EXPECT_TRUE(IsError(VerifyMethod(), kInvalid, {"move to value -5 of 14"}));
   method_.chains[1][0] = FreeCallPlan{20};
@@ -248,8 +255,7 @@ TEST_F(VerifyProgramTest, DelegatesNeedABackendAndAPayload) {
   EXPECT_TRUE(IsError(VerifyMethod(), kInvalid, {"delegate 0", "segment 9 of 3"}));
   method_.delegates[0].index = 0;
   method_.delegates[1].index = 1;
-  EXPECT_TRUE(
-      IsError(VerifyMethod(), kInvalid, {"delegate 1", "backend_delegate_data 1 of 1"}));
+  EXPECT_TRUE(IsError(VerifyMethod(), kInvalid, {"delegate 1", "backend_delegate_data 1 of 1"}));
   method_.delegates[1].index = 0;
   method_.delegates[1].location = 5;
   EXPECT_TRUE(IsError(VerifyMethod(), kInvalid, {"delegate 1", "payload location 5"}));
@@ -279,8 +285,7 @@ TEST_F(VerifyProgramTest, MethodsMustHaveDifferentNames) {
 
 TEST_F(VerifyProgramTest, NamedDataMustPointToASegment) {
   program_.AddNamedData("lost", 5);
-  EXPECT_TRUE(
-      IsError(VerifyMethod(), kInvalid, {"named_data key 'lost'", "segment 5 of 3"}));
+  EXPECT_TRUE(IsError(VerifyMethod(), kInvalid, {"named_data key 'lost'", "segment 5 of 3"}));
 }
 
 TEST_F(VerifyProgramTest, NamedDataMustHaveAKey) {
