@@ -47,6 +47,8 @@ class Method final : public RefCounted {
   static Result<Ref<Method>> Load(const Ref<Program>& program, std::string_view name,
                                   const MethodOptions& options);
 
+  const Program& program() const { return *program_; }
+
   size_t input_count() const { return inputs_.size(); }
   size_t output_count() const { return outputs_.size(); }
   // What kind of value belongs there; for tensors also type and bounds. REQUIRES: index < count.
