@@ -59,7 +59,7 @@ void ProgramWriter::AddNamedData(std::string key, uint32_t segment) {
 std::vector<const std::vector<uint8_t>*> ProgramWriter::Segments() const {
   std::vector<const std::vector<uint8_t>*> all;
   for (const auto& segment : segments_) all.push_back(&segment);
-  if (constants_.offsets.size() > 1) all.push_back(&constants_.bytes);
+  if (HasConstantSegment()) all.push_back(&constants_.bytes);
   for (const BufferGroup& group : initial_values_) all.push_back(&group.bytes);
   return all;
 }
@@ -282,7 +282,7 @@ Offset<wire_pte::Program> ProgramWriter::Encoder::CreateProgram() {
   }
   size_t next_segment = writer_.segments_.size();
   Offset<wire_pte::SubsegmentOffsets> constants;
-  if (writer_.constants_.offsets.size() > 1) {
+  if (writer_.HasConstantSegment()) {
     constants = CreateGroup(next_segment++, writer_.constants_);
   }
   Tables<wire_pte::SubsegmentOffsets> initial_values;

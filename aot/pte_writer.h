@@ -170,6 +170,11 @@ class ProgramWriter {
   // values.
   std::vector<const std::vector<uint8_t>*> Segments() const;
   std::vector<Place> PlaceSegments() const;
+  // Without constants it is empty, but there: ExecuTorch takes a program that has none for an old
+  // one.
+  bool HasConstantSegment() const {
+    return !options_.uses_constant_buffer && options_.header_size > 0;
+  }
 
   ProgramOptions options_;
   std::vector<std::vector<uint8_t>> segments_;

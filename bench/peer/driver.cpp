@@ -1,0 +1,223 @@
+// Measures one peer in one process and prints what it found as JSON: see bench/README.md.
+//
+//     peer_X SCENARIO [--apart] [--cold] --program P.pte,F.ptd,A.ptd [--program ...]
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <stdexcept>
+#include <thread>
+
+#include "bench/peer/engine.h"
+#include "tools/memory_usage.h"
+
+namespace onepack::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using Json = nlohmann::json;
+using Program = std::unique_ptr<LoadedProgram>;
+
+constexpr size_t kRowCounts[] = {1, 16, 128};
+
+struct Options {
+  std::vector<ProgramFiles> programs;
+  bool share = true;
+  bool cold = false;
+};
+
+double MillisecondsSince(Clock::time_point start) {
+  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+double Median(std::vector<double> numbers) {
+  std::sort(numbers.begin(), numbers.end());
+  return numbers[numbers.size() / 2];
+}
+
+// Drops the file from the page cache.
+void Forget(const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) throw std::runtime_error("cannot open " + path);
+  fdatasync(file);
+  posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+  close(file);
+}
+
+Json MemoryNow() {
+  const auto peak_bytes = [] {
+    rusage usage;
+    getrusage(RUSAGE_SELF, &usage);
+    return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
+  };
+  auto usage = CurrentMemoryUsage();
+  if (!usage.ok()) throw std::runtime_error(usage.status().message());
+  return {{"anonymous_bytes", usage->anonymous_bytes},
+          {"file_bytes", usage->file_backed_bytes},
+          {"proportional_bytes", usage->proportional_bytes},
+          {"peak_bytes", peak_bytes()}};
+}
+
+// Faults and reads since the process started.
+Json CountsNow() {
+  rusage usage;
+  getrusage(RUSAGE_SELF, &usage);
+  return {{"minor_faults", usage.ru_minflt}, {"major_faults", usage.ru_majflt}};
+}
+
+// Loads and runs one program after the other, keeping them loaded.
+Json LoadAll(Engine& engine, const Options& options) {
+  if (options.cold) {
+    for (const ProgramFiles& files : options.programs) {
+      Forget(files.program);
+      for (const std::string& path : files.data) Forget(path);
+    }
+  }
+  Json loads = Json::array();
+  std::vector<Program> programs;
+  for (const ProgramFiles& files : options.programs) {
+    const Clock::time_point start = Clock::now();
+    programs.push_back(engine.Load(files));
+    const double load_ms = MillisecondsSince(start);
+    Json load = {{"load_ms", load_ms}, {"loaded", MemoryNow()}, {"counts", CountsNow()}};
+    const Clock::time_point run_start = Clock::now();
+    load["output"] = programs.back()->Run(1);
+    load["first_output_ms"] = load_ms + MillisecondsSince(run_start);
+    load["memory"] = MemoryNow();
+    loads.push_back(std::move(load));
+  }
+  return loads;
+}
+
+Json LoadScenario(Engine& engine, const Options& options) {
+  const Json start = MemoryNow();
+  Json result = {{"start", start}, {"loads", LoadAll(engine, options)}};
+  result["closed"] = MemoryNow();
+  if (!options.cold) result["reloads"] = LoadAll(engine, options);
+  return result;
+}
+
+// The time of one run, again and again for `seconds`, at least `least` times.
+std::vector<double> RunFor(LoadedProgram& program, size_t rows, double seconds, size_t least) {
+  std::vector<double> times;
+  const Clock::time_point start = Clock::now();
+  while (times.size() < least || MillisecondsSince(start) < seconds * 1000) {
+    const Clock::time_point run_start = Clock::now();
+    program.Run(rows);
+    times.push_back(MillisecondsSince(run_start));
+  }
+  return times;
+}
+
+Json ExecuteScenario(Engine& engine, const Options& options) {
+  const Program program = engine.Load(options.programs.front());
+  Json result = Json::object();
+  for (const size_t rows : kRowCounts) {
+    RunFor(*program, rows, 0.1, 3);
+    result["ms_of_" + std::to_string(rows) + "_rows"] = Median(RunFor(*program, rows, 0.7, 5));
+  }
+  return result;
+}
+
+// Runs of the first program alone, and of two at once, per second.
+Json ParallelScenario(Engine& engine, const Options& options) {
+  constexpr double kSeconds = 1;
+  const Program first = engine.Load(options.programs.at(0));
+  const Program second = engine.Load(options.programs.at(1));
+  RunFor(*first, 1, 0.1, 3);
+  RunFor(*second, 1, 0.1, 3);
+  const auto alone = static_cast<double>(RunFor(*first, 1, kSeconds, 1).size()) / kSeconds;
+  size_t counts[2];
+  std::thread other([&] { counts[1] = RunFor(*second, 1, kSeconds, 1).size(); });
+  counts[0] = RunFor(*first, 1, kSeconds, 1).size();
+  other.join();
+  const auto together = static_cast<double>(counts[0] + counts[1]) / kSeconds;
+  return {{"alone_per_second", alone}, {"together_per_second", together}};
+}
+
+// The first program runs again and again, while another thread loads the others.
+Json InterferenceScenario(Engine& engine, const Options& options) {
+  const Program running = engine.Load(options.programs.at(0));
+  RunFor(*running, 1, 0.2, 10);
+  const double alone_ms = Median(RunFor(*running, 1, 0.3, 10));
+  std::atomic<bool> is_loaded{false};
+  double load_ms = 0;
+  std::vector<Program> others;
+  std::thread loader([&] {
+    const Clock::time_point start = Clock::now();
+    for (size_t i = 1; i < options.programs.size(); ++i) {
+      others.push_back(engine.Load(options.programs[i]));
+    }
+    load_ms = MillisecondsSince(start);
+    is_loaded = true;
+  });
+  std::vector<double> times;
+  while (!is_loaded) {
+    const Clock::time_point start = Clock::now();
+    running->Run(1);
+    times.push_back(MillisecondsSince(start));
+  }
+  loader.join();
+  return {{"alone_ms", alone_ms},
+          {"load_ms", load_ms},
+          {"runs_meanwhile", times.size()},
+          {"median_ms", Median(times)},
+          {"worst_ms", *std::max_element(times.begin(), times.end())}};
+}
+
+using Scenario = Json (*)(Engine&, const Options&);
+const std::map<std::string, Scenario> kScenarios = {{"load", LoadScenario},
+                                                    {"execute", ExecuteScenario},
+                                                    {"parallel", ParallelScenario},
+                                                    {"interference", InterferenceScenario}};
+
+ProgramFiles FilesOf(const std::vector<std::string>& paths) {
+  ProgramFiles files;
+  files.program = paths.front();
+  files.data.assign(paths.begin() + 1, paths.end());
+  return files;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App app("Measures one peer in one process");
+  std::string scenario;
+  std::vector<std::string> programs;
+  bool is_apart = false;
+  Options options;
+  app.add_option("SCENARIO", scenario)->required()->check(CLI::IsMember(kScenarios));
+  app.add_option("--program", programs, "P.pte,F.ptd,A.ptd")->required()->allow_extra_args(false);
+  app.add_flag("--apart", is_apart, "Each program packs for itself");
+  app.add_flag("--cold", options.cold, "Drop the files from the page cache first");
+  CLI11_PARSE(app, argc, argv);
+  for (const std::string& list : programs) {
+    options.programs.push_back(FilesOf(CLI::detail::split(list, ',')));
+  }
+  const std::unique_ptr<Engine> engine = CreateEngine(!is_apart, /*threads=*/1);
+  Json result = kScenarios.at(scenario)(*engine, options);
+  result["peer"] = engine->name();
+  result["scenario"] = scenario;
+  result["shared"] = !is_apart;
+  printf("%s\n", result.dump().c_str());
+  return 0;
+}
+
+}  // namespace
+}  // namespace onepack::bench
+
+int main(int argc, char** argv) {
+  try {
+    return onepack::bench::Main(argc, argv);
+  } catch (const std::exception& error) {
+    fprintf(stderr, "%s\n", error.what());
+    return 1;
+  }
+}

@@ -1,0 +1,43 @@
+// What the two peers have in common, so that one driver measures both in the same way.
+//
+// Errors: every function throws std::runtime_error. Threads: programs may be loaded and run from
+// different threads; one program belongs to one thread at a time.
+
+#ifndef ONEPACK_BENCH_PEER_ENGINE_H_
+#define ONEPACK_BENCH_PEER_ENGINE_H_
+
+#include <stddef.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace onepack::bench {
+
+struct ProgramFiles {
+  std::string program;
+  std::vector<std::string> data;
+};
+
+// A program whose method "forward" is ready to run. Its input 0 is f32 [rows, width].
+class LoadedProgram {
+ public:
+  virtual ~LoadedProgram() = default;
+  // On ones. Returns the first number of output 0, for comparing the peers.
+  virtual float Run(size_t rows) = 0;
+};
+
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual const char* name() const = 0;
+  // From the path to a method that can run, files mapped.
+  virtual std::unique_ptr<LoadedProgram> Load(const ProgramFiles& files) = 0;
+};
+
+// One of these per executable. `share`: with a cache of packed weights.
+std::unique_ptr<Engine> CreateEngine(bool share, size_t threads);
+
+}  // namespace onepack::bench
+
+#endif  // ONEPACK_BENCH_PEER_ENGINE_H_

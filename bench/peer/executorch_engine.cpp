@@ -1,0 +1,80 @@
+// ExecuTorch as one of the peers, through its own C++ API.
+
+#include <executorch/extension/module/module.h>
+#include <executorch/extension/tensor/tensor.h>
+#include <executorch/extension/threadpool/threadpool_guard.h>
+#include <executorch/runtime/backend/interface.h>
+#include <executorch/runtime/backend/options.h>
+#include <executorch/runtime/platform/runtime.h>
+
+#include <stdexcept>
+#include <utility>
+
+#include "bench/peer/engine.h"
+
+namespace onepack::bench {
+namespace {
+
+// In each thread that loads or runs: without it, ExecuTorch's thread pool is used.
+using OneThread = executorch::extension::threadpool::NoThreadPoolGuard;
+
+using executorch::extension::Module;
+using executorch::runtime::Error;
+
+void Check(Error error, const char* what) {
+  if (error == Error::Ok) return;
+  throw std::runtime_error(std::string(what) + ": ExecuTorch error " +
+                           std::to_string(static_cast<int>(error)));
+}
+
+class ExecuTorchProgram final : public LoadedProgram {
+ public:
+  explicit ExecuTorchProgram(const ProgramFiles& files)
+      : module_(files.program, files.data, Module::LoadMode::Mmap) {
+    const OneThread one_thread;
+    Check(module_.load_forward(), files.program.c_str());
+    const auto meta = module_.method_meta("forward");
+    Check(meta.error(), "method_meta");
+    width_ = meta->input_tensor_meta(0)->sizes()[1];
+  }
+
+  float Run(size_t rows) override {
+    const OneThread one_thread;
+    ones_.assign(rows * static_cast<size_t>(width_), 1.0f);
+    const auto input =
+        executorch::extension::from_blob(ones_.data(), {static_cast<int32_t>(rows), width_});
+    const auto outputs = module_.forward(input);
+    Check(outputs.error(), "forward");
+    return outputs->at(0).toTensor().const_data_ptr<float>()[0];
+  }
+
+ private:
+  Module module_;
+  int32_t width_ = 0;
+  std::vector<float> ones_;
+};
+
+class ExecuTorchEngine final : public Engine {
+ public:
+  explicit ExecuTorchEngine(bool share) {
+    executorch::runtime::runtime_init();
+    executorch::runtime::BackendOptions<1> options;
+    Check(options.set_option("weight_cache_enabled", share), "weight_cache_enabled");
+    Check(executorch::runtime::set_option("XnnpackBackend", options.view()), "set_option");
+  }
+
+  const char* name() const override { return "executorch"; }
+
+  std::unique_ptr<LoadedProgram> Load(const ProgramFiles& files) override {
+    return std::make_unique<ExecuTorchProgram>(files);
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Engine> CreateEngine(bool share, size_t threads) {
+  if (threads != 1) throw std::runtime_error("ExecuTorch is measured on one thread");
+  return std::make_unique<ExecuTorchEngine>(share);
+}
+
+}  // namespace onepack::bench
