@@ -80,6 +80,7 @@ class GraphBuilder {
   BuiltGraph built_;
   std::unordered_map<uint32_t, GraphValue> values_;  // by id_out
   std::unordered_set<uint32_t> in_place_;            // read otherwise than by packing
+  std::unordered_set<uint32_t> sized_by_file_;  // operands of nodes whose definers look at dims
   std::unordered_set<uint32_t> external_ids_;
   std::vector<PackedUse> uses_;
   std::vector<bool> is_expected_hit_;       // parallel to uses_
@@ -108,6 +109,10 @@ Status GraphBuilder::ScanNode(const XNode& node) {
   std::unordered_multiset<uint32_t> in_place(operands.inputs.begin(), operands.inputs.end());
   for (const uint32_t id : operands.packed) in_place.erase(in_place.find(id));
   in_place_.insert(in_place.begin(), in_place.end());
+  if (!op->keeps_dims) {
+    sized_by_file_.insert(operands.inputs.begin(), operands.inputs.end());
+    sized_by_file_.insert(operands.outputs.begin(), operands.outputs.end());
+  }
   return Status::Ok();
 }
 
@@ -122,7 +127,10 @@ Status GraphBuilder::DescribeWireValue(const XValue& wire) {
     value.content = payload_.content(value.constant_index())->id();
     value.is_defined = true;
   }
-  if (tensor.external_id() != XNN_INVALID_VALUE_ID) {
+  const bool is_external = tensor.external_id() != XNN_INVALID_VALUE_ID;
+  value.starts_small =
+      !is_external && !value.is_constant() && sized_by_file_.count(tensor.id_out()) == 0;
+  if (is_external) {
     ONEPACK_RETURN_IF_ERROR(AddExternal(value));
   } else if (tensor.flags() != 0) {
     return Status::Error(StatusCode::kInvalidFile, "flags 0x%x on an internal value",

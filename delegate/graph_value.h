@@ -29,6 +29,9 @@ struct GraphValue {
   // it.
   bool is_defined = false;
   bool is_external_output = false;
+  // XNNPACK plans at least as much memory as it is told at definition, and never less: a value
+  // whose size it computes from inputs is defined with one row, and grows when a run needs more.
+  bool starts_small = false;
 
   // The value whose dims this one has, through nodes of one input that keep dims; its own id
   // otherwise.

@@ -21,8 +21,9 @@ constexpr int32_t kGroupSizeMultiple = 32;
 
 // As XNNPACK takes them.
 struct Dims {
-  explicit Dims(const XNNTensorValue& tensor) {
-    for (const uint32_t size : DimsOf(tensor)) sizes[count++] = size;
+  explicit Dims(const GraphValue& value) {
+    for (const uint32_t size : DimsOf(value.tensor())) sizes[count++] = size;
+    for (size_t i = 0; value.starts_small && i + 1 < count; ++i) sizes[i] = 1;
   }
   size_t sizes[kMaxGraphRank] = {};
   size_t count = 0;
@@ -67,7 +68,7 @@ Result<Digest> DescribePlain(const XNNTensorValue& tensor) {
 
 Status DefinePlain(const Definition& definition, GraphValue& value) {
   const XNNTensorValue& tensor = value.tensor();
-  const Dims dims(tensor);
+  const Dims dims(value);
   ONEPACK_RETURN_IF_XNN_ERROR(
       xnn_define_tensor_value(definition.subgraph, xnn_datatype_fp32, dims.count, dims.sizes,
                               value.data, tensor.external_id(), tensor.flags(), &value.xnn_id),
@@ -100,7 +101,7 @@ Result<Digest> DescribePerChannel(const Payload& payload, const XNNTensorValue& 
 Status DefinePerChannel(const Definition& definition, const PerChannelQuant& quant,
                         GraphValue& value) {
   const XNNTensorValue& tensor = value.tensor();
-  const Dims dims(tensor);
+  const Dims dims(value);
   const auto channel_dim = static_cast<size_t>(quant.channel_dim());
   const size_t channels = dims.sizes[channel_dim];
   const float* scales = nullptr;
@@ -154,7 +155,7 @@ Result<Digest> DescribePerGroup(const Payload& payload, const XNNTensorValue& te
 Status DefinePerGroup(const Definition& definition, const PerChannelGroupQuant& quant,
                       GraphValue& value) {
   const XNNTensorValue& tensor = value.tensor();
-  const Dims dims(tensor);
+  const Dims dims(value);
   ONEPACK_ASSIGN_OR_RETURN(const size_t groups, GroupCount(tensor, quant));
   const uint16_t* scales = nullptr;
   if (definition.with_ones) {
@@ -192,7 +193,7 @@ Result<Digest> DescribePerToken(const GraphValue& value, const PerTokenDynamicQu
 Status DefinePerToken(const Definition& definition, const PerTokenDynamicQuant& quant,
                       GraphValue& value) {
   const XNNTensorValue& tensor = value.tensor();
-  const Dims dims(tensor);
+  const Dims dims(value);
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_dynamically_quantized_tensor_value(
                                   definition.subgraph, xnn_datatype_qdint8, dims.count,
                                   static_cast<size_t>(quant.num_nonbatch_dims()), dims.sizes,

@@ -108,6 +108,7 @@ class MemoryTest : public testing::Test {
     options.hidden = 2048;
     options.blocks = kMatrices / 3;
     options.adapters = 1;
+    options.max_rows = 512;  // each intermediate value is 4 MB at most
     ASSERT_TRUE(IsOk(WriteLoraStack(folder_.path(), options)));
     ASSERT_EQ(FoundationSizeBytes(options), kMatrix * kMatrices);
     // XNNPACK, the allocator and our code settle: what they keep is not the programs'.
@@ -153,6 +154,14 @@ TEST_F(MemoryTest, GoesBackToTheSystemWithTheLastProgram) {
   }
   EXPECT_EQ(cache->Stats().heap_bytes, 0u);
   EXPECT_LT(Usage().anonymous_bytes, before + kMatrix / 4);
+}
+
+TEST_F(MemoryTest, AFewRowsCostTheWorkspaceOfAFewRows) {
+  const CaseLoader loader(WeightCache::Create());
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> lora, loader.Load(folder_.path(), "lora0"));
+  const size_t before = Usage().anonymous_bytes;
+  EXPECT_EQ(CaseLoader::Check(lora, folder_.path(), "lora0"), "");
+  EXPECT_LT(Usage().anonymous_bytes, before + (1 << 20));
 }
 
 TEST_F(MemoryTest, PeakWhileLoadingIsWhatIsPackedAndTheTensorInHand) {
