@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Installs what onepack needs to build and test, with apt. Safe to run twice: what is there is left alone.
+# With --peer also ExecuTorch, with pip and into build/peer, for the benchmarks that compare with it.
 #
 # Debian 13 (trixie) has everything. Debian 12 (bookworm) has an XNNPACK of 2022 without the weights cache
 # provider interface, so a few packages come from the trixie suite of the machine's own mirror, pinned below
@@ -19,6 +20,8 @@ trixie_packages=(
 )
 # The first XNNPACK with the public xnn_weights_cache_provider that onepack is written for.
 xnnpack_version='0.0~git20241108'
+# What the benchmarks compare with.
+peer_version='1.5.1'
 
 say() { printf 'setup: %s\n' "$*"; }
 
@@ -92,7 +95,20 @@ add_trixie_beside_bookworm() {
 
 apt_install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; }
 
-main() {
+# Only the wheel, which holds the C++ runtime: its dependencies are for exporting.
+install_peer() {
+  local folder
+  folder=$(dirname "${BASH_SOURCE[0]}")/../build/peer
+  if [ -d "$folder/executorch" ]; then
+    say "ExecuTorch is in build/peer already"
+    return
+  fi
+  if ! python3 -m pip --version >/dev/null 2>&1; then apt_install python3-pip; fi
+  say "ExecuTorch $peer_version into build/peer"
+  python3 -m pip install --quiet --no-deps --target "$folder" "executorch==$peer_version"
+}
+
+install_packages() {
   local id=unknown version=''
   if [ -r /etc/os-release ]; then
     id=$(. /etc/os-release && printf '%s' "${ID:-unknown}")
@@ -125,4 +141,14 @@ main() {
   say "done: XNNPACK $(dpkg-query -W -f='${Version}' libxnnpack-dev)"
 }
 
-main "$@"
+case "${1:-}" in
+  '') install_packages ;;
+  --peer)
+    install_packages
+    install_peer
+    ;;
+  *)
+    echo 'usage: setup.sh [--peer]' >&2
+    exit 2
+    ;;
+esac
