@@ -69,6 +69,12 @@ Result<Mapping> Mapping::OfFile(const char* path, FileIdentity* identity) {
   return mapping;
 }
 
+void Mapping::Prefetch(size_t offset, size_t size) const {
+  const size_t first = offset / PageSize() * PageSize();
+  // Only ever a wish, like Discard.
+  if (size > 0) madvise(data_ + first, offset + size - first, MADV_WILLNEED);
+}
+
 void Mapping::Discard(size_t offset, size_t size) const {
   const size_t page = PageSize();
   const size_t first = (offset + page - 1) / page * page;

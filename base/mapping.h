@@ -31,6 +31,10 @@ class Mapping {
   // XNNPACK may read this far past the end of what it is given (XNN_EXTRA_BYTES).
   static constexpr size_t kReadablePadding = 16;
 
+  // Starts to read [offset, offset + size) of a file from the disk, all of it at once and not page
+  // by page as it is touched. Waits for nothing. REQUIRES: the range lies inside.
+  void Prefetch(size_t offset, size_t size) const;
+
   // Gives the memory behind the whole pages in [offset, offset + size) back to the system. A file's
   // bytes come back when they are read again; of an anonymous mapping, zeros do. REQUIRES: the
   // range lies inside.

@@ -75,6 +75,7 @@ RawWeights::Placed* RawWeights::Find(const void* address) {
 Status RawWeights::Fill(Placed& placed) {
   if (placed.is_read) return Status::Ok();
   Bytes bytes = placed.mapped.bytes;
+  placed.constant->source().Prefetch(placed.constant->segment());
   if (placed.reserved.data() != nullptr) {
     ONEPACK_RETURN_IF_ERROR(
         placed.constant->source().Read(placed.constant->segment(), placed.reserved.data()));

@@ -27,6 +27,9 @@ class MappedFile final : public DataSource {
   uint64_t size() const override { return mapping_.size(); }
   FileIdentity identity() const override { return identity_; }
   bool is_mapped() const override { return true; }
+  void Prefetch(const Segment& range) const override {
+    if (InRange(range.offset, range.size, size())) mapping_.Prefetch(range.offset, range.size);
+  }
   void Discard(const Segment& range) const override {
     if (InRange(range.offset, range.size, size())) mapping_.Discard(range.offset, range.size);
   }

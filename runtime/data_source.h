@@ -42,6 +42,9 @@ class DataSource : public RefCounted {
     return ReadByLoading(range, destination);
   }
 
+  // All of `range` will be read next: a mapped source starts to fetch it from the disk.
+  virtual void Prefetch(const Segment& range) const { (void)range; }
+
   // Nobody is expected to read `range` soon: a mapped source lets go of its pages. Its bytes stay
   // what they are.
   virtual void Discard(const Segment& range) const { (void)range; }

@@ -130,6 +130,7 @@ class Faulty final : public DataSource {
     ONEPACK_RETURN_IF_ERROR(Check());
     return source_->Read(range, destination);
   }
+  void Prefetch(const Segment& range) const override { source_->Prefetch(range); }
   void Discard(const Segment& range) const override { source_->Discard(range); }
 
  private:
