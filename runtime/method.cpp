@@ -99,6 +99,7 @@ Result<Ref<Method>> Method::Load(const Ref<Program>& program, std::string_view n
   // The plan's own copy of the name, which lives as long as the program.
   method->name_ = TextOf(plan->name());
   method->max_instructions_per_run_ = options.max_instructions_per_run;
+  method->allocator_ = options.allocator;
   Status status = MethodBuilder(*program, *plan, options, *method).Build();
   if (!status.ok()) return method->WithName(std::move(status));
   return method;
@@ -118,6 +119,38 @@ Status Method::SetInput(size_t index, const Value& value) {
   input_is_set_[index] = status.ok();
   if (status.ok()) return status;
   return WithName(std::move(status).WithContext("input %zu", index));
+}
+
+void Method::CopyInitialContents() {
+  for (const InitialContent& content : initial_contents_) {
+    if (!content.from.empty()) memcpy(content.to, content.from.data(), content.from.size());
+  }
+}
+
+void Method::Reset() {
+  memory_.Discard(0, memory_.size());
+  CopyInitialContents();
+  for (bool& is_set : input_is_set_) is_set = false;
+}
+
+Result<Ref<MethodState>> Method::SaveState() const {
+  auto state = MethodState::Of(memory_.bytes(), allocator_);
+  if (!state.ok()) return WithName(state.TakeStatus().WithContext("saving its state"));
+  (*state)->program_ = program_;
+  (*state)->method_name_ = name_;
+  return state;
+}
+
+Status Method::RestoreState(const MethodState& state) {
+  if (state.program_.get() != program_.get() || state.method_name_ != name_) {
+    return WithName(Status::Error(StatusCode::kInvalidArgument,
+                                  "the state given is that of method '%s' of %s",
+                                  Printable(state.method_name_).c_str(), state.program_->name()));
+  }
+  memory_.Discard(0, memory_.size());
+  state.CopyTo({memory_.data(), memory_.size()});
+  for (bool& is_set : input_is_set_) is_set = false;
+  return Status::Ok();
 }
 
 Status Method::Execute() {

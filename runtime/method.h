@@ -4,6 +4,8 @@
 // Threads:   belongs to one thread at a time; different methods run in parallel.
 // Memory:    one allocation for planned buffers and mutable state (a KV cache), touched only where
 //            used. Constants are views of the mapped files.
+// State:     what a run leaves behind for the next one, a KV cache for instance. It starts with its
+//            initial value or zeros, and can be reset, saved and restored.
 // Errors:    every message names the program's file and the method. After a failed Execute the
 //            method can be used again; mutable state is as far as the run got.
 
@@ -17,6 +19,7 @@
 #include "base/ref.h"
 #include "base/result.h"
 #include "runtime/backend.h"
+#include "runtime/method_state.h"
 #include "runtime/named_data_map.h"
 #include "runtime/operator_registry.h"
 #include "runtime/program.h"
@@ -44,6 +47,8 @@ class Method final : public RefCounted {
   static Result<Ref<Method>> Load(const Ref<Program>& program, std::string_view name,
                                   const MethodOptions& options);
 
+  const Program& program() const { return *program_; }
+
   size_t input_count() const { return inputs_.size(); }
   size_t output_count() const { return outputs_.size(); }
   // What kind of value belongs there; for tensors also type and bounds. REQUIRES: index < count.
@@ -59,6 +64,14 @@ class Method final : public RefCounted {
 
   // Valid until the next SetInput or Execute. REQUIRES: index < output_count().
   const Value& output(size_t index) const { return *outputs_[index]; }
+
+  // Mutable state becomes what it was after Load.
+  void Reset();
+  // A copy of the mutable state of now; costs memory for the part that is not zero.
+  // Errors: kResourceExhausted.
+  Result<Ref<MethodState>> SaveState() const;
+  // Errors: kInvalidArgument for a state of another program or method; nothing has changed then.
+  Status RestoreState(const MethodState& state);
 
  private:
   friend class MethodBuilder;
@@ -77,8 +90,16 @@ class Method final : public RefCounted {
     size_t target = 0;  // of a jump: an index in steps_, or one past the last
   };
 
+  // Bytes that were copied into memory_: an initial value, or a constant that cannot be used where
+  // it is.
+  struct InitialContent {
+    Bytes from;
+    uint8_t* to = nullptr;
+  };
+
   Method() = default;
 
+  void CopyInitialContents();
   Status Run();
   Status RunStep(const Step& step, size_t* next);
   Status WithName(Status status) const;
@@ -86,6 +107,7 @@ class Method final : public RefCounted {
   Ref<Program> program_;
   std::string_view name_;
   uint64_t max_instructions_per_run_ = 0;
+  Allocator allocator_{};
 
   // Built once by MethodBuilder; afterwards only what they point to changes.
   Array<Value> values_;
@@ -100,7 +122,8 @@ class Method final : public RefCounted {
   Array<Operator> operators_;  // by index in the program
   Array<Step> steps_;
   Mapping memory_;
-  Array<Ref<const RefCounted>> constant_owners_;
+  Array<InitialContent> initial_contents_;
+  Array<Ref<const RefCounted>> constant_owners_;  // of those and of constants used in place
 
   // Destroyed first: delegates may point into all of the above.
   Array<Ref<BackendSession>> sessions_;

@@ -89,9 +89,7 @@ Status MethodBuilder::LoadConstant(const wire::program::Tensor& wire, size_t ind
   if (!IsExternal(wire) && wire.data_buffer_idx() == 0) return Status::Ok();
   ONEPACK_ASSIGN_OR_RETURN(constants_[index],
                            IsExternal(wire) ? FindExternal(wire) : FindInProgram(wire));
-  if (IsUsedInPlace(wire, constants_[index])) {
-    method_.constant_owners_[index] = constants_[index].owner;
-  }
+  method_.constant_owners_[index] = constants_[index].owner;
   return Status::Ok();
 }
 
@@ -156,6 +154,7 @@ Status MethodBuilder::PlaceTensors() {
     }
   }
   ONEPACK_ASSIGN_OR_RETURN(method_.memory_, Mapping::OfZeros(offset.total()));
+  ONEPACK_RETURN_IF_ERROR(CreateArray(wire_tensors_.size(), &method_.initial_contents_));
   for (size_t i = 0; i < wire_tensors_.size(); ++i) {
     Tensor& tensor = method_.tensors_[i];
     const Buffer& constant = constants_[i];
@@ -167,10 +166,10 @@ Status MethodBuilder::PlaceTensors() {
       continue;
     }
     tensor.data_ = method_.memory_.data() + starts[i];
-    const size_t size = tensor.size_bytes();
-    if (constant.bytes.data() != nullptr && size > 0)
-      memcpy(tensor.data_, constant.bytes.data(), size);
+    if (constant.bytes.data() == nullptr) continue;
+    method_.initial_contents_[i] = {constant.bytes.subspan(0, tensor.size_bytes()), tensor.data_};
   }
+  method_.CopyInitialContents();
   return Status::Ok();
 }
 

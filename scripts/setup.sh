@@ -9,7 +9,7 @@ set -euo pipefail
 # Tools and libraries that every supported Debian has in the right version.
 common_packages=(
   g++ cmake ninja-build pkgconf binutils
-  libcli11-dev nlohmann-json3-dev libssl-dev
+  libcli11-dev nlohmann-json3-dev libssl-dev libsentencepiece-dev
 )
 # Libraries that must come from trixie or newer.
 trixie_packages=(
@@ -29,7 +29,7 @@ Install these by hand, then run cmake as README.md says:
   - a C++17 compiler (g++ 12 or newer), CMake 3.25 or newer, Ninja, pkg-config, binutils (nm)
   - XNNPACK ${xnnpack_version} (shared library and xnnpack.h), pthreadpool, cpuinfo
   - flatbuffers 23.5 or newer, headers and flatc
-  - GoogleTest, Google Benchmark, CLI11, nlohmann-json, OpenSSL's libcrypto
+  - GoogleTest, Google Benchmark, CLI11, nlohmann-json, SentencePiece, OpenSSL's libcrypto
 On Debian the packages are named: ${common_packages[*]} ${trixie_packages[*]}
 NEEDED
 }

@@ -20,6 +20,7 @@ using Action = std::function<Result<bool>()>;
 
 void AddCheckCommand(CLI::App& app, Action* action);
 void AddRunCommand(CLI::App& app, Action* action);
+void AddGenerateCommand(CLI::App& app, Action* action);
 void AddInspectCommand(CLI::App& app, Action* action);
 
 }  // namespace onepack

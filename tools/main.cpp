@@ -50,6 +50,7 @@ int Main(int argc, char** argv) {
   Action action;
   AddCheckCommand(app, &action);
   AddRunCommand(app, &action);
+  AddGenerateCommand(app, &action);
   AddInspectCommand(app, &action);
   try {
     app.parse(argc, argv);

@@ -50,12 +50,7 @@ void PrintCacheStats(const WeightCacheStats& stats) {
 
 }  // namespace
 
-void PrintStats(const ProgramLoader& loader) {
-  if (loader.weight_cache() != nullptr) {
-    PrintCacheStats(loader.weight_cache()->Stats());
-  } else {
-    printf("weight cache\n  none: every method packed for itself\n");
-  }
+void PrintMemory() {
   auto usage = CurrentMemoryUsage();
   if (!usage.ok()) {
     printf("memory of this process\n  unknown: %s\n", usage.status().message());
@@ -66,6 +61,15 @@ void PrintStats(const ProgramLoader& loader) {
   table.AddRow({"anonymous", FormatBytes(usage->anonymous_bytes)});
   table.AddRow({"file-backed", FormatBytes(usage->file_backed_bytes)});
   printf("memory of this process\n%s", table.ToString().c_str());
+}
+
+void PrintStats(const ProgramLoader& loader) {
+  if (loader.weight_cache() != nullptr) {
+    PrintCacheStats(loader.weight_cache()->Stats());
+  } else {
+    printf("weight cache\n  none: every method packed for itself\n");
+  }
+  PrintMemory();
 }
 
 }  // namespace onepack

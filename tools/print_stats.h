@@ -7,7 +7,8 @@
 
 namespace onepack {
 
-// To standard output.
+// All to standard output. PrintMemory is a part of PrintStats.
+void PrintMemory();
 void PrintStats(const ProgramLoader& loader);
 
 }  // namespace onepack

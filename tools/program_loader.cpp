@@ -63,14 +63,19 @@ Result<Ref<NamedDataMap>> ProgramLoader::OpenData(const std::vector<std::string>
   return NamedDataMap::Merge(maps);
 }
 
-Result<Ref<Method>> ProgramLoader::Load(const std::string& program,
-                                        const std::vector<std::string>& data,
-                                        const std::string& method) {
-  ONEPACK_ASSIGN_OR_RETURN(const Ref<Program> opened, OpenProgram(program));
+Result<MethodOptions> ProgramLoader::OptionsFor(const std::vector<std::string>& data) {
   MethodOptions options;
   ONEPACK_ASSIGN_OR_RETURN(options.named_data, OpenData(data));
   options.backends = {&backend_, 1};
   options.operators = operators_;
+  return options;
+}
+
+Result<Ref<Method>> ProgramLoader::Load(const std::string& program,
+                                        const std::vector<std::string>& data,
+                                        const std::string& method) {
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<Program> opened, OpenProgram(program));
+  ONEPACK_ASSIGN_OR_RETURN(const MethodOptions options, OptionsFor(data));
   return Method::Load(opened, method, options);
 }
 

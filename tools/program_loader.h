@@ -38,6 +38,9 @@ class ProgramLoader {
   // All keys of all `paths`. Null for no paths.
   Result<Ref<NamedDataMap>> OpenData(const std::vector<std::string>& paths);
 
+  // For loading any method over these data files. Refers to the loader.
+  Result<MethodOptions> OptionsFor(const std::vector<std::string>& data);
+
   Result<Ref<Method>> Load(const std::string& program, const std::vector<std::string>& data,
                            const std::string& method);
 

@@ -5,6 +5,17 @@
 #include <atomic>
 
 namespace onepack {
+namespace {
+
+// Fetched once: EVP_sha256() would be looked up again for each digest, which costs more than the
+// hashing. Null when the library has none, and then hashing fails. Never freed, as the library's
+// own is.
+const EVP_MD* Sha256() {
+  static const EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
+  return sha256;
+}
+
+}  // namespace
 
 DigestBuilder& DigestBuilder::AddBytes(Bytes part) {
   const uint64_t size = part.size();
@@ -16,8 +27,8 @@ DigestBuilder& DigestBuilder::AddBytes(Bytes part) {
 Digest DigestBuilder::Finish() const {
   static_assert(sizeof(Digest::bytes) == 32, "SHA-256");
   Digest digest;
-  if (EVP_Digest(parts_.data(), parts_.size(), digest.bytes.data(), nullptr, EVP_sha256(),
-                 nullptr) != 1) {
+  if (Sha256() == nullptr || EVP_Digest(parts_.data(), parts_.size(), digest.bytes.data(), nullptr,
+                                        Sha256(), nullptr) != 1) {
     static std::atomic<uint64_t> failures{0};
     digest = Digest();
     const uint64_t count = ++failures;

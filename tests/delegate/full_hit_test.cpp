@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "aot/lora_stack.h"
-#include "tests/delegate/case_loader.h"
-#include "tests/delegate/counting_source.h"
+#include "tests/support/case_loader.h"
+#include "tests/support/counting_source.h"
 #include "tests/support/files.h"
 #include "tests/support/status_matchers.h"
 #include "tools/memory_usage.h"

@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "tests/delegate/case_loader.h"
+#include "tests/support/case_loader.h"
 #include "tests/support/files.h"
 #include "tests/support/status_matchers.h"
 

@@ -219,6 +219,86 @@ TEST_F(StateTest, BelongsToOneLoadedMethodAlone) {
   EXPECT_EQ(RunWith(*first, 1), (std::vector<float>{102, 202}));
 }
 
+TEST_F(StateTest, ResetBringsBackTheInitialValue) {
+  const std::vector<float> initial = {100, 200};
+  TensorPlan state = Planned({2}, 8);
+  state.data_buffer_idx = program_.AddInitialValue(AsBytes(initial));
+  PlanState(state);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
+  EXPECT_EQ(RunWith(*method, 1), (std::vector<float>{101, 201}));
+  method->Reset();
+  EXPECT_EQ(RunWith(*method, 2), (std::vector<float>{102, 202}));
+}
+
+TEST_F(StateTest, ResetBringsBackZerosAndForgetsInputs) {
+  PlanState(Planned({2}, 8));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
+  EXPECT_EQ(RunWith(*method, 1), (std::vector<float>{1, 1}));
+  HostTensor x({2}, {1, 1});
+  ASSERT_TRUE(IsOk(method->SetInput(0, x.value())));
+  method->Reset();
+  EXPECT_TRUE(IsError(method->Execute(), StatusCode::kFailedPrecondition, {"input 0"}));
+  EXPECT_EQ(RunWith(*method, 2), (std::vector<float>{2, 2}));
+}
+
+TEST_F(StateTest, ResetBringsBackConstantsThatAreCopies) {
+  TensorPlan constant;
+  constant.sizes = {2};
+  constant.data_buffer_idx = program_.AddConstant(AsBytes(std::vector<float>{7, 8}));
+  PlanState(Planned({2}, 8));
+  plan_.values.push_back(constant);
+  plan_.outputs = {1, 2};
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
+  method->Reset();
+  EXPECT_EQ(RunWith(*method, 1), (std::vector<float>{1, 1}));
+  EXPECT_EQ(Floats(method->output(1)), (std::vector<float>{7, 8}));
+}
+
+TEST_F(StateTest, ASavedStateCanBeGoneBackToAgainAndAgain) {
+  PlanState(Planned({2}, 8));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
+  EXPECT_EQ(RunWith(*method, 5), (std::vector<float>{5, 5}));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<MethodState> state, method->SaveState());
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(RunWith(*method, 1), (std::vector<float>{6, 6}));
+    EXPECT_EQ(RunWith(*method, 1), (std::vector<float>{7, 7}));
+    ASSERT_TRUE(IsOk(method->RestoreState(*state)));
+  }
+}
+
+TEST_F(StateTest, ASavedStateFitsAnyLoadOfItsMethodAndNoOtherMethod) {
+  PlanState(Planned({2}, 8));
+  program_.AddMethod(plan_);
+  plan_.name = "other";
+  program_.AddMethod(plan_);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program, OpenProgram(program_.Finish()));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> first, Load(program, "forward"));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> second, Load(program, "forward"));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> other, Load(program, "other"));
+  EXPECT_EQ(RunWith(*first, 5), (std::vector<float>{5, 5}));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<MethodState> state, first->SaveState());
+  ASSERT_TRUE(IsOk(second->RestoreState(*state)));
+  EXPECT_EQ(RunWith(*second, 1), (std::vector<float>{6, 6}));
+  EXPECT_EQ(RunWith(*other, 3), (std::vector<float>{3, 3}));
+  EXPECT_TRUE(IsError(other->RestoreState(*state), StatusCode::kInvalidArgument,
+                      {"method 'other'", "method 'forward'", "test.pte"}));
+  EXPECT_EQ(RunWith(*other, 1), (std::vector<float>{4, 4}));
+}
+
+TEST_F(StateTest, ASavedStateHoldsOnlyBlocksThatAreNotZero) {
+  TensorPlan large = Planned({1 << 20}, 16);
+  PlanState(Planned({2}, 8));
+  plan_.values.push_back(large);
+  plan_.buffer_sizes = {0, 16 + (4 << 20)};
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<MethodState> zeros, method->SaveState());
+  EXPECT_EQ(zeros->size_bytes(), 0u);
+  RunWith(*method, 5);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<MethodState> state, method->SaveState());
+  EXPECT_GT(state->size_bytes(), 0u);
+  EXPECT_LT(state->size_bytes(), 8192u);
+}
+
 using PlannedMemoryTest = MethodTest;
 
 TEST_F(PlannedMemoryTest, TensorsLieWhereTheProgramSays) {

@@ -1,7 +1,7 @@
 // A data source that is not mapped: it reads, and counts what it reads.
 
-#ifndef ONEPACK_TESTS_DELEGATE_COUNTING_SOURCE_H_
-#define ONEPACK_TESTS_DELEGATE_COUNTING_SOURCE_H_
+#ifndef ONEPACK_TESTS_SUPPORT_COUNTING_SOURCE_H_
+#define ONEPACK_TESTS_SUPPORT_COUNTING_SOURCE_H_
 
 #include <stdint.h>
 
@@ -23,4 +23,4 @@ Result<Ref<DataSource>> OpenCountingSource(const std::string& path, ReadCounts* 
 
 }  // namespace onepack
 
-#endif  // ONEPACK_TESTS_DELEGATE_COUNTING_SOURCE_H_
+#endif  // ONEPACK_TESTS_SUPPORT_COUNTING_SOURCE_H_

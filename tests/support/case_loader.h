@@ -1,8 +1,8 @@
 // Loads recorded and generated cases the way an application would, with every choice open to the
 // test.
 
-#ifndef ONEPACK_TESTS_DELEGATE_CASE_LOADER_H_
-#define ONEPACK_TESTS_DELEGATE_CASE_LOADER_H_
+#ifndef ONEPACK_TESTS_SUPPORT_CASE_LOADER_H_
+#define ONEPACK_TESTS_SUPPORT_CASE_LOADER_H_
 
 #include <functional>
 #include <memory>
@@ -50,4 +50,4 @@ class CaseLoader {
 
 }  // namespace onepack
 
-#endif  // ONEPACK_TESTS_DELEGATE_CASE_LOADER_H_
+#endif  // ONEPACK_TESTS_SUPPORT_CASE_LOADER_H_

@@ -1,4 +1,4 @@
-#include "tests/delegate/counting_source.h"
+#include "tests/support/counting_source.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "tests/delegate/case_loader.h"
+#include "tests/support/case_loader.h"
 
 #include "tools/case_runner.h"
 #include "tools/recorded_case.h"

@@ -1,0 +1,64 @@
+// Language models by name, over one foundation: a request says which adapter shall answer it.
+//
+// Ownership: keeps the models. What MethodOptions refers to (backends, operators) outlives the
+// pool. Threads:   any function, any thread. Requests to one adapter take turns; different adapters
+// answer
+//            in parallel, also while another one is added or dropped.
+// Memory:    an adapter costs its own weights, its KV cache and its activations. What a dropped one
+//            costs goes back when the last request to it has ended.
+// Errors:    what Add refuses changes nothing for the others.
+
+#ifndef ONEPACK_LLM_ADAPTER_POOL_H_
+#define ONEPACK_LLM_ADAPTER_POOL_H_
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "llm/generate.h"
+#include "llm/language_model.h"
+
+namespace onepack {
+
+class AdapterPool {
+ public:
+  // What every model is loaded with; `options.named_data` is the foundation.
+  explicit AdapterPool(const MethodOptions& options) : options_(options) {}
+
+  // Loads a model while the others go on. `data`: the adapter's own weights; null when `program`
+  // needs the foundation only. Errors: kInvalidArgument for a name that is taken; those of
+  // NamedDataMap::Merge and LanguageModel::Load.
+  Status Add(std::string_view name, const Ref<Program>& program, const Ref<NamedDataMap>& data);
+
+  // Requests that run still end well. Errors: kNotFound.
+  Status Drop(std::string_view name);
+
+  // In alphabetical order. May throw std::bad_alloc.
+  std::vector<std::string> Names() const;
+
+  // Answers in a context of its own. Errors: kNotFound; those of onepack::Generate.
+  Result<GenerateResult> Generate(std::string_view name, Span<const int64_t> prompt,
+                                  const GenerateOptions& options);
+
+ private:
+  struct Adapter {
+    std::mutex mutex;  // held while a request runs
+    std::unique_ptr<LanguageModel> model;
+  };
+
+  Status CheckIsFree(std::string_view name) const;
+  std::shared_ptr<Adapter> Find(std::string_view name) const;
+  Status NotFound(std::string_view name) const;
+
+  const MethodOptions options_;
+  mutable std::mutex mutex_;  // nothing is loaded, run or closed while it is held
+  std::map<std::string, std::shared_ptr<Adapter>, std::less<>> adapters_;  // guarded by mutex_
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_LLM_ADAPTER_POOL_H_

@@ -1,0 +1,55 @@
+// Chooses the next token from logits.
+//
+// Threads: belongs to one thread at a time.
+
+#ifndef ONEPACK_LLM_SAMPLER_H_
+#define ONEPACK_LLM_SAMPLER_H_
+
+#include <stdint.h>
+
+#include <random>
+#include <vector>
+
+#include "base/result.h"
+#include "base/span.h"
+
+namespace onepack {
+
+// The defaults choose the likeliest token, always the same one.
+struct SamplerOptions {
+  float temperature = 0;  // logits are divided by it; 0: the likeliest token
+  size_t top_k = 0;       // among the so many likeliest only; 0: all
+  float top_p = 1;        // among the likeliest that have so much of all probability together
+  uint64_t seed = 0;      // the same seed and logits give the same tokens, on any machine
+};
+
+class Sampler {
+ public:
+  // Errors: kInvalidArgument for a temperature below 0, or a top_p outside (0, 1].
+  static Result<Sampler> Create(const SamplerOptions& options);
+
+  // The index of one of `logits`; the lowest of equally likely ones when the temperature is 0.
+  // Errors: kInvalidArgument for no logits, or when one is NaN or +inf or all are -inf.
+  Result<int64_t> Sample(Span<const float> logits);
+
+ private:
+  struct Candidate {
+    float logit;
+    int64_t token;
+  };
+
+  explicit Sampler(const SamplerOptions& options) : options_(options), random_(options.seed) {}
+
+  int64_t SampleByProbability(Span<const float> logits);
+  // The likeliest ones, in order.
+  void KeepTopK(Span<const float> logits);
+
+  SamplerOptions options_;
+  std::mt19937_64 random_;
+  std::vector<Candidate> candidates_;  // of the current call; kept for its memory
+  std::vector<double> probabilities_;  // theirs
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_LLM_SAMPLER_H_

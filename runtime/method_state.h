@@ -1,0 +1,48 @@
+// A saved copy of a method's mutable state: the KV cache after a long prompt, for instance.
+//
+// Ownership: counted; keeps the program it belongs to.
+// Threads:   read only once it is made: from any thread.
+// Memory:    that of the blocks which are not all zero. A program does not say which of its planned
+//            buffers are state, so what is left of the last run's activations is in it too.
+
+#ifndef ONEPACK_RUNTIME_METHOD_STATE_H_
+#define ONEPACK_RUNTIME_METHOD_STATE_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <string_view>
+
+#include "base/array.h"
+#include "base/ref.h"
+#include "base/result.h"
+#include "base/span.h"
+#include "runtime/program.h"
+
+namespace onepack {
+
+class MethodState final : public RefCounted {
+ public:
+  size_t size_bytes() const { return contents_.size() + blocks_.size() * sizeof(blocks_[0]); }
+
+ private:
+  friend class Method;
+  template <typename U, typename... Arguments>
+  friend Result<Ref<U>> MakeRef(const Allocator& allocator, Arguments&&... arguments);
+
+  MethodState() = default;
+
+  static Result<Ref<MethodState>> Of(Bytes memory, const Allocator& allocator);
+  // REQUIRES: `memory` is as large as it was, and all zeros.
+  void CopyTo(Span<uint8_t> memory) const;
+
+  Ref<Program> program_;
+  std::string_view method_name_;  // the program's own
+  size_t memory_size_ = 0;
+  Array<size_t> blocks_;     // which ones are not zero, ascending
+  Array<uint8_t> contents_;  // theirs, one after the other
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_RUNTIME_METHOD_STATE_H_

@@ -1,0 +1,118 @@
+#include "llm/adapter_pool.h"
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <thread>
+
+#include "tests/llm/sum_model.h"
+#include "tests/support/status_matchers.h"
+
+namespace onepack {
+namespace {
+
+using Tokens = std::vector<int64_t>;
+
+GenerateOptions New(size_t tokens) {
+  GenerateOptions options;
+  options.max_new_tokens = tokens;
+  return options;
+}
+
+Tokens TokensOf(Result<GenerateResult> result) {
+  EXPECT_TRUE(IsOk(result));
+  return result.ok() ? result->tokens : Tokens();
+}
+
+TEST(AdapterPoolTest, EachRequestStartsAnew) {
+  AdapterPool pool(SumModel::LoadOptions());
+  ASSERT_TRUE(IsOk(pool.Add("a", SumModel().program(), nullptr)));
+  EXPECT_EQ(TokensOf(pool.Generate("a", Tokens{1}, New(3))), (Tokens{1, 2, 4}));
+  EXPECT_EQ(TokensOf(pool.Generate("a", Tokens{1}, New(3))), (Tokens{1, 2, 4}));
+}
+
+TEST(AdapterPoolTest, NamesAreTakenOnceAndFreeAgain) {
+  AdapterPool pool(SumModel::LoadOptions());
+  ASSERT_TRUE(IsOk(pool.Add("b", SumModel().program(), nullptr)));
+  ASSERT_TRUE(IsOk(pool.Add("a", SumModel().program(), nullptr)));
+  EXPECT_EQ(pool.Names(), (std::vector<std::string>{"a", "b"}));
+  EXPECT_TRUE(IsError(pool.Add("a", SumModel().program(), nullptr), StatusCode::kInvalidArgument,
+                      {"'a'", "already"}));
+  ASSERT_TRUE(IsOk(pool.Drop("a")));
+  EXPECT_TRUE(IsError(pool.Drop("a"), StatusCode::kNotFound, {"'a'"}));
+  EXPECT_TRUE(IsError(pool.Generate("a", Tokens{1}, {}), StatusCode::kNotFound, {"'a'"}));
+  EXPECT_TRUE(IsOk(pool.Add("a", SumModel().program(), nullptr)));
+}
+
+TEST(AdapterPoolTest, WhatCannotBeLoadedIsNotThere) {
+  AdapterPool pool(MethodOptions{});
+  EXPECT_TRUE(IsError(pool.Add("a", SumModel().program(), nullptr), StatusCode::kNotFound,
+                      {"sum.pte", "test::sum.out"}));
+  EXPECT_TRUE(pool.Names().empty());
+}
+
+// A request that waits in its callback until told to go on.
+class Gate {
+ public:
+  bool WaitInside() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    is_inside_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return is_open_; });
+    return true;
+  }
+  void WaitUntilInside() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    changed_.wait(lock, [this] { return is_inside_; });
+  }
+  void Open() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    is_open_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool is_inside_ = false;
+  bool is_open_ = false;
+};
+
+TEST(AdapterPoolTest, OthersAnswerAreAddedAndDroppedWhileOneRuns) {
+  AdapterPool pool(SumModel::LoadOptions());
+  ASSERT_TRUE(IsOk(pool.Add("slow", SumModel().program(), nullptr)));
+  ASSERT_TRUE(IsOk(pool.Add("other", SumModel().program(), nullptr)));
+  Gate gate;
+  Tokens slow;
+  std::thread runner([&] {
+    GenerateOptions options = New(2);
+    options.on_token = [&](int64_t) { return gate.WaitInside(); };
+    slow = TokensOf(pool.Generate("slow", Tokens{3}, options));
+  });
+  gate.WaitUntilInside();
+  EXPECT_EQ(TokensOf(pool.Generate("other", Tokens{1}, New(2))), (Tokens{1, 2}));
+  EXPECT_TRUE(IsOk(pool.Add("new", SumModel().program(), nullptr)));
+  EXPECT_TRUE(IsOk(pool.Drop("other")));
+  EXPECT_TRUE(IsOk(pool.Drop("slow")));
+  EXPECT_EQ(pool.Names(), std::vector<std::string>{"new"});
+  gate.Open();
+  runner.join();
+  EXPECT_EQ(slow, (Tokens{3, 6}));
+}
+
+TEST(AdapterPoolTest, RequestsToOneAdapterTakeTurns) {
+  AdapterPool pool(SumModel::LoadOptions());
+  ASSERT_TRUE(IsOk(pool.Add("a", SumModel().program(), nullptr)));
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int round = 0; round < 20; ++round) {
+        EXPECT_EQ(TokensOf(pool.Generate("a", Tokens{1}, New(4))), (Tokens{1, 2, 4, 8}));
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+}  // namespace
+}  // namespace onepack
