@@ -265,15 +265,17 @@ Status GraphBuilder::PlaceConstant(GraphValue& value) {
 Status GraphBuilder::DefineNode(const XNode& node) {
   const Op& op = *FindOp(node.xnode_union_type());
   const Operands operands = op.operands(node);
-  if (!IsNeeded(operands)) return Status::Ok();
   ONEPACK_RETURN_IF_ERROR(CheckOrder(operands));
-  ONEPACK_RETURN_IF_ERROR(op.define({built_.subgraph.get(), values_}, node));
+  if (IsNeeded(operands)) {
+    ONEPACK_RETURN_IF_ERROR(op.define({built_.subgraph.get(), values_}, node));
+  }
   for (const uint32_t id : operands.outputs) {
     values_.at(id).is_defined = true;
     if (op.keeps_dims && operands.inputs.size() == 1) {
       values_.at(id).dims_of = values_.at(operands.inputs[0]).dims_of;
     }
   }
+  if (!IsNeeded(operands)) return Status::Ok();
   for (const uint32_t id : operands.channels_last) FixChannels(values_.at(id).dims_of);
   built_.parts.has_broadcasts |= op.broadcasts;
   built_.parts.computes_dims |= !op.keeps_dims;

@@ -34,7 +34,7 @@ class Constant final : public RawBytes {
   // "key 'abc' in foundation.ptd", for messages.
   const char* place() const { return place_.c_str(); }
 
-  Result<Buffer> Load() const { return source_->Load(segment_); }
+  Result<Buffer> Load() const { return source_->LoadWhole(segment_); }
   Status Read(const std::function<void(Bytes)>& use) const override;
 
  private:

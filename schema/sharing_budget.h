@@ -2,9 +2,9 @@
 //
 // A flatbuffer may refer to one table, vector or string from many places: a list of a million
 // values that are all one list of a million items takes eight megabytes of file. No exporter writes
-// such a thing. So a verifier counts a table, a vector or a string each time it comes across it, and
-// gives up when that makes a multiple of the file. After verification whatever is done once for each
-// element takes time and memory in proportion to the file.
+// such a thing. So a verifier counts a table, a vector or a string each time it comes across it,
+// and gives up when that makes a multiple of the file. After verification whatever is done once for
+// each element takes time and memory in proportion to the file.
 
 #ifndef ONEPACK_SCHEMA_SHARING_BUDGET_H_
 #define ONEPACK_SCHEMA_SHARING_BUDGET_H_
