@@ -14,7 +14,13 @@
 namespace onepack {
 namespace {
 
+// Of all delegates, so that a payload fits any of their programs.
 constexpr uint32_t kRows = 4;
+constexpr uint32_t kInputs = 32;
+constexpr uint32_t kOutputs = 4;
+
+constexpr char kPlainKey[] = "plain";
+const std::vector<float> kNumbers = {1, 2, 3, 4};
 
 TensorPlan Planned(std::vector<int32_t> sizes, uint64_t offset) {
   TensorPlan tensor;
@@ -32,7 +38,6 @@ TensorPlan Constant(uint32_t index) {
 
 // Every kind of value and of instruction, in two chains. `options` says how the file keeps it.
 UntrustedFiles PlainProgram(std::string name, const ProgramOptions& options) {
-  const std::vector<float> numbers = {1, 2, 3, 4};
   ProgramWriter program(options);
   MethodPlan method;
   TensorPlan input = Planned({2, 2}, 0);
@@ -40,11 +45,11 @@ UntrustedFiles PlainProgram(std::string name, const ProgramOptions& options) {
   TensorPlan state = Planned({2, 2}, 32);
   TensorPlan external;
   external.sizes = {2, 2};
-  external.external_key = "weight";
-  if (options.header_size > 0) state.data_buffer_idx = program.AddInitialValue(AsBytes(numbers));
+  external.external_key = kPlainKey;
+  if (options.header_size > 0) state.data_buffer_idx = program.AddInitialValue(AsBytes(kNumbers));
   method.values = {input,
                    state,
-                   Constant(program.AddConstant(AsBytes(numbers))),
+                   Constant(program.AddConstant(AsBytes(kNumbers))),
                    external,
                    int64_t{2},
                    true,
@@ -65,34 +70,35 @@ UntrustedFiles PlainProgram(std::string name, const ProgramOptions& options) {
                     JumpFalseCallPlan{5, 3}, FreeCallPlan{0}, MoveCallPlan{4, 4}},
                    {KernelCallPlan{0, {14}}, JumpFalseCallPlan{14, 0}}};
   program.AddMethod(method);
-  PtdWriter data;
-  data.AddBytes("weight", AsBytes(numbers), PtdTensorLayout{ScalarType::kFloat, {2, 2}, {}});
-  auto file = data.ToBytes();
-  if (!file.ok()) throw std::runtime_error(file.status().message());
-  return {std::move(name), program.Finish(), {std::move(file).value()}};
+  return {std::move(name), program.Finish(), {GeneratedData()}};
 }
 
 // A linear layer with a bias whose constants the payload carries, in the form `options` says.
 UntrustedFiles OwnConstants(std::string name, const PayloadOptions& options) {
-  const std::vector<float> weight(8 * 4, 0.5f);
-  const std::vector<float> bias(4, 1);
+  const std::vector<float> weight(size_t{kInputs} * kOutputs, 0.5f);
+  const std::vector<float> bias(kOutputs, 1);
   PayloadWriter payload(options);
-  const uint32_t filter = payload.AddConstant({4, 8}, payload.AddOwnConstant(AsBytes(weight)));
-  const uint32_t offset = payload.AddConstant({4}, payload.AddOwnConstant(AsBytes(bias)));
-  const uint32_t x = payload.AddInput({kRows, 8});
-  const uint32_t y = payload.AddOutput({kRows, 4});
-  const uint32_t sum = payload.AddInternal({kRows, 4});
+  const uint32_t filter =
+      payload.AddConstant({kOutputs, kInputs}, payload.AddOwnConstant(AsBytes(weight)));
+  const uint32_t offset = payload.AddConstant({kOutputs}, payload.AddOwnConstant(AsBytes(bias)));
+  const uint32_t x = payload.AddInput({kRows, kInputs});
+  const uint32_t y = payload.AddOutput({kRows, kOutputs});
+  const uint32_t sum = payload.AddInternal({kRows, kOutputs});
   payload.AddFullyConnected(x, filter, sum, offset);
   payload.AddSigmoid(sum, y);
-  return {std::move(name), MakeProgramAround(payload.Finish(), kRows, 8, 4), {}};
+  return {std::move(name), MakeProgramAround(payload.Finish(), kRows, kInputs, kOutputs), {}};
 }
 
-UntrustedFiles Linear(std::string name, WeightKind kind, uint32_t inputs) {
-  const LinearLayer layer{"weight", inputs, 4, kind, 1};
+// The keys are the names.
+const LinearLayer kLinearLayers[] = {{"linear_float", kInputs, kOutputs, WeightKind::kFloat, 1},
+                                     {"linear_int8", kInputs, kOutputs, WeightKind::kInt8, 1},
+                                     {"linear_int4", kInputs, kOutputs, WeightKind::kInt4, 1}};
+
+UntrustedFiles Linear(const LinearLayer& layer) {
   LinearProgram program;
   program.layers = {layer};
   program.max_rows = kRows;
-  return {std::move(name), MakeLinearProgram(program), {MakeData(DataOf(layer))}};
+  return {layer.key, MakeLinearProgram(program), {GeneratedData()}};
 }
 
 UntrustedFiles ReadSeed(const std::string& json) {
@@ -127,13 +133,22 @@ std::vector<UntrustedFiles> GeneratedSeeds() {
   PayloadOptions old_payload;
   old_payload.has_header = false;
   old_payload.identifier = "XN00";
-  return {PlainProgram("plain", {}),
-          PlainProgram("plain_old", old_program),
-          OwnConstants("own_constants", {}),
-          OwnConstants("own_constants_old", old_payload),
-          Linear("linear_float", WeightKind::kFloat, 8),
-          Linear("linear_int8", WeightKind::kInt8, 8),
-          Linear("linear_int4", WeightKind::kInt4, 32)};
+  std::vector<UntrustedFiles> seeds = {
+      PlainProgram("plain", {}), PlainProgram("plain_old", old_program),
+      OwnConstants("own_constants", {}), OwnConstants("own_constants_old", old_payload)};
+  for (const LinearLayer& layer : kLinearLayers) seeds.push_back(Linear(layer));
+  return seeds;
+}
+
+std::vector<uint8_t> GeneratedData() {
+  PtdWriter data;
+  data.AddBytes(kPlainKey, AsBytes(kNumbers), PtdTensorLayout{ScalarType::kFloat, {2, 2}, {}});
+  for (const LinearLayer& layer : kLinearLayers) {
+    for (const auto& [key, bytes] : DataOf(layer)) data.AddBytes(key, bytes);
+  }
+  auto file = data.ToBytes();
+  if (!file.ok()) throw std::runtime_error(file.status().message());
+  return std::move(file).value();
 }
 
 }  // namespace onepack

@@ -18,6 +18,9 @@ std::vector<UntrustedFiles> RecordedSeeds();
 // every header; weights of every kind.
 std::vector<UntrustedFiles> GeneratedSeeds();
 
+// A data file with the keys of all generated ones.
+std::vector<uint8_t> GeneratedData();
+
 }  // namespace onepack
 
 #endif  // ONEPACK_TESTS_HARDENING_SEED_PROGRAMS_H_

@@ -236,11 +236,9 @@ class Session {
       ONEPACK_ASSIGN_OR_RETURN(Ref<NamedDataMap> map, OpenData(data_copies.emplace_back(file)));
       maps.push_back(std::move(map));
     }
-    ONEPACK_ASSIGN_OR_RETURN(
-        const Ref<DataSource> source,
-        WrapMemory(program_copy.bytes(), "mutated.pte", heap_.allocator()));
-    ONEPACK_ASSIGN_OR_RETURN(const Ref<Program> program,
-                             Program::Open(source, heap_.allocator()));
+    ONEPACK_ASSIGN_OR_RETURN(const Ref<DataSource> source,
+                             WrapMemory(program_copy.bytes(), "mutated.pte", heap_.allocator()));
+    ONEPACK_ASSIGN_OR_RETURN(const Ref<Program> program, Program::Open(source, heap_.allocator()));
     MethodOptions options;
     options.allocator = heap_.allocator();
     ONEPACK_ASSIGN_OR_RETURN(options.named_data, NamedDataMap::Merge(maps, heap_.allocator()));
