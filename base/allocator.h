@@ -16,7 +16,11 @@ struct Allocator {
   void (*deallocate)(void* context, void* pointer, size_t size);
   void* context;
 
-  void* Allocate(size_t size, size_t alignment) const { return allocate(context, size, alignment); }
+  // An allocator that lacks a function has no memory.
+  void* Allocate(size_t size, size_t alignment) const {
+    if (allocate == nullptr || deallocate == nullptr) return nullptr;
+    return allocate(context, size, alignment);
+  }
   void Deallocate(void* pointer, size_t size) const { deallocate(context, pointer, size); }
 };
 

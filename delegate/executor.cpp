@@ -109,6 +109,7 @@ Status Executor::Execute(Span<Value* const> arguments) try {
 }
 
 Status Executor::ExecuteBound(Span<Value* const> arguments) {
+  ONEPACK_RETURN_IF_ERROR(session_->CheckThreadpool());
   if (runtime_ == nullptr || epoch_ != session_->epoch()) {
     ONEPACK_RETURN_IF_ERROR(BuildRuntime(nullptr));
   }

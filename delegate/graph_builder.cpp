@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include <algorithm>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -27,6 +28,7 @@ class GraphBuilder {
     ONEPACK_RETURN_IF_ERROR(CreateSubgraph());
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::ScanNode));
     ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::DescribeWireValue));
+    FindNeededValues();
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::IdentifyNode));
     FindInCache();
     ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::DefineWireValue));
@@ -63,6 +65,8 @@ class GraphBuilder {
   Status DescribeWireValue(const XValue& wire);
   Status CheckConstant(const XNNTensorValue& tensor) const;
   Status AddExternal(GraphValue& value);
+  void FindNeededValues();
+  bool IsNeeded(const Operands& operands) const;
   Status IdentifyNode(const XNode& node);
   void FindInCache();
   Status DefineWireValue(const XValue& wire);
@@ -82,6 +86,7 @@ class GraphBuilder {
   std::unordered_set<uint32_t> in_place_;            // read otherwise than by packing
   std::unordered_set<uint32_t> sized_by_file_;  // operands of nodes whose definers look at dims
   std::unordered_set<uint32_t> external_ids_;
+  std::unordered_set<uint32_t> needed_;  // for an output, directly or not
   std::vector<PackedUse> uses_;
   std::vector<bool> is_expected_hit_;       // parallel to uses_
   std::unordered_set<uint32_t> with_ones_;  // kernels whose scales need not be read
@@ -177,6 +182,25 @@ Status GraphBuilder::AddExternal(GraphValue& value) {
   return Status::Ok();
 }
 
+// XNNPACK drops a node whose output nobody reads, and aborts when it then looks at what fed that
+// node. So it never gets to see one.
+void GraphBuilder::FindNeededValues() {
+  for (const auto& [id, value] : values_) {
+    if (value.is_external_output) needed_.insert(id);
+  }
+  // Readers come after writers, or CheckOrder will say so.
+  for (size_t i = CountOf(graph_.xnodes()); i-- > 0;) {
+    const XNode& node = *graph_.xnodes()->Get(static_cast<uint32_t>(i));
+    const Operands operands = FindOp(node.xnode_union_type())->operands(node);
+    if (IsNeeded(operands)) needed_.insert(operands.inputs.begin(), operands.inputs.end());
+  }
+}
+
+bool GraphBuilder::IsNeeded(const Operands& operands) const {
+  return std::any_of(operands.outputs.begin(), operands.outputs.end(),
+                     [&](uint32_t id) { return needed_.count(id) > 0; });
+}
+
 Status GraphBuilder::IdentifyNode(const XNode& node) {
   const Op& op = *FindOp(node.xnode_union_type());
   const Operands operands = op.operands(node);
@@ -186,7 +210,7 @@ Status GraphBuilder::IdentifyNode(const XNode& node) {
       return Status::Error(StatusCode::kInvalidFile, "value %u does not exist", id);
     }
   }
-  if (op.identify == nullptr) return Status::Ok();
+  if (op.identify == nullptr || !IsNeeded(operands)) return Status::Ok();
   const std::optional<PackedUse> use = op.identify({built_.subgraph.get(), values_}, node);
   if (use) uses_.push_back(*use);
   return Status::Ok();
@@ -250,13 +274,16 @@ Status GraphBuilder::DefineNode(const XNode& node) {
   const Op& op = *FindOp(node.xnode_union_type());
   const Operands operands = op.operands(node);
   ONEPACK_RETURN_IF_ERROR(CheckOrder(operands));
-  ONEPACK_RETURN_IF_ERROR(op.define({built_.subgraph.get(), values_}, node));
+  if (IsNeeded(operands)) {
+    ONEPACK_RETURN_IF_ERROR(op.define({built_.subgraph.get(), values_}, node));
+  }
   for (const uint32_t id : operands.outputs) {
     values_.at(id).is_defined = true;
     if (op.keeps_dims && operands.inputs.size() == 1) {
       values_.at(id).dims_of = values_.at(operands.inputs[0]).dims_of;
     }
   }
+  if (!IsNeeded(operands)) return Status::Ok();
   for (const uint32_t id : operands.channels_last) FixChannels(values_.at(id).dims_of);
   built_.parts.has_broadcasts |= op.broadcasts;
   built_.parts.computes_dims |= !op.keeps_dims;

@@ -1,30 +1,45 @@
 #include "delegate/method_session.h"
 
+#include <unistd.h>
+
 #include <new>
 #include <vector>
 
+#include "delegate/activations.h"
 #include "delegate/executor.h"
 #include "delegate/payload.h"
 
 namespace onepack {
 
-Result<Ref<BackendSession>> MethodSession::Open(XnnpackBackendOptions options) {
+Result<Ref<BackendSession>> MethodSession::Open(XnnpackBackendOptions options, pid_t owner) {
   xnn_workspace_t workspace = nullptr;
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_create_workspace(&workspace), "creating a workspace");
-  XnnWorkspace owner(workspace);
+  XnnWorkspace handle(workspace);
   ONEPACK_ASSIGN_OR_RETURN(
       Ref<MethodSession> session,
-      MakeRef<MethodSession>(HeapAllocator(), std::move(options), std::move(owner)));
+      MakeRef<MethodSession>(HeapAllocator(), std::move(options), owner, std::move(handle)));
   return Ref<BackendSession>(session);
+}
+
+Status MethodSession::CheckThreadpool() const {
+  if (threadpool() == nullptr || getpid() == owner_) return Status::Ok();
+  return Status::Error(StatusCode::kFailedPrecondition,
+                       "this process was forked off, and the thread pool's threads were not: make "
+                       "a pool and a backend here, and load the method again");
 }
 
 Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
                                     Span<Ref<Delegate>> delegates) try {
+  ONEPACK_RETURN_IF_ERROR(CheckThreadpool());
+  KeyVerifier verifier;
   std::vector<std::shared_ptr<const Payload>> payloads;
   LoadProgress progress{};
   for (const DelegateRequest& request : requests) {
-    auto payload = Payload::Open(request, cache()->contents());
+    auto payload =
+        Payload::Open(request, cache()->contents(), options_.verify_keys ? &verifier : nullptr);
     if (!payload.ok()) return payload.TakeStatus().WithContext("delegate %zu", request.index);
+    Status status = CheckActivations((*payload)->graph(), request.max_planned_bytes);
+    if (!status.ok()) return std::move(status).WithContext("delegate %zu", request.index);
     progress.expected_bytes += RawWeightBytes(**payload);
     progress.program = request.source->name();
     payloads.push_back(std::move(payload).value());

@@ -10,6 +10,8 @@
 #ifndef ONEPACK_DELEGATE_METHOD_SESSION_H_
 #define ONEPACK_DELEGATE_METHOD_SESSION_H_
 
+#include <sys/types.h>
+
 #include <memory>
 
 #include "delegate/xnn_handles.h"
@@ -22,7 +24,8 @@ namespace onepack {
 class MethodSession final : public BackendSession {
  public:
   // REQUIRES: options.weight_cache.
-  static Result<Ref<BackendSession>> Open(XnnpackBackendOptions options);
+  // `owner` is the process that the thread pool belongs to.
+  static Result<Ref<BackendSession>> Open(XnnpackBackendOptions options, pid_t owner);
 
   Status LoadDelegates(Span<const DelegateRequest> requests,
                        Span<Ref<Delegate>> delegates) override;
@@ -30,17 +33,21 @@ class MethodSession final : public BackendSession {
   const std::shared_ptr<WeightCache>& cache() const { return options_.weight_cache; }
   xnn_workspace_t workspace() const { return workspace_.get(); }
   pthreadpool* threadpool() const { return options_.threadpool; }
+  // kFailedPrecondition in a process that was forked off: the pool has no threads here, and XNNPACK
+  // would wait for them for ever.
+  Status CheckThreadpool() const;
 
   // Runtimes created in an earlier epoch must not run.
   size_t epoch() const { return epoch_; }
   void Distrust() { ++epoch_; }
 
   // For MakeRef, which has no use for constructors that throw: moves only.
-  MethodSession(XnnpackBackendOptions options, XnnWorkspace workspace)
-      : options_(std::move(options)), workspace_(std::move(workspace)) {}
+  MethodSession(XnnpackBackendOptions options, pid_t owner, XnnWorkspace workspace)
+      : options_(std::move(options)), owner_(owner), workspace_(std::move(workspace)) {}
 
  private:
   const XnnpackBackendOptions options_;
+  const pid_t owner_;
   const XnnWorkspace workspace_;
   size_t epoch_ = 0;
 };

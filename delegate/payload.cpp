@@ -14,22 +14,23 @@ Status Constant::Read(const std::function<void(Bytes)>& use) const {
 }
 
 Result<std::shared_ptr<const Payload>> Payload::Open(const DelegateRequest& request,
-                                                     ContentRegistry& contents) {
+                                                     ContentRegistry& contents,
+                                                     KeyVerifier* verifier) {
   ONEPACK_ASSIGN_OR_RETURN(const PayloadHeader header, ParsePayloadHeader(request.payload.bytes));
   std::shared_ptr<Payload> payload(new Payload());
   const Bytes flatbuffer =
       request.payload.bytes.subspan(header.flatbuffer.offset, header.flatbuffer.size);
   ONEPACK_ASSIGN_OR_RETURN(payload->flatbuffer_, AlignedCopy::Of(flatbuffer, HeapAllocator()));
   ONEPACK_ASSIGN_OR_RETURN(payload->graph_, VerifyPayload(payload->flatbuffer_->bytes(), header));
-  ONEPACK_RETURN_IF_ERROR(payload->FindConstants(request, header, contents));
+  ONEPACK_RETURN_IF_ERROR(payload->FindConstants(request, header, contents, verifier));
   return std::shared_ptr<const Payload>(std::move(payload));
 }
 
 Status Payload::FindConstants(const DelegateRequest& request, const PayloadHeader& header,
-                              ContentRegistry& contents) {
+                              ContentRegistry& contents, KeyVerifier* verifier) {
   constants_.resize(ConstantCount(*graph_));
   for (size_t i = 1; i < constants_.size(); ++i) {
-    auto constant = FindConstant(request, header, contents, static_cast<uint32_t>(i));
+    auto constant = FindConstant(request, header, contents, verifier, static_cast<uint32_t>(i));
     if (!constant.ok()) return constant.TakeStatus().WithContext("constant %zu", i);
     constants_[i] = std::move(constant).value();
   }
@@ -38,7 +39,8 @@ Status Payload::FindConstants(const DelegateRequest& request, const PayloadHeade
 
 Result<Payload::Registered> Payload::FindConstant(const DelegateRequest& request,
                                                   const PayloadHeader& header,
-                                                  ContentRegistry& contents, uint32_t index) const {
+                                                  ContentRegistry& contents, KeyVerifier* verifier,
+                                                  uint32_t index) const {
   std::string_view key;
   if (CountOf(graph_->constant_data()) > 0) {
     key = TextOf(graph_->constant_data()->Get(index)->named_key());
@@ -48,6 +50,7 @@ Result<Payload::Registered> Payload::FindConstant(const DelegateRequest& request
     constant.raw = InGraph(request, header, index);
   } else {
     ONEPACK_ASSIGN_OR_RETURN(const NamedData* data, request.named_data->Find(key));
+    if (verifier != nullptr) ONEPACK_RETURN_IF_ERROR(verifier->Verify(*data));
     constant.raw = std::make_shared<Constant>(
         *data->source, data->segment,
         std::string("key '") + Printable(key).c_str() + "' in " + data->source->name());

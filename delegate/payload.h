@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "delegate/key_integrity.h"
 #include "runtime/aligned_copy.h"
 #include "runtime/backend.h"
 #include "schema/verify_payload.h"
@@ -34,7 +35,7 @@ class Constant final : public RawBytes {
   // "key 'abc' in foundation.ptd", for messages.
   const char* place() const { return place_.c_str(); }
 
-  Result<Buffer> Load() const { return source_->Load(segment_); }
+  Result<Buffer> Load() const { return source_->LoadWhole(segment_); }
   Status Read(const std::function<void(Bytes)>& use) const override;
 
  private:
@@ -47,8 +48,10 @@ class Payload {
  public:
   // Verifies the graph and finds every named constant. Reads a constant only where its name stands
   // in another file too, to see whether the two are the same.
+  // With a `verifier`, constants that are named after their content are read and checked.
   static Result<std::shared_ptr<const Payload>> Open(const DelegateRequest& request,
-                                                     ContentRegistry& contents);
+                                                     ContentRegistry& contents,
+                                                     KeyVerifier* verifier = nullptr);
 
   const wire::xnnpack::XNNGraph& graph() const { return *graph_; }
 
@@ -67,9 +70,10 @@ class Payload {
   Payload() = default;
 
   Status FindConstants(const DelegateRequest& request, const PayloadHeader& header,
-                       ContentRegistry& contents);
+                       ContentRegistry& contents, KeyVerifier* verifier);
   Result<Registered> FindConstant(const DelegateRequest& request, const PayloadHeader& header,
-                                  ContentRegistry& contents, uint32_t index) const;
+                                  ContentRegistry& contents, KeyVerifier* verifier,
+                                  uint32_t index) const;
   std::shared_ptr<const Constant> InGraph(const DelegateRequest& request,
                                           const PayloadHeader& header, uint32_t index) const;
 

@@ -1,5 +1,7 @@
 #include "delegate/xnnpack_backend.h"
 
+#include <unistd.h>
+
 #include <new>
 #include <utility>
 
@@ -20,13 +22,14 @@ class XnnpackBackend final : public Backend {
     // A method that shares nothing packs in the same way, into a cache of its own.
     XnnpackBackendOptions options = options_;
     if (options.weight_cache == nullptr) options.weight_cache = WeightCache::Create();
-    return MethodSession::Open(std::move(options));
+    return MethodSession::Open(std::move(options), owner_);
   } catch (const std::bad_alloc&) {
     return Status::Error(StatusCode::kResourceExhausted, "out of memory while opening a session");
   }
 
  private:
   const XnnpackBackendOptions options_;
+  const pid_t owner_ = getpid();
 };
 
 }  // namespace

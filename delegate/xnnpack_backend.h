@@ -4,6 +4,8 @@
 //            that was loaded with it is gone.
 // Threads:   load methods from any number of threads. Methods run in parallel; two that use one
 //            pool take turns, one parallel region at a time. Running takes no lock of ours.
+// Fork:      a thread pool's threads do not follow into a child process. There, methods that have
+//            one refuse to run; those that have none go on.
 // Errors:    a payload that is damaged or asks for what XNNPACK cannot do is refused at load,
 //            naming the node.
 
@@ -30,6 +32,9 @@ struct XnnpackBackendOptions {
   pthreadpool* threadpool = nullptr;
   // Called while a method is loaded; may be empty. From any thread that loads.
   ProgressCallback on_progress;
+  // Reads every constant whose key is the SHA-256 of its bytes, and refuses the program when one is
+  // not what its key says (key_integrity.h).
+  bool verify_keys = false;
 };
 
 // Initializes XNNPACK. The backend's name is "XnnpackBackend", as in the programs.

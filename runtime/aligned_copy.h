@@ -9,6 +9,7 @@
 #ifndef ONEPACK_RUNTIME_ALIGNED_COPY_H_
 #define ONEPACK_RUNTIME_ALIGNED_COPY_H_
 
+#include <stdint.h>
 #include <string.h>
 
 #include "base/array.h"
@@ -20,6 +21,10 @@ namespace onepack {
 class AlignedCopy final : public RefCounted {
  public:
   static Result<Ref<AlignedCopy>> Of(Bytes bytes, const Allocator& allocator) {
+    if (bytes.size() > kMaxSize) {
+      return Status::Error(StatusCode::kInvalidFile,
+                           "a flatbuffer of %zu bytes, less than 2 GiB expected", bytes.size());
+    }
     ONEPACK_ASSIGN_OR_RETURN(Array<Block> blocks,
                              Array<Block>::Create(allocator, bytes.size() / sizeof(Block) + 1));
     if (!bytes.empty()) memcpy(blocks.data(), bytes.data(), bytes.size());
@@ -28,6 +33,9 @@ class AlignedCopy final : public RefCounted {
 
   // 16-byte aligned.
   Bytes bytes() const { return {reinterpret_cast<const uint8_t*>(blocks_.data()), size_}; }
+
+  // Flatbuffers counts in 32 bits, of which one is the sign.
+  static constexpr size_t kMaxSize = INT32_MAX;
 
   struct alignas(16) Block {
     uint8_t bytes[16];

@@ -40,6 +40,9 @@ struct DelegateRequest {
   const DataSource* source = nullptr;
   uint64_t payload_offset = 0;
 
+  // What a delegate may take for activations, at the bounds of its shapes.
+  uint64_t max_planned_bytes = UINT64_MAX;
+
   Span<const CompileSpec> compile_specs;
   const NamedDataScope* named_data = nullptr;
 };

@@ -91,13 +91,23 @@ Result<Buffer> DataSource::LoadNothing(const Segment& range) const {
   return Buffer();
 }
 
+Result<Buffer> DataSource::LoadWhole(const Segment& range) const {
+  ONEPACK_RETURN_IF_ERROR(CheckRange(range));
+  ONEPACK_ASSIGN_OR_RETURN(Buffer buffer, Load(range));
+  if (buffer.bytes.size() == range.size) return buffer;
+  return Status::Error(StatusCode::kIoError, "%s: %zu bytes came, %llu at %llu were asked for",
+                       name(), buffer.bytes.size(), static_cast<unsigned long long>(range.size),
+                       static_cast<unsigned long long>(range.offset));
+}
+
 Status DataSource::ReadByLoading(const Segment& range, uint8_t* destination) const {
-  ONEPACK_ASSIGN_OR_RETURN(const Buffer buffer, Load(range));
+  ONEPACK_ASSIGN_OR_RETURN(const Buffer buffer, LoadWhole(range));
   if (!buffer.bytes.empty()) memcpy(destination, buffer.bytes.data(), buffer.bytes.size());
   return Status::Ok();
 }
 
 Result<Ref<DataSource>> OpenMappedFile(const char* path, const Allocator& allocator) {
+  if (path == nullptr) return Status::Error(StatusCode::kInvalidArgument, "no path was given");
   FileIdentity identity;
   ONEPACK_ASSIGN_OR_RETURN(Mapping mapping, Mapping::OfFile(path, &identity));
   ONEPACK_ASSIGN_OR_RETURN(Array<char> name, CopyText(path, allocator));
@@ -107,6 +117,9 @@ Result<Ref<DataSource>> OpenMappedFile(const char* path, const Allocator& alloca
 }
 
 Result<Ref<DataSource>> WrapMemory(Bytes bytes, const char* name, const Allocator& allocator) {
+  if (name == nullptr || (bytes.data() == nullptr && !bytes.empty())) {
+    return Status::Error(StatusCode::kInvalidArgument, "no name or no bytes were given");
+  }
   ONEPACK_ASSIGN_OR_RETURN(Array<char> copy, CopyText(name, allocator));
   ONEPACK_ASSIGN_OR_RETURN(Ref<MemorySource> source,
                            MakeRef<MemorySource>(allocator, std::move(copy), bytes));

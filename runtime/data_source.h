@@ -5,7 +5,9 @@
 //
 // Ownership: counted; every Buffer keeps its source alive.
 // Threads:   any function, any thread.
-// Errors:    a range outside the source is kInvalidFile; what the system refuses is kIoError.
+// Errors:    a range outside the source is kInvalidFile; what the system refuses is kIoError; a
+// null
+//            path or name is kInvalidArgument.
 
 #ifndef ONEPACK_RUNTIME_DATA_SOURCE_H_
 #define ONEPACK_RUNTIME_DATA_SOURCE_H_
@@ -36,6 +38,10 @@ class DataSource : public RefCounted {
 
   // The bytes of `range`, unchanged while the Buffer lives. Mapped sources copy nothing.
   virtual Result<Buffer> Load(const Segment& range) const { return LoadNothing(range); }
+
+  // The same, and kIoError when more or fewer bytes came than asked for: what every reader here
+  // calls.
+  Result<Buffer> LoadWhole(const Segment& range) const;
 
   // The bytes of `range`, written to `destination`, which has room for them.
   virtual Status Read(const Segment& range, uint8_t* destination) const {

@@ -69,6 +69,9 @@ Status CopyValue(const Value& from, Value& to) {
   }
   switch (to.kind()) {
     case ValueKind::kTensor:
+      if (from.has_no_tensor()) {
+        return Status::Error(StatusCode::kInvalidArgument, "a tensor that is null given");
+      }
       return CopyTensor(from.tensor(), to.tensor());
     case ValueKind::kIntList:
     case ValueKind::kTensorList:
@@ -93,6 +96,7 @@ bool HoldsTensors(const Value& value) {
 
 Result<Ref<Method>> Method::Load(const Ref<Program>& program, std::string_view name,
                                  const MethodOptions& options) {
+  if (!program) return Status::Error(StatusCode::kInvalidArgument, "no program was given");
   ONEPACK_ASSIGN_OR_RETURN(const auto* plan, program->FindMethod(name));
   ONEPACK_ASSIGN_OR_RETURN(Ref<Method> method, MakeRef<Method>(options.allocator));
   method->program_ = program;
@@ -114,6 +118,10 @@ Status Method::SetInput(size_t index, const Value& value) {
   if (index >= inputs_.size()) {
     return WithName(
         Status::Error(StatusCode::kInvalidArgument, "input %zu of %zu", index, inputs_.size()));
+  }
+  if (is_running_.load(std::memory_order_acquire)) {
+    return WithName(Status::Error(StatusCode::kFailedPrecondition,
+                                  "input %zu cannot be set while the method runs", index));
   }
   Status status = CopyValue(value, *inputs_[index]);
   input_is_set_[index] = status.ok();
@@ -142,6 +150,10 @@ Result<Ref<MethodState>> Method::SaveState() const {
 }
 
 Status Method::RestoreState(const MethodState& state) {
+  if (is_running_.load(std::memory_order_acquire)) {
+    return WithName(Status::Error(StatusCode::kFailedPrecondition,
+                                  "state cannot be restored while the method runs"));
+  }
   if (state.program_.get() != program_.get() || state.method_name_ != name_) {
     return WithName(Status::Error(StatusCode::kInvalidArgument,
                                   "the state given is that of method '%s' of %s",
@@ -153,7 +165,18 @@ Status Method::RestoreState(const MethodState& state) {
   return Status::Ok();
 }
 
+// Two runs at once are a mistake of the application's. It is told, and the first run goes on.
 Status Method::Execute() {
+  if (is_running_.exchange(true, std::memory_order_acquire)) {
+    return WithName(
+        Status::Error(StatusCode::kFailedPrecondition, "the method is running already"));
+  }
+  Status status = ExecuteAlone();
+  is_running_.store(false, std::memory_order_release);
+  return status;
+}
+
+Status Method::ExecuteAlone() {
   for (size_t i = 0; i < inputs_.size(); ++i) {
     if (!input_is_set_[i]) {
       return WithName(Status::Error(StatusCode::kFailedPrecondition,
@@ -190,6 +213,11 @@ Status Method::RunStep(const Step& step, size_t* next) {
     case Step::Kind::kDelegate:
       return step.delegate->Execute(step.arguments);
     case Step::Kind::kMove:
+      // What was verified of the items of lists must stay so.
+      if (step.to->kind() != step.from->kind() && !step.to->is(ValueKind::kNone)) {
+        return Status::Error(StatusCode::kInvalidFile, "a move of %s to %s",
+                             ValueKindName(step.from->kind()), ValueKindName(step.to->kind()));
+      }
       *step.to = *step.from;
       return Status::Ok();
     case Step::Kind::kJumpFalse:

@@ -12,6 +12,7 @@
 #ifndef ONEPACK_RUNTIME_METHOD_H_
 #define ONEPACK_RUNTIME_METHOD_H_
 
+#include <atomic>
 #include <string_view>
 
 #include "base/array.h"
@@ -36,6 +37,10 @@ struct MethodOptions {
   OperatorRegistry operators;
   // Where loops end that a damaged program would run for ever.
   uint64_t max_instructions_per_run = uint64_t{1} << 24;
+  // The most that numbers in the program may make the method plan for: its planned buffers and
+  // mutable state; and, each on its own, the activations of its delegates. A load that needs more
+  // is kResourceExhausted. 0: the memory that the machine has.
+  uint64_t max_planned_bytes = 0;
   Allocator allocator = HeapAllocator();
 };
 
@@ -59,7 +64,8 @@ class Method final : public RefCounted {
   // when kind, type, dim order or sizes do not fit; the input then counts as not set.
   Status SetInput(size_t index, const Value& value);
 
-  // Errors: kFailedPrecondition names an input that was not set; what operators and delegates say.
+  // Errors: kFailedPrecondition names an input that was not set, or says that the method is running
+  // already; what operators and delegates say.
   Status Execute();
 
   // Valid until the next SetInput or Execute. REQUIRES: index < output_count().
@@ -100,6 +106,7 @@ class Method final : public RefCounted {
   Method() = default;
 
   void CopyInitialContents();
+  Status ExecuteAlone();
   Status Run();
   Status RunStep(const Step& step, size_t* next);
   Status WithName(Status status) const;
@@ -130,6 +137,7 @@ class Method final : public RefCounted {
   Array<Ref<Delegate>> delegates_;
 
   Array<bool> input_is_set_;
+  std::atomic<bool> is_running_{false};
 };
 
 }  // namespace onepack

@@ -10,6 +10,14 @@ using wire::program::EValue;
 using wire::program::InstructionArguments;
 using wire::program::KernelTypes;
 
+namespace {
+
+// How often a program may refer to the same bytes, in the mean: delegates that are equal share
+// their payload.
+constexpr uint64_t kMaxTimesShared = 16;
+
+}  // namespace
+
 Status MethodBuilder::Build() {
   ONEPACK_RETURN_IF_ERROR(CreateTensors());
   ONEPACK_RETURN_IF_ERROR(LoadConstants());
@@ -174,6 +182,9 @@ Status MethodBuilder::LoadDelegatesOf(size_t backend, Array<DelegateRequest>& re
 
 Status MethodBuilder::FindBackend(std::string_view name, size_t* index) const {
   for (size_t i = 0; i < options_.backends.size(); ++i) {
+    if (!options_.backends[i]) {
+      return Status::Error(StatusCode::kInvalidArgument, "backend %zu of the options is null", i);
+    }
     if (options_.backends[i]->name() != name) continue;
     *index = i;
     return Status::Ok();
@@ -202,6 +213,7 @@ Status MethodBuilder::CreateRequest(const wire::program::BackendDelegate& delega
   const bool is_inline = delegate.processed()->location() == wire::program::DataLocation::INLINE;
   ONEPACK_ASSIGN_OR_RETURN(Program::Payload payload,
                            program_.LoadPayload(is_inline, delegate.processed()->index()));
+  ONEPACK_RETURN_IF_ERROR(CheckPayloadSize(payload.buffer.bytes.size()));
   CompileSpec* specs = compile_specs_.data() + compile_specs_used_;
   const size_t count = CountOf(delegate.compile_specs());
   compile_specs_used_ += count;
@@ -215,7 +227,17 @@ Status MethodBuilder::CreateRequest(const wire::program::BackendDelegate& delega
   request->payload_offset = payload.offset;
   request->compile_specs = {specs, count};
   request->named_data = &named_data_;
+  request->max_planned_bytes = max_planned_bytes_;
   return Status::Ok();
+}
+
+// Backends verify and copy each payload.
+Status MethodBuilder::CheckPayloadSize(uint64_t size) {
+  payload_bytes_ += size;  // of at most 2^32 delegates, each smaller than the file
+  if (payload_bytes_ / kMaxTimesShared <= program_.source().size()) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile, "payloads of %llu bytes so far in a file of %llu",
+                       static_cast<unsigned long long>(payload_bytes_),
+                       static_cast<unsigned long long>(program_.source().size()));
 }
 
 Status MethodBuilder::CreateSteps() {
@@ -233,6 +255,10 @@ Status MethodBuilder::CreateSteps() {
       }
     }
   }
+  // If nothing can change a condition, a run that comes to an instruction again never ends.
+  if (!CanChangeConditions() && steps < method_.max_instructions_per_run_) {
+    method_.max_instructions_per_run_ = steps;
+  }
   ONEPACK_RETURN_IF_ERROR(CreateArray(steps, &method_.steps_));
   ONEPACK_RETURN_IF_ERROR(CreateArray(arguments, &method_.arguments_));
   size_t next = 0;
@@ -245,6 +271,20 @@ Status MethodBuilder::CreateSteps() {
     }
   }
   return Status::Ok();
+}
+
+// Only operators and moves write values that are no tensors.
+bool MethodBuilder::CanChangeConditions() const {
+  for (size_t c = 0; c < CountOf(plan_.chains()); ++c) {
+    const auto* instructions = plan_.chains()->Get(static_cast<uint32_t>(c))->instructions();
+    for (size_t i = 0; i < CountOf(instructions); ++i) {
+      const auto kind = instructions->Get(static_cast<uint32_t>(i))->instr_args_type();
+      if (kind == InstructionArguments::KernelCall || kind == InstructionArguments::MoveCall) {
+        return true;
+      }
+    }
+  }
+  return false;
 }
 
 Span<Value* const> MethodBuilder::TakeArguments(const flatbuffers::Vector<int32_t>* indices) {

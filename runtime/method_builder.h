@@ -40,13 +40,16 @@ class MethodBuilder {
   Status FindBackend(std::string_view name, size_t* index) const;
   Status CreateCompileSpecs();
   Status CreateRequest(const wire::program::BackendDelegate& delegate, DelegateRequest* request);
+  Status CheckPayloadSize(uint64_t size);
   Status CreateSteps();
+  bool CanChangeConditions() const;
   Span<Value* const> TakeArguments(const flatbuffers::Vector<int32_t>* indices);
   Method::Step CreateStep(const wire::program::Instruction& instruction, size_t chain_start);
 
   // method_memory.cpp
   Status CreateTensors();
   Status LoadConstants();
+  Status CheckCopiedBytes(const wire::program::Tensor& wire);
   Status LoadConstant(const wire::program::Tensor& wire, size_t index);
   Result<Buffer> FindExternal(const wire::program::Tensor& wire);
   Result<Buffer> FindInProgram(const wire::program::Tensor& wire);
@@ -71,6 +74,14 @@ class MethodBuilder {
   Array<Buffer> constants_;  // empty where the tensor has none
 
   Array<CompileSpec> compile_specs_;  // of all delegates
+
+  // Resolved from the options.
+  uint64_t max_planned_bytes_ = 0;
+
+  // What grows when a file refers to the same bytes again and again; see sharing_budget.h.
+  uint64_t payload_bytes_ = 0;
+  uint64_t copied_bytes_ = 0;
+  uint64_t largest_source_ = 0;
 
   // How much of the method's flat arrays is given out already.
   size_t tensors_used_ = 0;

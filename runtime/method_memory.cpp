@@ -1,6 +1,7 @@
 // The part of MethodBuilder that decides where every tensor's bytes are.
 
 #include <string.h>
+#include <unistd.h>
 
 #include "base/checked_math.h"
 #include "base/printable.h"
@@ -41,6 +42,19 @@ bool IsUsedInPlace(const wire::program::Tensor& wire, const Buffer& constant) {
          constant.readable_padding >= Mapping::kReadablePadding &&
          reinterpret_cast<uintptr_t>(constant.bytes.data()) % alignment == 0;
 }
+
+uint64_t PhysicalMemory() {
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  const long page = sysconf(_SC_PAGESIZE);
+  uint64_t bytes = 0;
+  const bool is_known =
+      pages > 0 && page > 0 &&
+      CheckedMultiply(static_cast<uint64_t>(pages), static_cast<uint64_t>(page), &bytes);
+  return is_known ? bytes : UINT64_MAX;
+}
+
+// How often the bytes of a file may be copied, in the mean. Several tensors may have one constant.
+constexpr uint64_t kMaxTimesCopied = 16;
 
 }  // namespace
 
@@ -90,7 +104,18 @@ Status MethodBuilder::LoadConstant(const wire::program::Tensor& wire, size_t ind
   ONEPACK_ASSIGN_OR_RETURN(constants_[index],
                            IsExternal(wire) ? FindExternal(wire) : FindInProgram(wire));
   method_.constant_owners_[index] = constants_[index].owner;
-  return Status::Ok();
+  return IsUsedInPlace(wire, constants_[index]) ? Status::Ok() : CheckCopiedBytes(wire);
+}
+
+Status MethodBuilder::CheckCopiedBytes(const wire::program::Tensor& wire) {
+  ONEPACK_ASSIGN_OR_RETURN(const size_t size, VerifiedSizeBytes(LayoutOf(wire)));
+  if (program_.source().size() > largest_source_) largest_source_ = program_.source().size();
+  copied_bytes_ += size;  // of at most 2^32 tensors, each smaller than its file
+  if (copied_bytes_ / kMaxTimesCopied <= largest_source_) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile,
+                       "constants and initial values of %llu bytes so far in a file of %llu",
+                       static_cast<unsigned long long>(copied_bytes_),
+                       static_cast<unsigned long long>(largest_source_));
 }
 
 Result<Buffer> MethodBuilder::FindExternal(const wire::program::Tensor& wire) {
@@ -109,6 +134,7 @@ Result<Buffer> MethodBuilder::FindExternal(const wire::program::Tensor& wire) {
         Printable(key).c_str(), static_cast<unsigned long long>(data->segment.size),
         data->source->name(), needed, LayoutText(expected).c_str());
   }
+  if (data->source->size() > largest_source_) largest_source_ = data->source->size();
   return data->Load();
 }
 
@@ -124,7 +150,7 @@ Result<Buffer> MethodBuilder::FindInProgram(const wire::program::Tensor& wire) {
   if (buffers != nullptr && CountOf(buffers->offsets()) > 0) {
     const Segment segment = program_.segment(buffers->segment_index());
     const uint64_t offset = buffers->offsets()->Get(wire.data_buffer_idx());
-    return program_.source().Load(Segment{segment.offset + offset, size});
+    return program_.source().LoadWhole(Segment{segment.offset + offset, size});
   }
   Buffer buffer;
   const auto* storage = program.constant_buffer()->Get(wire.data_buffer_idx())->storage();
@@ -152,6 +178,13 @@ Status MethodBuilder::PlaceTensors() {
     } else if (!IsUsedInPlace(*wire_tensors_[i], constants_[i])) {
       ONEPACK_RETURN_IF_ERROR(offset.Take(method_.tensors_[i].size_bytes(), &starts[i]));
     }
+  }
+  max_planned_bytes_ =
+      options_.max_planned_bytes != 0 ? options_.max_planned_bytes : PhysicalMemory();
+  if (offset.total() > max_planned_bytes_) {
+    return Status::Error(StatusCode::kResourceExhausted,
+                         "%zu bytes of planned memory, at most %llu allowed", offset.total(),
+                         static_cast<unsigned long long>(max_planned_bytes_));
   }
   ONEPACK_ASSIGN_OR_RETURN(method_.memory_, Mapping::OfZeros(offset.total()));
   ONEPACK_RETURN_IF_ERROR(CreateArray(wire_tensors_.size(), &method_.initial_contents_));

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/checked_math.h"
 #include "base/printable.h"
 #include "runtime/aligned_copy.h"
 #include "schema/flat_tensor_header.h"
@@ -21,12 +22,33 @@ bool SameSegment(const NamedData& a, const NamedData& b) {
          a.source->identity() == b.source->identity();
 }
 
+// How many bytes may be compared with others that have the same key. Segments may overlap, so the
+// number of keys is no bound; but no file has a reason to show its bytes again and again.
+uint64_t ComparisonLimit(Span<const NamedData> entries, size_t files) {
+  uint64_t largest = 0;
+  for (const NamedData& entry : entries) {
+    if (entry.source->size() > largest) largest = entry.source->size();
+  }
+  uint64_t limit;
+  return CheckedMultiply<uint64_t>(largest, files, &limit) ? limit : UINT64_MAX;
+}
+
 // Moves unique keys to the front and returns how many there are.
-Result<size_t> DropEqualDuplicates(Span<NamedData> sorted) {
+Result<size_t> DropEqualDuplicates(Span<NamedData> sorted, size_t files) {
+  uint64_t left = ComparisonLimit(sorted, files);
   size_t unique = 0;
   for (const NamedData& entry : sorted) {
     if (unique > 0 && sorted[unique - 1].key == entry.key) {
-      ONEPACK_RETURN_IF_ERROR(CheckSameData(sorted[unique - 1], entry));
+      const NamedData& first = sorted[unique - 1];
+      if (!SameSegment(first, entry)) {
+        if (entry.segment.size > left) {
+          return Status::Error(StatusCode::kInvalidFile,
+                               "key '%s': more bytes under equal keys than the files have",
+                               Printable(entry.key).c_str());
+        }
+        left -= entry.segment.size;
+      }
+      ONEPACK_RETURN_IF_ERROR(CheckSameData(first, entry));
     } else {
       sorted[unique++] = entry;
     }
@@ -37,7 +59,7 @@ Result<size_t> DropEqualDuplicates(Span<NamedData> sorted) {
 Result<FlatTensorHeader> LoadHeader(const DataSource& source) {
   const uint64_t head_size =
       source.size() < FlatTensorHeader::kHeadSize ? source.size() : FlatTensorHeader::kHeadSize;
-  ONEPACK_ASSIGN_OR_RETURN(const Buffer head, source.Load(Segment{0, head_size}));
+  ONEPACK_ASSIGN_OR_RETURN(const Buffer head, source.LoadWhole(Segment{0, head_size}));
   return ParseFlatTensorHeader(head.bytes, source.size());
 }
 
@@ -47,7 +69,7 @@ Result<Ref<NamedDataMap>> OpenVerified(const Ref<DataSource>& source, const Allo
   // Inside the file, so the sum does not overflow.
   ONEPACK_ASSIGN_OR_RETURN(
       const Buffer flatbuffer,
-      source->Load(Segment{0, header.flatbuffer.offset + header.flatbuffer.size}));
+      source->LoadWhole(Segment{0, header.flatbuffer.offset + header.flatbuffer.size}));
   ONEPACK_ASSIGN_OR_RETURN(const Ref<AlignedCopy> directory,
                            AlignedCopy::Of(flatbuffer.bytes, allocator));
   // Reading the directory brought the pages around it along, weights that perhaps nobody needs.
@@ -116,6 +138,7 @@ Status CheckSameData(const NamedData& a, const NamedData& b) {
 
 Result<Ref<NamedDataMap>> NamedDataMap::Open(const Ref<DataSource>& source,
                                              const Allocator& allocator) {
+  if (!source) return Status::Error(StatusCode::kInvalidArgument, "no source was given");
   auto map = OpenVerified(source, allocator);
   if (!map.ok()) return map.TakeStatus().WithContext("%s", source->name());
   return map;
@@ -124,7 +147,10 @@ Result<Ref<NamedDataMap>> NamedDataMap::Open(const Ref<DataSource>& source,
 Result<Ref<NamedDataMap>> NamedDataMap::Merge(Span<const Ref<NamedDataMap>> maps,
                                               const Allocator& allocator) {
   size_t count = 0;
-  for (const Ref<NamedDataMap>& map : maps) count += map->entries().size();
+  for (const Ref<NamedDataMap>& map : maps) {
+    if (!map) return Status::Error(StatusCode::kInvalidArgument, "one of the maps is null");
+    count += map->entries().size();
+  }
   ONEPACK_ASSIGN_OR_RETURN(Array<NamedData> entries, Array<NamedData>::Create(allocator, count));
   ONEPACK_ASSIGN_OR_RETURN(auto owners,
                            Array<Ref<const RefCounted>>::Create(allocator, maps.size()));
@@ -141,8 +167,9 @@ Result<Ref<NamedDataMap>> NamedDataMap::Create(Array<NamedData> entries,
                                                Array<Ref<const RefCounted>> owners,
                                                const char* names, const Allocator& allocator) {
   if (!entries.empty()) qsort(entries.data(), entries.size(), sizeof(NamedData), CompareKeys);
-  ONEPACK_ASSIGN_OR_RETURN(const size_t size,
-                           DropEqualDuplicates(Span<NamedData>(entries.data(), entries.size())));
+  ONEPACK_ASSIGN_OR_RETURN(
+      const size_t size,
+      DropEqualDuplicates(Span<NamedData>(entries.data(), entries.size()), owners.size()));
   ONEPACK_ASSIGN_OR_RETURN(Array<char> copy, Array<char>::Create(allocator, strlen(names) + 1));
   memcpy(copy.data(), names, copy.size());
   return MakeRef<NamedDataMap>(allocator, std::move(entries), size, std::move(owners),

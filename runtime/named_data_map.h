@@ -28,7 +28,7 @@ struct NamedData {
   TensorLayout layout;
 
   // Reads nothing for mapped sources; copies for others.
-  Result<Buffer> Load() const { return source->Load(segment); }
+  Result<Buffer> Load() const { return source->LoadWhole(segment); }
 };
 
 class NamedDataMap final : public RefCounted {

@@ -1,9 +1,12 @@
 // Where a method looks for a key: first in its own program, then in the data files it was loaded
 // with.
+//
+// Threads: that of the load.
 
 #ifndef ONEPACK_RUNTIME_NAMED_DATA_SCOPE_H_
 #define ONEPACK_RUNTIME_NAMED_DATA_SCOPE_H_
 
+#include "base/array.h"
 #include "base/printable.h"
 #include "base/ref.h"
 #include "base/result.h"
@@ -28,13 +31,26 @@ class NamedDataScope {
                            Printable(key).c_str(),
                            has_external ? external_->names() : "a data file (none was given)");
     }
-    if (own != nullptr && other != nullptr) ONEPACK_RETURN_IF_ERROR(CheckSameData(*own, *other));
+    if (own != nullptr && other != nullptr) ONEPACK_RETURN_IF_ERROR(CheckOnce(*own, *other));
     return own != nullptr ? own : other;
   }
 
  private:
+  // A program may ask for a key any number of times; it is compared the first time.
+  Status CheckOnce(const NamedData& own, const NamedData& other) const {
+    const Span<const NamedData> all = program_->entries();
+    if (is_checked_.empty()) {
+      ONEPACK_ASSIGN_OR_RETURN(is_checked_, Array<bool>::Create(HeapAllocator(), all.size()));
+    }
+    bool& is_checked = is_checked_[static_cast<size_t>(&own - all.data())];
+    if (!is_checked) ONEPACK_RETURN_IF_ERROR(CheckSameData(own, other));
+    is_checked = true;
+    return Status::Ok();
+  }
+
   Ref<NamedDataMap> program_;
   Ref<NamedDataMap> external_;
+  mutable Array<bool> is_checked_;  // by entry of the program
 };
 
 }  // namespace onepack

@@ -12,13 +12,14 @@ namespace {
 Result<ProgramHeader> LoadHeader(const DataSource& source) {
   const uint64_t head_size =
       source.size() < ProgramHeader::kHeadSize ? source.size() : ProgramHeader::kHeadSize;
-  ONEPACK_ASSIGN_OR_RETURN(const Buffer head, source.Load(Segment{0, head_size}));
+  ONEPACK_ASSIGN_OR_RETURN(const Buffer head, source.LoadWhole(Segment{0, head_size}));
   return ParseProgramHeader(head.bytes, source.size());
 }
 
 }  // namespace
 
 Result<Ref<Program>> Program::Open(const Ref<DataSource>& source, const Allocator& allocator) {
+  if (!source) return Status::Error(StatusCode::kInvalidArgument, "no source was given");
   auto program = OpenVerified(source, allocator);
   if (!program.ok()) return program.TakeStatus().WithContext("%s", source->name());
   return program;
@@ -27,7 +28,8 @@ Result<Ref<Program>> Program::Open(const Ref<DataSource>& source, const Allocato
 Result<Ref<Program>> Program::OpenVerified(const Ref<DataSource>& source,
                                            const Allocator& allocator) {
   ONEPACK_ASSIGN_OR_RETURN(const ProgramHeader header, LoadHeader(*source));
-  ONEPACK_ASSIGN_OR_RETURN(const Buffer bytes, source->Load(Segment{0, header.flatbuffer_size}));
+  ONEPACK_ASSIGN_OR_RETURN(const Buffer bytes,
+                           source->LoadWhole(Segment{0, header.flatbuffer_size}));
   ONEPACK_ASSIGN_OR_RETURN(Ref<AlignedCopy> copy, AlignedCopy::Of(bytes.bytes, allocator));
   // Reading the flatbuffer brought the pages around it along, segments that perhaps nobody needs.
   source->Discard(Segment{0, source->size()});
@@ -80,7 +82,7 @@ Result<Program::Payload> Program::LoadPayload(bool is_inline, uint32_t index) co
   Payload payload;
   if (!is_inline) {
     payload.offset = segment(index).offset;
-    ONEPACK_ASSIGN_OR_RETURN(payload.buffer, source_->Load(segment(index)));
+    ONEPACK_ASSIGN_OR_RETURN(payload.buffer, source_->LoadWhole(segment(index)));
     return payload;
   }
   const auto* data = wire_->backend_delegate_data()->Get(index)->data();

@@ -89,6 +89,11 @@ class Value {
     assert(is(ValueKind::kString));
     return {static_cast<const char*>(data_), size_};
   }
+  // Only an application can make such a value.
+  bool has_no_tensor() const {
+    assert(is(ValueKind::kTensor));
+    return tensor_ == nullptr;
+  }
   Tensor& tensor() const {
     assert(is(ValueKind::kTensor));
     return *tensor_;

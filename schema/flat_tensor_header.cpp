@@ -18,6 +18,22 @@ Status CheckInsideFile(const char* what, const Segment& part, uint64_t file_size
       static_cast<unsigned long long>(part.offset), static_cast<unsigned long long>(file_size));
 }
 
+// Both lie inside the file: their ends do not overflow.
+Status CheckApart(const FlatTensorHeader& header) {
+  const Segment& directory = header.flatbuffer;
+  const Segment& segments = header.segments;
+  if (directory.size == 0 || segments.size == 0 ||
+      directory.offset + directory.size <= segments.offset ||
+      segments.offset + segments.size <= directory.offset) {
+    return Status::Ok();
+  }
+  return Status::Error(StatusCode::kInvalidFile,
+                       "the segments at %llu overlap the directory, %llu bytes at %llu",
+                       static_cast<unsigned long long>(segments.offset),
+                       static_cast<unsigned long long>(directory.size),
+                       static_cast<unsigned long long>(directory.offset));
+}
+
 }  // namespace
 
 Result<FlatTensorHeader> ParseFlatTensorHeader(Bytes head, uint64_t file_size) {
@@ -45,6 +61,7 @@ Result<FlatTensorHeader> ParseFlatTensorHeader(Bytes head, uint64_t file_size) {
                          "the directory starts at %llu, inside the header",
                          static_cast<unsigned long long>(header.flatbuffer.offset));
   }
+  ONEPACK_RETURN_IF_ERROR(CheckApart(header));
   return header;
 }
 

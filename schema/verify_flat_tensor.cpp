@@ -2,6 +2,7 @@
 
 #include "base/checked_math.h"
 #include "base/printable.h"
+#include "schema/sharing_budget.h"
 #include "schema/verify_text.h"
 
 namespace onepack {
@@ -45,18 +46,16 @@ Status VerifyEntry(const FlatTensor& data, const NamedData& entry) {
 }  // namespace
 
 Result<const FlatTensor*> VerifyFlatTensor(Bytes flatbuffer, const FlatTensorHeader& header) {
-  const auto is_sound = [&] {
-    flatbuffers::Verifier verifier(flatbuffer.data(), flatbuffer.size());
-    return verifier.VerifyBuffer<FlatTensor>(nullptr);
-  };
-  if (flatbuffer.size() >= FLATBUFFERS_MAX_BUFFER_SIZE || !is_sound()) {
+  if (!IsSoundFlatbuffer<FlatTensor>(flatbuffer)) {
     return Status::Error(StatusCode::kInvalidFile, "the directory of %zu bytes is damaged",
                          flatbuffer.size());
   }
   const auto* data = flatbuffers::GetRoot<FlatTensor>(flatbuffer.data());
   ONEPACK_RETURN_IF_ERROR(VerifySegments(*data, header));
+  SharingBudget budget(flatbuffer);
   for (size_t i = 0; i < CountOf(data->named_data()); ++i) {
     const NamedData* entry = data->named_data()->Get(static_cast<uint32_t>(i));
+    ONEPACK_RETURN_IF_ERROR(budget.Spend(entry->key()));
     if (!IsName(entry->key())) {
       return Status::Error(StatusCode::kInvalidFile, "named_data entry %zu has no usable key", i);
     }

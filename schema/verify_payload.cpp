@@ -1,6 +1,7 @@
 #include "schema/verify_payload.h"
 
 #include "base/checked_math.h"
+#include "schema/sharing_budget.h"
 #include "schema/verify_text.h"
 
 namespace onepack {
@@ -12,9 +13,10 @@ using wire::xnnpack::XNNTensorValue;
 using wire::xnnpack::XNodeUnion;
 using wire::xnnpack::XValue;
 
-Status VerifyConstants(const XNNGraph& graph, const PayloadHeader& header) {
+Status VerifyConstants(const XNNGraph& graph, const PayloadHeader& header, SharingBudget& budget) {
   for (size_t i = 1; i < CountOf(graph.constant_data()); ++i) {
     const auto* constant = graph.constant_data()->Get(static_cast<uint32_t>(i));
+    ONEPACK_RETURN_IF_ERROR(budget.Spend(constant->named_key()));
     if (constant->named_key() != nullptr && constant->named_key()->size() > 0) {
       if (IsName(constant->named_key())) continue;
       return Status::Error(StatusCode::kInvalidFile, "constant %zu has no usable key", i);
@@ -81,6 +83,19 @@ Status VerifyValue(const XNNGraph& graph, const XValue& value) {
                        static_cast<int>(value.xvalue_union_type()));
 }
 
+// REQUIRES: a verified value.
+Status SpendScales(const XValue& value, SharingBudget& budget) {
+  const auto* quantized = value.xvalue_union_as_XNNQuantizedTensorValue();
+  if (quantized == nullptr) return Status::Ok();
+  if (const auto* channel = quantized->quant_params_as_PerChannelQuant()) {
+    return budget.Spend(channel->scale());
+  }
+  const auto* group = quantized->quant_params_as_PerChannelGroupQuant();
+  if (group == nullptr) return Status::Ok();
+  ONEPACK_RETURN_IF_ERROR(budget.Spend(group->scale()));
+  return budget.Spend(group->scale_bf16());
+}
+
 Status VerifyNode(const wire::xnnpack::XNode& node) {
   if (node.xnode_union() != nullptr && node.xnode_union_type() > XNodeUnion::NONE &&
       node.xnode_union_type() <= XNodeUnion::MAX) {
@@ -93,18 +108,17 @@ Status VerifyNode(const wire::xnnpack::XNode& node) {
 }  // namespace
 
 Result<const XNNGraph*> VerifyPayload(Bytes flatbuffer, const PayloadHeader& header) {
-  const auto is_sound = [&] {
-    flatbuffers::Verifier verifier(flatbuffer.data(), flatbuffer.size());
-    return verifier.VerifyBuffer<XNNGraph>(nullptr);
-  };
-  if (flatbuffer.size() >= FLATBUFFERS_MAX_BUFFER_SIZE || !is_sound()) {
+  if (!IsSoundFlatbuffer<XNNGraph>(flatbuffer)) {
     return Status::Error(StatusCode::kInvalidFile, "the XNNPACK graph of %zu bytes is damaged",
                          flatbuffer.size());
   }
   const auto* graph = flatbuffers::GetRoot<XNNGraph>(flatbuffer.data());
-  ONEPACK_RETURN_IF_ERROR(VerifyConstants(*graph, header));
+  SharingBudget budget(flatbuffer);
+  ONEPACK_RETURN_IF_ERROR(VerifyConstants(*graph, header, budget));
   for (size_t i = 0; i < CountOf(graph->xvalues()); ++i) {
-    Status status = VerifyValue(*graph, *graph->xvalues()->Get(static_cast<uint32_t>(i)));
+    const XValue& value = *graph->xvalues()->Get(static_cast<uint32_t>(i));
+    Status status = VerifyValue(*graph, value);
+    if (status.ok()) status = SpendScales(value, budget);
     if (!status.ok()) return std::move(status).WithContext("graph value %zu", i);
   }
   for (size_t i = 0; i < CountOf(graph->xnodes()); ++i) {

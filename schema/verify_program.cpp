@@ -2,6 +2,7 @@
 
 #include "base/checked_math.h"
 #include "base/printable.h"
+#include "schema/sharing_budget.h"
 #include "schema/verify_plan.h"
 #include "schema/verify_text.h"
 
@@ -107,15 +108,12 @@ Status VerifyMethodNames(const Program& program) {
 }  // namespace
 
 Result<const Program*> VerifyProgram(Bytes flatbuffer, const ProgramHeader& header) {
-  const auto is_sound = [&] {
-    flatbuffers::Verifier verifier(flatbuffer.data(), flatbuffer.size());
-    return wire::program::VerifyProgramBuffer(verifier);
-  };
-  if (flatbuffer.size() >= FLATBUFFERS_MAX_BUFFER_SIZE || !is_sound()) {
+  if (!IsSoundFlatbuffer<Program>(flatbuffer)) {
     return Status::Error(StatusCode::kInvalidFile,
                          "the program's flatbuffer of %zu bytes is damaged", flatbuffer.size());
   }
   const Program* program = wire::program::GetProgram(flatbuffer.data());
+  ONEPACK_RETURN_IF_ERROR(VerifySharing(*program, flatbuffer));
   ONEPACK_RETURN_IF_ERROR(VerifySegments(*program, header));
   ONEPACK_RETURN_IF_ERROR(VerifyBuffers(*program));
   ONEPACK_RETURN_IF_ERROR(VerifyNamedData(*program));

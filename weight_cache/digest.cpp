@@ -24,17 +24,24 @@ DigestBuilder& DigestBuilder::AddBytes(Bytes part) {
   return *this;
 }
 
-Digest DigestBuilder::Finish() const {
+std::optional<Digest> Sha256Of(Bytes bytes) {
   static_assert(sizeof(Digest::bytes) == 32, "SHA-256");
   Digest digest;
-  if (Sha256() == nullptr || EVP_Digest(parts_.data(), parts_.size(), digest.bytes.data(), nullptr,
+  if (Sha256() == nullptr || EVP_Digest(bytes.data(), bytes.size(), digest.bytes.data(), nullptr,
                                         Sha256(), nullptr) != 1) {
-    static std::atomic<uint64_t> failures{0};
-    digest = Digest();
-    const uint64_t count = ++failures;
-    memcpy(digest.bytes.data(), &count, sizeof(count));
+    return std::nullopt;
   }
   return digest;
+}
+
+Digest DigestBuilder::Finish() const {
+  const auto* parts = reinterpret_cast<const uint8_t*>(parts_.data());
+  if (const std::optional<Digest> digest = Sha256Of({parts, parts_.size()})) return *digest;
+  static std::atomic<uint64_t> failures{0};
+  Digest unlike_all;
+  const uint64_t count = ++failures;
+  memcpy(unlike_all.bytes.data(), &count, sizeof(count));
+  return unlike_all;
 }
 
 }  // namespace onepack

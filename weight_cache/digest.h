@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include <array>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -63,6 +64,9 @@ class DigestBuilder {
  private:
   std::string parts_;
 };
+
+// The plain SHA-256 of `bytes`, as other programs compute it; nullopt when the library fails.
+std::optional<Digest> Sha256Of(Bytes bytes);
 
 }  // namespace onepack
 

@@ -31,11 +31,37 @@ TEST_F(InstructionTest, ALoopRunsUntilItsConditionHolds) {
 
 TEST_F(InstructionTest, AnEndlessLoopIsStopped) {
   plan_.values = {false};
-  plan_.chains = {{JumpFalseCallPlan{0, 0}}};
+  plan_.operators = {{"test::nothing", ""}};
+  plan_.chains = {{KernelCallPlan{0, {0}}, JumpFalseCallPlan{0, 0}}};
+  Register("test::nothing", [](Span<Value* const>) { return Status::Ok(); });
   options_.max_instructions_per_run = 1000;
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
   EXPECT_TRUE(IsError(method->Execute(), StatusCode::kResourceExhausted,
                       {"test.pte", "method 'forward'", "1000 instructions", "endless"}));
+}
+
+// A delegate may take a second: a thousand of them are too many to wait for.
+TEST_F(InstructionTest, ALoopWhoseConditionNothingCanChangeIsStoppedAtOnce) {
+  plan_.values = {false};
+  plan_.chains = {{FreeCallPlan{0}, JumpFalseCallPlan{0, 0}}};
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
+  EXPECT_TRUE(IsError(method->Execute(), StatusCode::kResourceExhausted,
+                      {"test.pte", "method 'forward'", "2 instructions", "endless"}));
+}
+
+TEST_F(InstructionTest, AMoveMustKeepTheKindOfValue) {
+  plan_.values = {int64_t{1}, false, std::monostate(), IntListPlan{{0}}};
+  for (const int32_t to : {1, 3}) {
+    plan_.chains = {{MoveCallPlan{0, to}}};
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
+    EXPECT_TRUE(IsError(method->Execute(), StatusCode::kInvalidFile,
+                        {"test.pte", "instruction 0", "a move of int to "}));
+  }
+  plan_.outputs = {2};
+  plan_.chains = {{MoveCallPlan{0, 2}}};
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
+  ASSERT_TRUE(IsOk(method->Execute()));
+  EXPECT_EQ(method->output(0).int_value(), 1);
 }
 
 TEST_F(InstructionTest, JumpsAreTakenOnFalseAndStayInTheirChain) {

@@ -1,0 +1,96 @@
+#include "delegate/activations.h"
+
+#include <xnnpack.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/checked_math.h"
+#include "delegate/ops/op.h"
+#include "schema/verify_payload.h"
+#include "schema/verify_text.h"
+
+namespace onepack {
+namespace {
+
+using wire::xnnpack::XNNDatatype;
+using wire::xnnpack::XNNGraph;
+using wire::xnnpack::XNNTensorValue;
+
+struct Life {
+  uint64_t bytes = 0;
+  size_t first = SIZE_MAX;  // the nodes that touch it
+  size_t last = 0;
+};
+using Lives = std::unordered_map<uint32_t, Life>;
+
+// At least, and UINT64_MAX for more than fits.
+uint64_t SizeBytes(const XNNTensorValue& tensor) {
+  uint64_t bytes = tensor.datatype() == XNNDatatype::fp32 ? sizeof(float) : 1;
+  for (const uint32_t size : DimsOf(tensor)) {
+    if (!CheckedMultiply<uint64_t>(bytes, size, &bytes)) return UINT64_MAX;
+  }
+  return bytes;
+}
+
+// What is neither a constant nor the caller's.
+Lives IntermediateValues(const XNNGraph& graph) {
+  Lives lives;
+  for (size_t i = 0; i < CountOf(graph.xvalues()); ++i) {
+    const XNNTensorValue& tensor = TensorOf(*graph.xvalues()->Get(static_cast<uint32_t>(i)));
+    if (tensor.constant_buffer_idx() != 0 || tensor.external_id() != XNN_INVALID_VALUE_ID) continue;
+    lives[tensor.id_out()].bytes = SizeBytes(tensor);
+  }
+  return lives;
+}
+
+void AddUses(const XNNGraph& graph, Lives& lives) {
+  for (size_t i = 0; i < CountOf(graph.xnodes()); ++i) {
+    const auto& node = *graph.xnodes()->Get(static_cast<uint32_t>(i));
+    const Op* op = FindOp(node.xnode_union_type());
+    if (op == nullptr) continue;  // the graph builder will say so
+    const Operands operands = op->operands(node);
+    for (const auto* ids : {&operands.inputs, &operands.outputs}) {
+      for (const uint32_t id : *ids) {
+        const auto life = lives.find(id);
+        if (life == lives.end()) continue;
+        life->second.first = std::min(life->second.first, i);
+        life->second.last = std::max(life->second.last, i);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+Status CheckActivations(const XNNGraph& graph, uint64_t max_bytes) {
+  Lives lives = IntermediateValues(graph);
+  AddUses(graph, lives);
+  std::unordered_map<size_t, uint64_t> begins, ends;  // bytes, by node
+  for (const auto& [id, life] : lives) {
+    if (life.first == SIZE_MAX) continue;
+    if (life.bytes > max_bytes) {
+      return Status::Error(StatusCode::kResourceExhausted,
+                           "graph value %u takes %llu bytes, at most %llu allowed", id,
+                           static_cast<unsigned long long>(life.bytes),
+                           static_cast<unsigned long long>(max_bytes));
+    }
+    if (life.first == life.last) continue;  // nobody reads it: it will be dropped
+    begins[life.first] += life.bytes;
+    ends[life.last] += life.bytes;
+  }
+  uint64_t alive = 0;
+  for (size_t i = 0; i < CountOf(graph.xnodes()); ++i) {
+    alive -= ends[i];  // an output may take the place of an input
+    if (!CheckedAdd(alive, begins[i], &alive) || alive > max_bytes) {
+      return Status::Error(
+          StatusCode::kResourceExhausted,
+          "graph node %zu (%s) needs %llu bytes of intermediate values, at most %llu allowed", i,
+          NodeTypeName(graph.xnodes()->Get(static_cast<uint32_t>(i))->xnode_union_type()),
+          static_cast<unsigned long long>(alive), static_cast<unsigned long long>(max_bytes));
+    }
+  }
+  return Status::Ok();
+}
+
+}  // namespace onepack

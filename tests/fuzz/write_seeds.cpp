@@ -1,0 +1,59 @@
+// Writes the good files that fuzzing starts from: DIR/program, DIR/data, DIR/payload, DIR/fields.
+
+#include <stdio.h>
+
+#include <filesystem>
+#include <string>
+
+#include "program_generated.h"
+#include "tests/hardening/seed_programs.h"
+#include "tests/support/files.h"
+#include "tests/support/sources.h"
+
+namespace onepack {
+namespace {
+
+void Write(const std::string& folder, const std::string& name, Bytes bytes) {
+  std::filesystem::create_directories(folder);
+  WriteFile(folder + "/" + name, bytes);
+}
+
+// The payload of the first delegate, if there is one.
+void WritePayload(const UntrustedFiles& files, const std::string& folder) {
+  auto program = OpenProgram(files.program);
+  if (!program.ok()) return;
+  const auto* delegates = (*program)->wire().execution_plan()->Get(0)->delegates();
+  if (delegates == nullptr || delegates->size() == 0) return;
+  const auto* data = delegates->Get(0)->processed();
+  auto payload = (*program)->LoadPayload(data->location() == wire::program::DataLocation::INLINE,
+                                         data->index());
+  if (payload.ok()) Write(folder, files.name, payload->buffer.bytes);
+}
+
+void WriteAll(const std::string& folder) {
+  uint8_t number = 0;
+  for (const UntrustedFiles& files : GeneratedSeeds()) {
+    Write(folder + "/program", files.name, files.program);
+    WritePayload(files, folder + "/payload");
+    Write(folder + "/fields", files.name, {&number, 1});
+    ++number;
+  }
+  Write(folder + "/data", "generated", GeneratedData());
+  for (const UntrustedFiles& files : RecordedSeeds()) {
+    WritePayload(files, folder + "/payload");
+    Write(folder + "/fields", files.name, {&number, 1});
+    ++number;
+  }
+}
+
+}  // namespace
+}  // namespace onepack
+
+int main(int argc, char** argv) {
+  if (argc != 2) {
+    fprintf(stderr, "usage: %s DIR\n", argv[0]);
+    return 2;
+  }
+  onepack::WriteAll(argv[1]);
+  return 0;
+}

@@ -1,0 +1,26 @@
+// Good programs to start from: the smallest recorded one of each family, and small ones made here
+// that have what exporters of today do not write.
+
+#ifndef ONEPACK_TESTS_HARDENING_SEED_PROGRAMS_H_
+#define ONEPACK_TESTS_HARDENING_SEED_PROGRAMS_H_
+
+#include <vector>
+
+#include "tests/hardening/untrusted_run.h"
+
+namespace onepack {
+
+// One for each folder of tests/data/cases, named like it. Throws when a recorded case cannot be
+// read.
+std::vector<UntrustedFiles> RecordedSeeds();
+
+// Values of every kind, every instruction, mutable state, constants of every home; payloads of
+// every header; weights of every kind.
+std::vector<UntrustedFiles> GeneratedSeeds();
+
+// A data file with the keys of all generated ones.
+std::vector<uint8_t> GeneratedData();
+
+}  // namespace onepack
+
+#endif  // ONEPACK_TESTS_HARDENING_SEED_PROGRAMS_H_
