@@ -10,7 +10,7 @@ set -euo pipefail
 
 # Tools and libraries that every supported Debian has in the right version.
 common_packages=(
-  g++ cmake ninja-build pkgconf binutils
+  g++ cmake ninja-build binutils
   libcli11-dev nlohmann-json3-dev libssl-dev libsentencepiece-dev
 )
 # Libraries that must come from trixie or newer.
@@ -32,7 +32,7 @@ print_what_is_needed() {
   cat >&2 <<NEEDED
 setup: this script knows Debian 12 and Debian 13; this machine is "${1}".
 Install these by hand, then run cmake as README.md says:
-  - a C++17 compiler (g++ 12 or newer), CMake 3.25 or newer, Ninja, pkg-config, binutils (nm)
+  - a C++17 compiler (g++ 12 or newer), CMake 3.25 or newer, Ninja, binutils (nm)
   - XNNPACK ${xnnpack_version} (shared library and xnnpack.h), pthreadpool, cpuinfo
   - flatbuffers 23.5 or newer, headers and flatc
   - GoogleTest, Google Benchmark, CLI11, nlohmann-json, SentencePiece, OpenSSL's libcrypto
