@@ -46,10 +46,11 @@ bool StorageDimsEqual(const Tensor& tensor, const std::vector<size_t>& dims) {
 
 Result<Ref<Delegate>> Executor::Create(Ref<MethodSession> session,
                                        std::shared_ptr<const Payload> payload,
+                                       uint64_t max_activation_bytes,
                                        const RawWeights::ServedCallback& on_served) {
-  ONEPACK_ASSIGN_OR_RETURN(
-      Ref<Executor> executor,
-      MakeRef<Executor>(HeapAllocator(), std::move(session), std::move(payload)));
+  ONEPACK_ASSIGN_OR_RETURN(Ref<Executor> executor,
+                           MakeRef<Executor>(HeapAllocator(), std::move(session),
+                                             std::move(payload), max_activation_bytes));
   ONEPACK_RETURN_IF_ERROR(executor->BuildRuntime(on_served));
   return Ref<Delegate>(executor);
 }
@@ -70,8 +71,9 @@ Status Executor::TryBuildRuntime(const RawWeights::ServedCallback& on_served, bo
   is_set_up_ = false;
   WeightCache& cache = *session_->cache();
   RawWeights raw_weights(cache.options().record_hashes ? &cache.contents() : nullptr, on_served);
-  ONEPACK_ASSIGN_OR_RETURN(BuiltGraph graph,
-                           BuildGraph(*payload_, GraphOptions{cache, raw_weights, trust_cache}));
+  ONEPACK_ASSIGN_OR_RETURN(
+      BuiltGraph graph,
+      BuildGraph(*payload_, GraphOptions{cache, raw_weights, max_activation_bytes_, trust_cache}));
   Status status = CreateRuntime(graph, raw_weights);
   *was_surprised = raw_weights.was_surprised();
   ONEPACK_RETURN_IF_ERROR(std::move(status));

@@ -39,16 +39,22 @@ using ShapePattern = std::vector<size_t>;
 
 class Executor final : public Delegate {
  public:
-  // `on_served` is called while this runs. May throw std::bad_alloc.
+  // `on_served` is called while this runs. kResourceExhausted when the intermediate values take
+  // more than `max_activation_bytes`. May throw std::bad_alloc.
   static Result<Ref<Delegate>> Create(Ref<MethodSession> session,
                                       std::shared_ptr<const Payload> payload,
+                                      uint64_t max_activation_bytes,
                                       const RawWeights::ServedCallback& on_served);
 
   Status Execute(Span<Value* const> arguments) override;
 
   // For MakeRef.
-  Executor(Ref<MethodSession> session, std::shared_ptr<const Payload> payload)
-      : session_(std::move(session)), payload_(std::move(payload)), provider_(session_->cache()) {}
+  Executor(Ref<MethodSession> session, std::shared_ptr<const Payload> payload,
+           uint64_t max_activation_bytes)
+      : session_(std::move(session)),
+        payload_(std::move(payload)),
+        max_activation_bytes_(max_activation_bytes),
+        provider_(session_->cache()) {}
 
  private:
   // What an argument was at the last run, and the value it belongs to.
@@ -77,6 +83,7 @@ class Executor final : public Delegate {
 
   const Ref<MethodSession> session_;
   const std::shared_ptr<const Payload> payload_;
+  const uint64_t max_activation_bytes_;
   // Outlives the runtime, which holds its address.
   XnnProvider provider_;
   GraphParts graph_;

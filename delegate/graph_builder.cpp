@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "base/mapping.h"
+#include "delegate/activations.h"
 #include "delegate/quantization.h"
 #include "schema/verify_text.h"
 
@@ -34,6 +35,9 @@ class GraphBuilder {
     ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::DefineWireValue));
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::DefineNode));
     ONEPACK_RETURN_IF_ERROR(CheckOutputs());
+    // Dims mean something only now that the nodes have confirmed them; and nothing of their size
+    // was allocated so far.
+    ONEPACK_RETURN_IF_ERROR(CheckActivations(graph_, options_.max_activation_bytes));
     DescribeWeights();
     return std::move(built_);
   }

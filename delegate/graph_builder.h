@@ -63,13 +63,15 @@ struct GraphOptions {
   WeightCache& cache;
   // Gets the weights that XNNPACK packs.
   RawWeights& raw_weights;
+  // What the intermediate values may take; see CheckActivations.
+  uint64_t max_activation_bytes;
   // Do not read the scales of weights that the cache has.
   bool trust_cache = true;
 };
 
 // Errors: kInvalidFile for a graph that is not in order (each value defined once, before it is
 // read); kUnsupported names the node; kMismatch names the constant whose size is not what the graph
-// expects.
+// expects; kResourceExhausted names the node that needs more memory than is allowed.
 Result<BuiltGraph> BuildGraph(const Payload& payload, const GraphOptions& options);
 
 // The bytes of raw weights that RawWeights will count as served when a runtime for this graph is

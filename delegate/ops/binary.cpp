@@ -18,10 +18,18 @@ xnn_binary_operator OperatorOf(XNodeUnion type) {
   switch (type) {
     case XNodeUnion::XNNAdd:
       return xnn_binary_add;
-    case XNodeUnion::XNNSubtract:
-      return xnn_binary_subtract;
+    case XNodeUnion::XNNDiv:
+      return xnn_binary_divide;
+    case XNodeUnion::XNNMaximum:
+      return xnn_binary_maximum;
+    case XNodeUnion::XNNMinimum:
+      return xnn_binary_minimum;
     case XNodeUnion::XNNMultiply:
       return xnn_binary_multiply;
+    case XNodeUnion::XNNPReLU:
+      return xnn_binary_prelu;
+    case XNodeUnion::XNNSubtract:
+      return xnn_binary_subtract;
     default:
       return xnn_binary_invalid;
   }
@@ -60,11 +68,12 @@ Status DefineBinary(const NodeContext& context, const XNode& node) {
     }
   }
   ONEPACK_RETURN_IF_ERROR(CheckDims(output, BroadcastDims(a, b)));
-  const Clamp clamp = ClampOf(node);
+  ONEPACK_RETURN_IF_ERROR(CheckFlags(WireOf(node).flags()));
+  ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
   const xnn_binary_params params{clamp.min, clamp.max};
   ONEPACK_RETURN_IF_XNN_ERROR(
       xnn_define_binary(context.subgraph, OperatorOf(node.xnode_union_type()), &params, a.xnn_id,
-                        b.xnn_id, output.xnn_id, WireOf(node).flags()),
+                        b.xnn_id, output.xnn_id, 0),
       "defining the node");
   return Status::Ok();
 }

@@ -15,6 +15,10 @@ Status DefineUnary(const NodeContext& context, const wire::xnnpack::XNode& node)
 Operands BinaryOperands(const wire::xnnpack::XNode& node);
 Status DefineBinary(const NodeContext& context, const wire::xnnpack::XNode& node);
 
+// concatenate.cpp: two to five inputs, joined along an axis.
+Operands ConcatenateOperands(const wire::xnnpack::XNode& node);
+Status DefineConcatenate(const NodeContext& context, const wire::xnnpack::XNode& node);
+
 // fully_connected.cpp
 Operands FullyConnectedOperands(const wire::xnnpack::XNode& node);
 std::optional<PackedUse> IdentifyFullyConnected(const NodeContext& context,

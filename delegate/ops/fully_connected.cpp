@@ -142,7 +142,7 @@ Status DefineFullyConnected(const NodeContext& context, const XNode& node) {
   ONEPACK_RETURN_IF_ERROR(CheckTypes(values, flags));
   ONEPACK_RETURN_IF_ERROR(CheckRowScales(values.input));
   ONEPACK_RETURN_IF_ERROR(CheckShapes(values, flags));
-  const Clamp clamp = ClampOf(node);
+  ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
   ONEPACK_RETURN_IF_XNN_ERROR(
       xnn_define_fully_connected(
           context.subgraph, clamp.min, clamp.max, values.input.xnn_id, values.filter.xnn_id,

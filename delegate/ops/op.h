@@ -7,10 +7,11 @@
 
 #include <limits>
 #include <optional>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
-#include "base/status.h"
+#include "base/result.h"
 #include "delegate/graph_value.h"
 #include "weight_cache/pack_key.h"
 
@@ -50,6 +51,14 @@ struct Clamp {
   float max = std::numeric_limits<float>::infinity();
 };
 Clamp ClampOf(const wire::xnnpack::XNode& node);
+// kInvalidFile unless min <= max.
+Result<Clamp> CheckedClampOf(const wire::xnnpack::XNode& node);
+
+// kUnsupported for bits other than those `allowed`.
+Status CheckFlags(uint32_t flags, uint32_t allowed = 0);
+
+// "[2, 3]".
+std::string DimsText(Span<const uint32_t> dims);
 
 // kInvalidFile unless `output` has these dims. XNNPACK computes dims itself, but plans at least as
 // much memory as the file says.
