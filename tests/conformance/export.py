@@ -45,7 +45,7 @@ def main():
     for name, case in all_cases().items():
         if not any(fnmatch.fnmatch(name, pattern) for pattern in options.patterns):
             continue
-        if options.missing and (options.out / f"{name}.json").exists():
+        if options.missing and list(options.out.glob(f"{name}*.json")):
             continue
         try:
             print(name, json.dumps(recording.export_case(case, options.out)), flush=True)

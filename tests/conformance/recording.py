@@ -15,6 +15,9 @@ import torch
 from executorch.backends.xnnpack import xnnpack_preprocess
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 from executorch.exir import EdgeCompileConfig, ExecutorchBackendConfig, to_edge_transform_and_lower
+from executorch.exir.passes.external_constants_pass import (
+    delegate_external_constants_pass_unlifted,
+)
 from executorch.extension.pybindings import portable_lib
 
 # By element type: (atol, rtol) of an answer against another implementation's.
@@ -60,6 +63,17 @@ class Fn(torch.nn.Module):
         return self.function(*inputs)
 
 
+class MethodOf(torch.nn.Module):
+    """One of a module's methods as a module, over the same parameters."""
+
+    def __init__(self, inner, name):
+        super().__init__()
+        self.inner, self.name = inner, name
+
+    def forward(self, *inputs):
+        return getattr(self.inner, self.name)(*inputs)
+
+
 @dataclasses.dataclass
 class Case:
     """One program and the calls that are recorded."""
@@ -67,7 +81,8 @@ class Case:
     name: str
     module: Callable[[], torch.nn.Module]
     # Each a tuple of T, tensors or numbers. The first one is what is exported, unless `example` is.
-    calls: list
+    # Of a program with several methods: {method: calls}.
+    calls: Any
     nodes: tuple = ()  # node types that the delegates must hold
     dtype: torch.dtype = torch.float32
     example: Optional[tuple] = None
@@ -82,6 +97,8 @@ class Case:
     # Why the expected outputs are eager mode's, where ExecuTorch's runtime does not run the program.
     eager_because: str = ""
     outside: bool = False  # no delegate is expected
+    # The delegates' constants go to a data file of this name, without ".ptd".
+    data: str = ""
     backend_config: Any = dataclasses.field(default_factory=ExecutorchBackendConfig)
     edge_config: Any = dataclasses.field(
         default_factory=lambda: EdgeCompileConfig(_check_ir_validity=False))
@@ -147,16 +164,24 @@ def flat(outputs):
     return [outputs]
 
 
-def lower(case, module, example):
+def export_method(case, module, example):
     exported = torch.export.export(module, example, dynamic_shapes=case.dynamic_shapes, strict=True)
+    changed = None
     if case.quantize:
-        quantized = case.quantize(exported.module(), example)
-        if quantized is not None:
-            exported = torch.export.export(quantized, example, dynamic_shapes=case.dynamic_shapes,
-                                           strict=True)
-    edge = to_edge_transform_and_lower(exported, partitioner=[case.partitioner()],
-                                       compile_config=case.edge_config)
-    return exported.module(), edge.to_executorch(case.backend_config)
+        changed = case.quantize(exported.module(), example)
+    if case.data:
+        changed = changed or exported.module()
+        delegate_external_constants_pass_unlifted(changed, gen_tag_fn=lambda node: case.data)
+    if changed is None:
+        return exported
+    return torch.export.export(changed, example, dynamic_shapes=case.dynamic_shapes, strict=True)
+
+
+def lower(case, exported):
+    edge = to_edge_transform_and_lower(
+        exported, partitioner={name: [case.partitioner()] for name in exported},
+        compile_config=case.edge_config)
+    return edge.to_executorch(case.backend_config)
 
 
 def tolerance_of(case, outputs):
@@ -184,9 +209,8 @@ def difference(found, expected, atol, rtol):
     return float(error.nan_to_num(nan=float("inf")).max())
 
 
-def run_calls(case, program, module, calls):
-    """[(inputs, outputs)], and the tolerance that they keep."""
-    runtime = None if case.eager_because else portable_lib._load_for_executorch_from_buffer(program)
+def run_calls(case, runtime, method, module, calls):
+    """[(inputs, outputs)], the tolerance that they keep, and how far runtime and eager differ."""
     recorded, atol, rtol, worst = [], 0.0, 0.0, 0.0
     for inputs in calls:
         with torch.no_grad():
@@ -195,7 +219,7 @@ def run_calls(case, program, module, calls):
         outputs = eager
         if runtime:
             outputs = [o.clone() if isinstance(o, torch.Tensor) else o
-                       for o in runtime.run_method("forward", inputs)]
+                       for o in runtime.run_method(method, inputs)]
             if len(outputs) != len(eager):
                 raise ValueError(f"{len(outputs)} outputs, but {len(eager)} in eager mode")
             for found, expected in zip(outputs, eager):
@@ -215,22 +239,59 @@ def check_nodes(case, payloads):
         raise ValueError("nothing was delegated")
 
 
+def write_files(case, folder, lowered):
+    """The program and its data file; gives the names of the data files."""
+    (folder / f"{case.name}.pte").write_bytes(lowered.buffer)
+    names = []
+    for name, content in sorted((lowered._tensor_data or {}).items()):
+        names.append(f"{name}.ptd")
+        (folder / names[-1]).write_bytes(bytes(content))
+    return names
+
+
+def load(case, folder, data):
+    if case.eager_because:
+        return None
+    path = str(folder / f"{case.name}.pte")
+    return portable_lib._load_for_executorch(path, str(folder / data[0]) if data else None)
+
+
+def methods_of(case):
+    """{method: (module, calls, example)}"""
+    module = case.module().eval().to(case.dtype)
+    named = case.calls if isinstance(case.calls, dict) else {"forward": case.calls}
+    methods = {}
+    for name, specs in named.items():
+        calls = [materialize(call, case.dtype) for call in specs]
+        example = materialize(case.example, case.dtype) if case.example else calls[0]
+        part = MethodOf(module, name) if isinstance(case.calls, dict) else module
+        methods[name] = (part, calls, example)
+    return methods
+
+
 def export_case(case, folder: pathlib.Path):
     """Writes the files; returns what a log says about them."""
     torch.manual_seed(zlib.crc32(case.name.encode()))
-    module = case.module().eval().to(case.dtype)
-    calls = [materialize(call, case.dtype) for call in case.calls]
-    example = materialize(case.example, case.dtype) if case.example else calls[0]
+    methods = methods_of(case)
+    exported = {name: export_method(case, module, example)
+                for name, (module, _, example) in methods.items()}
+    modules = {name: program.module() for name, program in exported.items()}
     with Payloads() as payloads:
-        module, lowered = lower(case, module, example)
+        lowered = lower(case, exported)
     check_nodes(case, payloads.nodes)
-    recorded, atol, rtol, worst = run_calls(case, bytes(lowered.buffer), module, calls)
-    files = CaseFiles(folder, case.name, f"{case.name}.pte", [], "forward", atol, rtol)
-    for inputs, outputs in recorded:
-        files.add_call(inputs, outputs)
-    (folder / f"{case.name}.pte").write_bytes(lowered.buffer)
-    files.write()
-    plan = lowered.executorch_program.execution_plan[0]
-    operators = [f"{op.name}.{op.overload}" if op.overload else op.name for op in plan.operators]
+    data = write_files(case, folder, lowered)
+    worst = 0.0
+    for name, (_, calls, _) in methods.items():
+        runtime = load(case, folder, data)
+        recorded, atol, rtol, error = run_calls(case, runtime, name, modules[name], calls)
+        stem = case.name if len(methods) == 1 else f"{case.name}_{name}"
+        files = CaseFiles(folder, stem, f"{case.name}.pte", data, name, atol, rtol)
+        for inputs, outputs in recorded:
+            files.add_call(inputs, outputs)
+        files.write()
+        worst = max(worst, error)
+    plans = lowered.executorch_program.execution_plan
+    operators = sorted({f"{op.name}.{op.overload}" if op.overload else op.name
+                        for plan in plans for op in plan.operators})
     return {"bytes": len(lowered.buffer), "nodes": payloads.nodes, "operators": operators,
             "worst": worst}
