@@ -13,6 +13,7 @@
 #include "delegate/payload.h"
 #include "delegate/raw_weights.h"
 #include "delegate/scales.h"
+#include "delegate/shape_inference.h"
 #include "delegate/xnn_handles.h"
 #include "weight_cache/weight_cache.h"
 #include "weight_cache/xnn_provider.h"
@@ -22,10 +23,11 @@ namespace onepack {
 // A value that the delegate call's argument number `external_id` fills or receives.
 struct ExternalValue {
   uint32_t external_id = 0;
+  uint32_t value_id = 0;
   bool is_output = false;
   wire::xnnpack::XNNDatatype datatype = wire::xnnpack::XNNDatatype::invalid;
-  std::vector<size_t> dims;         // as in the file: the upper bound of a dynamic shape
-  bool has_fixed_channels = false;  // the last dim is no bound but must be met
+  Shape bound;            // as in the file
+  bool is_index = false;  // of an arg-max: XNNPACK does not know its shape
 };
 
 // A weight to be packed or found, by the addresses XNNPACK knows it by.
@@ -44,9 +46,8 @@ struct GraphParts {
   std::vector<Buffer> in_place;
   std::vector<std::vector<uint8_t>> in_place_copies;
 
-  // How the shapes of inputs determine the others; see ShapePattern in executor.h.
-  bool has_broadcasts = false;
-  bool computes_dims = false;
+  // Of the nodes that compute the outputs.
+  ShapeInference shapes;
 };
 
 // What creating the runtime needs besides.
@@ -63,13 +64,15 @@ struct GraphOptions {
   WeightCache& cache;
   // Gets the weights that XNNPACK packs.
   RawWeights& raw_weights;
+  // What the intermediate values may take; see CheckActivations.
+  uint64_t max_activation_bytes;
   // Do not read the scales of weights that the cache has.
   bool trust_cache = true;
 };
 
 // Errors: kInvalidFile for a graph that is not in order (each value defined once, before it is
 // read); kUnsupported names the node; kMismatch names the constant whose size is not what the graph
-// expects.
+// expects; kResourceExhausted names the node that needs more memory than is allowed.
 Result<BuiltGraph> BuildGraph(const Payload& payload, const GraphOptions& options);
 
 // The bytes of raw weights that RawWeights will count as served when a runtime for this graph is

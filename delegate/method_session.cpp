@@ -5,7 +5,6 @@
 #include <new>
 #include <vector>
 
-#include "delegate/activations.h"
 #include "delegate/executor.h"
 #include "delegate/payload.h"
 
@@ -38,8 +37,6 @@ Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
     auto payload =
         Payload::Open(request, cache()->contents(), options_.verify_keys ? &verifier : nullptr);
     if (!payload.ok()) return payload.TakeStatus().WithContext("delegate %zu", request.index);
-    Status status = CheckActivations((*payload)->graph(), request.max_planned_bytes);
-    if (!status.ok()) return std::move(status).WithContext("delegate %zu", request.index);
     progress.expected_bytes += RawWeightBytes(**payload);
     progress.program = request.source->name();
     payloads.push_back(std::move(payload).value());
@@ -52,8 +49,8 @@ Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
                          static_cast<unsigned long long>(progress.expected_bytes));
   };
   for (size_t i = 0; i < requests.size(); ++i) {
-    auto delegate =
-        Executor::Create(Ref<MethodSession>::Share(this), std::move(payloads[i]), on_served);
+    auto delegate = Executor::Create(Ref<MethodSession>::Share(this), std::move(payloads[i]),
+                                     requests[i].max_planned_bytes, on_served);
     if (!delegate.ok()) return delegate.TakeStatus().WithContext("delegate %zu", requests[i].index);
     delegates[i] = std::move(delegate).value();
   }

@@ -18,10 +18,16 @@ const char* DatatypeName(wire::xnnpack::XNNDatatype datatype);
 // is none or overflows, kUnsupported for a datatype that no constant has.
 Result<size_t> ConstantSizeBytes(const wire::xnnpack::XNNTensorValue& tensor);
 
-// Digest of datatype, dims and quantization parameters, scales included. Checks all of them but the
-// scales' numbers, and reads no scale that is not in the payload. Errors: kInvalidFile for
-// parameters that XNNPACK would take unchecked; kUnsupported names the datatype.
-Result<Digest> DescribeValue(const Payload& payload, const GraphValue& value);
+// Bits of one element; 0 for a datatype that has no size of its own.
+size_t ElementBits(wire::xnnpack::XNNDatatype datatype);
+
+// XNNPACK's number for it, which is not always the file's.
+xnn_datatype XnnDatatypeOf(wire::xnnpack::XNNDatatype datatype);
+
+// Fills in the digests of a value and what else is known of its quantization. Checks all of its
+// parameters but the scales' numbers, and reads no scale that is not in the payload. Errors:
+// kInvalidFile for parameters that XNNPACK would take unchecked; kUnsupported names the datatype.
+Status DescribeValue(const Payload& payload, GraphValue& value);
 
 // Defines a described value and fills its xnn_id. `value.data` is set for a constant. With
 // `with_ones` its scales are not read, and its weight must not be packed.

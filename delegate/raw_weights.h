@@ -13,8 +13,10 @@
 #define ONEPACK_DELEGATE_RAW_WEIGHTS_H_
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/mapping.h"
@@ -32,8 +34,10 @@ class RawWeights final : public PackingObserver {
   RawWeights(ContentRegistry* registry, ServedCallback on_served)
       : registry_(registry), on_served_(std::move(on_served)) {}
 
-  // The address that stands for a constant. The same constant has one address.
-  Result<const void*> Place(const Payload& payload, uint32_t constant_index);
+  // The address that stands for a constant. The same constant has one address. One of fp16 or bf16
+  // is widened to fp32; `invalid`: it is left as it is.
+  Result<const void*> Place(const Payload& payload, uint32_t constant_index,
+                            wire::xnnpack::XNNDatatype widened_from);
 
   // A weight of the graph: its addresses, and its scales in the payload (0 for none). One whose
   // scales XNNPACK was not shown (`is_expected_hit`) must be found; if it is not, the build ends
@@ -51,8 +55,9 @@ class RawWeights final : public PackingObserver {
     const Constant* constant = nullptr;
     std::shared_ptr<Content> content;
     Buffer mapped;     // of a mapped source
-    Mapping reserved;  // of another, filled when `is_read`
-    size_t uses = 0;   // that are still to be served
+    Mapping reserved;  // of another, and of one that is widened: filled when `is_read`
+    wire::xnnpack::XNNDatatype widened_from = wire::xnnpack::XNNDatatype::invalid;
+    size_t uses = 0;  // that are still to be served
     bool is_read = false;
     // Scales that are read together with a kernel.
     std::vector<const Constant*> scales;
@@ -66,7 +71,7 @@ class RawWeights final : public PackingObserver {
   ContentRegistry* const registry_;
   const ServedCallback on_served_;
   std::unordered_map<const void*, Placed> by_address_;
-  std::unordered_map<uint32_t, const void*> by_index_;
+  std::map<std::pair<uint32_t, wire::xnnpack::XNNDatatype>, const void*> by_index_;
   bool was_surprised_ = false;
 };
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what onepack needs to build and test, with apt. Safe to run twice: what is there is left alone.
-# With --peer also ExecuTorch, with pip and into build/peer, for the benchmarks that compare with it.
+# With --peer also ExecuTorch, with pip and into build/peer, for the benchmarks that compare with it; with --fuzz also
+# clang with its fuzzer, for scripts/fuzz.sh.
 #
 # Debian 13 (trixie) has everything. Debian 12 (bookworm) has an XNNPACK of 2022 without the weights cache
 # provider interface, so a few packages come from the trixie suite of the machine's own mirror, pinned below
@@ -9,7 +10,7 @@ set -euo pipefail
 
 # Tools and libraries that every supported Debian has in the right version.
 common_packages=(
-  g++ cmake ninja-build pkgconf binutils
+  g++ cmake ninja-build binutils
   libcli11-dev nlohmann-json3-dev libssl-dev libsentencepiece-dev
 )
 # Libraries that must come from trixie or newer.
@@ -18,6 +19,8 @@ trixie_packages=(
   libflatbuffers-dev flatbuffers-compiler
   libgtest-dev libgmock-dev libbenchmark-dev
 )
+# Besides, for fuzzing. From trixie as well: bookworm's runtime of clang wants bookworm's libc.
+fuzz_packages=(clang libclang-rt-19-dev)
 # The first XNNPACK with the public xnn_weights_cache_provider that onepack is written for.
 xnnpack_version='0.0~git20241108'
 # What the benchmarks compare with.
@@ -29,7 +32,7 @@ print_what_is_needed() {
   cat >&2 <<NEEDED
 setup: this script knows Debian 12 and Debian 13; this machine is "${1}".
 Install these by hand, then run cmake as README.md says:
-  - a C++17 compiler (g++ 12 or newer), CMake 3.25 or newer, Ninja, pkg-config, binutils (nm)
+  - a C++17 compiler (g++ 12 or newer), CMake 3.25 or newer, Ninja, binutils (nm)
   - XNNPACK ${xnnpack_version} (shared library and xnnpack.h), pthreadpool, cpuinfo
   - flatbuffers 23.5 or newer, headers and flatc
   - GoogleTest, Google Benchmark, CLI11, nlohmann-json, SentencePiece, OpenSSL's libcrypto
@@ -95,6 +98,18 @@ add_trixie_beside_bookworm() {
 
 apt_install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; }
 
+install_fuzzer() {
+  local package missing=()
+  for package in "${fuzz_packages[@]}"; do installed "$package" || missing+=("$package"); done
+  if [ "${#missing[@]}" -eq 0 ]; then return; fi
+  say "for fuzzing: will install ${missing[*]}"
+  if [ -e /etc/apt/preferences.d/onepack-trixie ]; then
+    apt_install -t trixie "${missing[@]}"
+  else
+    apt_install "${missing[@]}"
+  fi
+}
+
 # Only the wheel, which holds the C++ runtime: its dependencies are for exporting.
 install_peer() {
   local folder
@@ -147,8 +162,12 @@ case "${1:-}" in
     install_packages
     install_peer
     ;;
+  --fuzz)
+    install_packages
+    install_fuzzer
+    ;;
   *)
-    echo 'usage: setup.sh [--peer]' >&2
+    echo 'usage: setup.sh [--peer | --fuzz]' >&2
     exit 2
     ;;
 esac

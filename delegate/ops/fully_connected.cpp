@@ -1,6 +1,7 @@
 #include "delegate/ops/families.h"
+#include "delegate/ops/weights.h"
+#include "delegate/quantization.h"
 #include "delegate/xnn_handles.h"
-#include "weight_cache/content_identity.h"
 
 namespace onepack {
 namespace {
@@ -13,44 +14,55 @@ const XNNFullyConnected& WireOf(const XNode& node) {
   return *node.xnode_union_as_XNNFullyConnected();
 }
 
-// The pairs of input and filter that XNNPACK has a kernel for, with a float output.
-bool Supports(XNNDatatype input, XNNDatatype filter) {
-  if (input == XNNDatatype::fp32) return filter == XNNDatatype::fp32;
-  return input == XNNDatatype::qdint8 &&
-         (filter == XNNDatatype::qcint8 || filter == XNNDatatype::qcint4 ||
-          filter == XNNDatatype::qbint4);
-}
-
-struct FullyConnectedValues {
-  const GraphValue& input;
-  const GraphValue& filter;
-  const GraphValue* bias;  // null for none
-  const GraphValue& output;
+// What XNNPACK has kernels for, as the values are once 16-bit weights are widened.
+constexpr WeightedTypes kTypes[] = {
+    // input            filter               bias                 output
+    {XNNDatatype::fp32, XNNDatatype::fp32, XNNDatatype::fp32, XNNDatatype::fp32},
+    {XNNDatatype::fp32, XNNDatatype::qcint4, XNNDatatype::fp32, XNNDatatype::fp32},
+    {XNNDatatype::fp32, XNNDatatype::qcint8, XNNDatatype::fp32, XNNDatatype::fp32},
+    {XNNDatatype::fp16, XNNDatatype::fp16, XNNDatatype::fp16, XNNDatatype::fp16},
+    {XNNDatatype::fp16, XNNDatatype::fp32, XNNDatatype::fp32, XNNDatatype::fp16},
+    // Converted to fp32 and back by nodes of ours.
+    {XNNDatatype::bf16, XNNDatatype::fp32, XNNDatatype::fp32, XNNDatatype::bf16},
+    {XNNDatatype::qdint8, XNNDatatype::qcint4, XNNDatatype::fp32, XNNDatatype::fp32},
+    {XNNDatatype::qdint8, XNNDatatype::qbint4, XNNDatatype::fp32, XNNDatatype::fp32},
+    {XNNDatatype::qdint8, XNNDatatype::qcint8, XNNDatatype::fp32, XNNDatatype::fp32},
+    {XNNDatatype::qdint8, XNNDatatype::qcint4, XNNDatatype::fp32, XNNDatatype::fp16},
+    {XNNDatatype::qdint8, XNNDatatype::qbint4, XNNDatatype::fp32, XNNDatatype::fp16},
+    {XNNDatatype::qdint8, XNNDatatype::qcint8, XNNDatatype::fp32, XNNDatatype::fp16},
+    {XNNDatatype::qint8, XNNDatatype::qcint8, XNNDatatype::qcint32, XNNDatatype::qint8},
+    {XNNDatatype::qint8, XNNDatatype::qint8, XNNDatatype::qint32, XNNDatatype::qint8},
+    {XNNDatatype::quint8, XNNDatatype::quint8, XNNDatatype::qint32, XNNDatatype::quint8},
 };
 
-FullyConnectedValues ValuesOf(const NodeContext& context, const XNode& node) {
-  const XNNFullyConnected& wire = WireOf(node);
-  const bool has_bias = wire.bias_id() != XNN_INVALID_VALUE_ID;
-  return {context.value(wire.input1_id()), context.value(wire.filter_id()),
-          has_bias ? &context.value(wire.bias_id()) : nullptr, context.value(wire.output_id())};
+bool Is16BitFloat(XNNDatatype datatype) {
+  return datatype == XNNDatatype::fp16 || datatype == XNNDatatype::bf16;
 }
 
-Status CheckTypes(const FullyConnectedValues& values, uint32_t flags) {
-  if (!Supports(values.input.datatype(), values.filter.datatype()) ||
-      values.output.datatype() != XNNDatatype::fp32) {
-    return Status::Error(StatusCode::kUnsupported,
-                         "%s input, %s filter and %s output are not supported",
-                         wire::xnnpack::EnumNameXNNDatatype(values.input.datatype()),
-                         wire::xnnpack::EnumNameXNNDatatype(values.filter.datatype()),
-                         wire::xnnpack::EnumNameXNNDatatype(values.output.datatype()));
+// fp16 weights stay what they are if they are all fp16; everything else of 16 bits is widened.
+void ChooseWidening(const WeightedValues& values, PackedUse& use) {
+  const XNNDatatype filter = values.filter.datatype();
+  const XNNDatatype bias = values.bias != nullptr ? values.bias->datatype() : filter;
+  const bool is_all_fp16 = filter == XNNDatatype::fp16 && bias == XNNDatatype::fp16;
+  use.widens_kernel = Is16BitFloat(filter) && !is_all_fp16;
+  use.widens_bias = values.bias != nullptr && Is16BitFloat(bias) && !is_all_fp16;
+}
+
+Status CheckConstants(const WeightedValues& values, uint32_t flags) {
+  ONEPACK_RETURN_IF_ERROR(CheckFlags(
+      flags, values.filter.datatype() == XNNDatatype::qbint4 ? 0 : XNN_FLAG_TRANSPOSE_WEIGHTS));
+  const bool is_transposed = (flags & XNN_FLAG_TRANSPOSE_WEIGHTS) != 0;
+  ONEPACK_RETURN_IF_ERROR(CheckChannelDims(values, is_transposed ? 1 : 0));
+  const bool is_float =
+      values.filter.datatype() == XNNDatatype::fp32 || Is16BitFloat(values.filter.datatype());
+  if (!values.filter.is_constant() && !is_float) {
+    return Status::Error(StatusCode::kUnsupported, "a %s filter that is no constant",
+                         DatatypeName(values.filter.datatype()));
   }
-  if ((flags & ~XNN_FLAG_TRANSPOSE_WEIGHTS) != 0 ||
-      (flags != 0 && values.filter.datatype() == XNNDatatype::qbint4)) {
-    return Status::Error(StatusCode::kUnsupported, "flags 0x%x are not supported", flags);
-  }
-  if (values.bias != nullptr && values.bias->datatype() != XNNDatatype::fp32) {
-    return Status::Error(StatusCode::kUnsupported, "a bias of datatype %s is not supported",
-                         wire::xnnpack::EnumNameXNNDatatype(values.bias->datatype()));
+  // XNNPACK counts on rows of whole bytes.
+  if (values.filter.datatype() == XNNDatatype::qcint4 && values.filter.dim(1) % 2 != 0) {
+    return Status::Error(StatusCode::kUnsupported, "rows of %zu 4-bit weights are not supported",
+                         values.filter.dim(1));
   }
   if (values.bias != nullptr && values.bias->is_constant() != values.filter.is_constant()) {
     return Status::Error(StatusCode::kUnsupported,
@@ -59,95 +71,78 @@ Status CheckTypes(const FullyConnectedValues& values, uint32_t flags) {
   return Status::Ok();
 }
 
-// XNNPACK reads one scale for each row of the input, however many there are.
-Status CheckRowScales(const GraphValue& input) {
-  const auto* quantized = input.wire->xvalue_union_as_XNNQuantizedTensorValue();
-  if (quantized == nullptr) return Status::Ok();
-  const auto* per_token = quantized->quant_params_as_PerTokenDynamicQuant();
-  if (per_token == nullptr || per_token->num_nonbatch_dims() == 1) return Status::Ok();
-  return Status::Error(StatusCode::kInvalidFile, "an input of %d nonbatch dims, 1 expected",
-                       per_token->num_nonbatch_dims());
-}
-
-// XNNPACK takes the filter's word for all of these.
-Status CheckShapes(const FullyConnectedValues& values, uint32_t flags) {
-  if (values.filter.rank() != 2 || values.input.rank() == 0) {
-    return Status::Error(StatusCode::kInvalidFile,
-                         "a filter of rank %zu and an input of rank %zu, 2 and at least 1 expected",
-                         values.filter.rank(), values.input.rank());
-  }
-  const bool is_transposed = (flags & XNN_FLAG_TRANSPOSE_WEIGHTS) != 0;
-  const size_t inputs = values.filter.dim(is_transposed ? 0 : 1);
-  const size_t outputs = values.filter.dim(is_transposed ? 1 : 0);
-  const size_t found = values.input.dim(values.input.rank() - 1);
-  if (found != inputs) {
-    return Status::Error(StatusCode::kInvalidFile, "an input of %zu channels for a filter of %zu",
-                         found, inputs);
-  }
-  if (values.bias != nullptr && (values.bias->rank() != 1 || values.bias->dim(0) != outputs)) {
-    return Status::Error(StatusCode::kInvalidFile, "a bias of rank %zu that is not [%zu]",
-                         values.bias->rank(), outputs);
-  }
-  std::vector<uint32_t> dims(DimsOf(values.input.tensor()).begin(),
-                             DimsOf(values.input.tensor()).end());
-  dims.back() = static_cast<uint32_t>(outputs);
-  return CheckDims(values.output, dims);
-}
-
-// Everything but the tensors themselves that the packed bytes may depend on.
-WeightIdentity IdentityOf(const FullyConnectedValues& values, const Clamp& clamp, uint32_t flags) {
-  WeightIdentity identity;
-  identity.kernel = values.filter.content;
-  identity.bias = values.bias != nullptr ? values.bias->content : IdentityOfNothing();
-  DigestBuilder quantization("quantization");
-  quantization.Add(values.filter.description);
-  quantization.Add(values.bias != nullptr ? values.bias->description : IdentityOfNothing());
-  identity.quantization = quantization.Finish();
-  identity.consumer = DigestBuilder("fully connected")
-                          .Add(flags)
-                          .Add(clamp.min)
-                          .Add(clamp.max)
-                          .Add(static_cast<int16_t>(values.input.datatype()))
-                          .Add(static_cast<int16_t>(values.output.datatype()))
-                          .Finish();
-  return identity;
+// XNNPACK has no kernel for bfloat16: fp32 ones between two conversions.
+Status DefineBfloat16(const NodeContext& context, const WeightedValues& values, const Clamp& clamp,
+                      uint32_t flags) {
+  ONEPACK_ASSIGN_OR_RETURN(const uint32_t input,
+                           DefineBetween(context.subgraph, xnn_datatype_fp32, values.input.rank()));
+  ONEPACK_ASSIGN_OR_RETURN(const uint32_t output, DefineBetween(context.subgraph, xnn_datatype_fp32,
+                                                                values.output.rank()));
+  ONEPACK_RETURN_IF_XNN_ERROR(
+      xnn_define_unary(context.subgraph, xnn_unary_convert, nullptr, values.input.xnn_id, input, 0),
+      "defining the conversion of the input");
+  ONEPACK_RETURN_IF_XNN_ERROR(
+      xnn_define_fully_connected(context.subgraph, clamp.min, clamp.max, input,
+                                 values.filter.xnn_id, values.bias_xnn_id(), output, flags),
+      "defining the node");
+  ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_unary(context.subgraph, xnn_unary_convert, nullptr, output,
+                                               values.output.xnn_id, 0),
+                              "defining the conversion of the output");
+  return Status::Ok();
 }
 
 }  // namespace
 
-Operands FullyConnectedOperands(const XNode& node) {
+Operands FullyConnectedOperands(const XNode& node) { return WeightedOperands(WireOf(node)); }
+
+// XNNPACK takes the filter's word for all of this.
+Result<Inference> InferFullyConnected(const Shapes& shapes, const XNode& node) {
   const XNNFullyConnected& wire = WireOf(node);
-  Operands operands;
-  operands.inputs = {wire.input1_id(), wire.filter_id()};
-  operands.outputs = {wire.output_id()};
-  operands.packed = {wire.filter_id()};
-  operands.channels_last = {wire.input1_id()};
-  if (wire.bias_id() != XNN_INVALID_VALUE_ID) {
-    operands.inputs.push_back(wire.bias_id());
-    operands.packed.push_back(wire.bias_id());
+  const Shape& input = shapes.at(wire.input1_id());
+  const Shape& filter = shapes.at(wire.filter_id());
+  if (filter.rank() != 2 || input.rank() == 0) {
+    return Status::Error(StatusCode::kInvalidFile,
+                         "a filter of rank %zu and an input of rank %zu, 2 and at least 1 expected",
+                         filter.rank(), input.rank());
   }
-  return operands;
+  const bool is_transposed = (wire.flags() & XNN_FLAG_TRANSPOSE_WEIGHTS) != 0;
+  const size_t inputs = filter[is_transposed ? 0 : 1];
+  const size_t outputs = filter[is_transposed ? 1 : 0];
+  if (input.FromLast(0) != inputs || inputs == 0) {
+    return Status::Error(StatusCode::kInvalidFile, "an input of %zu channels for a filter of %zu",
+                         input.FromLast(0), inputs);
+  }
+  ONEPACK_RETURN_IF_ERROR(CheckBias(shapes, wire.bias_id(), outputs));
+  Shape output = input;
+  output.FromLast(0) = outputs;
+  return Inferred(output);
 }
 
 std::optional<PackedUse> IdentifyFullyConnected(const NodeContext& context, const XNode& node) {
-  const FullyConnectedValues values = ValuesOf(context, node);
+  const WeightedValues values = WeightedValuesOf(context, WireOf(node));
   if (!values.filter.is_constant()) return std::nullopt;
-  return PackedUse{WireOf(node).filter_id(), WireOf(node).bias_id(),
-                   IdentityOf(values, ClampOf(node), WireOf(node).flags())};
+  const Clamp clamp = ClampOf(node);
+  DigestBuilder consumer("fully connected");
+  consumer.Add(WireOf(node).flags()).Add(clamp.min).Add(clamp.max);
+  PackedUse use = UseOf(values, std::move(consumer));
+  ChooseWidening(values, use);
+  return use;
 }
 
 Status DefineFullyConnected(const NodeContext& context, const XNode& node) {
   const uint32_t flags = WireOf(node).flags();
-  const FullyConnectedValues values = ValuesOf(context, node);
-  ONEPACK_RETURN_IF_ERROR(CheckTypes(values, flags));
-  ONEPACK_RETURN_IF_ERROR(CheckRowScales(values.input));
-  ONEPACK_RETURN_IF_ERROR(CheckShapes(values, flags));
-  const Clamp clamp = ClampOf(node);
+  const WeightedValues values = WeightedValuesOf(context, WireOf(node));
+  ONEPACK_RETURN_IF_ERROR(CheckTypes(values, kTypes));
+  ONEPACK_RETURN_IF_ERROR(CheckConstants(values, flags));
+  ONEPACK_RETURN_IF_ERROR(CheckScaleRuns(values.input, 1));
+  ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
+  if (values.input.datatype() == XNNDatatype::bf16) {
+    return DefineBfloat16(context, values, clamp, flags);
+  }
   ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_fully_connected(
-          context.subgraph, clamp.min, clamp.max, values.input.xnn_id, values.filter.xnn_id,
-          values.bias != nullptr ? values.bias->xnn_id : XNN_INVALID_VALUE_ID, values.output.xnn_id,
-          flags),
+      xnn_define_fully_connected(context.subgraph, clamp.min, clamp.max, values.input.xnn_id,
+                                 values.filter.xnn_id, values.bias_xnn_id(), values.output.xnn_id,
+                                 flags),
       "defining the node");
   return Status::Ok();
 }

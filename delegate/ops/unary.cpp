@@ -1,3 +1,6 @@
+#include <math.h>
+
+#include "delegate/ops/checks.h"
 #include "delegate/ops/families.h"
 #include "delegate/xnn_handles.h"
 
@@ -9,50 +12,161 @@ using wire::xnnpack::XNNNode1x1;
 using wire::xnnpack::XNode;
 using wire::xnnpack::XNodeUnion;
 
-// All nodes of this family have the one wire type, whatever their member of the union.
-const XNNNode1x1& WireOf(const XNode& node) {
-  return *static_cast<const XNNNode1x1*>(node.xnode_union());
+// What the wire tables of this family have in common.
+struct Unary {
+  uint32_t input_id;
+  uint32_t output_id;
+  uint32_t flags;
+};
+
+template <typename Wire>
+Unary IdsOf(const Wire& wire) {
+  return {wire.input_id(), wire.output_id(), wire.flags()};
 }
 
-bool Supports(XNodeUnion type, XNNDatatype input, XNNDatatype output) {
-  if (input != XNNDatatype::fp32) return false;
-  return output == XNNDatatype::fp32 ||
-         (type == XNodeUnion::XNNConvert && output == XNNDatatype::qdint8);
+Unary UnaryOf(const XNode& node) {
+  switch (node.xnode_union_type()) {
+    case XNodeUnion::XNNELU:
+      return IdsOf(*node.xnode_union_as_XNNELU());
+    case XNodeUnion::XNNLeakyReLU:
+      return IdsOf(*node.xnode_union_as_XNNLeakyReLU());
+    default:
+      // All others have the one wire type, whatever their member of the union.
+      return IdsOf(*static_cast<const XNNNode1x1*>(node.xnode_union()));
+  }
+}
+
+// XNNPACK has a reference kernel where it has no fast one.
+bool IsConvertible(XNNDatatype input, XNNDatatype output) {
+  const auto is_plain = [](XNNDatatype datatype) {
+    return datatype == XNNDatatype::fp32 || datatype == XNNDatatype::fp16 ||
+           datatype == XNNDatatype::bf16 || datatype == XNNDatatype::qint8 ||
+           datatype == XNNDatatype::quint8 || datatype == XNNDatatype::int32;
+  };
+  if (output == XNNDatatype::qdint8) {
+    return input == XNNDatatype::fp32 || input == XNNDatatype::fp16;
+  }
+  return is_plain(input) && is_plain(output);
+}
+
+bool IsForIntegers(XNodeUnion type) {
+  return type == XNodeUnion::XNNAbs || type == XNodeUnion::XNNClamp ||
+         type == XNodeUnion::XNNCopy || type == XNodeUnion::XNNNegate ||
+         type == XNodeUnion::XNNSquare;
+}
+
+Status CheckDatatypes(XNodeUnion type, const GraphValue& input, const GraphValue& output) {
+  if (type == XNodeUnion::XNNConvert) {
+    return IsConvertible(input.datatype(), output.datatype()) ? Status::Ok()
+                                                              : NoConversion(input, output);
+  }
+  const Quantization quantization =
+      type == XNodeUnion::XNNCopy ? Quantization::kIsEqual : Quantization::kMayDiffer;
+  if (IsForIntegers(type) && input.datatype() == XNNDatatype::int32) {
+    return CheckOneDatatype({&input, &output}, {XNNDatatype::int32}, quantization);
+  }
+  return CheckOneDatatype({&input, &output},
+                          {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::bf16,
+                           XNNDatatype::qint8, XNNDatatype::quint8},
+                          quantization);
 }
 
 xnn_unary_operator OperatorOf(XNodeUnion type) {
   switch (type) {
+    case XNodeUnion::XNNAbs:
+      return xnn_unary_abs;
+    case XNodeUnion::XNNCeiling:
+      return xnn_unary_ceiling;
+    case XNodeUnion::XNNClamp:
+      return xnn_unary_clamp;
     case XNodeUnion::XNNConvert:
       return xnn_unary_convert;
+    case XNodeUnion::XNNCos:
+      return xnn_unary_cosine;
+    case XNodeUnion::XNNELU:
+      return xnn_unary_elu;
+    case XNodeUnion::XNNExp:
+      return xnn_unary_exp;
+    case XNodeUnion::XNNFloor:
+      return xnn_unary_floor;
+    case XNodeUnion::XNNGelu:
+      return xnn_unary_gelu;
+    case XNodeUnion::XNNHardswish:
+      return xnn_unary_hardswish;
+    case XNodeUnion::XNNLeakyReLU:
+      return xnn_unary_leaky_relu;
+    case XNodeUnion::XNNLog:
+      return xnn_unary_log;
+    case XNodeUnion::XNNNegate:
+      return xnn_unary_negate;
+    case XNodeUnion::XNNReciprocalSquareRoot:
+      return xnn_unary_reciprocal_square_root;
     case XNodeUnion::XNNSigmoid:
       return xnn_unary_sigmoid;
+    case XNodeUnion::XNNSin:
+      return xnn_unary_sine;
+    case XNodeUnion::XNNSquare:
+      return xnn_unary_square;
+    case XNodeUnion::XNNSquareRoot:
+      return xnn_unary_square_root;
+    case XNodeUnion::XNNTanh:
+      return xnn_unary_tanh;
     default:
       return xnn_unary_invalid;
+  }
+}
+
+Status CheckFactor(float factor) {
+  if (isfinite(factor)) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile, "a factor of %g, a finite number expected",
+                       static_cast<double>(factor));
+}
+
+Result<xnn_unary_params> ParamsOf(const XNode& node) {
+  xnn_unary_params params{};
+  switch (node.xnode_union_type()) {
+    case XNodeUnion::XNNClamp: {
+      ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
+      params.clamp = {clamp.min, clamp.max};
+      return params;
+    }
+    case XNodeUnion::XNNELU:
+      params.elu.alpha = node.xnode_union_as_XNNELU()->alpha();
+      ONEPACK_RETURN_IF_ERROR(CheckFactor(params.elu.alpha));
+      return params;
+    case XNodeUnion::XNNLeakyReLU:
+      params.leaky_relu.negative_slope = node.xnode_union_as_XNNLeakyReLU()->negative_slope();
+      ONEPACK_RETURN_IF_ERROR(CheckFactor(params.leaky_relu.negative_slope));
+      return params;
+    default:
+      return params;
   }
 }
 
 }  // namespace
 
 Operands UnaryOperands(const XNode& node) {
-  Operands operands;
-  operands.inputs = {WireOf(node).input_id()};
-  operands.outputs = {WireOf(node).output_id()};
-  return operands;
+  const Unary unary = UnaryOf(node);
+  return {{unary.input_id}, {unary.output_id}, {}};
+}
+
+Result<Inference> InferUnary(const Shapes& shapes, const XNode& node) {
+  return Inferred(shapes.at(UnaryOf(node).input_id));
 }
 
 Status DefineUnary(const NodeContext& context, const XNode& node) {
-  const GraphValue& input = context.value(WireOf(node).input_id());
-  const GraphValue& output = context.value(WireOf(node).output_id());
-  if (!Supports(node.xnode_union_type(), input.datatype(), output.datatype())) {
-    return Status::Error(StatusCode::kUnsupported, "from %s to %s is not supported",
-                         wire::xnnpack::EnumNameXNNDatatype(input.datatype()),
-                         wire::xnnpack::EnumNameXNNDatatype(output.datatype()));
-  }
-  ONEPACK_RETURN_IF_ERROR(CheckDims(output, DimsOf(input.tensor())));
-  ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_unary(context.subgraph, OperatorOf(node.xnode_union_type()), nullptr, input.xnn_id,
-                       output.xnn_id, WireOf(node).flags()),
-      "defining the node");
+  const Unary unary = UnaryOf(node);
+  const GraphValue& input = context.value(unary.input_id);
+  const GraphValue& output = context.value(unary.output_id);
+  const XNodeUnion type = node.xnode_union_type();
+  ONEPACK_RETURN_IF_ERROR(CheckDatatypes(type, input, output));
+  ONEPACK_RETURN_IF_ERROR(CheckFlags(unary.flags));
+  ONEPACK_ASSIGN_OR_RETURN(const xnn_unary_params params, ParamsOf(node));
+  const xnn_status status = type == XNodeUnion::XNNCopy
+                                ? xnn_define_copy(context.subgraph, input.xnn_id, output.xnn_id, 0)
+                                : xnn_define_unary(context.subgraph, OperatorOf(type), &params,
+                                                   input.xnn_id, output.xnn_id, 0);
+  ONEPACK_RETURN_IF_XNN_ERROR(status, "defining the node");
   return Status::Ok();
 }
 

@@ -1,0 +1,96 @@
+#include "delegate/ops/checks.h"
+#include "delegate/ops/families.h"
+#include "delegate/xnn_handles.h"
+
+namespace onepack {
+namespace {
+
+using wire::xnnpack::XNNCat;
+using wire::xnnpack::XNNDatatype;
+using wire::xnnpack::XNode;
+using wire::xnnpack::XNodeUnion;
+
+// All nodes of this family have the one wire type, whatever their member of the union.
+const XNNCat& WireOf(const XNode& node) { return *static_cast<const XNNCat*>(node.xnode_union()); }
+
+size_t InputCount(XNodeUnion type) {
+  switch (type) {
+    case XNodeUnion::XNNConcatenate2:
+      return 2;
+    case XNodeUnion::XNNConcatenate3:
+      return 3;
+    case XNodeUnion::XNNConcatenate4:
+      return 4;
+    default:
+      return 5;
+  }
+}
+
+xnn_status Define(xnn_subgraph_t subgraph, const std::vector<const GraphValue*>& inputs,
+                  int32_t axis, uint32_t output) {
+  const auto id = [&](size_t i) { return inputs[i]->xnn_id; };
+  switch (inputs.size()) {
+    case 2:
+      return xnn_define_concatenate2(subgraph, axis, id(0), id(1), output, 0);
+    case 3:
+      return xnn_define_concatenate3(subgraph, axis, id(0), id(1), id(2), output, 0);
+    case 4:
+      return xnn_define_concatenate4(subgraph, axis, id(0), id(1), id(2), id(3), output, 0);
+    default:
+      return xnn_define_concatenate5(subgraph, axis, id(0), id(1), id(2), id(3), id(4), output, 0);
+  }
+}
+
+}  // namespace
+
+Operands ConcatenateOperands(const XNode& node) {
+  const XNNCat& wire = WireOf(node);
+  Operands operands{
+      {wire.input1_id(), wire.input2_id(), wire.input3_id(), wire.input4_id(), wire.input5_id()},
+      {wire.output_id()},
+      {}};
+  operands.inputs.resize(InputCount(node.xnode_union_type()));
+  return operands;
+}
+
+Result<Inference> InferConcatenate(const Shapes& shapes, const XNode& node) {
+  const Operands operands = ConcatenateOperands(node);
+  const Shape& first = shapes.at(operands.inputs[0]);
+  const uint32_t axis = WireOf(node).axis();
+  if (axis >= first.rank()) {
+    return Status::Error(StatusCode::kInvalidFile, "axis %u of rank %zu", axis, first.rank());
+  }
+  Shape output = first;
+  output[axis] = 0;
+  for (const uint32_t id : operands.inputs) {
+    const Shape& next = shapes.at(id);
+    bool fits = next.rank() == first.rank();
+    for (size_t i = 0; fits && i < next.rank(); ++i) fits = i == axis || next[i] == first[i];
+    if (!fits) {
+      return Status::Error(StatusCode::kInvalidFile,
+                           "inputs %s and %s, equal but for axis %u expected", first.Text().c_str(),
+                           next.Text().c_str(), axis);
+    }
+    output[axis] += next[axis];  // of 32 bits each
+  }
+  return Inferred(output);
+}
+
+Status DefineConcatenate(const NodeContext& context, const XNode& node) {
+  const GraphValue& output = context.value(WireOf(node).output_id());
+  std::vector<const GraphValue*> inputs;
+  for (const uint32_t id : ConcatenateOperands(node).inputs) {
+    inputs.push_back(&context.value(id));
+    ONEPACK_RETURN_IF_ERROR(CheckOneDatatype(
+        {inputs.back(), &output},
+        {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::qint8, XNNDatatype::quint8},
+        Quantization::kIsEqual));
+  }
+  ONEPACK_RETURN_IF_ERROR(CheckFlags(WireOf(node).flags()));
+  const auto axis = static_cast<int32_t>(WireOf(node).axis());
+  ONEPACK_RETURN_IF_XNN_ERROR(Define(context.subgraph, inputs, axis, output.xnn_id),
+                              "defining the node");
+  return Status::Ok();
+}
+
+}  // namespace onepack
