@@ -40,6 +40,7 @@ void WriteAll(const std::string& folder) {
   }
   Write(folder + "/data", "generated", GeneratedData());
   for (const UntrustedFiles& files : RecordedSeeds()) {
+    if (files.data.empty()) Write(folder + "/program", files.name, files.program);
     WritePayload(files, folder + "/payload");
     Write(folder + "/fields", files.name, {&number, 1});
     ++number;
