@@ -6,7 +6,7 @@
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static const std::vector<uint8_t> named_data = onepack::GeneratedData();
-  onepack::AbortOnViolation(onepack::RunUntrusted(
-      {"fuzz", onepack::ProgramAroundPayload({data, size}), {named_data}}));
+  onepack::AbortOnViolation(
+      onepack::RunUntrusted({"fuzz", onepack::ProgramAroundPayload({data, size}), {named_data}}));
   return 0;
 }
