@@ -279,7 +279,10 @@ Status Executor::ResizeOutputs(Span<Value* const> arguments) {
   for (const Binding& binding : bindings_) {
     if (!binding.external.is_output) continue;
     Tensor& tensor = arguments[binding.external.external_id]->tensor();
-    if (tensor.rank() == 0) continue;  // one element, whatever its rank in the graph
+    if (tensor.rank() == 0) {  // one element, whatever its rank in the graph
+      ONEPACK_RETURN_IF_ERROR(tensor.Resize({}));
+      continue;
+    }
     int32_t sizes[kMaxTensorRank] = {};
     bool fits = binding.shape.rank() == tensor.rank();
     for (size_t i = 0; fits && i < tensor.rank(); ++i) {

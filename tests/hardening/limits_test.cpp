@@ -118,6 +118,18 @@ TEST(ActivationLimitTest, WhatIsNeededAtOnceMustFit) {
                       {"delegate 0", "graph value 4", "at most 1048576 allowed"}));
 }
 
+TEST(ActivationLimitTest, DimsThatNoNodeComputesAskForNoMemory) {
+  PayloadWriter payload;
+  const uint32_t x = payload.AddInput({4, 4});
+  const uint32_t y = payload.AddOutput({4, 4});
+  const uint32_t big = payload.AddInternal({65536, 65536});
+  payload.AddSigmoid(x, big);
+  payload.AddSigmoid(big, y);
+  const std::vector<uint8_t> wrong = MakeProgramAround(payload.Finish(), 4, 4, 4);
+  EXPECT_TRUE(IsError(LoadWithLimit(wrong, 1 << 20), StatusCode::kInvalidFile,
+                      {"delegate 0", "graph node 0", "[65536, 65536]", "[4, 4]"}));
+}
+
 TEST(ActivationLimitTest, ValuesThatAreAliveTogetherAddUp) {
   PayloadWriter payload;
   const std::vector<uint32_t> dims = {64, 64};
