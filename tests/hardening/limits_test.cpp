@@ -94,6 +94,9 @@ TEST(ActivationLimitTest, WhatIsNeededAtOnceMustFit) {
   constexpr uint64_t kValue = uint64_t{1000} * 1000 * sizeof(float);
   // Input and output are planned memory of twice that, with a page more at most.
   EXPECT_TRUE(IsOk(LoadWithLimit(file, 2 * kValue + 4096)));
+}
+
+TEST(ActivationLimitTest, DimsThatNoNodeComputesAskForNoMemory) {
   PayloadWriter payload;
   const uint32_t x = payload.AddInput({4, 4});
   const uint32_t y = payload.AddOutput({4, 4});
@@ -101,8 +104,8 @@ TEST(ActivationLimitTest, WhatIsNeededAtOnceMustFit) {
   payload.AddSigmoid(x, big);
   payload.AddSigmoid(big, y);
   const std::vector<uint8_t> wrong = MakeProgramAround(payload.Finish(), 4, 4, 4);
-  EXPECT_TRUE(IsError(LoadWithLimit(wrong, 1 << 20), StatusCode::kResourceExhausted,
-                      {"delegate 0", "graph value 2", "at most 1048576 allowed"}));
+  EXPECT_TRUE(IsError(LoadWithLimit(wrong, 1 << 20), StatusCode::kInvalidFile,
+                      {"delegate 0", "graph node 0", "[65536, 65536]", "[4, 4]"}));
 }
 
 TEST(ActivationLimitTest, ValuesThatAreAliveTogetherAddUp) {
