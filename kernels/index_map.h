@@ -42,6 +42,7 @@ class IndexMap {
                   const Allocator& allocator);
   Status Broadcast();
   void PlaceResult(const Strided& self);
+  Status CheckCount() const;
   Status OffsetAt(const Strided& self, const int64_t* position, int64_t* offset) const;
 
   Source sources_[kMaxTensorRank];
@@ -60,10 +61,7 @@ class IndexMap {
 
 template <typename Visit>
 Status IndexMap::ForEach(const Strided& self, const Strided& result, Visit visit) const {
-  // Indices that lead to nothing are not gone through: there may be any number of them.
-  for (size_t i = 0; i < kept_count_; ++i) {
-    if (kept_sizes_[i] == 0) return Status::Ok();
-  }
+  if (result.count() == 0) return Status::Ok();
   int64_t count = 1;
   for (size_t i = 0; i < index_rank_; ++i) count *= index_sizes_[i];
   Strided part = self;

@@ -4,6 +4,7 @@
 #ifndef ONEPACK_TESTS_HARDENING_SEED_PROGRAMS_H_
 #define ONEPACK_TESTS_HARDENING_SEED_PROGRAMS_H_
 
+#include <string>
 #include <vector>
 
 #include "tests/hardening/untrusted_run.h"
@@ -17,6 +18,9 @@ std::vector<UntrustedFiles> ConformanceSeeds();
 
 // One for each folder of tests/data/cases, named like it; then those.
 std::vector<UntrustedFiles> RecordedSeeds();
+
+// The files of one recorded case. Throws when it cannot be read.
+UntrustedFiles ReadSeed(const std::string& json);
 
 // Values of every kind, every instruction, mutable state, constants of every home; payloads of
 // every header; weights of every kind.
