@@ -264,9 +264,12 @@ void GraphBuilder::FindInCache() {
   std::unordered_set<uint32_t> missing;
   for (const PackedUse& use : uses_) {
     std::vector<PackedWeight> found;
-    if (options_.trust_cache) found = options_.cache.PinAll(use.identity, LayoutFingerprint());
+    const bool is_looked_up = use.packing == Packing::kLookedUp && !use.reads_scales;
+    if (options_.trust_cache && is_looked_up) {
+      found = options_.cache.PinAll(use.identity, LayoutFingerprint());
+    }
     is_expected_hit_.push_back(!found.empty());
-    if (found.empty() || use.is_packed_unasked || use.reads_scales) missing.insert(use.kernel_id);
+    if (found.empty()) missing.insert(use.kernel_id);
     for (PackedWeight& pin : found) built_.expected_hits.push_back(std::move(pin));
   }
   for (size_t i = 0; i < uses_.size(); ++i) {
@@ -373,10 +376,14 @@ Status GraphBuilder::DescribeWeights() {
     }
     options_.raw_weights.AddUse(weight.kernel, weight.bias, scale_index, is_expected_hit_[i],
                                 payload_);
-    if (use.is_packed_unasked) {
+    if (use.packing != Packing::kLookedUp) {
       ONEPACK_RETURN_IF_ERROR(options_.raw_weights.BeforePacking(weight.kernel, weight.bias));
     }
-    built_.weights.push_back(std::move(weight));
+    if (use.packing == Packing::kPrivate) {
+      built_.private_weights.emplace_back(weight.kernel, weight.bias);
+    } else {
+      built_.weights.push_back(std::move(weight));
+    }
   }
   return Status::Ok();
 }

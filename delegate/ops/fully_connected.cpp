@@ -44,7 +44,8 @@ bool Is16BitFloat(XNNDatatype datatype) {
 void ChooseWidening(const WeightedValues& values, PackedUse& use) {
   const XNNDatatype filter = values.filter.datatype();
   const XNNDatatype bias = values.bias != nullptr ? values.bias->datatype() : filter;
-  const bool is_all_fp16 = filter == XNNDatatype::fp16 && bias == XNNDatatype::fp16;
+  const bool is_all_fp16 = values.input.datatype() == XNNDatatype::fp16 &&
+                           filter == XNNDatatype::fp16 && bias == XNNDatatype::fp16;
   const bool is_static_int4 =
       filter == XNNDatatype::qcint4 && values.input.datatype() == XNNDatatype::qint8;
   use.widens_kernel = is_static_int4 || (Is16BitFloat(filter) && !is_all_fp16);
@@ -66,6 +67,12 @@ Status CheckConstants(const WeightedValues& values, uint32_t flags) {
   if (values.filter.tensor().datatype() == XNNDatatype::qcint4 && values.filter.dim(1) % 2 != 0) {
     return Status::Error(StatusCode::kUnsupported, "rows of %zu 4-bit weights are not supported",
                          values.filter.dim(1));
+  }
+  // XNNPACK's kernels multiply the bias by the scales, too.
+  if (values.bias != nullptr && values.input.datatype() == XNNDatatype::fp32 && !is_float) {
+    return Status::Error(StatusCode::kUnsupported,
+                         "a bias together with an fp32 input and a %s filter is not supported",
+                         DatatypeName(values.filter.datatype()));
   }
   if (values.bias != nullptr && values.bias->is_constant() != values.filter.is_constant()) {
     return Status::Error(StatusCode::kUnsupported,
