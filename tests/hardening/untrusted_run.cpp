@@ -27,7 +27,7 @@ constexpr size_t kMaxBytesPerFileByte = 16;
 constexpr size_t kMaxBytesBeside = size_t{1} << 20;
 
 // More planned memory, and larger inputs, than these small programs ever need.
-constexpr uint64_t kMaxPlannedBytes = uint64_t{1} << 26;
+constexpr uint64_t kMaxPlannedBytes = uint64_t{1} << 24;
 
 constexpr size_t kMaxMessageSize = 4096;
 
