@@ -157,11 +157,12 @@ std::vector<uint8_t> WriteProgram(const LoraStackOptions& options, std::optional
 Status WriteData(const std::string& path, const std::vector<LoraMatrix>& matrices, Keys& keys) {
   PtdWriter data;
   for (const LoraMatrix& matrix : matrices) {
-    data.AddKey(keys.Of(matrix), data.AddSegment(matrix.size_bytes()));
+    const DataBytes bytes =
+        DataBytes::Produced(matrix.size_bytes(),
+                            [matrix](const Append& append) { return matrix.ForEachPiece(append); });
+    data.AddKey(keys.Of(matrix), data.AddSegment(bytes));
   }
-  return data.ToFile(path, [&](uint32_t segment, const PtdWriter::Append& append) {
-    return matrices[segment].ForEachPiece(append);
-  });
+  return data.ToFile(path);
 }
 
 std::vector<LoraMatrix> BaseMatrices(const LoraStackOptions& options) {
