@@ -22,13 +22,27 @@ flatbuffers::Offset<wire_xnn::Buffer> CreateBuffer(flatbuffers::FlatBufferBuilde
 }  // namespace
 
 uint32_t PayloadWriter::AddNamedConstant(std::string key, uint64_t size_bytes) {
-  constants_.push_back({std::move(key), size_bytes, {}});
+  constants_.push_back({{std::move(key), {}, {}, {}}, size_bytes, {}, Constant::Kind::kNamed});
+  return static_cast<uint32_t>(constants_.size());
+}
+
+uint32_t PayloadWriter::AddData(PayloadConstant constant) {
+  const uint64_t size_bytes = constant.data.size_bytes();
+  constants_.push_back({std::move(constant), size_bytes, {}, Constant::Kind::kData});
   return static_cast<uint32_t>(constants_.size());
 }
 
 uint32_t PayloadWriter::AddOwnConstant(Bytes bytes) {
-  constants_.push_back({{}, bytes.size(), {bytes.begin(), bytes.end()}});
+  constants_.push_back({{}, bytes.size(), {bytes.begin(), bytes.end()}, Constant::Kind::kOwn});
   return static_cast<uint32_t>(constants_.size());
+}
+
+Status PayloadWriter::NameData(const std::function<Status(PayloadConstant& constant)>& name) {
+  for (Constant& constant : constants_) {
+    if (constant.kind != Constant::Kind::kData) continue;
+    ONEPACK_RETURN_IF_ERROR(name(constant.named));
+  }
+  return Status::Ok();
 }
 
 uint32_t PayloadWriter::AddExternal(const std::vector<uint32_t>& dims, uint32_t flags) {
@@ -145,7 +159,7 @@ void PayloadWriter::AddNode(Kind kind, flatbuffers::Offset<void> node, OutputRan
 bool PayloadWriter::UsesConstantBuffer() const {
   if (options_.has_header && !options_.uses_constant_buffer) return false;
   for (const Constant& constant : constants_) {
-    if (!constant.key.empty()) return false;
+    if (constant.kind != Constant::Kind::kOwn) return false;
   }
   return true;
 }
@@ -157,19 +171,19 @@ flatbuffers::Offset<wire_xnn::XNNGraph> PayloadWriter::CreateGraph(std::vector<u
   if (UsesConstantBuffer()) {
     buffers.push_back(CreateBuffer(builder_, {}));
     for (const Constant& constant : constants_) {
-      buffers.push_back(CreateBuffer(builder_, constant.bytes));
+      buffers.push_back(CreateBuffer(builder_, constant.own_bytes));
     }
   } else {
     offsets.push_back(wire_xnn::CreateConstantDataOffsetDirect(builder_, 0, 0, ""));
     for (const Constant& constant : constants_) {
       uint64_t offset = UINT64_MAX;
-      if (constant.key.empty()) {
+      if (constant.kind == Constant::Kind::kOwn) {
         region->resize(AlignUp(region->size(), kConstantAlignment));
         offset = region->size();
-        region->insert(region->end(), constant.bytes.begin(), constant.bytes.end());
+        region->insert(region->end(), constant.own_bytes.begin(), constant.own_bytes.end());
       }
       offsets.push_back(wire_xnn::CreateConstantDataOffsetDirect(
-          builder_, offset, constant.size_bytes, constant.key.c_str()));
+          builder_, offset, constant.size_bytes, constant.named.key.c_str()));
     }
   }
   return wire_xnn::CreateXNNGraphDirect(builder_, "0", &nodes_, &values_, external_count_,
