@@ -87,7 +87,8 @@ class PayloadWriter {
   uint32_t AddData(PayloadConstant constant);
   // Bytes that the payload carries. `constant_buffer` cannot name keys: a payload with named
   // constants keeps its own in the constant region, whatever the options say.
-  uint32_t AddOwnConstant(Bytes bytes);
+  uint32_t AddOwnConstant(Bytes bytes) { return AddOwnConstant(DataBytes::Copied(bytes)); }
+  uint32_t AddOwnConstant(const DataBytes& bytes);
 
   // Values: each returns its id.
 
@@ -140,16 +141,15 @@ class PayloadWriter {
   // Calls `name` for each constant of AddData; it sets the key.
   Status NameData(const std::function<Status(PayloadConstant& constant)>& name);
 
-  // The payload. The writer is used up.
+  // The payload. The writer is used up. REQUIRES: no constant of its own that fails to be produced.
   std::vector<uint8_t> Finish();
 
  private:
   using Kind = wire::xnnpack::XNodeUnion;
 
   struct Constant {
-    PayloadConstant named;
+    PayloadConstant constant;
     uint64_t size_bytes;
-    std::vector<uint8_t> own_bytes;
     enum class Kind { kNamed, kData, kOwn } kind;
   };
 
