@@ -162,6 +162,12 @@ void PayloadWriter::AddUnary(Kind kind, uint32_t input, uint32_t output, OutputR
   AddNode(kind, wire_xnn::CreateXNNNode1x1(builder_, input, output).Union(), range);
 }
 
+void PayloadWriter::AddConcatenate2(uint32_t axis, uint32_t a, uint32_t b, uint32_t output) {
+  const auto node = wire_xnn::CreateXNNCat(builder_, axis, a, b, kNoValue, kNoValue, output,
+                                           /*flags=*/0, kNoValue);
+  AddNode(Kind::XNNConcatenate2, node.Union());
+}
+
 void PayloadWriter::AddNode(Kind kind, flatbuffers::Offset<void> node, OutputRange range) {
   flatbuffers::Offset<wire_xnn::OutputMinMax> min_max;
   if (range) min_max = wire_xnn::CreateOutputMinMax(builder_, range->first, range->second);

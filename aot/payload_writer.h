@@ -129,6 +129,7 @@ class PayloadWriter {
                  OutputRange range = {});
   void AddUnary(wire::xnnpack::XNodeUnion kind, uint32_t input, uint32_t output,
                 OutputRange range = {});
+  void AddConcatenate2(uint32_t axis, uint32_t a, uint32_t b, uint32_t output);
   // Any node: `node` is made with builder() and is of the table that `kind` says.
   void AddNode(wire::xnnpack::XNodeUnion kind, flatbuffers::Offset<void> node,
                OutputRange range = {});
