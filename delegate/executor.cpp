@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <new>
 
-#include "delegate/quantization.h"
+#include "delegate/datatypes.h"
 
 namespace onepack {
 namespace {

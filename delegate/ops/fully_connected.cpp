@@ -1,6 +1,6 @@
+#include "delegate/datatypes.h"
 #include "delegate/ops/families.h"
 #include "delegate/ops/weights.h"
-#include "delegate/quantization.h"
 #include "delegate/xnn_handles.h"
 
 namespace onepack {
