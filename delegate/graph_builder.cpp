@@ -296,10 +296,13 @@ Status GraphBuilder::DefineWireValue(const XValue& wire) {
 
 Status GraphBuilder::PlaceConstant(GraphValue& value) {
   if (in_place_.count(value.tensor().id_out()) == 0) {
+    RawWeights::Widening widening;
+    if (value.is_widened) {
+      widening.from = value.tensor().datatype();
+      widening.row_length = value.rank() > 0 ? value.dim(value.rank() - 1) : 1;
+    }
     ONEPACK_ASSIGN_OR_RETURN(
-        value.data, options_.raw_weights.Place(
-                        payload_, value.constant_index(),
-                        value.is_widened ? value.tensor().datatype() : XNNDatatype::invalid));
+        value.data, options_.raw_weights.Place(payload_, value.constant_index(), widening));
     return Status::Ok();
   }
   ONEPACK_ASSIGN_OR_RETURN(Buffer buffer, payload_.constant(value.constant_index()).Load());

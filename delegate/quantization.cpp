@@ -300,7 +300,11 @@ Result<size_t> ConstantSizeBytes(const XNNTensorValue& tensor) {
   if (bits == 0 || tensor.datatype() == XNNDatatype::qdint8)
     return Unsupported(tensor, "as a constant");
   size_t total = bits;
-  for (const uint32_t size : DimsOf(tensor)) {
+  const bool is_int4 = bits == 4;
+  for (size_t i = 0; i < tensor.num_dims(); ++i) {
+    // Each row of 4-bit ones begins at a whole byte.
+    const bool is_row = is_int4 && i + 1 == tensor.num_dims();
+    const size_t size = DimsOf(tensor)[i] + size_t{is_row && DimsOf(tensor)[i] % 2 != 0};
     if (size == 0 || !CheckedMultiply<size_t>(total, size, &total)) {
       return Status::Error(StatusCode::kInvalidFile,
                            "a constant whose dims are 0 or multiply to more than fits 64 bits");

@@ -12,7 +12,8 @@
 
 namespace onepack {
 
-// Bytes that the elements take as a constant; 4-bit ones stand two in a byte. kInvalidFile when it
+// Bytes that the elements take as a constant; 4-bit ones stand two in a byte, and
+// rows begin at a whole one. kInvalidFile when it
 // is none or overflows, kUnsupported for a datatype that no constant has.
 Result<size_t> ConstantSizeBytes(const wire::xnnpack::XNNTensorValue& tensor);
 

@@ -40,15 +40,18 @@ bool Is16BitFloat(XNNDatatype datatype) {
 }
 
 // fp16 weights stay what they are if they are all fp16; everything else of 16 bits is widened. So
-// are 4-bit weights of an input that is quantized statically.
+// are 4-bit weights of an input that is quantized statically, and those in rows of an odd number:
+// whether XNNPACK expects the next row at a whole byte depends on the kernel that it chooses.
 void ChooseWidening(const WeightedValues& values, PackedUse& use) {
   const XNNDatatype filter = values.filter.datatype();
   const XNNDatatype bias = values.bias != nullptr ? values.bias->datatype() : filter;
   const bool is_all_fp16 = values.input.datatype() == XNNDatatype::fp16 &&
                            filter == XNNDatatype::fp16 && bias == XNNDatatype::fp16;
+  const bool is_odd_int4 =
+      filter == XNNDatatype::qcint4 && values.filter.rank() == 2 && values.filter.dim(1) % 2 != 0;
   const bool is_static_int4 =
       filter == XNNDatatype::qcint4 && values.input.datatype() == XNNDatatype::qint8;
-  use.widens_kernel = is_static_int4 || (Is16BitFloat(filter) && !is_all_fp16);
+  use.widens_kernel = is_odd_int4 || is_static_int4 || (Is16BitFloat(filter) && !is_all_fp16);
   use.widens_bias = values.bias != nullptr && Is16BitFloat(bias) && !is_all_fp16;
 }
 
@@ -62,11 +65,6 @@ Status CheckConstants(const WeightedValues& values, uint32_t flags) {
   if (!values.filter.is_constant() && !is_float) {
     return Status::Error(StatusCode::kUnsupported, "a %s filter that is no constant",
                          DatatypeName(values.filter.datatype()));
-  }
-  // XNNPACK counts on rows of whole bytes.
-  if (values.filter.tensor().datatype() == XNNDatatype::qcint4 && values.filter.dim(1) % 2 != 0) {
-    return Status::Error(StatusCode::kUnsupported, "rows of %zu 4-bit weights are not supported",
-                         values.filter.dim(1));
   }
   // XNNPACK's kernels multiply the bias by the scales, too.
   if (values.bias != nullptr && values.input.datatype() == XNNDatatype::fp32 && !is_float) {

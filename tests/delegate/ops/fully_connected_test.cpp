@@ -210,6 +210,47 @@ TEST(FullyConnectedTest, OfIntegerWeightsIsNearTheSumOfProducts) {
   }
 }
 
+// Rows of 4-bit weights begin at a whole byte.
+TEST(FullyConnectedTest, OfRowsOfAnOddNumberOf4BitWeightsIsNearTheSumOfProducts) {
+  constexpr uint32_t kOdd = 7;
+  std::vector<uint8_t> bytes;
+  std::vector<float> filter;
+  for (uint32_t output = 0; output < kOutputs; ++output) {
+    for (uint32_t i = 0; i < kOdd; i += 2) {
+      const uint32_t low = (output * 5 + i * 3) % 16, high = i + 1 < kOdd ? (output + i) % 16 : 8;
+      bytes.push_back(static_cast<uint8_t>(low | high << 4));
+      filter.push_back((static_cast<float>(low) - 8) * kScales[output]);
+      if (i + 1 < kOdd) filter.push_back((static_cast<float>(high) - 8) * kScales[output]);
+    }
+  }
+  const std::vector<float> x = Mixed(kRows * kOdd, 1);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(
+      const auto found,
+      RunOne({kRows, kOdd}, {kRows, kOutputs}, x,
+             [&](PayloadWriter& payload, uint32_t in, uint32_t out) {
+               const uint32_t rounded = payload.AddDynamicInt8({kRows, kOdd});
+               payload.AddConvert(in, rounded);
+               PayloadTensor tensor;
+               tensor.datatype = XNNDatatype::qcint4;
+               tensor.dims = {kOutputs, kOdd};
+               tensor.constant = payload.AddOwnConstant(bytes);
+               const std::vector<float> scales(std::begin(kScales), std::end(kScales));
+               const auto params =
+                   wire::xnnpack::CreatePerChannelQuantDirect(payload.builder(), &scales, 0);
+               const uint32_t w = payload.AddQuantized(
+                   tensor, wire::xnnpack::XNNQuantParams::PerChannelQuant, params.Union());
+               payload.AddFullyConnected(rounded, w, out);
+             }));
+  const std::vector<float> y = FloatsOf(found[0]);
+  for (size_t i = 0; i < y.size(); ++i) {
+    float sum = 0;
+    for (size_t k = 0; k < kOdd; ++k) {
+      sum += x[i / kOutputs * kOdd + k] * filter[i % kOutputs * kOdd + k];
+    }
+    EXPECT_NEAR(y[i], sum, 0.02f);
+  }
+}
+
 TEST(FullyConnectedTest, TheOldSpellingOfARoundedInputGivesTheSameAsTheNewOne) {
   const std::vector<float> x = Mixed(kRows * kInputs, 1);
   for (const XNNDatatype border : {XNNDatatype::fp32, XNNDatatype::fp16}) {
