@@ -100,21 +100,40 @@ TEST(FullyConnectedTest, OfAFilterThatStandsTheOtherWayRound) {
   EXPECT_LT(LargestDifference(FloatsOf(found[0]), ExpectedOf(x, filter, {})), 1e-5f);
 }
 
-TEST(FullyConnectedTest, OfAFilterThatTheCallerGives) {
-  PayloadWriter payload;
-  const uint32_t in = payload.AddInput({kRows, kInputs});
-  const uint32_t w = payload.AddInput({kOutputs, kInputs});
-  payload.AddFullyConnected(in, w, payload.AddOutput({kRows, kOutputs}));
-  ONEPACK_ASSERT_OK_AND_ASSIGN(
-      const GraphProgram program,
-      GraphProgram::Load(payload, {Input({kRows, kInputs}), Input({kOutputs, kInputs}),
-                                   Output({kRows, kOutputs})}));
+// The filter, the bias, or both; floats of any width. What is a constant besides is read in place.
+TEST(FullyConnectedTest, OfAFilterOrBiasThatTheCallerGives) {
   const std::vector<float> x = Mixed(kRows * kInputs, 1);
   const std::vector<float> filter = Mixed(kOutputs * kInputs, 2);
-  ONEPACK_ASSERT_OK_AND_ASSIGN(
-      const auto found,
-      program.Run({Floats({kRows, kInputs}, x), Floats({kOutputs, kInputs}, filter)}));
-  EXPECT_LT(LargestDifference(FloatsOf(found[0]), ExpectedOf(x, filter, {})), 1e-5f);
+  const std::vector<float> bias = Mixed(kOutputs, 3);
+  for (const XNNDatatype datatype : {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::bf16}) {
+    for (const bool gives_filter : {true, false}) {
+      for (const bool gives_bias : {true, false}) {
+        SCOPED_TRACE(std::string(EnumNameXNNDatatype(datatype)) + (gives_filter ? " filter" : "") +
+                     (gives_bias ? " bias" : ""));
+        const ScalarType type = TypeOf(datatype);
+        PayloadWriter payload;
+        std::vector<GraphBorder> borders = {Input({kRows, kInputs}, type),
+                                            Output({kRows, kOutputs}, type)};
+        std::vector<GraphTensor> inputs = {TensorOf(datatype, {kRows, kInputs}, x)};
+        const uint32_t in = AddBorderOf(payload, datatype, {kRows, kInputs}, false);
+        const uint32_t out = AddBorderOf(payload, datatype, {kRows, kOutputs}, true);
+        const auto add = [&](bool gives, const std::vector<uint32_t>& dims,
+                             const std::vector<float>& numbers) {
+          if (!gives) return AddFloats(payload, datatype, dims, numbers);
+          borders.push_back(Input(SizesOf(dims), type));
+          inputs.push_back(TensorOf(datatype, SizesOf(dims), numbers));
+          return AddBorderOf(payload, datatype, dims, false);
+        };
+        const uint32_t w = add(gives_filter, {kOutputs, kInputs}, filter);
+        payload.AddFullyConnected(in, w, out, add(gives_bias, {kOutputs}, bias));
+        ONEPACK_ASSERT_OK_AND_ASSIGN(const GraphProgram program,
+                                     GraphProgram::Load(payload, borders));
+        ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, program.Run(inputs));
+        EXPECT_LT(LargestDifference(FloatsOf(found[0]), ExpectedOf(x, filter, bias)),
+                  datatype == XNNDatatype::fp32 ? 1e-5f : 0.05f);
+      }
+    }
+  }
 }
 
 // Quantized weights: 8 bits, or 4 bits in the lower half of a byte first, with 8 for zero.
