@@ -6,7 +6,7 @@
 #include <new>
 
 #include "base/mapping.h"
-#include "delegate/quantization.h"
+#include "delegate/datatypes.h"
 
 namespace onepack {
 namespace {

@@ -5,7 +5,6 @@
 #include "delegate/ops/families.h"
 #include "delegate/ops/weights.h"
 #include "delegate/ops/window.h"
-#include "delegate/quantization.h"
 #include "delegate/xnn_handles.h"
 
 namespace onepack {

@@ -21,7 +21,7 @@ namespace onepack {
 struct Operands {
   std::vector<uint32_t> inputs;  // optional ones that are absent are left out
   std::vector<uint32_t> outputs;
-  // Those of the inputs that, if they are constants, XNNPACK packs and never reads again.
+  // Those of the inputs that, if all of them are constants, XNNPACK packs and never reads again.
   std::vector<uint32_t> packed;
 };
 

@@ -3,7 +3,7 @@
 #include <map>
 
 #include "delegate/ops/op.h"
-#include "delegate/quantization.h"
+#include "delegate/datatypes.h"
 #include "program_generated.h"
 #include "runtime/aligned_copy.h"
 #include "schema/payload_header.h"

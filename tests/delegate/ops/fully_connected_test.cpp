@@ -100,21 +100,40 @@ TEST(FullyConnectedTest, OfAFilterThatStandsTheOtherWayRound) {
   EXPECT_LT(LargestDifference(FloatsOf(found[0]), ExpectedOf(x, filter, {})), 1e-5f);
 }
 
-TEST(FullyConnectedTest, OfAFilterThatTheCallerGives) {
-  PayloadWriter payload;
-  const uint32_t in = payload.AddInput({kRows, kInputs});
-  const uint32_t w = payload.AddInput({kOutputs, kInputs});
-  payload.AddFullyConnected(in, w, payload.AddOutput({kRows, kOutputs}));
-  ONEPACK_ASSERT_OK_AND_ASSIGN(
-      const GraphProgram program,
-      GraphProgram::Load(payload, {Input({kRows, kInputs}), Input({kOutputs, kInputs}),
-                                   Output({kRows, kOutputs})}));
+// The filter, the bias, or both; floats of any width. What is a constant besides is read in place.
+TEST(FullyConnectedTest, OfAFilterOrBiasThatTheCallerGives) {
   const std::vector<float> x = Mixed(kRows * kInputs, 1);
   const std::vector<float> filter = Mixed(kOutputs * kInputs, 2);
-  ONEPACK_ASSERT_OK_AND_ASSIGN(
-      const auto found,
-      program.Run({Floats({kRows, kInputs}, x), Floats({kOutputs, kInputs}, filter)}));
-  EXPECT_LT(LargestDifference(FloatsOf(found[0]), ExpectedOf(x, filter, {})), 1e-5f);
+  const std::vector<float> bias = Mixed(kOutputs, 3);
+  for (const XNNDatatype datatype : {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::bf16}) {
+    for (const bool gives_filter : {true, false}) {
+      for (const bool gives_bias : {true, false}) {
+        SCOPED_TRACE(std::string(EnumNameXNNDatatype(datatype)) + (gives_filter ? " filter" : "") +
+                     (gives_bias ? " bias" : ""));
+        const ScalarType type = TypeOf(datatype);
+        PayloadWriter payload;
+        std::vector<GraphBorder> borders = {Input({kRows, kInputs}, type),
+                                            Output({kRows, kOutputs}, type)};
+        std::vector<GraphTensor> inputs = {TensorOf(datatype, {kRows, kInputs}, x)};
+        const uint32_t in = AddBorderOf(payload, datatype, {kRows, kInputs}, false);
+        const uint32_t out = AddBorderOf(payload, datatype, {kRows, kOutputs}, true);
+        const auto add = [&](bool gives, const std::vector<uint32_t>& dims,
+                             const std::vector<float>& numbers) {
+          if (!gives) return AddFloats(payload, datatype, dims, numbers);
+          borders.push_back(Input(SizesOf(dims), type));
+          inputs.push_back(TensorOf(datatype, SizesOf(dims), numbers));
+          return AddBorderOf(payload, datatype, dims, false);
+        };
+        const uint32_t w = add(gives_filter, {kOutputs, kInputs}, filter);
+        payload.AddFullyConnected(in, w, out, add(gives_bias, {kOutputs}, bias));
+        ONEPACK_ASSERT_OK_AND_ASSIGN(const GraphProgram program,
+                                     GraphProgram::Load(payload, borders));
+        ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, program.Run(inputs));
+        EXPECT_LT(LargestDifference(FloatsOf(found[0]), ExpectedOf(x, filter, bias)),
+                  datatype == XNNDatatype::fp32 ? 1e-5f : 0.05f);
+      }
+    }
+  }
 }
 
 // Quantized weights: 8 bits, or 4 bits in the lower half of a byte first, with 8 for zero.
@@ -207,6 +226,47 @@ TEST(FullyConnectedTest, OfIntegerWeightsIsNearTheSumOfProducts) {
         }
       }
     }
+  }
+}
+
+// Rows of 4-bit weights begin at a whole byte.
+TEST(FullyConnectedTest, OfRowsOfAnOddNumberOf4BitWeightsIsNearTheSumOfProducts) {
+  constexpr uint32_t kOdd = 7;
+  std::vector<uint8_t> bytes;
+  std::vector<float> filter;
+  for (uint32_t output = 0; output < kOutputs; ++output) {
+    for (uint32_t i = 0; i < kOdd; i += 2) {
+      const uint32_t low = (output * 5 + i * 3) % 16, high = i + 1 < kOdd ? (output + i) % 16 : 8;
+      bytes.push_back(static_cast<uint8_t>(low | high << 4));
+      filter.push_back((static_cast<float>(low) - 8) * kScales[output]);
+      if (i + 1 < kOdd) filter.push_back((static_cast<float>(high) - 8) * kScales[output]);
+    }
+  }
+  const std::vector<float> x = Mixed(kRows * kOdd, 1);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(
+      const auto found,
+      RunOne({kRows, kOdd}, {kRows, kOutputs}, x,
+             [&](PayloadWriter& payload, uint32_t in, uint32_t out) {
+               const uint32_t rounded = payload.AddDynamicInt8({kRows, kOdd});
+               payload.AddConvert(in, rounded);
+               PayloadTensor tensor;
+               tensor.datatype = XNNDatatype::qcint4;
+               tensor.dims = {kOutputs, kOdd};
+               tensor.constant = payload.AddOwnConstant(bytes);
+               const std::vector<float> scales(std::begin(kScales), std::end(kScales));
+               const auto params =
+                   wire::xnnpack::CreatePerChannelQuantDirect(payload.builder(), &scales, 0);
+               const uint32_t w = payload.AddQuantized(
+                   tensor, wire::xnnpack::XNNQuantParams::PerChannelQuant, params.Union());
+               payload.AddFullyConnected(rounded, w, out);
+             }));
+  const std::vector<float> y = FloatsOf(found[0]);
+  for (size_t i = 0; i < y.size(); ++i) {
+    float sum = 0;
+    for (size_t k = 0; k < kOdd; ++k) {
+      sum += x[i / kOutputs * kOdd + k] * filter[i % kOutputs * kOdd + k];
+    }
+    EXPECT_NEAR(y[i], sum, 0.02f);
   }
 }
 
