@@ -151,12 +151,11 @@ NO_KERNELS = "the runtime in ExecuTorch's Python package has no quantized operat
 def precision_cases():
     mlp = lambda: nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4))
     image = lambda: nn.Sequential(nn.Conv2d(2, 3, 2), nn.ReLU(), nn.Conv2d(3, 2, 1))
-    yield Case("only_float_of_qs8_linear", mlp, [(t(3, 8),)], (), quantize=pt2e(True),
-               partitioner=XnnpackFloatingPointPartitioner, eager_because=NO_KERNELS, outside=True,
-               **ONE_STEP)
-    yield Case("only_float_of_qs8_conv2d", image, [(t(1, 2, 4, 4),)], (), quantize=pt2e(),
-               partitioner=XnnpackFloatingPointPartitioner, eager_because=NO_KERNELS, outside=True,
-               **ONE_STEP)
+    yield Case("only_float_of_qs8_linear", mlp, [(t(3, 8),)], FC, quantize=pt2e(True),
+               partitioner=XnnpackFloatingPointPartitioner, eager_because=NO_KERNELS, atol=0.01)
+    yield Case("only_float_of_qs8_conv2d", image, [(t(1, 2, 4, 4),)], ("XNNClamp",),
+               quantize=pt2e(), partitioner=XnnpackFloatingPointPartitioner,
+               eager_because=NO_KERNELS, atol=0.01)
     yield Case("only_static_of_qs8_conv2d", image, [(t(1, 2, 4, 4),)], ("XNNConv2d",),
                quantize=pt2e(True), partitioner=XnnpackQuantizedPartitioner, **ONE_STEP)
     yield Case("only_dynamic_of_qd8_linear", mlp, [(t(3, 8),)], FC, quantize=pt2e(True, True),
