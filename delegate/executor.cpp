@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <new>
 
-#include "delegate/quantization.h"
+#include "delegate/datatypes.h"
 
 namespace onepack {
 namespace {
@@ -119,6 +119,9 @@ Status Executor::CreateRuntime(BuiltGraph& graph, RawWeights& raw_weights) {
   // The provider knows better than XNNPACK why it could not serve.
   ONEPACK_RETURN_IF_ERROR(provider_.EndBuild());
   ONEPACK_RETURN_IF_XNN_ERROR(status, "creating a runtime");
+  for (const auto& [kernel, bias] : graph.private_weights) {
+    ONEPACK_RETURN_IF_ERROR(raw_weights.AfterServing(kernel, bias));
+  }
   runtime_ = std::move(created);
   return Status::Ok();
 }

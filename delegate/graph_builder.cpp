@@ -31,6 +31,7 @@ class GraphBuilder {
     ONEPACK_RETURN_IF_ERROR(CreateSubgraph());
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::ScanNode));
     ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::DescribeWireValue));
+    ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::FindInPlace));
     FindNeededValues();
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::IdentifyNode));
     ONEPACK_RETURN_IF_ERROR(WidenValues());
@@ -74,6 +75,7 @@ class GraphBuilder {
   Status CreateSubgraph();
   Status ScanNode(const XNode& node);
   Status DescribeWireValue(const XValue& wire);
+  Status FindInPlace(const XNode& node);
   Status CheckConstant(const XNNTensorValue& tensor) const;
   Status AddExternal(GraphValue& value);
   void FindNeededValues();
@@ -123,10 +125,6 @@ Status GraphBuilder::ScanNode(const XNode& node) {
   const Op* op = FindOp(node.xnode_union_type());
   if (op == nullptr) return Status::Error(StatusCode::kUnsupported, "it is not supported");
   const Operands operands = op->operands(node);
-  // A value may be an operand twice, as a filter and as what it is applied to.
-  std::unordered_multiset<uint32_t> in_place(operands.inputs.begin(), operands.inputs.end());
-  for (const uint32_t id : operands.packed) in_place.erase(in_place.find(id));
-  in_place_.insert(in_place.begin(), in_place.end());
   // XNNPACK compares the dims of attention's operands when the node is defined, and never computes
   // those of indices.
   if (op->type == XNodeUnion::XNNScaledDotProductAttention ||
@@ -134,6 +132,21 @@ Status GraphBuilder::ScanNode(const XNode& node) {
     sized_by_file_.insert(operands.inputs.begin(), operands.inputs.end());
     sized_by_file_.insert(operands.outputs.begin(), operands.outputs.end());
   }
+  return Status::Ok();
+}
+
+// A value may be an operand twice, as a filter and as what it is applied to.
+Status GraphBuilder::FindInPlace(const XNode& node) {
+  const Operands operands = FindOp(node.xnode_union_type())->operands(node);
+  std::unordered_multiset<uint32_t> in_place(operands.inputs.begin(), operands.inputs.end());
+  const auto is_constant = [&](uint32_t id) {
+    const auto found = values_.find(id);
+    return found != values_.end() && found->second.is_constant();
+  };
+  if (std::all_of(operands.packed.begin(), operands.packed.end(), is_constant)) {
+    for (const uint32_t id : operands.packed) in_place.erase(in_place.find(id));
+  }
+  in_place_.insert(in_place.begin(), in_place.end());
   return Status::Ok();
 }
 
@@ -264,9 +277,12 @@ void GraphBuilder::FindInCache() {
   std::unordered_set<uint32_t> missing;
   for (const PackedUse& use : uses_) {
     std::vector<PackedWeight> found;
-    if (options_.trust_cache) found = options_.cache.PinAll(use.identity, LayoutFingerprint());
+    const bool is_looked_up = use.packing == Packing::kLookedUp && !use.reads_scales;
+    if (options_.trust_cache && is_looked_up) {
+      found = options_.cache.PinAll(use.identity, LayoutFingerprint());
+    }
     is_expected_hit_.push_back(!found.empty());
-    if (found.empty() || use.is_packed_unasked || use.reads_scales) missing.insert(use.kernel_id);
+    if (found.empty()) missing.insert(use.kernel_id);
     for (PackedWeight& pin : found) built_.expected_hits.push_back(std::move(pin));
   }
   for (size_t i = 0; i < uses_.size(); ++i) {
@@ -293,10 +309,13 @@ Status GraphBuilder::DefineWireValue(const XValue& wire) {
 
 Status GraphBuilder::PlaceConstant(GraphValue& value) {
   if (in_place_.count(value.tensor().id_out()) == 0) {
+    RawWeights::Widening widening;
+    if (value.is_widened) {
+      widening.from = value.tensor().datatype();
+      widening.row_length = value.rank() > 0 ? value.dim(value.rank() - 1) : 1;
+    }
     ONEPACK_ASSIGN_OR_RETURN(
-        value.data, options_.raw_weights.Place(
-                        payload_, value.constant_index(),
-                        value.is_widened ? value.tensor().datatype() : XNNDatatype::invalid));
+        value.data, options_.raw_weights.Place(payload_, value.constant_index(), widening));
     return Status::Ok();
   }
   ONEPACK_ASSIGN_OR_RETURN(Buffer buffer, payload_.constant(value.constant_index()).Load());
@@ -373,10 +392,14 @@ Status GraphBuilder::DescribeWeights() {
     }
     options_.raw_weights.AddUse(weight.kernel, weight.bias, scale_index, is_expected_hit_[i],
                                 payload_);
-    if (use.is_packed_unasked) {
+    if (use.packing != Packing::kLookedUp) {
       ONEPACK_RETURN_IF_ERROR(options_.raw_weights.BeforePacking(weight.kernel, weight.bias));
     }
-    built_.weights.push_back(std::move(weight));
+    if (use.packing == Packing::kPrivate) {
+      built_.private_weights.emplace_back(weight.kernel, weight.bias);
+    } else {
+      built_.weights.push_back(std::move(weight));
+    }
   }
   return Status::Ok();
 }
@@ -409,12 +432,16 @@ uint64_t RawWeightBytes(const Payload& payload) {
     const XNode& node = *payload.graph().xnodes()->Get(static_cast<uint32_t>(i));
     const Op* op = FindOp(node.xnode_union_type());
     if (op == nullptr) continue;
+    uint64_t packed = 0;
     for (const uint32_t id : op->operands(node).packed) {
       const auto found = constants.find(id);
-      if (found != constants.end() && found->second != 0) {
-        total += payload.constant(found->second).size();
+      if (found == constants.end() || found->second == 0) {
+        packed = 0;  // then XNNPACK packs nothing before it runs
+        break;
       }
+      packed += payload.constant(found->second).size();
     }
+    total += packed;
   }
   return total;
 }

@@ -1,6 +1,6 @@
 #include "delegate/ops/checks.h"
 
-#include "delegate/quantization.h"
+#include "delegate/datatypes.h"
 #include "delegate/xnn_handles.h"
 
 namespace onepack {

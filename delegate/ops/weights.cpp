@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "delegate/quantization.h"
+#include "delegate/datatypes.h"
 #include "weight_cache/content_identity.h"
 
 namespace onepack {
