@@ -6,6 +6,7 @@
 #ifndef ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 #define ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -55,6 +56,8 @@ struct BuiltGraph {
   GraphParts parts;
   XnnSubgraph subgraph;
   std::vector<DescribedWeight> weights;
+  // Those of the raw weights that XNNPACK packs without a word.
+  std::vector<std::pair<const void*, const void*>> private_weights;  // kernel and bias
   ScaleStorage scales;
   // Keeps what was found in the cache beforehand there until the runtime has its own pins.
   std::vector<PackedWeight> expected_hits;
