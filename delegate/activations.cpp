@@ -6,6 +6,7 @@
 #include <unordered_map>
 
 #include "base/checked_math.h"
+#include "delegate/datatypes.h"
 #include "delegate/ops/op.h"
 #include "schema/verify_payload.h"
 #include "schema/verify_text.h"
@@ -13,7 +14,6 @@
 namespace onepack {
 namespace {
 
-using wire::xnnpack::XNNDatatype;
 using wire::xnnpack::XNNGraph;
 using wire::xnnpack::XNNTensorValue;
 
@@ -26,7 +26,7 @@ using Lives = std::unordered_map<uint32_t, Life>;
 
 // At least, and UINT64_MAX for more than fits.
 uint64_t SizeBytes(const XNNTensorValue& tensor) {
-  uint64_t bytes = tensor.datatype() == XNNDatatype::fp32 ? sizeof(float) : 1;
+  uint64_t bytes = std::max<uint64_t>(ElementBits(tensor.datatype()) / 8, 1);
   for (const uint32_t size : DimsOf(tensor)) {
     if (!CheckedMultiply<uint64_t>(bytes, size, &bytes)) return UINT64_MAX;
   }

@@ -1,45 +1,64 @@
 #include "delegate/executor.h"
 
+#include <string.h>
+
+#include <algorithm>
 #include <new>
 
-#include "delegate/quantization.h"
+#include "base/mapping.h"
+#include "delegate/datatypes.h"
 
 namespace onepack {
 namespace {
 
 using wire::xnnpack::XNNDatatype;
 
-// The tensor type that stands for a datatype of the graph at its borders.
-bool Matches(XNNDatatype datatype, ScalarType type) {
-  return datatype == XNNDatatype::fp32 && type == ScalarType::kFloat;
+// XNNPACK's XNN_FLAG_NO_OPERATOR_FUSION, which its public header does not have yet. Fusion writes
+// the range of a clamp node over the paddings of the node before it, with which they share a union;
+// and keys say what the file says of a node, so that had better be what is packed.
+constexpr uint32_t kNoFusion = 0x80000000;
+
+// Whether a tensor type stands for a datatype of the graph at its borders.
+bool Matches(const ExternalValue& external, ScalarType type) {
+  switch (external.datatype) {
+    case XNNDatatype::fp32:
+      return type == ScalarType::kFloat;
+    case XNNDatatype::fp16:
+      return type == ScalarType::kHalf;
+    case XNNDatatype::bf16:
+      return type == ScalarType::kBFloat16;
+    case XNNDatatype::qint8:
+      return type == ScalarType::kChar || type == ScalarType::kQInt8;
+    case XNNDatatype::quint8:
+      return type == ScalarType::kByte || type == ScalarType::kQUInt8;
+    case XNNDatatype::qint32:
+      return type == ScalarType::kInt || type == ScalarType::kQInt32;
+    case XNNDatatype::int32:
+      return type == ScalarType::kInt || (type == ScalarType::kLong && external.is_output);
+    default:
+      return false;
+  }
 }
 
 // A rank-0 tensor is a run of one element, which the graph may know under a higher rank.
-bool RankFits(const Tensor& tensor, const ExternalValue& external) {
-  if (tensor.rank() == external.dims.size()) return true;
-  if (tensor.rank() != 0) return false;
-  for (const size_t size : external.dims) {
-    if (size != 1) return false;
-  }
-  return true;
+bool RankFits(const Tensor& tensor, const Shape& bound) {
+  return tensor.rank() == bound.rank() || (tensor.rank() == 0 && bound.element_count() == 1);
 }
 
 // Sizes as XNNPACK sees them: outermost in storage first.
-std::vector<size_t> StorageDims(const Tensor& tensor, size_t rank) {
-  if (tensor.rank() == 0) return std::vector<size_t>(rank, 1);
-  std::vector<size_t> dims;
+Shape StorageShape(const Tensor& tensor, const Shape& bound) {
+  if (tensor.rank() == 0) return bound;
+  Shape shape;
   for (const uint8_t dimension : tensor.dim_order()) {
-    dims.push_back(static_cast<size_t>(tensor.sizes()[dimension]));
+    shape.Append(static_cast<size_t>(tensor.sizes()[dimension]));
   }
-  return dims;
+  return shape;
 }
 
-bool StorageDimsEqual(const Tensor& tensor, const std::vector<size_t>& dims) {
-  if (tensor.rank() == 0) return true;
-  for (size_t i = 0; i < dims.size(); ++i) {
-    if (static_cast<size_t>(tensor.sizes()[tensor.dim_order()[i]]) != dims[i]) return false;
-  }
-  return true;
+bool Overlap(const void* a, size_t a_size, const void* b, size_t b_size) {
+  const auto a_begin = reinterpret_cast<uintptr_t>(a);
+  const auto b_begin = reinterpret_cast<uintptr_t>(b);
+  return a_begin < b_begin + b_size && b_begin < a_begin + a_size;
 }
 
 }  // namespace
@@ -67,6 +86,7 @@ Status Executor::TryBuildRuntime(const RawWeights::ServedCallback& on_served, bo
                                  bool* was_surprised) {
   // The old runtime first: it uses the provider's table and the constants.
   runtime_.reset();
+  is_planned_ = false;
   is_shaped_ = false;
   is_set_up_ = false;
   WeightCache& cache = *session_->cache();
@@ -80,7 +100,7 @@ Status Executor::TryBuildRuntime(const RawWeights::ServedCallback& on_served, bo
   graph_ = std::move(graph.parts);
   bindings_.clear();
   for (const ExternalValue& external : graph_.externals) {
-    bindings_.push_back(Binding{external, {}, nullptr});
+    bindings_.emplace_back().external = external;
   }
   epoch_ = session_->epoch();
   return Status::Ok();
@@ -95,11 +115,14 @@ Status Executor::CreateRuntime(BuiltGraph& graph, RawWeights& raw_weights) {
   xnn_runtime_t runtime = nullptr;
   const xnn_status status =
       xnn_create_runtime_v4(graph.subgraph.get(), provider_.handle(), session_->workspace(),
-                            session_->threadpool(), 0, &runtime);
+                            session_->threadpool(), kNoFusion, &runtime);
   XnnRuntime created(runtime);
   // The provider knows better than XNNPACK why it could not serve.
   ONEPACK_RETURN_IF_ERROR(provider_.EndBuild());
   ONEPACK_RETURN_IF_XNN_ERROR(status, "creating a runtime");
+  for (const auto& [kernel, bias] : graph.private_weights) {
+    ONEPACK_RETURN_IF_ERROR(raw_weights.AfterServing(kernel, bias));
+  }
   runtime_ = std::move(created);
   return Status::Ok();
 }
@@ -116,23 +139,16 @@ Status Executor::ExecuteBound(Span<Value* const> arguments) {
     ONEPACK_RETURN_IF_ERROR(BuildRuntime(nullptr));
   }
   ONEPACK_RETURN_IF_ERROR(CheckArguments(arguments));
-  if (UpdateInputDims(arguments) || !is_shaped_) {
-    ShapePattern pattern = CurrentPattern();
-    if (is_shaped_ && pattern != pattern_) {
-      ONEPACK_RETURN_IF_ERROR(BuildRuntime(nullptr));
-      UpdateInputDims(arguments);
-    }
-    pattern_ = std::move(pattern);
-    Status status = Reshape();
-    if (!status.ok()) return Broken(std::move(status));
-  }
+  if (UpdateInputShapes(arguments) || !is_shaped_) ONEPACK_RETURN_IF_ERROR(Shapen());
   ONEPACK_RETURN_IF_ERROR(ResizeOutputs(arguments));
-  if (UpdateAddresses(arguments) || !is_set_up_) {
+  if (is_empty_) return Status::Ok();
+  if (UpdatePlaces(arguments) || !is_set_up_) {
     Status status = SetUp();
     if (!status.ok()) return Broken(std::move(status));
   }
   const xnn_status status = xnn_invoke_runtime(runtime_.get());
   if (status != xnn_status_success) return Broken(XnnError(status, "running a delegate"));
+  CopyStandIns();
   return Status::Ok();
 }
 
@@ -164,70 +180,100 @@ Status Executor::CheckArgument(const Value* argument, const Binding& binding) co
   }
   const Tensor& tensor = argument->tensor();
   const ExternalValue& external = binding.external;
-  if (!Matches(external.datatype, tensor.scalar_type()) || !RankFits(tensor, external)) {
+  if (!Matches(external, tensor.scalar_type()) || !RankFits(tensor, external.bound)) {
     return Status::Error(StatusCode::kMismatch, "%s given, %s of rank %zu expected",
                          LayoutText(tensor.layout()).c_str(), DatatypeName(external.datatype),
-                         external.dims.size());
+                         external.bound.rank());
   }
   if (external.is_output) {
     if (!tensor.is_constant()) return Status::Ok();
     return Status::Error(StatusCode::kMismatch, "an output that is a constant of the program");
   }
-  const std::vector<size_t> dims = StorageDims(tensor, external.dims.size());
-  for (size_t i = 0; i < dims.size(); ++i) {
-    const bool is_fixed = external.has_fixed_channels && i + 1 == dims.size();
-    if (is_fixed ? dims[i] == external.dims[i] : dims[i] <= external.dims[i]) continue;
-    return Status::Error(StatusCode::kMismatch, "%s given, %s%zu expected in dimension %zu",
-                         LayoutText(tensor.layout()).c_str(), is_fixed ? "" : "at most ",
-                         external.dims[i], i);
+  const Shape shape = StorageShape(tensor, external.bound);
+  for (size_t i = 0; i < shape.rank(); ++i) {
+    if (shape[i] <= external.bound[i]) continue;
+    return Status::Error(StatusCode::kMismatch, "%s given, at most %zu expected in dimension %zu",
+                         LayoutText(tensor.layout()).c_str(), external.bound[i], i);
   }
   return Status::Ok();
 }
 
-bool Executor::UpdateInputDims(Span<Value* const> arguments) {
+bool Executor::UpdateInputShapes(Span<Value* const> arguments) {
   bool changed = false;
   for (Binding& binding : bindings_) {
     if (binding.external.is_output) continue;
-    const Tensor& tensor = arguments[binding.external.external_id]->tensor();
-    const size_t rank = binding.external.dims.size();
-    if (binding.dims.size() == rank && StorageDimsEqual(tensor, binding.dims)) continue;
-    binding.dims = StorageDims(tensor, rank);
+    const Shape shape =
+        StorageShape(arguments[binding.external.external_id]->tensor(), binding.external.bound);
+    if (binding.is_known && shape == binding.shape) continue;
+    binding.shape = shape;
+    binding.is_known = true;
     changed = true;
   }
   return changed;
 }
 
-ShapePattern Executor::CurrentPattern() const {
-  ShapePattern pattern;
-  if (!graph_.has_broadcasts) return pattern;
+Status Executor::Shapen() {
+  is_shaped_ = false;
+  is_set_up_ = false;
+  ONEPACK_RETURN_IF_ERROR(InferShapes());
+  if (is_empty_) {
+    is_shaped_ = true;
+    return Status::Ok();
+  }
+  ShapePattern pattern = graph_.shapes.Pattern();
+  if (is_planned_ && pattern != pattern_) {
+    std::vector<Binding> inputs = std::move(bindings_);
+    ONEPACK_RETURN_IF_ERROR(BuildRuntime(nullptr));
+    bindings_ = std::move(inputs);
+    ONEPACK_RETURN_IF_ERROR(InferShapes());
+  }
+  pattern_ = std::move(pattern);
+  Status status = Reshape();
+  return status.ok() ? Status::Ok() : Broken(std::move(status));
+}
+
+Status Executor::InferShapes() {
   for (const Binding& binding : bindings_) {
-    if (binding.external.is_output) continue;
-    for (const size_t size : binding.dims) {
-      pattern.push_back(graph_.computes_dims ? size : size_t{size == 1});
+    if (!binding.external.is_output) {
+      graph_.shapes.set_shape(binding.external.value_id, binding.shape);
     }
   }
-  return pattern;
+  ONEPACK_RETURN_IF_ERROR(graph_.shapes.Infer());
+  size_t empty_outputs = 0;
+  size_t outputs = 0;
+  for (Binding& binding : bindings_) {
+    if (!binding.external.is_output) continue;
+    binding.shape = graph_.shapes.shape(binding.external.value_id);
+    outputs += 1;
+    empty_outputs += binding.shape.element_count() == 0 ? 1 : 0;
+  }
+  is_empty_ = empty_outputs == outputs;
+  if (is_empty_ || !graph_.shapes.has_empty_values()) return Status::Ok();
+  return Status::Error(StatusCode::kUnsupported,
+                       "a delegate that makes something out of tensors without elements");
 }
 
 Status Executor::Reshape() {
-  is_shaped_ = false;
-  is_set_up_ = false;
   for (const Binding& binding : bindings_) {
     if (binding.external.is_output) continue;
     ONEPACK_RETURN_IF_XNN_ERROR(
         xnn_reshape_external_value(runtime_.get(), binding.external.external_id,
-                                   binding.dims.size(), binding.dims.data()),
+                                   binding.shape.rank(), binding.shape.data()),
         "reshaping an input");
   }
+  is_planned_ = true;
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_reshape_runtime(runtime_.get()), "reshaping a delegate");
-  for (Binding& binding : bindings_) {
-    if (!binding.external.is_output) continue;
+  for (const Binding& binding : bindings_) {
+    if (!binding.external.is_output || binding.external.is_index) continue;
     size_t rank = 0;
     size_t dims[XNN_MAX_TENSOR_DIMS];
     ONEPACK_RETURN_IF_XNN_ERROR(
         xnn_get_external_value_shape(runtime_.get(), binding.external.external_id, &rank, dims),
         "asking for the shape of an output");
-    binding.dims.assign(dims, dims + rank);
+    if (std::equal(dims, dims + rank, binding.shape.begin(), binding.shape.end())) continue;
+    return Status::Error(StatusCode::kInternal,
+                         "XNNPACK computes another shape than %s for an output",
+                         binding.shape.Text().c_str());
   }
   is_shaped_ = true;
   return Status::Ok();
@@ -237,16 +283,19 @@ Status Executor::ResizeOutputs(Span<Value* const> arguments) {
   for (const Binding& binding : bindings_) {
     if (!binding.external.is_output) continue;
     Tensor& tensor = arguments[binding.external.external_id]->tensor();
-    if (tensor.rank() == 0) continue;  // one element, whatever its rank in the graph
+    if (tensor.rank() == 0) {  // one element, whatever its rank in the graph
+      ONEPACK_RETURN_IF_ERROR(tensor.Resize({}));
+      continue;
+    }
     int32_t sizes[kMaxTensorRank] = {};
-    bool fits = binding.dims.size() == tensor.rank();
+    bool fits = binding.shape.rank() == tensor.rank();
     for (size_t i = 0; fits && i < tensor.rank(); ++i) {
-      fits = binding.dims[i] <= INT32_MAX;
-      sizes[tensor.dim_order()[i]] = static_cast<int32_t>(binding.dims[i]);
+      fits = binding.shape[i] <= INT32_MAX;
+      sizes[tensor.dim_order()[i]] = static_cast<int32_t>(binding.shape[i]);
     }
     Status status = fits ? tensor.Resize({sizes, tensor.rank()})
                          : Status::Error(StatusCode::kMismatch, "rank %zu computed, %zu expected",
-                                         binding.dims.size(), tensor.rank());
+                                         binding.shape.rank(), tensor.rank());
     if (!status.ok()) {
       return std::move(status).WithContext("output %u of a delegate call",
                                            binding.external.external_id);
@@ -255,28 +304,66 @@ Status Executor::ResizeOutputs(Span<Value* const> arguments) {
   return Status::Ok();
 }
 
-bool Executor::UpdateAddresses(Span<Value* const> arguments) {
+bool Executor::UpdatePlaces(Span<Value* const> arguments) {
   bool changed = false;
   for (Binding& binding : bindings_) {
+    const Tensor& tensor = arguments[binding.external.external_id]->tensor();
     // XNNPACK takes inputs as void* too, and only reads them.
-    void* data = const_cast<uint8_t*>(arguments[binding.external.external_id]->tensor().data());
-    changed |= data != binding.data;
+    void* data = const_cast<uint8_t*>(tensor.data());
+    const size_t size_bytes = tensor.size_bytes();
+    const bool is_widened = tensor.scalar_type() == ScalarType::kLong;
+    changed |= data != binding.data || size_bytes != binding.size_bytes ||
+               is_widened != binding.is_widened;
     binding.data = data;
+    binding.size_bytes = size_bytes;
+    binding.is_widened = is_widened;
   }
   return changed;
 }
 
+void Executor::ChooseStandIns() {
+  for (Binding& output : bindings_) {
+    output.stand_in.clear();
+    if (!output.external.is_output) continue;
+    bool needs_one = output.is_widened;
+    for (const Binding& input : bindings_) {
+      needs_one |= !input.external.is_output &&
+                   Overlap(input.data, input.size_bytes, output.data, output.size_bytes);
+    }
+    // Nodes that read an output read past its end, too.
+    if (needs_one) output.stand_in.resize(output.size_bytes + Mapping::kReadablePadding);
+  }
+}
+
 Status Executor::SetUp() {
   is_set_up_ = false;
+  ChooseStandIns();
   std::vector<xnn_external_value> values;
   values.reserve(bindings_.size());
-  for (const Binding& binding : bindings_) {
-    values.push_back({binding.external.external_id, binding.data});
+  for (Binding& binding : bindings_) {
+    void* data = binding.stand_in.empty() ? binding.data : binding.stand_in.data();
+    values.push_back({binding.external.external_id, data});
   }
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_setup_runtime_v2(runtime_.get(), values.size(), values.data()),
                               "setting a delegate up");
   is_set_up_ = true;
   return Status::Ok();
+}
+
+void Executor::CopyStandIns() {
+  for (const Binding& binding : bindings_) {
+    if (binding.stand_in.empty()) continue;
+    if (!binding.is_widened) {
+      memcpy(binding.data, binding.stand_in.data(), binding.size_bytes);
+      continue;
+    }
+    for (size_t i = 0; i < binding.size_bytes / sizeof(int64_t); ++i) {
+      int32_t narrow;
+      memcpy(&narrow, binding.stand_in.data() + i * sizeof(narrow), sizeof(narrow));
+      const int64_t wide = narrow;
+      memcpy(static_cast<uint8_t*>(binding.data) + i * sizeof(wide), &wide, sizeof(wide));
+    }
+  }
 }
 
 }  // namespace onepack

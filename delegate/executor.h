@@ -4,8 +4,10 @@
 //   state   event                                next
 //   ------  -----------------------------------  --------------------------------------------------
 //   built   Execute, sizes as before             run (set up again if an argument's address changed)
-//   built   Execute, other sizes                 reshape, resize outputs, set up, run
+//   built   Execute, other sizes                 infer, reshape, resize outputs, set up, run
 //   built   Execute, sizes of another pattern    created anew, then as above (ShapePattern)
+//   built   Execute, nothing to compute          infer, resize outputs
+//   built   Execute, sizes that do not fit       the same; nothing was changed
 //   built   reshape, set-up or run fails         broken; the method's other delegates are told
 //   broken  Execute                              created anew, then as above
 // clang-format on
@@ -27,15 +29,6 @@
 #include "weight_cache/xnn_provider.h"
 
 namespace onepack {
-
-// The part of the input sizes that XNNPACK's plan of the memory rests on.
-//
-// When XNNPACK plans, it lets an output take the place of an input of the same size, and it does
-// not look again when sizes change without growing. That is wrong once the input has become the
-// smaller operand of a broadcast. Which operands broadcast depends, in a graph whose nodes keep
-// dims, only on which input dims are 1; in other graphs with broadcasts we take every change of
-// sizes for a change of the pattern.
-using ShapePattern = std::vector<size_t>;
 
 class Executor final : public Delegate {
  public:
@@ -60,8 +53,14 @@ class Executor final : public Delegate {
   // What an argument was at the last run, and the value it belongs to.
   struct Binding {
     ExternalValue external;
-    std::vector<size_t> dims;  // in the order of storage
+    Shape shape;
+    bool is_known = false;  // `shape` is that of the last run
     void* data = nullptr;
+    size_t size_bytes = 0;
+    // What XNNPACK writes instead of an output that overlaps an input, or that is of int64: XNNPACK
+    // computes 32 bits. Empty for others.
+    std::vector<uint8_t> stand_in;
+    bool is_widened = false;
   };
 
   Status BuildRuntime(const RawWeights::ServedCallback& on_served);
@@ -71,14 +70,18 @@ class Executor final : public Delegate {
   Status ExecuteBound(Span<Value* const> arguments);
   Status CheckArguments(Span<Value* const> arguments) const;
   Status CheckArgument(const Value* argument, const Binding& binding) const;
-  // Takes over the inputs' sizes; true if any changed.
-  bool UpdateInputDims(Span<Value* const> arguments);
-  ShapePattern CurrentPattern() const;
+  // Takes over the inputs' shapes; true if any changed.
+  bool UpdateInputShapes(Span<Value* const> arguments);
+  // From the inputs' shapes to a runtime that is ready for them.
+  Status Shapen();
+  Status InferShapes();
   Status Reshape();
   Status ResizeOutputs(Span<Value* const> arguments);
-  // Takes over the addresses of all arguments; true if any changed.
-  bool UpdateAddresses(Span<Value* const> arguments);
+  // Takes over the places of all arguments; true if any changed.
+  bool UpdatePlaces(Span<Value* const> arguments);
+  void ChooseStandIns();
   Status SetUp();
+  void CopyStandIns();
   Status Broken(Status status);
 
   const Ref<MethodSession> session_;
@@ -88,11 +91,13 @@ class Executor final : public Delegate {
   XnnProvider provider_;
   GraphParts graph_;
   std::vector<Binding> bindings_;
-  ShapePattern pattern_;  // that the runtime's memory was planned for
+  ShapePattern pattern_;  // that the runtime was planned for, if it was
+  bool is_planned_ = false;
 
   XnnRuntime runtime_;  // null when broken
   size_t epoch_ = 0;    // of the session when it was created
   bool is_shaped_ = false;
+  bool is_empty_ = false;  // no output has an element
   bool is_set_up_ = false;
 };
 

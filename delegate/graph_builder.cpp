@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/checked_math.h"
 #include "base/mapping.h"
 #include "delegate/activations.h"
 #include "delegate/quantization.h"
@@ -14,10 +16,23 @@
 namespace onepack {
 namespace {
 
+using wire::xnnpack::XNNDatatype;
 using wire::xnnpack::XNNGraph;
 using wire::xnnpack::XNNTensorValue;
 using wire::xnnpack::XNode;
+using wire::xnnpack::XNodeUnion;
 using wire::xnnpack::XValue;
+
+// How often the bytes of the files that constants come from may be packed and copied, in the mean.
+// Exporters need once; a small file could ask for the same weight in as many ways as it has nodes.
+constexpr uint64_t kMaxTimesTaken = 16;
+
+struct IdentityLess {
+  static_assert(sizeof(WeightIdentity) == 4 * sizeof(Digest));
+  bool operator()(const WeightIdentity& a, const WeightIdentity& b) const {
+    return memcmp(&a, &b, sizeof(a)) < 0;
+  }
+};
 
 class GraphBuilder {
  public:
@@ -29,8 +44,11 @@ class GraphBuilder {
     ONEPACK_RETURN_IF_ERROR(CreateSubgraph());
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::ScanNode));
     ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::DescribeWireValue));
+    ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::FindInPlace));
     FindNeededValues();
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::IdentifyNode));
+    ONEPACK_RETURN_IF_ERROR(CheckPackedBytes());
+    ONEPACK_RETURN_IF_ERROR(WidenValues());
     FindInCache();
     ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::DefineWireValue));
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::DefineNode));
@@ -38,7 +56,10 @@ class GraphBuilder {
     // Dims mean something only now that the nodes have confirmed them; and nothing of their size
     // was allocated so far.
     ONEPACK_RETURN_IF_ERROR(CheckActivations(graph_, options_.max_activation_bytes));
-    DescribeWeights();
+    for (ExternalValue& external : built_.parts.externals) {
+      external.is_index = indices_.count(external.value_id) > 0;
+    }
+    ONEPACK_RETURN_IF_ERROR(DescribeWeights());
     return std::move(built_);
   }
 
@@ -47,6 +68,7 @@ class GraphBuilder {
   Status ForEachNode(Step step) {
     for (size_t i = 0; i < CountOf(graph_.xnodes()); ++i) {
       const XNode& node = *graph_.xnodes()->Get(static_cast<uint32_t>(i));
+      node_index_ = i;
       Status status = (this->*step)(node);
       if (!status.ok()) {
         return std::move(status).WithContext("graph node %zu (%s)", i,
@@ -67,19 +89,22 @@ class GraphBuilder {
   Status CreateSubgraph();
   Status ScanNode(const XNode& node);
   Status DescribeWireValue(const XValue& wire);
+  Status FindInPlace(const XNode& node);
   Status CheckConstant(const XNNTensorValue& tensor) const;
   Status AddExternal(GraphValue& value);
   void FindNeededValues();
   bool IsNeeded(const Operands& operands) const;
   Status IdentifyNode(const XNode& node);
+  Status CheckPackedBytes();
+  Status TakeBytes(uint64_t size, const char* what);
   void FindInCache();
   Status DefineWireValue(const XValue& wire);
   Status PlaceConstant(GraphValue& value);
   Status DefineNode(const XNode& node);
-  void FixChannels(uint32_t id);
+  Status WidenValues();
   Status CheckOrder(const Operands& operands) const;
   Status CheckOutputs() const;
-  void DescribeWeights();
+  Status DescribeWeights();
   uint32_t ScaleIndexOf(const GraphValue& value) const;
 
   const Payload& payload_;
@@ -88,10 +113,13 @@ class GraphBuilder {
   BuiltGraph built_;
   std::unordered_map<uint32_t, GraphValue> values_;  // by id_out
   std::unordered_set<uint32_t> in_place_;            // read otherwise than by packing
-  std::unordered_set<uint32_t> sized_by_file_;  // operands of nodes whose definers look at dims
+  std::unordered_set<uint32_t> sized_by_file_;       // XNNPACK looks at their dims early, or never
+  std::unordered_set<uint32_t> indices_;             // outputs whose shape XNNPACK does not compute
   std::unordered_set<uint32_t> external_ids_;
   std::unordered_set<uint32_t> needed_;  // for an output, directly or not
+  size_t node_index_ = 0;                // of the node at hand
   std::vector<PackedUse> uses_;
+  uint64_t bytes_left_ = 0;                 // that may be packed and copied
   std::vector<bool> is_expected_hit_;       // parallel to uses_
   std::unordered_set<uint32_t> with_ones_;  // kernels whose scales need not be read
 };
@@ -114,14 +142,28 @@ Status GraphBuilder::ScanNode(const XNode& node) {
   const Op* op = FindOp(node.xnode_union_type());
   if (op == nullptr) return Status::Error(StatusCode::kUnsupported, "it is not supported");
   const Operands operands = op->operands(node);
-  // A value may be an operand twice, as a filter and as what it is applied to.
-  std::unordered_multiset<uint32_t> in_place(operands.inputs.begin(), operands.inputs.end());
-  for (const uint32_t id : operands.packed) in_place.erase(in_place.find(id));
-  in_place_.insert(in_place.begin(), in_place.end());
-  if (!op->keeps_dims) {
+  // XNNPACK compares the dims of attention's operands when the node is defined, and never computes
+  // those of indices.
+  if (op->type == XNodeUnion::XNNScaledDotProductAttention ||
+      op->type == XNodeUnion::XNNArgMaxPooling2d) {
     sized_by_file_.insert(operands.inputs.begin(), operands.inputs.end());
     sized_by_file_.insert(operands.outputs.begin(), operands.outputs.end());
   }
+  return Status::Ok();
+}
+
+// A value may be an operand twice, as a filter and as what it is applied to.
+Status GraphBuilder::FindInPlace(const XNode& node) {
+  const Operands operands = FindOp(node.xnode_union_type())->operands(node);
+  std::unordered_multiset<uint32_t> in_place(operands.inputs.begin(), operands.inputs.end());
+  const auto is_constant = [&](uint32_t id) {
+    const auto found = values_.find(id);
+    return found != values_.end() && found->second.is_constant();
+  };
+  if (std::all_of(operands.packed.begin(), operands.packed.end(), is_constant)) {
+    for (const uint32_t id : operands.packed) in_place.erase(in_place.find(id));
+  }
+  in_place_.insert(in_place.begin(), in_place.end());
   return Status::Ok();
 }
 
@@ -129,8 +171,7 @@ Status GraphBuilder::DescribeWireValue(const XValue& wire) {
   GraphValue value;
   value.wire = &wire;
   const XNNTensorValue& tensor = value.tensor();
-  value.dims_of = tensor.id_out();
-  ONEPACK_ASSIGN_OR_RETURN(value.description, DescribeValue(payload_, value));
+  ONEPACK_RETURN_IF_ERROR(DescribeValue(payload_, value));
   if (value.is_constant()) {
     ONEPACK_RETURN_IF_ERROR(CheckConstant(tensor));
     value.content = payload_.content(value.constant_index())->id();
@@ -148,6 +189,8 @@ Status GraphBuilder::DescribeWireValue(const XValue& wire) {
   if (!values_.try_emplace(tensor.id_out(), value).second) {
     return Status::Error(StatusCode::kInvalidFile, "a second value with id %u", tensor.id_out());
   }
+  built_.parts.shapes.SetBound(tensor.id_out(), Shape(DimsOf(tensor)));
+  if (tensor.datatype() == XNNDatatype::qdint8) built_.parts.shapes.MayBePermuted(tensor.id_out());
   return Status::Ok();
 }
 
@@ -179,9 +222,10 @@ Status GraphBuilder::AddExternal(GraphValue& value) {
   value.is_defined = is_input;
   ExternalValue external;
   external.external_id = tensor.external_id();
+  external.value_id = tensor.id_out();
   external.is_output = value.is_external_output;
   external.datatype = tensor.datatype();
-  for (const uint32_t size : DimsOf(tensor)) external.dims.push_back(size);
+  external.bound = Shape(DimsOf(tensor));
   built_.parts.externals.push_back(std::move(external));
   return Status::Ok();
 }
@@ -196,7 +240,12 @@ void GraphBuilder::FindNeededValues() {
   for (size_t i = CountOf(graph_.xnodes()); i-- > 0;) {
     const XNode& node = *graph_.xnodes()->Get(static_cast<uint32_t>(i));
     const Operands operands = FindOp(node.xnode_union_type())->operands(node);
-    if (IsNeeded(operands)) needed_.insert(operands.inputs.begin(), operands.inputs.end());
+    if (!IsNeeded(operands)) continue;
+    needed_.insert(operands.inputs.begin(), operands.inputs.end());
+    for (const uint32_t id : operands.outputs) {
+      const auto found = values_.find(id);
+      if (found != values_.end()) found->second.is_waste = needed_.count(id) == 0;
+    }
   }
 }
 
@@ -220,6 +269,51 @@ Status GraphBuilder::IdentifyNode(const XNode& node) {
   return Status::Ok();
 }
 
+Status GraphBuilder::TakeBytes(uint64_t size, const char* what) {
+  if (size > bytes_left_) {
+    return Status::Error(StatusCode::kInvalidFile,
+                         "%s takes more than %llu times the bytes of the files with the constants",
+                         what, static_cast<unsigned long long>(kMaxTimesTaken));
+  }
+  bytes_left_ -= size;
+  return Status::Ok();
+}
+
+Status GraphBuilder::CheckPackedBytes() {
+  std::unordered_set<const DataSource*> sources;
+  for (size_t i = 1; i < ConstantCount(graph_); ++i) {
+    const DataSource& source = payload_.constant(static_cast<uint32_t>(i)).source();
+    // Of a few files: the sum fits.
+    if (sources.insert(&source).second) bytes_left_ += source.size();
+  }
+  if (!CheckedMultiply(bytes_left_, kMaxTimesTaken, &bytes_left_)) bytes_left_ = UINT64_MAX;
+  std::set<WeightIdentity, IdentityLess> packed;
+  for (const PackedUse& use : uses_) {
+    if (!packed.insert(use.identity).second) continue;
+    const uint32_t index = values_.at(use.kernel_id).constant_index();
+    ONEPACK_RETURN_IF_ERROR(TakeBytes(payload_.constant(index).size(), "packing all weights"));
+  }
+  return Status::Ok();
+}
+
+// A value is one thing to all nodes.
+Status GraphBuilder::WidenValues() {
+  std::unordered_set<uint32_t> as_they_are = in_place_;
+  for (const PackedUse& use : uses_) {
+    if (use.widens_kernel) values_.at(use.kernel_id).is_widened = true;
+    if (use.widens_bias) values_.at(use.bias_id).is_widened = true;
+    if (!use.widens_kernel) as_they_are.insert(use.kernel_id);
+    if (!use.widens_bias) as_they_are.insert(use.bias_id);
+  }
+  for (const auto& [id, value] : values_) {
+    if (!value.is_widened || (value.is_constant() && as_they_are.count(id) == 0)) continue;
+    return Status::Error(StatusCode::kUnsupported,
+                         "graph value %u is needed as %s and as %s: not supported", id,
+                         DatatypeName(value.tensor().datatype()), DatatypeName(value.datatype()));
+  }
+  return Status::Ok();
+}
+
 // The scales of a kernel need not be read when the cache has every weight that the kernel is part
 // of. The cache is asked without XNNPACK's seed, which nobody but XNNPACK knows: should it want
 // another one after all, RawWeights notices, and the graph is built again from what was read.
@@ -227,7 +321,10 @@ void GraphBuilder::FindInCache() {
   std::unordered_set<uint32_t> missing;
   for (const PackedUse& use : uses_) {
     std::vector<PackedWeight> found;
-    if (options_.trust_cache) found = options_.cache.PinAll(use.identity, LayoutFingerprint());
+    const bool is_looked_up = use.packing == Packing::kLookedUp && !use.reads_scales;
+    if (options_.trust_cache && is_looked_up) {
+      found = options_.cache.PinAll(use.identity, LayoutFingerprint());
+    }
     is_expected_hit_.push_back(!found.empty());
     if (found.empty()) missing.insert(use.kernel_id);
     for (PackedWeight& pin : found) built_.expected_hits.push_back(std::move(pin));
@@ -256,8 +353,13 @@ Status GraphBuilder::DefineWireValue(const XValue& wire) {
 
 Status GraphBuilder::PlaceConstant(GraphValue& value) {
   if (in_place_.count(value.tensor().id_out()) == 0) {
-    ONEPACK_ASSIGN_OR_RETURN(value.data,
-                             options_.raw_weights.Place(payload_, value.constant_index()));
+    RawWeights::Widening widening;
+    if (value.is_widened) {
+      widening.from = value.tensor().datatype();
+      widening.row_length = value.rank() > 0 ? value.dim(value.rank() - 1) : 1;
+    }
+    ONEPACK_ASSIGN_OR_RETURN(
+        value.data, options_.raw_weights.Place(payload_, value.constant_index(), widening));
     return Status::Ok();
   }
   ONEPACK_ASSIGN_OR_RETURN(Buffer buffer, payload_.constant(value.constant_index()).Load());
@@ -267,6 +369,7 @@ Status GraphBuilder::PlaceConstant(GraphValue& value) {
     built_.parts.in_place.push_back(std::move(buffer));
     return Status::Ok();
   }
+  ONEPACK_RETURN_IF_ERROR(TakeBytes(buffer.bytes.size(), "copying all constants"));
   std::vector<uint8_t>& copy =
       built_.parts.in_place_copies.emplace_back(buffer.bytes.size() + Mapping::kReadablePadding);
   memcpy(copy.data(), buffer.bytes.data(), buffer.bytes.size());
@@ -278,27 +381,12 @@ Status GraphBuilder::DefineNode(const XNode& node) {
   const Op& op = *FindOp(node.xnode_union_type());
   const Operands operands = op.operands(node);
   ONEPACK_RETURN_IF_ERROR(CheckOrder(operands));
-  if (IsNeeded(operands)) {
-    ONEPACK_RETURN_IF_ERROR(op.define({built_.subgraph.get(), values_}, node));
-  }
-  for (const uint32_t id : operands.outputs) {
-    values_.at(id).is_defined = true;
-    if (op.keeps_dims && operands.inputs.size() == 1) {
-      values_.at(id).dims_of = values_.at(operands.inputs[0]).dims_of;
-    }
-  }
+  for (const uint32_t id : operands.outputs) values_.at(id).is_defined = true;
+  if (op.type == XNodeUnion::XNNArgMaxPooling2d) indices_.insert(operands.outputs[1]);
   if (!IsNeeded(operands)) return Status::Ok();
-  for (const uint32_t id : operands.channels_last) FixChannels(values_.at(id).dims_of);
-  built_.parts.has_broadcasts |= op.broadcasts;
-  built_.parts.computes_dims |= !op.keeps_dims;
-  return Status::Ok();
-}
-
-void GraphBuilder::FixChannels(uint32_t id) {
-  const uint32_t external_id = values_.at(id).tensor().external_id();
-  for (ExternalValue& external : built_.parts.externals) {
-    if (external.external_id == external_id) external.has_fixed_channels = true;
-  }
+  ONEPACK_RETURN_IF_ERROR(
+      built_.parts.shapes.AddNode(node_index_, op, node, options_.max_activation_bytes));
+  return op.define({built_.subgraph.get(), values_}, node);
 }
 
 Status GraphBuilder::CheckOrder(const Operands& operands) const {
@@ -306,6 +394,11 @@ Status GraphBuilder::CheckOrder(const Operands& operands) const {
     if (values_.at(id).is_defined) continue;
     return Status::Error(StatusCode::kInvalidFile,
                          "it reads value %u, which nothing has written yet", id);
+  }
+  // XNNPACK would take its dims for the file's, whatever they are.
+  for (const uint32_t id : operands.inputs) {
+    if (indices_.count(id) == 0) continue;
+    return Status::Error(StatusCode::kUnsupported, "it reads the indices %u: not supported", id);
   }
   for (const uint32_t id : operands.outputs) {
     if (!values_.at(id).is_defined) continue;
@@ -324,7 +417,7 @@ Status GraphBuilder::CheckOutputs() const {
   return Status::Ok();
 }
 
-void GraphBuilder::DescribeWeights() {
+Status GraphBuilder::DescribeWeights() {
   for (size_t i = 0; i < uses_.size(); ++i) {
     const PackedUse& use = uses_[i];
     const GraphValue& kernel = values_.at(use.kernel_id);
@@ -344,8 +437,16 @@ void GraphBuilder::DescribeWeights() {
     }
     options_.raw_weights.AddUse(weight.kernel, weight.bias, scale_index, is_expected_hit_[i],
                                 payload_);
-    built_.weights.push_back(std::move(weight));
+    if (use.packing != Packing::kLookedUp) {
+      ONEPACK_RETURN_IF_ERROR(options_.raw_weights.BeforePacking(weight.kernel, weight.bias));
+    }
+    if (use.packing == Packing::kPrivate) {
+      built_.private_weights.emplace_back(weight.kernel, weight.bias);
+    } else {
+      built_.weights.push_back(std::move(weight));
+    }
   }
+  return Status::Ok();
 }
 
 uint32_t GraphBuilder::ScaleIndexOf(const GraphValue& value) const {
@@ -376,12 +477,16 @@ uint64_t RawWeightBytes(const Payload& payload) {
     const XNode& node = *payload.graph().xnodes()->Get(static_cast<uint32_t>(i));
     const Op* op = FindOp(node.xnode_union_type());
     if (op == nullptr) continue;
+    uint64_t packed = 0;
     for (const uint32_t id : op->operands(node).packed) {
       const auto found = constants.find(id);
-      if (found != constants.end() && found->second != 0) {
-        total += payload.constant(found->second).size();
+      if (found == constants.end() || found->second == 0) {
+        packed = 0;  // then XNNPACK packs nothing before it runs
+        break;
       }
+      packed += payload.constant(found->second).size();
     }
+    total += packed;
   }
   return total;
 }

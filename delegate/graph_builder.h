@@ -6,6 +6,7 @@
 #ifndef ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 #define ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -13,6 +14,7 @@
 #include "delegate/payload.h"
 #include "delegate/raw_weights.h"
 #include "delegate/scales.h"
+#include "delegate/shape_inference.h"
 #include "delegate/xnn_handles.h"
 #include "weight_cache/weight_cache.h"
 #include "weight_cache/xnn_provider.h"
@@ -22,10 +24,11 @@ namespace onepack {
 // A value that the delegate call's argument number `external_id` fills or receives.
 struct ExternalValue {
   uint32_t external_id = 0;
+  uint32_t value_id = 0;
   bool is_output = false;
   wire::xnnpack::XNNDatatype datatype = wire::xnnpack::XNNDatatype::invalid;
-  std::vector<size_t> dims;         // as in the file: the upper bound of a dynamic shape
-  bool has_fixed_channels = false;  // the last dim is no bound but must be met
+  Shape bound;            // as in the file
+  bool is_index = false;  // of an arg-max: XNNPACK does not know its shape
 };
 
 // A weight to be packed or found, by the addresses XNNPACK knows it by.
@@ -44,9 +47,8 @@ struct GraphParts {
   std::vector<Buffer> in_place;
   std::vector<std::vector<uint8_t>> in_place_copies;
 
-  // How the shapes of inputs determine the others; see ShapePattern in executor.h.
-  bool has_broadcasts = false;
-  bool computes_dims = false;
+  // Of the nodes that compute the outputs.
+  ShapeInference shapes;
 };
 
 // What creating the runtime needs besides.
@@ -54,6 +56,8 @@ struct BuiltGraph {
   GraphParts parts;
   XnnSubgraph subgraph;
   std::vector<DescribedWeight> weights;
+  // Those of the raw weights that XNNPACK packs without a word.
+  std::vector<std::pair<const void*, const void*>> private_weights;  // kernel and bias
   ScaleStorage scales;
   // Keeps what was found in the cache beforehand there until the runtime has its own pins.
   std::vector<PackedWeight> expected_hits;

@@ -9,6 +9,7 @@
 
 #include <vector>
 
+#include "delegate/datatypes.h"
 #include "schema/verify_payload.h"
 #include "weight_cache/digest.h"
 
@@ -22,6 +23,10 @@ struct GraphValue {
   Digest content;
   // Datatype, dims and quantization parameters, scales included.
   Digest description;
+  // The same without dims; of a value that is quantized at run time, without its numbers.
+  Digest quantization;
+  // Of a value that is quantized at run time: the inner dims that have one scale together.
+  int32_t num_nonbatch_dims = 0;
   // What XNNPACK is given as the bytes of a constant.
   const void* data = nullptr;
 
@@ -32,17 +37,26 @@ struct GraphValue {
   // XNNPACK plans at least as much memory as it is told at definition, and never less: a value
   // whose size it computes from inputs is defined with one row, and grows when a run needs more.
   bool starts_small = false;
-
-  // The value whose dims this one has, through nodes of one input that keep dims; its own id
-  // otherwise.
-  uint32_t dims_of = XNN_INVALID_VALUE_ID;
+  // A node that is needed writes it, and nothing reads it. XNNPACK would forget such a value, and
+  // then let the node write to nowhere.
+  bool is_waste = false;
+  // A constant that XNNPACK is given with elements of twice the size.
+  bool is_widened = false;
 
   const wire::xnnpack::XNNTensorValue& tensor() const { return TensorOf(*wire); }
-  wire::xnnpack::XNNDatatype datatype() const { return tensor().datatype(); }
+  // As nodes see it.
+  wire::xnnpack::XNNDatatype datatype() const {
+    if (is_widened) return WidenedDatatype(tensor().datatype());
+    return is_quantized_on_entry() ? wire::xnnpack::XNNDatatype::qdint8 : tensor().datatype();
+  }
+  // The old spelling of an external float value that is quantized before nodes see it.
+  bool is_quantized_on_entry() const {
+    return tensor().dq_datatype() != wire::xnnpack::XNNDatatype::invalid;
+  }
   bool is_constant() const { return constant_index() != 0; }
   uint32_t constant_index() const { return tensor().constant_buffer_idx(); }
   size_t rank() const { return tensor().num_dims(); }
-  // REQUIRES: i < rank().
+  // As in the file: the bound of a dynamic dim. REQUIRES: i < rank().
   size_t dim(size_t i) const { return DimsOf(tensor())[i]; }
 };
 

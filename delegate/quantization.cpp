@@ -1,5 +1,7 @@
 #include "delegate/quantization.h"
 
+#include <math.h>
+
 #include "base/checked_math.h"
 #include "delegate/xnn_handles.h"
 
@@ -8,6 +10,7 @@ namespace {
 
 using wire::xnnpack::PerChannelGroupQuant;
 using wire::xnnpack::PerChannelQuant;
+using wire::xnnpack::PerTensorQuant;
 using wire::xnnpack::PerTokenDynamicQuant;
 using wire::xnnpack::XNNDatatype;
 using wire::xnnpack::XNNQuantParams;
@@ -41,11 +44,20 @@ Status Unsupported(const XNNTensorValue& tensor, const char* how) {
                        DatatypeName(tensor.datatype()), how);
 }
 
-DigestBuilder Describe(const XNNTensorValue& tensor) {
-  DigestBuilder digest("value");
-  digest.Add(static_cast<int16_t>(tensor.datatype())).Add(tensor.num_dims());
-  for (const uint32_t size : DimsOf(tensor)) digest.Add(size);
-  return digest;
+// The digests of a value: `add` adds its quantization parameters.
+template <typename Add>
+Status FillDigests(GraphValue& value, Add add) {
+  const XNNTensorValue& tensor = value.tensor();
+  DigestBuilder quantization("quantization of a value");
+  quantization.Add(static_cast<int16_t>(tensor.datatype()));
+  quantization.Add(static_cast<int16_t>(tensor.dq_datatype()));
+  add(quantization);
+  value.quantization = quantization.Finish();
+  DigestBuilder description("value");
+  description.Add(value.quantization).Add(tensor.num_dims());
+  for (const uint32_t size : DimsOf(tensor)) description.Add(size);
+  value.description = description.Finish();
+  return Status::Ok();
 }
 
 Status CheckChannelDim(const XNNTensorValue& tensor, int32_t channel_dim) {
@@ -56,46 +68,126 @@ Status CheckChannelDim(const XNNTensorValue& tensor, int32_t channel_dim) {
                        channel_dim, tensor.num_dims());
 }
 
+// Weights are; XNNPACK has no kernel that computes such values.
+Status CheckIsConstant(const XNNTensorValue& tensor) {
+  if (tensor.constant_buffer_idx() != 0) return Status::Ok();
+  return Unsupported(tensor, "that is no constant");
+}
+
+uint32_t FlagsOf(const GraphValue& value) {
+  return value.tensor().flags() | (value.is_waste ? XNN_VALUE_FLAG_PERSISTENT : 0u);
+}
+
 // Without quantization.
 
-Result<Digest> DescribePlain(const XNNTensorValue& tensor) {
-  if (tensor.datatype() != XNNDatatype::fp32) return Unsupported(tensor, "without quantization");
-  if (tensor.dq_datatype() != XNNDatatype::invalid) {
-    return Unsupported(tensor, "with a dq_datatype");
+Status DescribePlain(GraphValue& value) {
+  const XNNTensorValue& tensor = value.tensor();
+  switch (tensor.datatype()) {
+    case XNNDatatype::fp32:
+    case XNNDatatype::fp16:
+    case XNNDatatype::bf16:
+    case XNNDatatype::int32:
+      break;
+    default:
+      return Unsupported(tensor, "without quantization");
   }
-  return Describe(tensor).Finish();
+  if (value.is_quantized_on_entry()) {
+    const bool is_float =
+        tensor.datatype() == XNNDatatype::fp32 || tensor.datatype() == XNNDatatype::fp16;
+    if (tensor.dq_datatype() != XNNDatatype::qint8 || !is_float || tensor.num_dims() == 0 ||
+        tensor.flags() != XNN_VALUE_FLAG_EXTERNAL_INPUT) {
+      return Unsupported(tensor, "with this dq_datatype");
+    }
+    value.num_nonbatch_dims = 1;
+  }
+  return FillDigests(value, [](DigestBuilder&) {});
+}
+
+// A float from outside that nodes get to see quantized.
+Status DefineQuantizedOnEntry(const Definition& definition, uint32_t external, GraphValue& value) {
+  const Dims dims(value);
+  ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_dynamically_quantized_tensor_value(
+                                  definition.subgraph, xnn_datatype_qdint8, dims.count,
+                                  static_cast<size_t>(value.num_nonbatch_dims), dims.sizes,
+                                  XNN_INVALID_VALUE_ID, 0, &value.xnn_id),
+                              "defining a dynamically quantized value");
+  ONEPACK_RETURN_IF_XNN_ERROR(
+      xnn_define_unary(definition.subgraph, xnn_unary_convert, nullptr, external, value.xnn_id, 0),
+      "defining the quantization of an input");
+  return Status::Ok();
 }
 
 Status DefinePlain(const Definition& definition, GraphValue& value) {
   const XNNTensorValue& tensor = value.tensor();
   const Dims dims(value);
+  const XNNDatatype datatype =
+      value.is_widened ? WidenedDatatype(tensor.datatype()) : tensor.datatype();
+  uint32_t id = XNN_INVALID_VALUE_ID;
   ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_tensor_value(definition.subgraph, xnn_datatype_fp32, dims.count, dims.sizes,
-                              value.data, tensor.external_id(), tensor.flags(), &value.xnn_id),
-      "defining a float value");
+      xnn_define_tensor_value(definition.subgraph, XnnDatatypeOf(datatype), dims.count, dims.sizes,
+                              value.data, tensor.external_id(), FlagsOf(value), &id),
+      "defining a value");
+  if (value.is_quantized_on_entry()) return DefineQuantizedOnEntry(definition, id, value);
+  value.xnn_id = id;
+  return Status::Ok();
+}
+
+// Per tensor.
+
+bool IsZeroPoint(XNNDatatype datatype, int32_t zero_point) {
+  if (datatype == XNNDatatype::qint8) return zero_point >= INT8_MIN && zero_point <= INT8_MAX;
+  if (datatype == XNNDatatype::quint8) return zero_point >= 0 && zero_point <= UINT8_MAX;
+  return zero_point == 0;
+}
+
+Status DescribePerTensor(GraphValue& value, const PerTensorQuant& quant) {
+  const XNNTensorValue& tensor = value.tensor();
+  if (tensor.datatype() != XNNDatatype::qint8 && tensor.datatype() != XNNDatatype::quint8 &&
+      tensor.datatype() != XNNDatatype::qint32) {
+    return Unsupported(tensor, "quantized per tensor");
+  }
+  if (!IsZeroPoint(tensor.datatype(), quant.zero_point()) || !isnormal(quant.scale()) ||
+      quant.scale() <= 0) {
+    return Status::Error(StatusCode::kInvalidFile, "scale %g and zero point %d of a %s",
+                         static_cast<double>(quant.scale()), quant.zero_point(),
+                         DatatypeName(tensor.datatype()));
+  }
+  return FillDigests(
+      value, [&](DigestBuilder& digest) { digest.Add(quant.scale()).Add(quant.zero_point()); });
+}
+
+Status DefinePerTensor(const Definition& definition, const PerTensorQuant& quant,
+                       GraphValue& value) {
+  const XNNTensorValue& tensor = value.tensor();
+  const Dims dims(value);
+  ONEPACK_RETURN_IF_XNN_ERROR(
+      xnn_define_quantized_tensor_value(
+          definition.subgraph, XnnDatatypeOf(tensor.datatype()), quant.zero_point(), quant.scale(),
+          dims.count, dims.sizes, value.data, tensor.external_id(), FlagsOf(value), &value.xnn_id),
+      "defining a value quantized per tensor");
   return Status::Ok();
 }
 
 // Per channel.
 
-int32_t ChannelZeroPoint(const XNNTensorValue& tensor) {
-  return tensor.datatype() == XNNDatatype::qcint4 ? kInt4ZeroPoint : 0;
+int32_t ChannelZeroPoint(XNNDatatype datatype) {
+  return datatype == XNNDatatype::qcint4 ? kInt4ZeroPoint : 0;
 }
 
-Result<Digest> DescribePerChannel(const Payload& payload, const XNNTensorValue& tensor,
-                                  const PerChannelQuant& quant) {
-  if (tensor.datatype() != XNNDatatype::qcint4 && tensor.datatype() != XNNDatatype::qcint8) {
+Status DescribePerChannel(const Payload& payload, GraphValue& value, const PerChannelQuant& quant) {
+  const XNNTensorValue& tensor = value.tensor();
+  if (tensor.datatype() != XNNDatatype::qcint4 && tensor.datatype() != XNNDatatype::qcint8 &&
+      tensor.datatype() != XNNDatatype::qcint32) {
     return Unsupported(tensor, "quantized per channel");
   }
+  ONEPACK_RETURN_IF_ERROR(CheckIsConstant(tensor));
   ONEPACK_RETURN_IF_ERROR(CheckChannelDim(tensor, quant.channel_dim()));
   const uint32_t channels = DimsOf(tensor)[static_cast<size_t>(quant.channel_dim())];
   ONEPACK_ASSIGN_OR_RETURN(const Digest scales,
                            IdentityOfScales(payload, ScalesOf(quant), channels));
-  return Describe(tensor)
-      .Add(quant.channel_dim())
-      .Add(ChannelZeroPoint(tensor))
-      .Add(scales)
-      .Finish();
+  return FillDigests(value, [&](DigestBuilder& digest) {
+    digest.Add(quant.channel_dim()).Add(ChannelZeroPoint(tensor.datatype())).Add(scales);
+  });
 }
 
 Status DefinePerChannel(const Definition& definition, const PerChannelQuant& quant,
@@ -111,12 +203,11 @@ Status DefinePerChannel(const Definition& definition, const PerChannelQuant& qua
     ONEPACK_ASSIGN_OR_RETURN(
         scales, LoadScales(definition.payload, ScalesOf(quant), channels, definition.storage));
   }
-  const xnn_datatype datatype =
-      tensor.datatype() == XNNDatatype::qcint4 ? xnn_datatype_qcint4 : xnn_datatype_qcint8;
   ONEPACK_RETURN_IF_XNN_ERROR(
       xnn_define_channelwise_quantized_tensor_value_v2(
-          definition.subgraph, datatype, ChannelZeroPoint(tensor), scales, dims.count, channel_dim,
-          dims.sizes, value.data, tensor.external_id(), tensor.flags(), &value.xnn_id),
+          definition.subgraph, XnnDatatypeOf(value.datatype()), ChannelZeroPoint(value.datatype()),
+          scales, dims.count, channel_dim, dims.sizes, value.data, tensor.external_id(),
+          FlagsOf(value), &value.xnn_id),
       "defining a value quantized per channel");
   return Status::Ok();
 }
@@ -139,17 +230,16 @@ Result<size_t> GroupCount(const XNNTensorValue& tensor, const PerChannelGroupQua
   return size_t{DimsOf(tensor)[0]} * (inputs / static_cast<uint32_t>(group));
 }
 
-Result<Digest> DescribePerGroup(const Payload& payload, const XNNTensorValue& tensor,
-                                const PerChannelGroupQuant& quant) {
+Status DescribePerGroup(const Payload& payload, GraphValue& value,
+                        const PerChannelGroupQuant& quant) {
+  const XNNTensorValue& tensor = value.tensor();
   if (tensor.datatype() != XNNDatatype::qbint4) return Unsupported(tensor, "quantized per group");
+  ONEPACK_RETURN_IF_ERROR(CheckIsConstant(tensor));
   ONEPACK_ASSIGN_OR_RETURN(const size_t groups, GroupCount(tensor, quant));
   ONEPACK_ASSIGN_OR_RETURN(const Digest scales, IdentityOfScales(payload, ScalesOf(quant), groups));
-  return Describe(tensor)
-      .Add(quant.channel_dim())
-      .Add(quant.group_size())
-      .Add(kInt4ZeroPoint)
-      .Add(scales)
-      .Finish();
+  return FillDigests(value, [&](DigestBuilder& digest) {
+    digest.Add(quant.channel_dim()).Add(quant.group_size()).Add(kInt4ZeroPoint).Add(scales);
+  });
 }
 
 Status DefinePerGroup(const Definition& definition, const PerChannelGroupQuant& quant,
@@ -175,7 +265,7 @@ Status DefinePerGroup(const Definition& definition, const PerChannelGroupQuant& 
 
 // Per token, computed at run time.
 
-Result<Digest> DescribePerToken(const GraphValue& value, const PerTokenDynamicQuant& quant) {
+Status DescribePerToken(GraphValue& value, const PerTokenDynamicQuant& quant) {
   const XNNTensorValue& tensor = value.tensor();
   if (tensor.datatype() != XNNDatatype::qdint8) return Unsupported(tensor, "quantized per token");
   if (quant.num_nonbatch_dims() < 0 ||
@@ -187,7 +277,8 @@ Result<Digest> DescribePerToken(const GraphValue& value, const PerTokenDynamicQu
     return Status::Error(StatusCode::kInvalidFile,
                          "a dynamically quantized value must be internal to the graph");
   }
-  return Describe(tensor).Add(quant.num_nonbatch_dims()).Finish();
+  value.num_nonbatch_dims = quant.num_nonbatch_dims();
+  return FillDigests(value, [&](DigestBuilder& digest) { digest.Add(quant.num_nonbatch_dims()); });
 }
 
 Status DefinePerToken(const Definition& definition, const PerTokenDynamicQuant& quant,
@@ -197,39 +288,23 @@ Status DefinePerToken(const Definition& definition, const PerTokenDynamicQuant& 
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_dynamically_quantized_tensor_value(
                                   definition.subgraph, xnn_datatype_qdint8, dims.count,
                                   static_cast<size_t>(quant.num_nonbatch_dims()), dims.sizes,
-                                  tensor.external_id(), tensor.flags(), &value.xnn_id),
+                                  tensor.external_id(), FlagsOf(value), &value.xnn_id),
                               "defining a dynamically quantized value");
   return Status::Ok();
 }
 
-// Bits of one element; 0 for datatypes without constants.
-size_t ElementBits(XNNDatatype datatype) {
-  switch (datatype) {
-    case XNNDatatype::qcint4:
-    case XNNDatatype::qbint4:
-      return 4;
-    case XNNDatatype::qcint8:
-      return 8;
-    case XNNDatatype::fp32:
-      return 32;
-    default:
-      return 0;
-  }
-}
-
 }  // namespace
-
-const char* DatatypeName(XNNDatatype datatype) {
-  return datatype >= XNNDatatype::MIN && datatype <= XNNDatatype::MAX
-             ? wire::xnnpack::EnumNameXNNDatatype(datatype)
-             : "unknown";
-}
 
 Result<size_t> ConstantSizeBytes(const XNNTensorValue& tensor) {
   const size_t bits = ElementBits(tensor.datatype());
-  if (bits == 0) return Unsupported(tensor, "as a constant");
+  if (bits == 0 || tensor.datatype() == XNNDatatype::qdint8)
+    return Unsupported(tensor, "as a constant");
   size_t total = bits;
-  for (const uint32_t size : DimsOf(tensor)) {
+  const bool is_int4 = bits == 4;
+  for (size_t i = 0; i < tensor.num_dims(); ++i) {
+    // Each row of 4-bit ones begins at a whole byte.
+    const bool is_row = is_int4 && i + 1 == tensor.num_dims();
+    const size_t size = DimsOf(tensor)[i] + size_t{is_row && DimsOf(tensor)[i] % 2 != 0};
     if (size == 0 || !CheckedMultiply<size_t>(total, size, &total)) {
       return Status::Error(StatusCode::kInvalidFile,
                            "a constant whose dims are 0 or multiply to more than fits 64 bits");
@@ -238,19 +313,19 @@ Result<size_t> ConstantSizeBytes(const XNNTensorValue& tensor) {
   return total / 8 + (total % 8 != 0 ? 1 : 0);
 }
 
-Result<Digest> DescribeValue(const Payload& payload, const GraphValue& value) {
-  const XNNTensorValue& tensor = value.tensor();
+Status DescribeValue(const Payload& payload, GraphValue& value) {
   const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
-  if (quantized == nullptr) return DescribePlain(tensor);
+  if (quantized == nullptr) return DescribePlain(value);
+  if (value.is_quantized_on_entry()) return Unsupported(value.tensor(), "with a dq_datatype");
   switch (quantized->quant_params_type()) {
     case XNNQuantParams::PerChannelQuant:
-      return DescribePerChannel(payload, tensor, *quantized->quant_params_as_PerChannelQuant());
+      return DescribePerChannel(payload, value, *quantized->quant_params_as_PerChannelQuant());
     case XNNQuantParams::PerChannelGroupQuant:
-      return DescribePerGroup(payload, tensor, *quantized->quant_params_as_PerChannelGroupQuant());
+      return DescribePerGroup(payload, value, *quantized->quant_params_as_PerChannelGroupQuant());
     case XNNQuantParams::PerTokenDynamicQuant:
       return DescribePerToken(value, *quantized->quant_params_as_PerTokenDynamicQuant());
     default:
-      return Unsupported(tensor, "quantized per tensor");
+      return DescribePerTensor(value, *quantized->quant_params_as_PerTensorQuant());
   }
 }
 
@@ -267,7 +342,7 @@ Status DefineValue(xnn_subgraph_t subgraph, const Payload& payload, bool with_on
     case XNNQuantParams::PerTokenDynamicQuant:
       return DefinePerToken(definition, *quantized->quant_params_as_PerTokenDynamicQuant(), value);
     default:
-      return Unsupported(value.tensor(), "quantized per tensor");
+      return DefinePerTensor(definition, *quantized->quant_params_as_PerTensorQuant(), value);
   }
 }
 

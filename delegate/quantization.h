@@ -5,23 +5,22 @@
 #define ONEPACK_DELEGATE_QUANTIZATION_H_
 
 #include "base/result.h"
+#include "delegate/datatypes.h"
 #include "delegate/graph_value.h"
 #include "delegate/payload.h"
 #include "delegate/scales.h"
 
 namespace onepack {
 
-// "qbint4".
-const char* DatatypeName(wire::xnnpack::XNNDatatype datatype);
-
-// Bytes that the elements take as a constant; 4-bit ones stand two in a byte. kInvalidFile when it
+// Bytes that the elements take as a constant; 4-bit ones stand two in a byte, and
+// rows begin at a whole one. kInvalidFile when it
 // is none or overflows, kUnsupported for a datatype that no constant has.
 Result<size_t> ConstantSizeBytes(const wire::xnnpack::XNNTensorValue& tensor);
 
-// Digest of datatype, dims and quantization parameters, scales included. Checks all of them but the
-// scales' numbers, and reads no scale that is not in the payload. Errors: kInvalidFile for
-// parameters that XNNPACK would take unchecked; kUnsupported names the datatype.
-Result<Digest> DescribeValue(const Payload& payload, const GraphValue& value);
+// Fills in the digests of a value and what else is known of its quantization. Checks all of its
+// parameters but the scales' numbers, and reads no scale that is not in the payload. Errors:
+// kInvalidFile for parameters that XNNPACK would take unchecked; kUnsupported names the datatype.
+Status DescribeValue(const Payload& payload, GraphValue& value);
 
 // Defines a described value and fills its xnn_id. `value.data` is set for a constant. With
 // `with_ones` its scales are not read, and its weight must not be packed.

@@ -1,23 +1,64 @@
 #include "delegate/raw_weights.h"
 
+#include <string.h>
+
 #include <utility>
+
+#include "base/checked_math.h"
+#include "delegate/small_floats.h"
 
 namespace onepack {
 namespace {
 
+using wire::xnnpack::XNNDatatype;
+
 // Of every element that is packed here.
 constexpr size_t kRawAlignment = alignof(float);
 
+// From 16 bits to 32, from 4 to 8.
+constexpr size_t kWidening = 2;
+
+// What stands for zero in 4 bits.
+constexpr int kInt4Zero = 8;
+
+void WidenInt4(Bytes from, size_t row_length, uint8_t* to) {
+  const size_t bytes_each = row_length / 2 + row_length % 2;
+  size_t end = 0;
+  for (size_t row = 0; row < from.size() / bytes_each; ++row) {
+    for (size_t i = 0; i < row_length; ++i) {
+      const int both = from[row * bytes_each + i / 2];
+      const int number = i % 2 == 0 ? both & 15 : both >> 4;
+      to[end++] = static_cast<uint8_t>(number - kInt4Zero);
+    }
+  }
+}
+
+void WidenFloats(XNNDatatype datatype, Bytes from, uint8_t* to) {
+  for (size_t i = 0; i + sizeof(uint16_t) <= from.size(); i += sizeof(uint16_t)) {
+    uint16_t bits;
+    memcpy(&bits, from.data() + i, sizeof(bits));
+    const float wide = datatype == XNNDatatype::bf16 ? FloatOfBfloat16(bits) : FloatOfFloat16(bits);
+    memcpy(to + kWidening * i, &wide, sizeof(wide));
+  }
+}
+
 }  // namespace
 
-Result<const void*> RawWeights::Place(const Payload& payload, uint32_t constant_index) {
-  const auto known = by_index_.find(constant_index);
+Result<const void*> RawWeights::Place(const Payload& payload, uint32_t constant_index,
+                                      const Widening& widening) {
+  const auto known = by_index_.find({constant_index, widening});
   if (known != by_index_.end()) return known->second;
   Placed placed;
+  placed.widening = widening;
   placed.constant = &payload.constant(constant_index);
   placed.content = payload.content(constant_index);
   const void* address = nullptr;
-  if (placed.constant->source().is_mapped()) {
+  if (widening.from != XNNDatatype::invalid) {
+    size_t size = 0;
+    if (!CheckedMultiply<size_t>(placed.constant->size(), kWidening, &size)) size = SIZE_MAX;
+    ONEPACK_ASSIGN_OR_RETURN(placed.reserved, Mapping::OfZeros(size));
+    address = placed.reserved.data();
+  } else if (placed.constant->source().is_mapped()) {
     ONEPACK_ASSIGN_OR_RETURN(placed.mapped, placed.constant->Load());
     address = placed.mapped.bytes.data();
   }
@@ -27,7 +68,7 @@ Result<const void*> RawWeights::Place(const Payload& payload, uint32_t constant_
   }
   // Two constants may be one segment of one mapped file: one address then, which is as good.
   by_address_.try_emplace(address, std::move(placed));
-  by_index_.emplace(constant_index, address);
+  by_index_.emplace(std::make_pair(constant_index, widening), address);
   return address;
 }
 
@@ -77,12 +118,20 @@ Status RawWeights::Fill(Placed& placed) {
   Bytes bytes = placed.mapped.bytes;
   placed.constant->source().Prefetch(placed.constant->segment());
   if (placed.reserved.data() != nullptr) {
-    ONEPACK_RETURN_IF_ERROR(
-        placed.constant->source().Read(placed.constant->segment(), placed.reserved.data()));
-    bytes = placed.reserved.bytes();
+    // At its end, so that widening can begin at its beginning.
+    const size_t size = placed.constant->size();
+    uint8_t* raw = placed.reserved.data() + placed.reserved.size() - size;
+    ONEPACK_RETURN_IF_ERROR(placed.constant->source().Read(placed.constant->segment(), raw));
+    bytes = {raw, size};
   }
   placed.is_read = true;
   if (registry_ != nullptr) registry_->Record(*placed.content, bytes);
+  // It may overlap what it is made of: no byte is written before those that stand there were read.
+  if (placed.widening.from == XNNDatatype::qcint4) {
+    WidenInt4(bytes, placed.widening.row_length, placed.reserved.data());
+  } else if (placed.widening.from != XNNDatatype::invalid) {
+    WidenFloats(placed.widening.from, bytes, placed.reserved.data());
+  }
   return Status::Ok();
 }
 

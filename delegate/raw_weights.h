@@ -13,8 +13,11 @@
 #define ONEPACK_DELEGATE_RAW_WEIGHTS_H_
 
 #include <functional>
+#include <map>
 #include <memory>
+#include <tuple>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/mapping.h"
@@ -25,6 +28,17 @@ namespace onepack {
 
 class RawWeights final : public PackingObserver {
  public:
+  // How a constant is widened: by its datatype (WidenedDatatype), `invalid` for not at all. Rows of
+  // 4-bit integers begin at a whole byte each.
+  struct Widening {
+    wire::xnnpack::XNNDatatype from = wire::xnnpack::XNNDatatype::invalid;
+    size_t row_length = 0;
+
+    bool operator<(const Widening& other) const {
+      return std::tie(from, row_length) < std::tie(other.from, other.row_length);
+    }
+  };
+
   // Called with the size of each raw weight that was served; an error ends the build.
   using ServedCallback = std::function<Status(uint64_t raw_bytes)>;
 
@@ -32,8 +46,10 @@ class RawWeights final : public PackingObserver {
   RawWeights(ContentRegistry* registry, ServedCallback on_served)
       : registry_(registry), on_served_(std::move(on_served)) {}
 
-  // The address that stands for a constant. The same constant has one address.
-  Result<const void*> Place(const Payload& payload, uint32_t constant_index);
+  // The address that stands for a constant. The same constant has one address, unless it is widened
+  // in different ways.
+  Result<const void*> Place(const Payload& payload, uint32_t constant_index,
+                            const Widening& widening);
 
   // A weight of the graph: its addresses, and its scales in the payload (0 for none). One whose
   // scales XNNPACK was not shown (`is_expected_hit`) must be found; if it is not, the build ends
@@ -51,8 +67,9 @@ class RawWeights final : public PackingObserver {
     const Constant* constant = nullptr;
     std::shared_ptr<Content> content;
     Buffer mapped;     // of a mapped source
-    Mapping reserved;  // of another, filled when `is_read`
-    size_t uses = 0;   // that are still to be served
+    Mapping reserved;  // of another, and of one that is widened: filled when `is_read`
+    Widening widening;
+    size_t uses = 0;  // that are still to be served
     bool is_read = false;
     // Scales that are read together with a kernel.
     std::vector<const Constant*> scales;
@@ -66,7 +83,7 @@ class RawWeights final : public PackingObserver {
   ContentRegistry* const registry_;
   const ServedCallback on_served_;
   std::unordered_map<const void*, Placed> by_address_;
-  std::unordered_map<uint32_t, const void*> by_index_;
+  std::map<std::pair<uint32_t, Widening>, const void*> by_index_;
   bool was_surprised_ = false;
 };
 

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "delegate/small_floats.h"
 #include "schema/verify_text.h"
 #include "weight_cache/content_identity.h"
 
@@ -10,20 +11,6 @@ namespace onepack {
 namespace {
 
 constexpr uint16_t kBfloatOne = 0x3f80;
-
-float FloatOfBfloat16(uint16_t bits) {
-  const uint32_t wide = static_cast<uint32_t>(bits) << 16;
-  float value;
-  memcpy(&value, &wide, sizeof(value));
-  return value;
-}
-
-// Round to nearest, ties to even.
-uint16_t Bfloat16OfFloat(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof(bits));
-  return static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
 
 float Widen(float scale) { return scale; }
 float Widen(uint16_t scale) { return FloatOfBfloat16(scale); }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "base/checked_math.h"
+
 namespace onepack {
 
 Result<Tensor> Tensor::Over(const TensorLayout& layout, Span<uint8_t> data) {
@@ -37,7 +39,22 @@ Status Tensor::Resize(Span<const int32_t> sizes) {
                          LayoutText(wanted).c_str(), is_dynamic_ ? "at most " : "",
                          LayoutText(bound).c_str());
   }
+  view_ = nullptr;
   if (is_dynamic_ && rank() > 0) memcpy(sizes_, sizes.data(), rank() * sizeof(int32_t));
+  return Status::Ok();
+}
+
+Status Tensor::ViewOf(const Tensor& source, size_t offset) {
+  if (is_constant_) {
+    return Status::Error(StatusCode::kInvalidArgument, "a constant cannot become a view");
+  }
+  if (!InRange(offset, size_bytes(), source.size_bytes())) {
+    return Status::Error(StatusCode::kInvalidArgument,
+                         "a view of %zu bytes at %zu of a tensor of %zu", size_bytes(), offset,
+                         source.size_bytes());
+  }
+  const uint8_t* shown = source.data() == nullptr ? nullptr : source.data() + offset;
+  view_ = shown == data_ ? nullptr : shown;
   return Status::Ok();
 }
 

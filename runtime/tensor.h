@@ -5,6 +5,9 @@
 // Threads:   belongs to one thread at a time, like its method.
 // Shapes:    sizes may shrink from run to run, never past the bound the program planned memory for;
 //            the rank is fixed.
+// Views:     a tensor has room of its own, and may show another tensor's bytes instead (ViewOf)
+//            until it is resized. Writers always get its own room, so a view never lets anybody
+//            write into a constant, or past the end of the bytes it shows.
 
 #ifndef ONEPACK_RUNTIME_TENSOR_H_
 #define ONEPACK_RUNTIME_TENSOR_H_
@@ -37,17 +40,24 @@ class Tensor {
 
   // Bytes used by the sizes of now. `data` may be null only when there are none.
   size_t size_bytes() const;
-  const uint8_t* data() const { return data_; }
-  // REQUIRES: !is_constant().
+  const uint8_t* data() const { return view_ != nullptr ? view_ : data_; }
+  // The tensor's own room. What is written shows in data() after a Resize, which every writer of
+  // a whole tensor makes first. REQUIRES: !is_constant().
   uint8_t* mutable_data() const {
     assert(!is_constant_);
     return data_;
   }
+  bool is_view() const { return view_ != nullptr; }
 
-  // Sets the sizes of now; what the bytes mean afterwards is up to the caller.
+  // Sets the sizes of now; what the bytes mean afterwards is up to the caller. Ends a view.
   // Errors: another rank; a size above its bound, or, for a tensor that is not dynamic, other than
   // its bound.
   Status Resize(Span<const int32_t> sizes);
+
+  // Shows size_bytes() bytes of `source` from `offset` on, without a copy, until the next Resize.
+  // They stay where they are as long as the method that owns `source` lives; whether they also stay
+  // what they are is for the caller to know. Errors: a constant; bytes that `source` does not have.
+  Status ViewOf(const Tensor& source, size_t offset);
 
  private:
   friend class MethodBuilder;
@@ -58,7 +68,8 @@ class Tensor {
   int32_t* sizes_ = nullptr;         // of now; owned by the method; null: always the bounds
   const int32_t* bounds_ = nullptr;  // as in the program
   Span<const uint8_t> dim_order_;
-  uint8_t* data_ = nullptr;  // room for the bounds
+  uint8_t* data_ = nullptr;        // room for the bounds
+  const uint8_t* view_ = nullptr;  // null: the tensor shows its own room
 };
 
 }  // namespace onepack

@@ -13,7 +13,8 @@ void AddCountOption(CLI::App& command, const char* name, size_t& count, int high
 }
 
 void AddLoaderOptions(CLI::App& command, ProgramLoaderOptions& options) {
-  AddCountOption(command, "--threads", options.threads, 1024, "Threads that XNNPACK computes with");
+  AddCountOption(command, "--threads", options.threads, 1024,
+                 "Threads that XNNPACK computes with, one for each processor at most");
   command.add_flag_callback(
       "--no-cache", [&options] { options.share_packed_weights = false; },
       "Every method packs its weights for itself");

@@ -18,9 +18,13 @@ std::string CanonicalPath(const std::string& path) {
 
 Result<std::unique_ptr<ProgramLoader>> ProgramLoader::Create(const ProgramLoaderOptions& options) {
   std::unique_ptr<ProgramLoader> loader(new ProgramLoader);
-  loader->operators_ = options.operators;
   if (options.share_packed_weights) loader->cache_ = WeightCache::Create();
   ONEPACK_ASSIGN_OR_RETURN(loader->pool_, CreateThreadPool(options.threads));
+  CpuOperatorOptions operator_options;
+  operator_options.threadpool = loader->pool_.get();
+  operator_options.additional = options.additional_operators;
+  ONEPACK_ASSIGN_OR_RETURN(CpuOperators operators, CpuOperators::Create(operator_options));
+  loader->operators_.emplace(std::move(operators));
   XnnpackBackendOptions backend_options;
   backend_options.weight_cache = loader->cache_;
   backend_options.threadpool = loader->pool_.get();
@@ -67,7 +71,7 @@ Result<MethodOptions> ProgramLoader::OptionsFor(const std::vector<std::string>& 
   MethodOptions options;
   ONEPACK_ASSIGN_OR_RETURN(options.named_data, OpenData(data));
   options.backends = {&backend_, 1};
-  options.operators = operators_;
+  options.operators = operators_->registry();
   return options;
 }
 

@@ -1,5 +1,6 @@
 // Loads programs into one process, so that they share what can be shared: each file is opened once,
-// whatever path names it, and all methods use one cache of packed weights and one thread pool.
+// whatever path names it, and all methods use one cache of packed weights, one thread pool and one
+// table of operators.
 //
 // Ownership: must outlive the methods it loaded, because XNNPACK computes on its threads. Files
 //            stay mapped as long as the loader lives; packed weights as long as a method uses them.
@@ -10,10 +11,12 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "kernels/cpu_operators.h"
 #include "runtime/method.h"
 #include "tools/thread_pool.h"
 #include "weight_cache/weight_cache.h"
@@ -23,10 +26,11 @@ namespace onepack {
 struct ProgramLoaderOptions {
   // False: every method packs for itself.
   bool share_packed_weights = true;
-  // That XNNPACK computes with.
+  // That XNNPACK and our operators compute with.
   size_t threads = 1;
-  // For the operators outside the delegates; outlives the loader.
-  OperatorRegistry operators;
+  // The application's own operators outside the delegates, before ours of the same name. What they
+  // refer to outlives the loader.
+  Span<const Operator> additional_operators;
 };
 
 class ProgramLoader {
@@ -52,9 +56,9 @@ class ProgramLoader {
 
   Result<Ref<NamedDataMap>> OpenDataFile(const std::string& path);
 
-  OperatorRegistry operators_;
   std::shared_ptr<WeightCache> cache_;
   ThreadPool pool_;
+  std::optional<CpuOperators> operators_;  // compute on the pool
   Ref<Backend> backend_;
 
   std::mutex mutex_;

@@ -5,7 +5,9 @@
 
 #include <pthreadpool.h>
 
+#include <algorithm>
 #include <memory>
+#include <thread>
 
 #include "base/result.h"
 
@@ -16,8 +18,12 @@ struct ThreadPoolDeleter {
 };
 using ThreadPool = std::unique_ptr<pthreadpool, ThreadPoolDeleter>;
 
-// Null for one thread: XNNPACK then computes on the thread that calls it.
+// As many threads as there are processors at most: the pool's threads wait for each other by
+// spinning, and those that wait for a processor would keep all others from working. Null for one
+// thread: XNNPACK then computes on the thread that calls it.
 inline Result<ThreadPool> CreateThreadPool(size_t threads) {
+  const size_t processors = std::thread::hardware_concurrency();  // 0 when nobody knows
+  if (processors > 0) threads = std::min(threads, processors);
   if (threads <= 1) return ThreadPool();
   ThreadPool pool(pthreadpool_create(threads));
   if (pool == nullptr) {

@@ -1,3 +1,6 @@
+#include <algorithm>
+
+#include "delegate/ops/checks.h"
 #include "delegate/ops/families.h"
 #include "delegate/xnn_handles.h"
 
@@ -35,41 +38,77 @@ xnn_binary_operator OperatorOf(XNodeUnion type) {
   }
 }
 
-// Aligned at the last dim; a dim of 1 takes the other's size. XNNPACK refuses what does not fit.
-std::vector<uint32_t> BroadcastDims(const GraphValue& a, const GraphValue& b) {
-  const GraphValue& longer = a.rank() >= b.rank() ? a : b;
-  const GraphValue& shorter = a.rank() >= b.rank() ? b : a;
-  const Span<const uint32_t> more = DimsOf(longer.tensor());
-  std::vector<uint32_t> dims(more.begin(), more.end());
-  const size_t missing = longer.rank() - shorter.rank();
-  for (size_t i = 0; i < shorter.rank(); ++i) {
-    if (dims[missing + i] == 1) dims[missing + i] = DimsOf(shorter.tensor())[i];
+Status CheckDatatypes(XNodeUnion type, const GraphValue& a, const GraphValue& b,
+                      const GraphValue& output) {
+  // Of integers, a division by zero would end the process.
+  const bool is_for_integers = type != XNodeUnion::XNNDiv && type != XNodeUnion::XNNPReLU;
+  if (a.datatype() == XNNDatatype::int32 && is_for_integers) {
+    return CheckOneDatatype({&a, &b, &output}, {XNNDatatype::int32}, Quantization::kMayDiffer);
   }
-  return dims;
+  return CheckOneDatatype({&a, &b, &output},
+                          {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::bf16,
+                           XNNDatatype::qint8, XNNDatatype::quint8},
+                          Quantization::kMayDiffer);
+}
+
+// The node that XNNPACK adds to clamp the output is not for all datatypes.
+Status CheckClamp(const Clamp& clamp, XNNDatatype datatype) {
+  if (clamp.is_infinite() || (datatype != XNNDatatype::int32 && datatype != XNNDatatype::bf16)) {
+    return Status::Ok();
+  }
+  return Status::Error(StatusCode::kUnsupported, "an output range of datatype %s is not supported",
+                       wire::xnnpack::EnumNameXNNDatatype(datatype));
+}
+
+bool IsQuantized(XNNDatatype datatype) {
+  return datatype == XNNDatatype::qint8 || datatype == XNNDatatype::quint8;
+}
+
+// In the order that XNNPACK computes them in. Types that are not here have reference kernels, which
+// compute in floats.
+Status CheckScales(XNodeUnion type, const GraphValue& a, const GraphValue& b,
+                   const GraphValue& output) {
+  if (!IsQuantized(a.datatype())) return Status::Ok();
+  constexpr float kLargest = 0x1.fffffep+7f;  // the last one below 2^8
+  if (type == XNodeUnion::XNNMultiply) {
+    return CheckScaleRatio(ScaleOf(a) * ScaleOf(b) / ScaleOf(output), 0x1p-16f, kLargest);
+  }
+  if (type != XNodeUnion::XNNAdd && type != XNodeUnion::XNNSubtract) return Status::Ok();
+  ONEPACK_RETURN_IF_ERROR(CheckScaleRatio(ScaleOf(a) / ScaleOf(output), 0x1p-10f, kLargest));
+  return CheckScaleRatio(ScaleOf(b) / ScaleOf(output), 0x1p-10f, kLargest);
 }
 
 }  // namespace
 
 Operands BinaryOperands(const XNode& node) {
-  Operands operands;
-  operands.inputs = {WireOf(node).input1_id(), WireOf(node).input2_id()};
-  operands.outputs = {WireOf(node).output_id()};
-  return operands;
+  const XNNNode2x1& wire = WireOf(node);
+  return {{wire.input1_id(), wire.input2_id()}, {wire.output_id()}, {}};
+}
+
+// Aligned at the last dim; a dim of 1 takes the other's size.
+Result<Inference> InferBinary(const Shapes& shapes, const XNode& node) {
+  const Shape& a = shapes.at(WireOf(node).input1_id());
+  const Shape& b = shapes.at(WireOf(node).input2_id());
+  Shape output = a.rank() >= b.rank() ? a : b;
+  for (size_t i = 0; i < std::min(a.rank(), b.rank()); ++i) {
+    if (a.FromLast(i) != b.FromLast(i) && a.FromLast(i) != 1 && b.FromLast(i) != 1) {
+      return Status::Error(StatusCode::kInvalidFile, "operands %s and %s do not fit",
+                           a.Text().c_str(), b.Text().c_str());
+    }
+    output.FromLast(i) = a.FromLast(i) == 1 ? b.FromLast(i) : a.FromLast(i);
+  }
+  return Inferred(output);
 }
 
 Status DefineBinary(const NodeContext& context, const XNode& node) {
   const GraphValue& a = context.value(WireOf(node).input1_id());
   const GraphValue& b = context.value(WireOf(node).input2_id());
   const GraphValue& output = context.value(WireOf(node).output_id());
-  for (const GraphValue* value : {&a, &b, &output}) {
-    if (value->datatype() != XNNDatatype::fp32) {
-      return Status::Error(StatusCode::kUnsupported, "operands of datatype %s are not supported",
-                           wire::xnnpack::EnumNameXNNDatatype(value->datatype()));
-    }
-  }
-  ONEPACK_RETURN_IF_ERROR(CheckDims(output, BroadcastDims(a, b)));
+  ONEPACK_RETURN_IF_ERROR(CheckDatatypes(node.xnode_union_type(), a, b, output));
+  ONEPACK_RETURN_IF_ERROR(CheckScales(node.xnode_union_type(), a, b, output));
   ONEPACK_RETURN_IF_ERROR(CheckFlags(WireOf(node).flags()));
   ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
+  ONEPACK_RETURN_IF_ERROR(CheckClamp(clamp, output.datatype()));
   const xnn_binary_params params{clamp.min, clamp.max};
   ONEPACK_RETURN_IF_XNN_ERROR(
       xnn_define_binary(context.subgraph, OperatorOf(node.xnode_union_type()), &params, a.xnn_id,

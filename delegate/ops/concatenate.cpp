@@ -1,4 +1,4 @@
-#include "base/checked_math.h"
+#include "delegate/ops/checks.h"
 #include "delegate/ops/families.h"
 #include "delegate/xnn_handles.h"
 
@@ -26,30 +26,6 @@ size_t InputCount(XNodeUnion type) {
   }
 }
 
-// XNNPACK looks at none of this.
-Result<std::vector<uint32_t>> ConcatenatedDims(const std::vector<const GraphValue*>& inputs,
-                                               uint32_t axis) {
-  const Span<const uint32_t> first = DimsOf(inputs[0]->tensor());
-  if (axis >= first.size()) {
-    return Status::Error(StatusCode::kInvalidFile, "axis %u of rank %zu", axis, first.size());
-  }
-  std::vector<uint32_t> dims(first.begin(), first.end());
-  for (size_t i = 1; i < inputs.size(); ++i) {
-    const Span<const uint32_t> next = DimsOf(inputs[i]->tensor());
-    bool fits = next.size() == first.size();
-    for (size_t j = 0; fits && j < next.size(); ++j) fits = j == axis || next[j] == first[j];
-    if (!fits) {
-      return Status::Error(StatusCode::kInvalidFile,
-                           "input %zu is %s and the first is %s, equal but for axis %u expected", i,
-                           DimsText(next).c_str(), DimsText(first).c_str(), axis);
-    }
-    if (!CheckedAdd(dims[axis], next[axis], &dims[axis])) {
-      return Status::Error(StatusCode::kInvalidFile, "more than 2^32 elements in axis %u", axis);
-    }
-  }
-  return dims;
-}
-
 xnn_status Define(xnn_subgraph_t subgraph, const std::vector<const GraphValue*>& inputs,
                   int32_t axis, uint32_t output) {
   const auto id = [&](size_t i) { return inputs[i]->xnn_id; };
@@ -69,34 +45,51 @@ xnn_status Define(xnn_subgraph_t subgraph, const std::vector<const GraphValue*>&
 
 Operands ConcatenateOperands(const XNode& node) {
   const XNNCat& wire = WireOf(node);
-  Operands operands;
-  operands.inputs = {wire.input1_id(), wire.input2_id(), wire.input3_id(), wire.input4_id(),
-                     wire.input5_id()};
+  Operands operands{
+      {wire.input1_id(), wire.input2_id(), wire.input3_id(), wire.input4_id(), wire.input5_id()},
+      {wire.output_id()},
+      {}};
   operands.inputs.resize(InputCount(node.xnode_union_type()));
-  operands.outputs = {wire.output_id()};
   return operands;
 }
 
-Status DefineConcatenate(const NodeContext& context, const XNode& node) {
+Result<Inference> InferConcatenate(const Shapes& shapes, const XNode& node) {
   const Operands operands = ConcatenateOperands(node);
+  const Shape& first = shapes.at(operands.inputs[0]);
+  const uint32_t axis = WireOf(node).axis();
+  if (axis >= first.rank()) {
+    return Status::Error(StatusCode::kInvalidFile, "axis %u of rank %zu", axis, first.rank());
+  }
+  Shape output = first;
+  output[axis] = 0;
+  for (const uint32_t id : operands.inputs) {
+    const Shape& next = shapes.at(id);
+    bool fits = next.rank() == first.rank();
+    for (size_t i = 0; fits && i < next.rank(); ++i) fits = i == axis || next[i] == first[i];
+    if (!fits) {
+      return Status::Error(StatusCode::kInvalidFile,
+                           "inputs %s and %s, equal but for axis %u expected", first.Text().c_str(),
+                           next.Text().c_str(), axis);
+    }
+    output[axis] += next[axis];  // of 32 bits each
+  }
+  return Inferred(output);
+}
+
+Status DefineConcatenate(const NodeContext& context, const XNode& node) {
   const GraphValue& output = context.value(WireOf(node).output_id());
   std::vector<const GraphValue*> inputs;
-  for (const uint32_t id : operands.inputs) {
+  for (const uint32_t id : ConcatenateOperands(node).inputs) {
     inputs.push_back(&context.value(id));
-    if (inputs.back()->datatype() == XNNDatatype::fp32 && output.datatype() == XNNDatatype::fp32) {
-      continue;
-    }
-    return Status::Error(StatusCode::kUnsupported, "from %s to %s is not supported",
-                         wire::xnnpack::EnumNameXNNDatatype(inputs.back()->datatype()),
-                         wire::xnnpack::EnumNameXNNDatatype(output.datatype()));
+    ONEPACK_RETURN_IF_ERROR(CheckOneDatatype(
+        {inputs.back(), &output},
+        {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::qint8, XNNDatatype::quint8},
+        Quantization::kIsEqual));
   }
   ONEPACK_RETURN_IF_ERROR(CheckFlags(WireOf(node).flags()));
-  const uint32_t axis = WireOf(node).axis();
-  ONEPACK_ASSIGN_OR_RETURN(const std::vector<uint32_t> dims, ConcatenatedDims(inputs, axis));
-  ONEPACK_RETURN_IF_ERROR(CheckDims(output, dims));
-  ONEPACK_RETURN_IF_XNN_ERROR(
-      Define(context.subgraph, inputs, static_cast<int32_t>(axis), output.xnn_id),
-      "defining the node");
+  const auto axis = static_cast<int32_t>(WireOf(node).axis());
+  ONEPACK_RETURN_IF_XNN_ERROR(Define(context.subgraph, inputs, axis, output.xnn_id),
+                              "defining the node");
   return Status::Ok();
 }
 

@@ -1,6 +1,7 @@
+#include "delegate/datatypes.h"
 #include "delegate/ops/families.h"
+#include "delegate/ops/weights.h"
 #include "delegate/xnn_handles.h"
-#include "weight_cache/content_identity.h"
 
 namespace onepack {
 namespace {
@@ -13,141 +14,169 @@ const XNNFullyConnected& WireOf(const XNode& node) {
   return *node.xnode_union_as_XNNFullyConnected();
 }
 
-// The pairs of input and filter that XNNPACK has a kernel for, with a float output.
-bool Supports(XNNDatatype input, XNNDatatype filter) {
-  if (input == XNNDatatype::fp32) return filter == XNNDatatype::fp32;
-  return input == XNNDatatype::qdint8 &&
-         (filter == XNNDatatype::qcint8 || filter == XNNDatatype::qcint4 ||
-          filter == XNNDatatype::qbint4);
-}
-
-struct FullyConnectedValues {
-  const GraphValue& input;
-  const GraphValue& filter;
-  const GraphValue* bias;  // null for none
-  const GraphValue& output;
+// What XNNPACK has kernels for, as the values are once weights are widened.
+constexpr WeightedTypes kTypes[] = {
+    // input            filter               bias                 output
+    {XNNDatatype::fp32, XNNDatatype::fp32, XNNDatatype::fp32, XNNDatatype::fp32},
+    {XNNDatatype::fp32, XNNDatatype::qcint4, XNNDatatype::fp32, XNNDatatype::fp32},
+    {XNNDatatype::fp32, XNNDatatype::qcint8, XNNDatatype::fp32, XNNDatatype::fp32},
+    {XNNDatatype::fp16, XNNDatatype::fp16, XNNDatatype::fp16, XNNDatatype::fp16},
+    {XNNDatatype::fp16, XNNDatatype::fp32, XNNDatatype::fp32, XNNDatatype::fp16},
+    // Converted to fp32 and back by nodes of ours, as everything is that is not packed.
+    {XNNDatatype::bf16, XNNDatatype::fp32, XNNDatatype::fp32, XNNDatatype::bf16},
+    {XNNDatatype::qdint8, XNNDatatype::qcint4, XNNDatatype::fp32, XNNDatatype::fp32},
+    {XNNDatatype::qdint8, XNNDatatype::qbint4, XNNDatatype::fp32, XNNDatatype::fp32},
+    {XNNDatatype::qdint8, XNNDatatype::qcint8, XNNDatatype::fp32, XNNDatatype::fp32},
+    {XNNDatatype::qdint8, XNNDatatype::qcint4, XNNDatatype::fp32, XNNDatatype::fp16},
+    {XNNDatatype::qdint8, XNNDatatype::qbint4, XNNDatatype::fp32, XNNDatatype::fp16},
+    {XNNDatatype::qdint8, XNNDatatype::qcint8, XNNDatatype::fp32, XNNDatatype::fp16},
+    {XNNDatatype::qint8, XNNDatatype::qcint8, XNNDatatype::qcint32, XNNDatatype::qint8},
+    {XNNDatatype::qint8, XNNDatatype::qint8, XNNDatatype::qint32, XNNDatatype::qint8},
+    {XNNDatatype::quint8, XNNDatatype::quint8, XNNDatatype::qint32, XNNDatatype::quint8},
 };
 
-FullyConnectedValues ValuesOf(const NodeContext& context, const XNode& node) {
-  const XNNFullyConnected& wire = WireOf(node);
-  const bool has_bias = wire.bias_id() != XNN_INVALID_VALUE_ID;
-  return {context.value(wire.input1_id()), context.value(wire.filter_id()),
-          has_bias ? &context.value(wire.bias_id()) : nullptr, context.value(wire.output_id())};
+bool Is16BitFloat(XNNDatatype datatype) {
+  return datatype == XNNDatatype::fp16 || datatype == XNNDatatype::bf16;
 }
 
-Status CheckTypes(const FullyConnectedValues& values, uint32_t flags) {
-  if (!Supports(values.input.datatype(), values.filter.datatype()) ||
-      values.output.datatype() != XNNDatatype::fp32) {
+// fp16 weights stay what they are if they are all fp16; everything else of 16 bits is widened. So
+// are 4-bit weights of an input that is quantized statically, and those in rows of an odd number:
+// whether XNNPACK expects the next row at a whole byte depends on the kernel that it chooses.
+void ChooseWidening(const WeightedValues& values, PackedUse& use) {
+  const XNNDatatype filter = values.filter.datatype();
+  const XNNDatatype bias = values.bias != nullptr ? values.bias->datatype() : filter;
+  const bool is_all_fp16 = values.input.datatype() == XNNDatatype::fp16 &&
+                           filter == XNNDatatype::fp16 && bias == XNNDatatype::fp16;
+  const bool is_odd_int4 =
+      filter == XNNDatatype::qcint4 && values.filter.rank() == 2 && values.filter.dim(1) % 2 != 0;
+  const bool is_static_int4 =
+      filter == XNNDatatype::qcint4 && values.input.datatype() == XNNDatatype::qint8;
+  use.widens_kernel = is_odd_int4 || is_static_int4 || (Is16BitFloat(filter) && !is_all_fp16);
+  use.widens_bias = values.bias != nullptr && Is16BitFloat(bias) && !is_all_fp16;
+}
+
+Status CheckConstants(const WeightedValues& values, uint32_t flags) {
+  ONEPACK_RETURN_IF_ERROR(CheckFlags(
+      flags, values.filter.datatype() == XNNDatatype::qbint4 ? 0 : XNN_FLAG_TRANSPOSE_WEIGHTS));
+  const bool is_transposed = (flags & XNN_FLAG_TRANSPOSE_WEIGHTS) != 0;
+  ONEPACK_RETURN_IF_ERROR(CheckChannelDims(values, is_transposed ? 1 : 0));
+  // XNNPACK's kernels multiply the bias by the scales, too.
+  if (values.bias != nullptr && values.input.datatype() == XNNDatatype::fp32 &&
+      values.filter.datatype() != XNNDatatype::fp32) {
     return Status::Error(StatusCode::kUnsupported,
-                         "%s input, %s filter and %s output are not supported",
-                         wire::xnnpack::EnumNameXNNDatatype(values.input.datatype()),
-                         wire::xnnpack::EnumNameXNNDatatype(values.filter.datatype()),
-                         wire::xnnpack::EnumNameXNNDatatype(values.output.datatype()));
-  }
-  if ((flags & ~XNN_FLAG_TRANSPOSE_WEIGHTS) != 0 ||
-      (flags != 0 && values.filter.datatype() == XNNDatatype::qbint4)) {
-    return Status::Error(StatusCode::kUnsupported, "flags 0x%x are not supported", flags);
-  }
-  if (values.bias != nullptr && values.bias->datatype() != XNNDatatype::fp32) {
-    return Status::Error(StatusCode::kUnsupported, "a bias of datatype %s is not supported",
-                         wire::xnnpack::EnumNameXNNDatatype(values.bias->datatype()));
-  }
-  if (values.bias != nullptr && values.bias->is_constant() != values.filter.is_constant()) {
-    return Status::Error(StatusCode::kUnsupported,
-                         "only one of filter and bias is a constant: not supported");
+                         "a bias together with an fp32 input and a %s filter is not supported",
+                         DatatypeName(values.filter.datatype()));
   }
   return Status::Ok();
 }
 
-// XNNPACK reads one scale for each row of the input, however many there are.
-Status CheckRowScales(const GraphValue& input) {
-  const auto* quantized = input.wire->xvalue_union_as_XNNQuantizedTensorValue();
-  if (quantized == nullptr) return Status::Ok();
-  const auto* per_token = quantized->quant_params_as_PerTokenDynamicQuant();
-  if (per_token == nullptr || per_token->num_nonbatch_dims() == 1) return Status::Ok();
-  return Status::Error(StatusCode::kInvalidFile, "an input of %d nonbatch dims, 1 expected",
-                       per_token->num_nonbatch_dims());
+// The id of the value as fp32, by a node of ours if need be.
+Result<uint32_t> AsFp32(xnn_subgraph_t subgraph, const GraphValue& value) {
+  if (value.datatype() == XNNDatatype::fp32) return value.xnn_id;
+  ONEPACK_ASSIGN_OR_RETURN(const uint32_t id,
+                           DefineBetween(subgraph, xnn_datatype_fp32, value.rank()));
+  ONEPACK_RETURN_IF_XNN_ERROR(
+      xnn_define_unary(subgraph, xnn_unary_convert, nullptr, value.xnn_id, id, 0),
+      "defining the conversion of an operand");
+  return id;
 }
 
-// XNNPACK takes the filter's word for all of these.
-Status CheckShapes(const FullyConnectedValues& values, uint32_t flags) {
-  if (values.filter.rank() != 2 || values.input.rank() == 0) {
-    return Status::Error(StatusCode::kInvalidFile,
-                         "a filter of rank %zu and an input of rank %zu, 2 and at least 1 expected",
-                         values.filter.rank(), values.input.rank());
+// For what XNNPACK has no kernel for: bfloat16, and filters that are computed but not fp32.
+Status DefineInFp32(const NodeContext& context, const WeightedValues& values, const Clamp& clamp,
+                    uint32_t flags) {
+  const xnn_subgraph_t subgraph = context.subgraph;
+  ONEPACK_ASSIGN_OR_RETURN(const uint32_t input, AsFp32(subgraph, values.input));
+  ONEPACK_ASSIGN_OR_RETURN(const uint32_t filter, AsFp32(subgraph, values.filter));
+  uint32_t bias = XNN_INVALID_VALUE_ID;
+  if (values.bias != nullptr) {
+    ONEPACK_ASSIGN_OR_RETURN(bias, AsFp32(subgraph, *values.bias));
   }
-  const bool is_transposed = (flags & XNN_FLAG_TRANSPOSE_WEIGHTS) != 0;
-  const size_t inputs = values.filter.dim(is_transposed ? 0 : 1);
-  const size_t outputs = values.filter.dim(is_transposed ? 1 : 0);
-  const size_t found = values.input.dim(values.input.rank() - 1);
-  if (found != inputs) {
-    return Status::Error(StatusCode::kInvalidFile, "an input of %zu channels for a filter of %zu",
-                         found, inputs);
+  const bool converts_output = values.output.datatype() != XNNDatatype::fp32;
+  uint32_t output = values.output.xnn_id;
+  if (converts_output) {
+    ONEPACK_ASSIGN_OR_RETURN(output,
+                             DefineBetween(subgraph, xnn_datatype_fp32, values.output.rank()));
   }
-  if (values.bias != nullptr && (values.bias->rank() != 1 || values.bias->dim(0) != outputs)) {
-    return Status::Error(StatusCode::kInvalidFile, "a bias of rank %zu that is not [%zu]",
-                         values.bias->rank(), outputs);
-  }
-  std::vector<uint32_t> dims(DimsOf(values.input.tensor()).begin(),
-                             DimsOf(values.input.tensor()).end());
-  dims.back() = static_cast<uint32_t>(outputs);
-  return CheckDims(values.output, dims);
+  ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_fully_connected(subgraph, clamp.min, clamp.max, input,
+                                                         filter, bias, output, flags),
+                              "defining the node");
+  if (!converts_output) return Status::Ok();
+  ONEPACK_RETURN_IF_XNN_ERROR(
+      xnn_define_unary(subgraph, xnn_unary_convert, nullptr, output, values.output.xnn_id, 0),
+      "defining the conversion of the output");
+  return Status::Ok();
 }
 
-// Everything but the tensors themselves that the packed bytes may depend on.
-WeightIdentity IdentityOf(const FullyConnectedValues& values, const Clamp& clamp, uint32_t flags) {
-  WeightIdentity identity;
-  identity.kernel = values.filter.content;
-  identity.bias = values.bias != nullptr ? values.bias->content : IdentityOfNothing();
-  DigestBuilder quantization("quantization");
-  quantization.Add(values.filter.description);
-  quantization.Add(values.bias != nullptr ? values.bias->description : IdentityOfNothing());
-  identity.quantization = quantization.Finish();
-  identity.consumer = DigestBuilder("fully connected")
-                          .Add(flags)
-                          .Add(clamp.min)
-                          .Add(clamp.max)
-                          .Add(static_cast<int16_t>(values.input.datatype()))
-                          .Add(static_cast<int16_t>(values.output.datatype()))
-                          .Finish();
-  return identity;
+// A filter or bias that is computed, or given by the caller, is read in place, and so is the other.
+bool IsPacked(const WeightedValues& values) {
+  return values.filter.is_constant() && (values.bias == nullptr || values.bias->is_constant());
+}
+
+Status CheckFloats(const WeightedValues& values) {
+  for (const GraphValue* value : {&values.input, &values.filter, values.bias, &values.output}) {
+    if (value == nullptr || value->datatype() == XNNDatatype::fp32 ||
+        Is16BitFloat(value->datatype())) {
+      continue;
+    }
+    return Status::Error(StatusCode::kUnsupported,
+                         "%s besides a filter or bias that is no constant is not supported",
+                         DatatypeName(value->datatype()));
+  }
+  return Status::Ok();
 }
 
 }  // namespace
 
-Operands FullyConnectedOperands(const XNode& node) {
+Operands FullyConnectedOperands(const XNode& node) { return WeightedOperands(WireOf(node)); }
+
+// XNNPACK takes the filter's word for all of this.
+Result<Inference> InferFullyConnected(const Shapes& shapes, const XNode& node) {
   const XNNFullyConnected& wire = WireOf(node);
-  Operands operands;
-  operands.inputs = {wire.input1_id(), wire.filter_id()};
-  operands.outputs = {wire.output_id()};
-  operands.packed = {wire.filter_id()};
-  operands.channels_last = {wire.input1_id()};
-  if (wire.bias_id() != XNN_INVALID_VALUE_ID) {
-    operands.inputs.push_back(wire.bias_id());
-    operands.packed.push_back(wire.bias_id());
+  const Shape& input = shapes.at(wire.input1_id());
+  const Shape& filter = shapes.at(wire.filter_id());
+  if (filter.rank() != 2 || input.rank() == 0) {
+    return Status::Error(StatusCode::kInvalidFile,
+                         "a filter of rank %zu and an input of rank %zu, 2 and at least 1 expected",
+                         filter.rank(), input.rank());
   }
-  return operands;
+  const bool is_transposed = (wire.flags() & XNN_FLAG_TRANSPOSE_WEIGHTS) != 0;
+  const size_t inputs = filter[is_transposed ? 0 : 1];
+  const size_t outputs = filter[is_transposed ? 1 : 0];
+  if (input.FromLast(0) != inputs || inputs == 0) {
+    return Status::Error(StatusCode::kInvalidFile, "an input of %zu channels for a filter of %zu",
+                         input.FromLast(0), inputs);
+  }
+  ONEPACK_RETURN_IF_ERROR(CheckBias(shapes, wire.bias_id(), outputs));
+  Shape output = input;
+  output.FromLast(0) = outputs;
+  return Inferred(output);
 }
 
 std::optional<PackedUse> IdentifyFullyConnected(const NodeContext& context, const XNode& node) {
-  const FullyConnectedValues values = ValuesOf(context, node);
-  if (!values.filter.is_constant()) return std::nullopt;
-  return PackedUse{WireOf(node).filter_id(), WireOf(node).bias_id(),
-                   IdentityOf(values, ClampOf(node), WireOf(node).flags())};
+  const WeightedValues values = WeightedValuesOf(context, WireOf(node));
+  if (!IsPacked(values)) return std::nullopt;
+  const Clamp clamp = ClampOf(node);
+  DigestBuilder consumer("fully connected");
+  consumer.Add(WireOf(node).flags()).Add(clamp.min).Add(clamp.max);
+  PackedUse use = UseOf(values, std::move(consumer));
+  ChooseWidening(values, use);
+  return use;
 }
 
 Status DefineFullyConnected(const NodeContext& context, const XNode& node) {
   const uint32_t flags = WireOf(node).flags();
-  const FullyConnectedValues values = ValuesOf(context, node);
-  ONEPACK_RETURN_IF_ERROR(CheckTypes(values, flags));
-  ONEPACK_RETURN_IF_ERROR(CheckRowScales(values.input));
-  ONEPACK_RETURN_IF_ERROR(CheckShapes(values, flags));
+  const WeightedValues values = WeightedValuesOf(context, WireOf(node));
+  ONEPACK_RETURN_IF_ERROR(IsPacked(values) ? CheckTypes(values, kTypes) : CheckFloats(values));
+  ONEPACK_RETURN_IF_ERROR(CheckConstants(values, flags));
+  ONEPACK_RETURN_IF_ERROR(CheckScaleRuns(values.input, 1));
   ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
+  if (!IsPacked(values) || values.input.datatype() == XNNDatatype::bf16) {
+    return DefineInFp32(context, values, clamp, flags);
+  }
   ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_fully_connected(
-          context.subgraph, clamp.min, clamp.max, values.input.xnn_id, values.filter.xnn_id,
-          values.bias != nullptr ? values.bias->xnn_id : XNN_INVALID_VALUE_ID, values.output.xnn_id,
-          flags),
+      xnn_define_fully_connected(context.subgraph, clamp.min, clamp.max, values.input.xnn_id,
+                                 values.filter.xnn_id, values.bias_xnn_id(), values.output.xnn_id,
+                                 flags),
       "defining the node");
   return Status::Ok();
 }

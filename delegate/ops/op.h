@@ -1,18 +1,18 @@
 // What the delegate knows of a type of node.
 //
-// To add one: write its definer in the file of its family, and give it a row in op_table.cpp.
+// To add one: write its functions in the file of its family, and give it a row in op_table.cpp.
 
 #ifndef ONEPACK_DELEGATE_OPS_OP_H_
 #define ONEPACK_DELEGATE_OPS_OP_H_
 
 #include <limits>
 #include <optional>
-#include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
 #include "delegate/graph_value.h"
+#include "delegate/shape.h"
 #include "weight_cache/pack_key.h"
 
 namespace onepack {
@@ -21,11 +21,15 @@ namespace onepack {
 struct Operands {
   std::vector<uint32_t> inputs;  // optional ones that are absent are left out
   std::vector<uint32_t> outputs;
-  // Those of the inputs that, if they are constants, XNNPACK packs and never reads again.
+  // Those of the inputs that, if all of them are constants, XNNPACK packs and never reads again.
   std::vector<uint32_t> packed;
-  // Those of the inputs whose last dim must be what the file says: XNNPACK takes it from the
-  // weights.
-  std::vector<uint32_t> channels_last;
+};
+
+// How XNNPACK comes by a packed weight.
+enum class Packing {
+  kLookedUp,  // it asks for it, and packs it if it is not there
+  kUnasked,   // it packs it, and offers it for keeping
+  kPrivate,   // it packs it and keeps it
 };
 
 // A weight that XNNPACK will pack, with what its key must say.
@@ -33,6 +37,12 @@ struct PackedUse {
   uint32_t kernel_id;
   uint32_t bias_id;  // XNN_INVALID_VALUE_ID for none
   WeightIdentity identity;
+  Packing packing = Packing::kLookedUp;
+  // XNNPACK looks at the scales also where the packed weight is there already.
+  bool reads_scales = false;
+  // XNNPACK has no kernel for weights of this datatype here: it is given them widened.
+  bool widens_kernel = false;
+  bool widens_bias = false;
 };
 
 // Where the functions of a node find its values.
@@ -45,39 +55,33 @@ struct NodeContext {
   const GraphValue& value(uint32_t id) const { return values.at(id); }
 };
 
-// The node's clamp; infinite where the file has none.
-struct Clamp {
-  float min = -std::numeric_limits<float>::infinity();
-  float max = std::numeric_limits<float>::infinity();
+// What a node makes of the shapes of its inputs.
+struct Inference {
+  std::vector<Shape> outputs;  // in the order of Operands::outputs
+  // At most so much is allocated by XNNPACK for this node alone.
+  uint64_t scratch_bytes = 0;
 };
-Clamp ClampOf(const wire::xnnpack::XNode& node);
-// kInvalidFile unless min <= max.
-Result<Clamp> CheckedClampOf(const wire::xnnpack::XNode& node);
 
-// kUnsupported for bits other than those `allowed`.
-Status CheckFlags(uint32_t flags, uint32_t allowed = 0);
-
-// "[2, 3]".
-std::string DimsText(Span<const uint32_t> dims);
-
-// kInvalidFile unless `output` has these dims. XNNPACK computes dims itself, but plans at least as
-// much memory as the file says.
-Status CheckDims(const GraphValue& output, Span<const uint32_t> expected);
+// What a node adds to the ShapePattern (shape_inference.h) of a graph.
+enum class Planning {
+  kForAnyShape,  // nothing
+  kBroadcasts,   // which of its inputs are as large as its output
+  kForOneShape,  // the shapes of its inputs
+};
 
 struct Op {
   wire::xnnpack::XNodeUnion type;
-  // Whether output dims are always input dims, or 1s that were broadcast; see ShapePattern in
-  // executor.h.
-  bool keeps_dims;
-  // Inputs of other sizes than the output are repeated along the dims where they have size 1.
-  bool broadcasts;
+  Planning planning;
   Operands (*operands)(const wire::xnnpack::XNode& node);
+  // Checks all numbers of the node that concern shapes. The shapes of its inputs are known. Errors:
+  // kInvalidFile, kUnsupported.
+  Result<Inference> (*infer)(const Shapes& shapes, const wire::xnnpack::XNode& node);
   // What of it is packed and how its key differs from others; null for types that pack nothing. The
-  // operands exist.
+  // operands exist; nothing else is known to be in order.
   std::optional<PackedUse> (*identify)(const NodeContext& context,
                                        const wire::xnnpack::XNode& node);
-  // Adds the node to the subgraph. The operands are defined; shapes and parameters are the
-  // definer's to check.
+  // Adds the node to the subgraph. The operands are defined, and of the shapes that `infer` says;
+  // everything else is the definer's to check.
   Status (*define)(const NodeContext& context, const wire::xnnpack::XNode& node);
 };
 

@@ -1,5 +1,6 @@
 #include <math.h>
 
+#include "delegate/ops/checks.h"
 #include "delegate/ops/families.h"
 #include "delegate/xnn_handles.h"
 
@@ -35,10 +36,39 @@ Unary UnaryOf(const XNode& node) {
   }
 }
 
-bool Supports(XNodeUnion type, XNNDatatype input, XNNDatatype output) {
-  if (input != XNNDatatype::fp32) return false;
-  return output == XNNDatatype::fp32 ||
-         (type == XNodeUnion::XNNConvert && output == XNNDatatype::qdint8);
+// XNNPACK has a reference kernel where it has no fast one.
+bool IsConvertible(XNNDatatype input, XNNDatatype output) {
+  const auto is_plain = [](XNNDatatype datatype) {
+    return datatype == XNNDatatype::fp32 || datatype == XNNDatatype::fp16 ||
+           datatype == XNNDatatype::bf16 || datatype == XNNDatatype::qint8 ||
+           datatype == XNNDatatype::quint8 || datatype == XNNDatatype::int32;
+  };
+  if (output == XNNDatatype::qdint8) {
+    return input == XNNDatatype::fp32 || input == XNNDatatype::fp16;
+  }
+  return is_plain(input) && is_plain(output);
+}
+
+bool IsForIntegers(XNodeUnion type) {
+  return type == XNodeUnion::XNNAbs || type == XNodeUnion::XNNClamp ||
+         type == XNodeUnion::XNNCopy || type == XNodeUnion::XNNNegate ||
+         type == XNodeUnion::XNNSquare;
+}
+
+Status CheckDatatypes(XNodeUnion type, const GraphValue& input, const GraphValue& output) {
+  if (type == XNodeUnion::XNNConvert) {
+    return IsConvertible(input.datatype(), output.datatype()) ? Status::Ok()
+                                                              : NoConversion(input, output);
+  }
+  const Quantization quantization =
+      type == XNodeUnion::XNNCopy ? Quantization::kIsEqual : Quantization::kMayDiffer;
+  if (IsForIntegers(type) && input.datatype() == XNNDatatype::int32) {
+    return CheckOneDatatype({&input, &output}, {XNNDatatype::int32}, quantization);
+  }
+  return CheckOneDatatype({&input, &output},
+                          {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::bf16,
+                           XNNDatatype::qint8, XNNDatatype::quint8},
+                          quantization);
 }
 
 xnn_unary_operator OperatorOf(XNodeUnion type) {
@@ -86,6 +116,22 @@ xnn_unary_operator OperatorOf(XNodeUnion type) {
   }
 }
 
+// Of the two types that XNNPACK has fast kernels for: the others have reference kernels, which
+// compute in floats.
+Status CheckScales(const XNode& node, const GraphValue& input, const GraphValue& output) {
+  const bool is_quantized =
+      input.datatype() == XNNDatatype::qint8 || input.datatype() == XNNDatatype::quint8;
+  if (!is_quantized || input.datatype() != output.datatype()) return Status::Ok();
+  const float ratio = ScaleOf(input) / ScaleOf(output);
+  const bool is_leaky = node.xnode_union_type() == XNodeUnion::XNNLeakyReLU;
+  if (!is_leaky && node.xnode_union_type() != XNodeUnion::XNNConvert) return Status::Ok();
+  ONEPACK_RETURN_IF_ERROR(CheckScaleRatio(ratio, 0x1p-8f, 0x1p+7f));
+  if (!is_leaky) return Status::Ok();
+  const float negative = ratio * node.xnode_union_as_XNNLeakyReLU()->negative_slope();
+  return negative < 0 ? CheckScaleRatio(-negative, 0x1p-8f, 0x1.fffc00p+6f)
+                      : CheckScaleRatio(negative, 0x1p-8f, 0x1p+7f);
+}
+
 Status CheckFactor(float factor) {
   if (isfinite(factor)) return Status::Ok();
   return Status::Error(StatusCode::kInvalidFile, "a factor of %g, a finite number expected",
@@ -117,10 +163,11 @@ Result<xnn_unary_params> ParamsOf(const XNode& node) {
 
 Operands UnaryOperands(const XNode& node) {
   const Unary unary = UnaryOf(node);
-  Operands operands;
-  operands.inputs = {unary.input_id};
-  operands.outputs = {unary.output_id};
-  return operands;
+  return {{unary.input_id}, {unary.output_id}, {}};
+}
+
+Result<Inference> InferUnary(const Shapes& shapes, const XNode& node) {
+  return Inferred(shapes.at(UnaryOf(node).input_id));
 }
 
 Status DefineUnary(const NodeContext& context, const XNode& node) {
@@ -128,13 +175,9 @@ Status DefineUnary(const NodeContext& context, const XNode& node) {
   const GraphValue& input = context.value(unary.input_id);
   const GraphValue& output = context.value(unary.output_id);
   const XNodeUnion type = node.xnode_union_type();
-  if (!Supports(type, input.datatype(), output.datatype())) {
-    return Status::Error(StatusCode::kUnsupported, "from %s to %s is not supported",
-                         wire::xnnpack::EnumNameXNNDatatype(input.datatype()),
-                         wire::xnnpack::EnumNameXNNDatatype(output.datatype()));
-  }
+  ONEPACK_RETURN_IF_ERROR(CheckDatatypes(type, input, output));
+  ONEPACK_RETURN_IF_ERROR(CheckScales(node, input, output));
   ONEPACK_RETURN_IF_ERROR(CheckFlags(unary.flags));
-  ONEPACK_RETURN_IF_ERROR(CheckDims(output, DimsOf(input.tensor())));
   ONEPACK_ASSIGN_OR_RETURN(const xnn_unary_params params, ParamsOf(node));
   const xnn_status status = type == XNodeUnion::XNNCopy
                                 ? xnn_define_copy(context.subgraph, input.xnn_id, output.xnn_id, 0)

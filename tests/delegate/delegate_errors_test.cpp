@@ -366,21 +366,10 @@ TEST_F(DelegateErrorsTest, AChannelDimThatTheNodeCannotUseIsRefused) {
 
 // Nodes and datatypes.
 
-TEST_F(DelegateErrorsTest, AnUnsupportedNodeIsNamed) {
-  const auto build = [](PayloadWriter& payload) {
-    const uint32_t x = AddInput(payload);
-    const uint32_t softmax = payload.AddInternal({kRows, kInputs});
-    payload.AddUnary(XNodeUnion::XNNSoftmax, x, softmax);
-    payload.AddFullyConnected(softmax, AddFilter(payload), AddOutput(payload));
-  };
-  EXPECT_TRUE(IsError(LoadGraph(build), StatusCode::kUnsupported,
-                      {"broken.pte", "delegate 0", "graph node 0", "XNNSoftmax"}));
-}
-
 TEST_F(DelegateErrorsTest, AnUnsupportedDatatypeIsNamed) {
-  const XNNDatatype datatypes[] = {XNNDatatype::fp16,   XNNDatatype::qint8,  XNNDatatype::quint8,
-                                   XNNDatatype::qint32, XNNDatatype::qcint8, XNNDatatype::qpint8,
-                                   XNNDatatype::int32,  XNNDatatype::bf16,   XNNDatatype::invalid};
+  const XNNDatatype datatypes[] = {XNNDatatype::qint8,  XNNDatatype::quint8, XNNDatatype::qint32,
+                                   XNNDatatype::qcint8, XNNDatatype::qpint8, XNNDatatype::pfp32,
+                                   XNNDatatype::invalid};
   for (const XNNDatatype datatype : datatypes) {
     const auto build = [&](PayloadWriter& payload) {
       const uint32_t x = AddInput(payload);
@@ -396,7 +385,7 @@ TEST_F(DelegateErrorsTest, AnUnsupportedDatatypeIsNamed) {
   }
 }
 
-TEST_F(DelegateErrorsTest, QuantizationPerTensorIsRefusedByName) {
+TEST_F(DelegateErrorsTest, AFilterQuantizedPerTensorDoesNotSuitAnInputQuantizedPerToken) {
   const Status status = LoadQuantized([](PayloadWriter& payload) {
     PayloadTensor filter;
     filter.datatype = XNNDatatype::qint8;
@@ -405,20 +394,21 @@ TEST_F(DelegateErrorsTest, QuantizationPerTensorIsRefusedByName) {
     const auto params = wire::xnnpack::CreatePerTensorQuant(payload.builder(), 1.0f, 0).Union();
     return payload.AddQuantized(filter, wire::xnnpack::XNNQuantParams::PerTensorQuant, params);
   });
-  EXPECT_TRUE(IsError(status, StatusCode::kUnsupported, {"broken.pte", "qint8", "per tensor"}));
+  EXPECT_TRUE(
+      IsError(status, StatusCode::kUnsupported,
+              {"broken.pte", "graph node 1 (XNNFullyConnected)", "qdint8 input", "qint8 filter"}));
 }
 
 TEST_F(DelegateErrorsTest, AFilterThatDoesNotSuitItsInputIsRefusedWithBothDatatypes) {
   const auto build = [](PayloadWriter& payload) {
     const uint32_t x = AddInput(payload);
-    const uint32_t weight = payload.AddNamedConstant("w8", kInt8Size);
-    const uint32_t filter = payload.AddPerChannelInt8({kOutputs, kInputs}, weight,
-                                                      Inline(std::vector<float>(kOutputs, 1.0f)));
-    payload.AddFullyConnected(x, filter, AddOutput(payload));
+    const uint32_t rounded = payload.AddDynamicInt8({kRows, kInputs});
+    payload.AddConvert(x, rounded);
+    payload.AddFullyConnected(rounded, AddFilter(payload), AddOutput(payload));
   };
   EXPECT_TRUE(
       IsError(LoadGraph(build), StatusCode::kUnsupported,
-              {"broken.pte", "graph node 0 (XNNFullyConnected)", "fp32 input", "qcint8 filter"}));
+              {"broken.pte", "graph node 1 (XNNFullyConnected)", "qdint8 input", "fp32 filter"}));
 }
 
 TEST_F(DelegateErrorsTest, ARoundedInputWithScalesForAnotherShapeIsRefused) {
@@ -451,7 +441,7 @@ TEST_F(DelegateErrorsTest, ABadNumberOfNonbatchDimsIsNamedWithTheRank) {
 }
 
 TEST_F(DelegateErrorsTest, FlagsThatANodeDoesNotKnowAreNamed) {
-  for (const uint32_t flags : {2u, 0x80u, 0xffffffffu}) {
+  for (const uint32_t flags : {2u, 0x80u, 0xfffffffeu}) {
     const auto build = [&](PayloadWriter& payload) {
       const uint32_t x = AddInput(payload);
       const uint32_t w = AddFilter(payload);
@@ -679,7 +669,7 @@ TEST_F(DelegateErrorsTest, ABiasOfAnotherShapeThanItsFilterIsNamedWithTheExpecte
   EXPECT_TRUE(IsError(LoadShapes(load, {kOutputs, kInputs}, {7}), StatusCode::kInvalidFile,
                       {"broken.pte", "graph node 0", "bias", "[8]"}));
   EXPECT_TRUE(IsError(LoadShapes(load, {kOutputs, kInputs}, {1, kOutputs}),
-                      StatusCode::kInvalidFile, {"broken.pte", "graph node 0", "rank 2", "[8]"}));
+                      StatusCode::kInvalidFile, {"broken.pte", "graph node 0", "[1, 8]", "[8]"}));
 }
 
 // Calls.

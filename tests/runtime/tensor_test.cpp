@@ -46,5 +46,44 @@ TEST(TensorTest, ATensorThatIsNotDynamicKeepsItsSizes) {
   EXPECT_TRUE(IsError(tensor.Resize(flat), StatusCode::kInvalidArgument));
 }
 
+TEST(TensorTest, AViewShowsTheBytesOfAnotherUntilItIsResized) {
+  std::vector<uint8_t> source_bytes(48, 1);
+  std::vector<uint8_t> bytes(24, 2);
+  const std::vector<int32_t> source_sizes = {4, 3};
+  ONEPACK_ASSERT_OK_AND_ASSIGN(
+      const Tensor source, Tensor::Over({ScalarType::kFloat, source_sizes, kOrder}, source_bytes));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Tensor tensor,
+                               Tensor::Over({ScalarType::kFloat, kSizes, kOrder}, bytes));
+  ASSERT_TRUE(IsOk(tensor.ViewOf(source, 24)));
+  EXPECT_TRUE(tensor.is_view());
+  EXPECT_EQ(tensor.data(), source_bytes.data() + 24);
+  EXPECT_EQ(tensor.mutable_data(), bytes.data());
+  ASSERT_TRUE(IsOk(tensor.Resize(kSizes)));
+  EXPECT_FALSE(tensor.is_view());
+  EXPECT_EQ(tensor.data(), bytes.data());
+}
+
+TEST(TensorTest, AViewEndsWhereItsSourceEnds) {
+  std::vector<uint8_t> source_bytes(24);
+  std::vector<uint8_t> bytes(24);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Tensor source,
+                               Tensor::Over({ScalarType::kFloat, kSizes, kOrder}, source_bytes));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Tensor tensor,
+                               Tensor::Over({ScalarType::kFloat, kSizes, kOrder}, bytes));
+  EXPECT_TRUE(IsError(tensor.ViewOf(source, 4), StatusCode::kInvalidArgument, {"24", "4"}));
+  EXPECT_TRUE(IsError(tensor.ViewOf(source, SIZE_MAX), StatusCode::kInvalidArgument));
+  EXPECT_FALSE(tensor.is_view());
+}
+
+TEST(TensorTest, ATensorThatSharesItsRoomWithTheSourceNeedsNoView) {
+  std::vector<uint8_t> bytes(24);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Tensor source,
+                               Tensor::Over({ScalarType::kFloat, kSizes, kOrder}, bytes));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Tensor tensor,
+                               Tensor::Over({ScalarType::kFloat, kSizes, kOrder}, bytes));
+  ASSERT_TRUE(IsOk(tensor.ViewOf(source, 0)));
+  EXPECT_FALSE(tensor.is_view());
+}
+
 }  // namespace
 }  // namespace onepack

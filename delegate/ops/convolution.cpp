@@ -1,0 +1,224 @@
+// Convolutions in two dims: plain, depthwise, transposed. Images are [batch, height, width,
+// channels].
+
+#include "base/checked_math.h"
+#include "delegate/ops/families.h"
+#include "delegate/ops/weights.h"
+#include "delegate/ops/window.h"
+#include "delegate/xnn_handles.h"
+
+namespace onepack {
+namespace {
+
+using wire::xnnpack::XNNDatatype;
+using wire::xnnpack::XNNNodeConv;
+using wire::xnnpack::XNode;
+using wire::xnnpack::XNodeUnion;
+
+// All nodes of this family have the one wire type, whatever their member of the union.
+const XNNNodeConv& WireOf(const XNode& node) {
+  return *static_cast<const XNNNodeConv*>(node.xnode_union());
+}
+
+// What XNNPACK has kernels for, as the values are once 16-bit weights are widened.
+constexpr WeightedTypes kFloatTypes[] = {
+    {XNNDatatype::fp32, XNNDatatype::fp32, XNNDatatype::fp32, XNNDatatype::fp32},
+    {XNNDatatype::fp16, XNNDatatype::fp32, XNNDatatype::fp32, XNNDatatype::fp16},
+};
+constexpr WeightedTypes kQuantizedTypes[] = {
+    {XNNDatatype::qint8, XNNDatatype::qcint8, XNNDatatype::qcint32, XNNDatatype::qint8},
+    {XNNDatatype::qint8, XNNDatatype::qint8, XNNDatatype::qint32, XNNDatatype::qint8},
+    {XNNDatatype::quint8, XNNDatatype::quint8, XNNDatatype::qint32, XNNDatatype::quint8},
+};
+constexpr WeightedTypes kDynamicTypes[] = {
+    {XNNDatatype::qdint8, XNNDatatype::qcint8, XNNDatatype::fp32, XNNDatatype::fp32},
+    {XNNDatatype::qdint8, XNNDatatype::qcint8, XNNDatatype::fp32, XNNDatatype::fp16},
+};
+
+bool IsDepthwise(const XNode& node) {
+  return node.xnode_union_type() == XNodeUnion::XNNDepthwiseConv2d;
+}
+bool IsTransposed(const XNode& node) {
+  return node.xnode_union_type() == XNodeUnion::XNNConvTranspose2d;
+}
+
+Status CheckDatatypes(const XNode& node, const WeightedValues& values) {
+  Span<const WeightedTypes> table = kFloatTypes;
+  if (values.input.datatype() == XNNDatatype::qint8 ||
+      values.input.datatype() == XNNDatatype::quint8) {
+    table = kQuantizedTypes;
+  } else if (values.input.datatype() == XNNDatatype::qdint8 && !IsDepthwise(node)) {
+    // The transposed one has no kernel with an fp16 output.
+    table = {kDynamicTypes, IsTransposed(node) ? size_t{1} : std::size(kDynamicTypes)};
+  }
+  return CheckTypes(values, table);
+}
+
+Window WindowOf(const XNode& node) {
+  const XNNNodeConv& wire = WireOf(node);
+  return {{wire.kernel_height(), wire.subsampling_height(), wire.dilation_height(),
+           wire.padding_top(), wire.padding_bottom()},
+          {wire.kernel_width(), wire.subsampling_width(), wire.dilation_width(),
+           wire.padding_left(), wire.padding_right()}};
+}
+
+struct Channels {
+  size_t inputs;
+  size_t outputs;
+};
+
+Result<Channels> ChannelsOf(const XNode& node) {
+  const XNNNodeConv& wire = WireOf(node);
+  ONEPACK_RETURN_IF_ERROR(CheckGeometry("number of groups", wire.groups()));
+  ONEPACK_RETURN_IF_ERROR(CheckGeometry("group_input_channels", wire.group_input_channels()));
+  ONEPACK_RETURN_IF_ERROR(CheckGeometry("group_output_channels", wire.group_output_channels()));
+  if (IsDepthwise(node) && wire.group_input_channels() != 1) {
+    return Status::Error(StatusCode::kInvalidFile, "a depthwise convolution of %u channels a group",
+                         wire.group_input_channels());
+  }
+  const size_t groups = wire.groups();
+  return Channels{groups * wire.group_input_channels(), groups * wire.group_output_channels()};
+}
+
+Status CheckFilter(const XNode& node, const Shape& filter, const Channels& channels) {
+  const XNNNodeConv& wire = WireOf(node);
+  const Shape expected = IsDepthwise(node)
+                             ? Shape{1, wire.kernel_height(), wire.kernel_width(), channels.outputs}
+                             : Shape{channels.outputs, wire.kernel_height(), wire.kernel_width(),
+                                     wire.group_input_channels()};
+  if (filter == expected) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile, "a filter %s, %s expected", filter.Text().c_str(),
+                       expected.Text().c_str());
+}
+
+// In one direction of a transposed convolution; the padding is cut off the output.
+Result<size_t> TransposedSize(const WindowAxis& axis, uint32_t adjustment, size_t input) {
+  if (adjustment >= axis.stride) {
+    return Status::Error(StatusCode::kInvalidFile, "an adjustment of %u with a stride of %u",
+                         adjustment, axis.stride);
+  }
+  // The input has 32 bits, everything else 24.
+  const size_t full = axis.stride * (input - 1) + adjustment + axis.extent();
+  const size_t padding = size_t{axis.padding_before} + axis.padding_after;
+  if (full > padding) return full - padding;
+  return Status::Error(StatusCode::kInvalidFile, "a padding of %zu for an output of %zu", padding,
+                       full);
+}
+
+struct ImageSize {
+  size_t rows;
+  size_t columns;
+};
+
+Result<ImageSize> OutputSize(const XNode& node, const Window& window, const Shape& input) {
+  ImageSize size{};
+  if (!IsTransposed(node)) {
+    ONEPACK_ASSIGN_OR_RETURN(size.rows, PositionCount(window.height, input[1]));
+    ONEPACK_ASSIGN_OR_RETURN(size.columns, PositionCount(window.width, input[2]));
+    return size;
+  }
+  ONEPACK_ASSIGN_OR_RETURN(
+      size.rows, TransposedSize(window.height, WireOf(node).adjustment_height(), input[1]));
+  ONEPACK_ASSIGN_OR_RETURN(size.columns,
+                           TransposedSize(window.width, WireOf(node).adjustment_width(), input[2]));
+  return size;
+}
+
+// XNNPACK keeps depthwise filters, which are small, out of the cache altogether.
+Packing PackingOf(const XNode& node) {
+  if (IsDepthwise(node)) return Packing::kPrivate;
+  const bool is_one_to_one =
+      WireOf(node).group_input_channels() == 1 && WireOf(node).group_output_channels() == 1;
+  return IsTransposed(node) || is_one_to_one ? Packing::kUnasked : Packing::kLookedUp;
+}
+
+xnn_status Define(xnn_subgraph_t subgraph, const XNode& node, const Clamp& clamp,
+                  const WeightedValues& values) {
+  const XNNNodeConv& wire = WireOf(node);
+  const Window window = WindowOf(node);
+  const WindowAxis& y = window.height;
+  const WindowAxis& x = window.width;
+  const uint32_t input = values.input.xnn_id;
+  const uint32_t filter = values.filter.xnn_id;
+  const uint32_t bias = values.bias_xnn_id();
+  const uint32_t output = values.output.xnn_id;
+  if (IsDepthwise(node)) {
+    return xnn_define_depthwise_convolution_2d(
+        subgraph, y.padding_before, x.padding_after, y.padding_after, x.padding_before, y.size,
+        x.size, y.stride, x.stride, y.dilation, x.dilation, wire.group_output_channels(),
+        wire.groups(), clamp.min, clamp.max, input, filter, bias, output, 0);
+  }
+  if (IsTransposed(node)) {
+    return xnn_define_deconvolution_2d(
+        subgraph, y.padding_before, x.padding_after, y.padding_after, x.padding_before,
+        wire.adjustment_height(), wire.adjustment_width(), y.size, x.size, y.stride, x.stride,
+        y.dilation, x.dilation, wire.groups(), wire.group_input_channels(),
+        wire.group_output_channels(), clamp.min, clamp.max, input, filter, bias, output, 0);
+  }
+  return xnn_define_convolution_2d(subgraph, y.padding_before, x.padding_after, y.padding_after,
+                                   x.padding_before, y.size, x.size, y.stride, x.stride, y.dilation,
+                                   x.dilation, wire.groups(), wire.group_input_channels(),
+                                   wire.group_output_channels(), clamp.min, clamp.max, input,
+                                   filter, bias, output, 0);
+}
+
+}  // namespace
+
+Operands ConvolutionOperands(const XNode& node) { return WeightedOperands(WireOf(node)); }
+
+// XNNPACK looks at the filter's first dim only, and at no other channels.
+Result<Inference> InferConvolution(const Shapes& shapes, const XNode& node) {
+  const XNNNodeConv& wire = WireOf(node);
+  const Shape& input = shapes.at(wire.input1_id());
+  const Window window = WindowOf(node);
+  ONEPACK_RETURN_IF_ERROR(CheckWindow(window));
+  ONEPACK_ASSIGN_OR_RETURN(const Channels channels, ChannelsOf(node));
+  ONEPACK_RETURN_IF_ERROR(CheckImage(input, channels.inputs));
+  ONEPACK_RETURN_IF_ERROR(CheckFilter(node, shapes.at(wire.filter_id()), channels));
+  ONEPACK_RETURN_IF_ERROR(CheckBias(shapes, wire.bias_id(), channels.outputs));
+  ONEPACK_ASSIGN_OR_RETURN(const ImageSize size, OutputSize(node, window, input));
+  Inference inference = Inferred({input[0], size.rows, size.columns, channels.outputs});
+  inference.scratch_bytes = IndirectionBytes(window, size.rows, size.columns);
+  return inference;
+}
+
+std::optional<PackedUse> IdentifyConvolution(const NodeContext& context, const XNode& node) {
+  const XNNNodeConv& wire = WireOf(node);
+  const WeightedValues values = WeightedValuesOf(context, wire);
+  if (!values.filter.is_constant()) return std::nullopt;
+  const Clamp clamp = ClampOf(node);
+  DigestBuilder consumer("convolution");
+  consumer.Add(node.xnode_union_type()).Add(wire.flags()).Add(clamp.min).Add(clamp.max);
+  const Window window = WindowOf(node);
+  for (const WindowAxis* axis : {&window.height, &window.width}) {
+    consumer.Add(axis->size).Add(axis->stride).Add(axis->dilation);
+    consumer.Add(axis->padding_before).Add(axis->padding_after);
+  }
+  consumer.Add(wire.groups()).Add(wire.group_input_channels()).Add(wire.group_output_channels());
+  consumer.Add(wire.adjustment_height()).Add(wire.adjustment_width());
+  PackedUse use = UseOf(values, std::move(consumer));
+  use.packing = PackingOf(node);
+  const auto is_narrow = [](const GraphValue& value) {
+    return value.datatype() == XNNDatatype::fp16 || value.datatype() == XNNDatatype::bf16;
+  };
+  use.widens_kernel = is_narrow(values.filter);
+  use.widens_bias = values.bias != nullptr && is_narrow(*values.bias);
+  return use;
+}
+
+Status DefineConvolution(const NodeContext& context, const XNode& node) {
+  const WeightedValues values = WeightedValuesOf(context, WireOf(node));
+  if (!values.filter.is_constant() || (values.bias != nullptr && !values.bias->is_constant())) {
+    return Status::Error(StatusCode::kUnsupported,
+                         "a filter or bias that is no constant is not supported");
+  }
+  ONEPACK_RETURN_IF_ERROR(CheckDatatypes(node, values));
+  ONEPACK_RETURN_IF_ERROR(CheckFlags(WireOf(node).flags()));
+  ONEPACK_RETURN_IF_ERROR(CheckChannelDims(values, IsDepthwise(node) ? 3 : 0));
+  ONEPACK_RETURN_IF_ERROR(CheckScaleRuns(values.input, 3));
+  ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
+  ONEPACK_RETURN_IF_XNN_ERROR(Define(context.subgraph, node, clamp, values), "defining the node");
+  return Status::Ok();
+}
+
+}  // namespace onepack

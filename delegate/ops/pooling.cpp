@@ -1,0 +1,216 @@
+#include "base/checked_math.h"
+#include "delegate/ops/checks.h"
+#include "delegate/ops/families.h"
+#include "delegate/ops/window.h"
+#include "delegate/xnn_handles.h"
+
+namespace onepack {
+namespace {
+
+using wire::xnnpack::XNNArgMaxPooling2d;
+using wire::xnnpack::XNNDatatype;
+using wire::xnnpack::XNNNode1x1;
+using wire::xnnpack::XNNPooling2D;
+using wire::xnnpack::XNode;
+using wire::xnnpack::XNodeUnion;
+
+const XNNPooling2D& WireOf(const XNode& node) {
+  return *static_cast<const XNNPooling2D*>(node.xnode_union());
+}
+const XNNArgMaxPooling2d& ArgMaxOf(const XNode& node) {
+  return *node.xnode_union_as_XNNArgMaxPooling2d();
+}
+const XNNNode1x1& GlobalOf(const XNode& node) {
+  return *node.xnode_union_as_XNNGlobalAvgPooling2d();
+}
+
+Window WindowOf(const XNode& node) {
+  const XNNPooling2D& wire = WireOf(node);
+  Window window{{wire.pooling_height(), wire.stride_height(), wire.dilation_height(),
+                 wire.padding_top(), wire.padding_bottom()},
+                {wire.pooling_width(), wire.stride_width(), wire.dilation_width(),
+                 wire.padding_left(), wire.padding_right()}};
+  // XNNPACK's average has no dilation, whatever the file says.
+  if (node.xnode_union_type() == XNodeUnion::XNNAvgPooling2d) {
+    window.height.dilation = window.width.dilation = 1;
+  }
+  return window;
+}
+
+// A window that lies in the padding altogether has no maximum and no average.
+Status CheckPadding(const WindowAxis& axis) {
+  if (axis.padding_before < axis.extent() && axis.padding_after < axis.extent()) {
+    return Status::Ok();
+  }
+  return Status::Error(StatusCode::kInvalidFile, "a padding of %u and %u for a window of %zu",
+                       axis.padding_before, axis.padding_after, axis.extent());
+}
+
+Result<Inference> InferWindow(const Window& window, const Shape& input) {
+  ONEPACK_RETURN_IF_ERROR(CheckImage(input, SIZE_MAX));
+  ONEPACK_RETURN_IF_ERROR(CheckWindow(window));
+  ONEPACK_RETURN_IF_ERROR(CheckPadding(window.height));
+  ONEPACK_RETURN_IF_ERROR(CheckPadding(window.width));
+  ONEPACK_ASSIGN_OR_RETURN(const size_t rows, PositionCount(window.height, input[1]));
+  ONEPACK_ASSIGN_OR_RETURN(const size_t columns, PositionCount(window.width, input[2]));
+  Inference inference = Inferred({input[0], rows, columns, input[3]});
+  inference.scratch_bytes = IndirectionBytes(window, rows, columns);
+  return inference;
+}
+
+// Exporters say XNN_FLAG_KEEP_DIMS of every pooling. It changes nothing where the dims are kept
+// anyhow, and XNNPACK does not get to see it there.
+
+// What XNNPACK's maximum does not do, though it could.
+Status CheckMaximum(const Window& window) {
+  if (window.height.size == 1 && window.width.size == 1) {
+    return Status::Error(StatusCode::kUnsupported, "a window of one element is not supported");
+  }
+  if (window.height.stride <= window.height.size && window.width.stride <= window.width.size) {
+    return Status::Ok();
+  }
+  return Status::Error(StatusCode::kUnsupported,
+                       "a stride that is larger than the window is not supported");
+}
+
+xnn_status DefineMaximum(xnn_subgraph_t subgraph, const Window& window, const Clamp& clamp,
+                         uint32_t input, uint32_t output) {
+  const WindowAxis& y = window.height;
+  const WindowAxis& x = window.width;
+  return xnn_define_max_pooling_2d(subgraph, y.padding_before, x.padding_after, y.padding_after,
+                                   x.padding_before, y.size, x.size, y.stride, x.stride, y.dilation,
+                                   x.dilation, clamp.min, clamp.max, input, output, 0);
+}
+
+xnn_status DefineAverage(xnn_subgraph_t subgraph, const Window& window, const Clamp& clamp,
+                         uint32_t input, uint32_t output) {
+  const WindowAxis& y = window.height;
+  const WindowAxis& x = window.width;
+  return xnn_define_average_pooling_2d(subgraph, y.padding_before, x.padding_after, y.padding_after,
+                                       x.padding_before, y.size, x.size, y.stride, x.stride,
+                                       clamp.min, clamp.max, input, output, 0);
+}
+
+Window ArgMaxWindowOf(const XNode& node) {
+  const XNNArgMaxPooling2d& wire = ArgMaxOf(node);
+  return {
+      {wire.pooling_height(), wire.pooling_height(), 1, wire.padding_top(), wire.padding_bottom()},
+      {wire.pooling_width(), wire.pooling_width(), 1, wire.padding_left(), wire.padding_right()}};
+}
+
+}  // namespace
+
+Operands PoolingOperands(const XNode& node) {
+  return {{WireOf(node).input_id()}, {WireOf(node).output_id()}, {}};
+}
+
+Result<Inference> InferPooling(const Shapes& shapes, const XNode& node) {
+  return InferWindow(WindowOf(node), shapes.at(WireOf(node).input_id()));
+}
+
+Status DefineMaxPooling(const NodeContext& context, const XNode& node) {
+  const GraphValue& input = context.value(WireOf(node).input_id());
+  const GraphValue& output = context.value(WireOf(node).output_id());
+  ONEPACK_RETURN_IF_ERROR(CheckOneDatatype(
+      {&input, &output},
+      {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::qint8, XNNDatatype::quint8},
+      Quantization::kIsEqual));
+  ONEPACK_RETURN_IF_ERROR(CheckFlags(WireOf(node).flags(), XNN_FLAG_KEEP_DIMS));
+  ONEPACK_RETURN_IF_ERROR(CheckMaximum(WindowOf(node)));
+  ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
+  ONEPACK_RETURN_IF_XNN_ERROR(
+      DefineMaximum(context.subgraph, WindowOf(node), clamp, input.xnn_id, output.xnn_id),
+      "defining the node");
+  return Status::Ok();
+}
+
+Status DefineAvgPooling(const NodeContext& context, const XNode& node) {
+  const GraphValue& input = context.value(WireOf(node).input_id());
+  const GraphValue& output = context.value(WireOf(node).output_id());
+  ONEPACK_RETURN_IF_ERROR(CheckOneDatatype(
+      {&input, &output}, {XNNDatatype::fp32, XNNDatatype::fp16}, Quantization::kIsEqual));
+  ONEPACK_RETURN_IF_ERROR(CheckFlags(WireOf(node).flags(), XNN_FLAG_KEEP_DIMS));
+  ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
+  ONEPACK_RETURN_IF_XNN_ERROR(
+      DefineAverage(context.subgraph, WindowOf(node), clamp, input.xnn_id, output.xnn_id),
+      "defining the node");
+  return Status::Ok();
+}
+
+Operands ArgMaxPoolingOperands(const XNode& node) {
+  const XNNArgMaxPooling2d& wire = ArgMaxOf(node);
+  return {{wire.input_id()}, {wire.output_value_id(), wire.output_index_id()}, {}};
+}
+
+Result<Inference> InferArgMaxPooling(const Shapes& shapes, const XNode& node) {
+  ONEPACK_ASSIGN_OR_RETURN(Inference inference,
+                           InferWindow(ArgMaxWindowOf(node), shapes.at(ArgMaxOf(node).input_id())));
+  inference.outputs.push_back(inference.outputs[0]);
+  return inference;
+}
+
+Status DefineArgMaxPooling(const NodeContext& context, const XNode& node) {
+  const XNNArgMaxPooling2d& wire = ArgMaxOf(node);
+  const GraphValue& input = context.value(wire.input_id());
+  const GraphValue& output = context.value(wire.output_value_id());
+  const GraphValue& index = context.value(wire.output_index_id());
+  ONEPACK_RETURN_IF_ERROR(
+      CheckOneDatatype({&input, &output}, {XNNDatatype::fp32}, Quantization::kIsEqual));
+  if (index.datatype() != XNNDatatype::int32) return NoConversion(input, index);
+  ONEPACK_RETURN_IF_ERROR(CheckFlags(wire.flags(), XNN_FLAG_KEEP_DIMS));
+  if (wire.pooling_height() == 1 && wire.pooling_width() == 1) {
+    return Status::Error(StatusCode::kUnsupported, "a window of one element is not supported");
+  }
+  ONEPACK_RETURN_IF_XNN_ERROR(
+      xnn_define_argmax_pooling_2d(context.subgraph, wire.padding_top(), wire.padding_right(),
+                                   wire.padding_bottom(), wire.padding_left(),
+                                   wire.pooling_height(), wire.pooling_width(), input.xnn_id,
+                                   output.xnn_id, index.xnn_id, 0),
+      "defining the node");
+  return Status::Ok();
+}
+
+Operands GlobalAvgPoolingOperands(const XNode& node) {
+  return {{GlobalOf(node).input_id()}, {GlobalOf(node).output_id()}, {}};
+}
+
+// The mean over the two dims before the innermost.
+Result<Inference> InferGlobalAvgPooling(const Shapes& shapes, const XNode& node) {
+  const Shape& input = shapes.at(GlobalOf(node).input_id());
+  if (input.rank() < 3) {
+    return Status::Error(StatusCode::kInvalidFile, "an input %s, rank 3 at least expected",
+                         input.Text().c_str());
+  }
+  const bool keeps_dims = (GlobalOf(node).flags() & XNN_FLAG_KEEP_DIMS) != 0;
+  Shape output;
+  for (size_t i = 0; i < input.rank(); ++i) {
+    const bool is_reduced = i + 3 == input.rank() || i + 2 == input.rank();
+    if (is_reduced && input[i] == 0) {
+      return Status::Error(StatusCode::kInvalidFile, "the mean of nothing");
+    }
+    if (!is_reduced || keeps_dims) output.Append(is_reduced ? 1 : input[i]);
+  }
+  return Inferred(output);
+}
+
+Status DefineGlobalAvgPooling(const NodeContext& context, const XNode& node) {
+  const GraphValue& input = context.value(GlobalOf(node).input_id());
+  const GraphValue& output = context.value(GlobalOf(node).output_id());
+  ONEPACK_RETURN_IF_ERROR(CheckOneDatatype(
+      {&input, &output},
+      {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::qint8, XNNDatatype::quint8},
+      Quantization::kMayDiffer));
+  ONEPACK_RETURN_IF_ERROR(CheckFlags(GlobalOf(node).flags(), XNN_FLAG_KEEP_DIMS));
+  ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
+  if (!clamp.is_infinite()) {
+    return Status::Error(StatusCode::kUnsupported, "an output range is not supported");
+  }
+  const size_t axes[] = {input.rank() - 3, input.rank() - 2};
+  ONEPACK_RETURN_IF_XNN_ERROR(
+      xnn_define_static_reduce(context.subgraph, xnn_reduce_mean, 2, axes, input.xnn_id,
+                               output.xnn_id, GlobalOf(node).flags()),
+      "defining the node");
+  return Status::Ok();
+}
+
+}  // namespace onepack

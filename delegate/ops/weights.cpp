@@ -1,0 +1,90 @@
+#include "delegate/ops/weights.h"
+
+#include <algorithm>
+
+#include "delegate/datatypes.h"
+#include "weight_cache/content_identity.h"
+
+namespace onepack {
+namespace {
+
+using wire::xnnpack::XNNDatatype;
+
+// -1 for values that are not quantized per channel.
+int32_t ChannelDimOf(const GraphValue& value) {
+  const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
+  if (quantized == nullptr) return -1;
+  const auto* per_channel = quantized->quant_params_as_PerChannelQuant();
+  return per_channel != nullptr ? per_channel->channel_dim() : -1;
+}
+
+// Where all are quantized per tensor. With one scale for each channel XNNPACK has no lower limit,
+// and says itself what is too large.
+Status CheckScales(const WeightedValues& values) {
+  const XNNDatatype filter = values.filter.datatype();
+  if (filter != XNNDatatype::qint8 && filter != XNNDatatype::quint8) return Status::Ok();
+  constexpr float kLargest = 0x1.fffffep+7f;  // the last one below 2^8
+  return CheckScaleRatio(ScaleOf(values.input) * ScaleOf(values.filter) / ScaleOf(values.output),
+                         0x1p-32f, kLargest);
+}
+
+}  // namespace
+
+Status CheckTypes(const WeightedValues& values, Span<const WeightedTypes> table) {
+  const bool is_known = std::any_of(table.begin(), table.end(), [&](const WeightedTypes& row) {
+    return row.input == values.input.datatype() && row.filter == values.filter.datatype() &&
+           (values.bias == nullptr || row.bias == values.bias->datatype()) &&
+           row.output == values.output.datatype();
+  });
+  if (is_known) return CheckScales(values);
+  return Status::Error(
+      StatusCode::kUnsupported, "%s input, %s filter, %s bias and %s output are not supported",
+      DatatypeName(values.input.datatype()), DatatypeName(values.filter.datatype()),
+      values.bias != nullptr ? DatatypeName(values.bias->datatype()) : "no",
+      DatatypeName(values.output.datatype()));
+}
+
+Status CheckChannelDims(const WeightedValues& values, size_t filter_dim) {
+  const int32_t found = ChannelDimOf(values.filter);
+  if (found >= 0 && static_cast<size_t>(found) != filter_dim) {
+    return Status::Error(StatusCode::kInvalidFile, "a filter of channel_dim %d, %zu expected",
+                         found, filter_dim);
+  }
+  // The bias has one dim only.
+  return Status::Ok();
+}
+
+Status CheckScaleRuns(const GraphValue& input, int32_t expected) {
+  if (input.datatype() != XNNDatatype::qdint8) return Status::Ok();
+  if (input.num_nonbatch_dims == expected) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile, "an input of %d nonbatch dims, %d expected",
+                       input.num_nonbatch_dims, expected);
+}
+
+Status CheckBias(const Shapes& shapes, uint32_t bias_id, size_t channels) {
+  if (bias_id == XNN_INVALID_VALUE_ID) return Status::Ok();
+  const Shape& bias = shapes.at(bias_id);
+  if (bias == Shape{channels}) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile, "a bias %s, [%zu] expected", bias.Text().c_str(),
+                       channels);
+}
+
+PackedUse UseOf(const WeightedValues& values, DigestBuilder consumer) {
+  PackedUse use{};
+  use.kernel_id = values.filter.tensor().id_out();
+  use.bias_id = values.bias != nullptr ? values.bias->tensor().id_out() : XNN_INVALID_VALUE_ID;
+  use.identity.kernel = values.filter.content;
+  use.identity.bias = values.bias != nullptr ? values.bias->content : IdentityOfNothing();
+  DigestBuilder quantization("quantization");
+  quantization.Add(values.filter.description);
+  quantization.Add(values.bias != nullptr ? values.bias->description : IdentityOfNothing());
+  use.identity.quantization = quantization.Finish();
+  use.identity.consumer =
+      consumer.Add(values.input.quantization).Add(values.output.quantization).Finish();
+  // XNNPACK checks the scales of what is quantized before it runs, and not only packs them.
+  use.reads_scales = values.input.datatype() == XNNDatatype::qint8 ||
+                     values.input.datatype() == XNNDatatype::quint8;
+  return use;
+}
+
+}  // namespace onepack

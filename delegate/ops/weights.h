@@ -1,0 +1,66 @@
+// Nodes with weights that XNNPACK packs: what they have in common.
+
+#ifndef ONEPACK_DELEGATE_OPS_WEIGHTS_H_
+#define ONEPACK_DELEGATE_OPS_WEIGHTS_H_
+
+#include "delegate/ops/checks.h"
+
+namespace onepack {
+
+// The values of such a node.
+struct WeightedValues {
+  const GraphValue& input;
+  const GraphValue& filter;
+  const GraphValue* bias;  // null for none
+  const GraphValue& output;
+
+  uint32_t bias_xnn_id() const { return bias != nullptr ? bias->xnn_id : XNN_INVALID_VALUE_ID; }
+};
+
+template <typename Wire>
+WeightedValues WeightedValuesOf(const NodeContext& context, const Wire& wire) {
+  const bool has_bias = wire.bias_id() != XNN_INVALID_VALUE_ID;
+  return {context.value(wire.input1_id()), context.value(wire.filter_id()),
+          has_bias ? &context.value(wire.bias_id()) : nullptr, context.value(wire.output_id())};
+}
+
+template <typename Wire>
+Operands WeightedOperands(const Wire& wire) {
+  Operands operands{{wire.input1_id(), wire.filter_id()}, {wire.output_id()}, {wire.filter_id()}};
+  if (wire.bias_id() != XNN_INVALID_VALUE_ID) {
+    operands.inputs.push_back(wire.bias_id());
+    operands.packed.push_back(wire.bias_id());
+  }
+  return operands;
+}
+
+// Datatypes that go together in one node.
+struct WeightedTypes {
+  wire::xnnpack::XNNDatatype input;
+  wire::xnnpack::XNNDatatype filter;
+  wire::xnnpack::XNNDatatype bias;
+  wire::xnnpack::XNNDatatype output;
+};
+
+// kUnsupported unless the values' datatypes are a row of the table.
+Status CheckTypes(const WeightedValues& values, Span<const WeightedTypes> table);
+
+// kInvalidFile unless the per-channel scales of filter and bias, if any, go by the output channels:
+// XNNPACK reads as many as there are of these.
+Status CheckChannelDims(const WeightedValues& values, size_t filter_dim);
+
+// kInvalidFile unless a dynamically quantized input has one scale for each run of `expected` dims:
+// XNNPACK reads one for each, however many there are.
+Status CheckScaleRuns(const GraphValue& input, int32_t expected);
+
+// kInvalidFile unless the bias is absent or of shape [channels].
+Status CheckBias(const Shapes& shapes, uint32_t bias_id, size_t channels);
+
+// The use of a filter that is a constant. `consumer` has all that packing may depend on but for the
+// values, which are added here: the datatype and quantization of input and output go into the
+// packed bytes too.
+PackedUse UseOf(const WeightedValues& values, DigestBuilder consumer);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_DELEGATE_OPS_WEIGHTS_H_

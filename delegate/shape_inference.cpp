@@ -1,0 +1,89 @@
+#include "delegate/shape_inference.h"
+
+#include <algorithm>
+
+namespace onepack {
+
+Status ShapeInference::AddNode(size_t index, const Op& op, const wire::xnnpack::XNode& node,
+                               uint64_t max_scratch_bytes) {
+  ONEPACK_ASSIGN_OR_RETURN(const Inference inference, op.infer(shapes_, node));
+  const Operands operands = op.operands(node);
+  for (size_t i = 0; i < operands.outputs.size(); ++i) {
+    if (Confirms(operands.outputs[i], inference.outputs[i])) continue;
+    return Status::Error(StatusCode::kInvalidFile, "an output %s, %s expected",
+                         shapes_.at(operands.outputs[i]).Text().c_str(),
+                         inference.outputs[i].Text().c_str());
+  }
+  if (inference.scratch_bytes > max_scratch_bytes) {
+    return Status::Error(StatusCode::kResourceExhausted,
+                         "it needs %llu bytes to work with, at most %llu allowed",
+                         static_cast<unsigned long long>(inference.scratch_bytes),
+                         static_cast<unsigned long long>(max_scratch_bytes));
+  }
+  nodes_.push_back({index, &op, &node, operands});
+  return Status::Ok();
+}
+
+bool ShapeInference::Confirms(uint32_t value_id, const Shape& inferred) {
+  const Shape& found = shapes_.at(value_id);
+  if (found == inferred) return true;
+  if (permuted_.count(value_id) == 0 ||
+      !std::is_permutation(found.begin(), found.end(), inferred.begin(), inferred.end())) {
+    return false;
+  }
+  SetBound(value_id, inferred);
+  return true;
+}
+
+Status ShapeInference::Infer() {
+  for (const Node& node : nodes_) {
+    const Status status = InferNode(node);
+    if (status.ok()) continue;
+    return Status::Error(StatusCode::kMismatch, "graph node %zu (%s): %s", node.index,
+                         NodeTypeName(node.wire->xnode_union_type()), status.message());
+  }
+  return Status::Ok();
+}
+
+Status ShapeInference::InferNode(const Node& node) {
+  ONEPACK_ASSIGN_OR_RETURN(const Inference inference, node.op->infer(shapes_, *node.wire));
+  for (size_t i = 0; i < node.operands.outputs.size(); ++i) {
+    const uint32_t id = node.operands.outputs[i];
+    const Shape& bound = bounds_.at(id);
+    if (inference.outputs[i].element_count() > bound.element_count()) {
+      return Status::Error(StatusCode::kMismatch, "an output %s, at most %s expected",
+                           inference.outputs[i].Text().c_str(), bound.Text().c_str());
+    }
+    shapes_.at(id) = inference.outputs[i];
+  }
+  return Status::Ok();
+}
+
+ShapePattern ShapeInference::Pattern() const {
+  ShapePattern pattern;
+  for (const Node& node : nodes_) {
+    for (const uint32_t id : node.operands.inputs) {
+      const Shape& shape = shapes_.at(id);
+      if (node.op->planning == Planning::kBroadcasts) {
+        pattern.push_back(shape.element_count() ==
+                          shapes_.at(node.operands.outputs[0]).element_count());
+      } else if (node.op->planning == Planning::kForOneShape) {
+        pattern.insert(pattern.end(), shape.begin(), shape.end());
+      }
+    }
+  }
+  return pattern;
+}
+
+bool ShapeInference::has_empty_values() const {
+  for (const Node& node : nodes_) {
+    for (const auto* ids : {&node.operands.inputs, &node.operands.outputs}) {
+      for (const uint32_t id : *ids) {
+        if (shapes_.at(id).element_count() == 0) return true;
+      }
+    }
+  }
+  return false;
+}
+
+}  // namespace onepack

@@ -1,0 +1,77 @@
+// What the shapes of a graph's inputs make of all the others.
+//
+// XNNPACK computes shapes too, but takes a lot on trust: a concatenation or a convolution of inputs
+// that do not fit reads out of bounds. So every shape is computed here first, with the file's
+// bounds when a graph is built and with the shapes of a call before XNNPACK is asked to reshape.
+//
+// Threads: one at a time. Refers to the payload's graph.
+
+#ifndef ONEPACK_DELEGATE_SHAPE_INFERENCE_H_
+#define ONEPACK_DELEGATE_SHAPE_INFERENCE_H_
+
+#include <unordered_set>
+#include <vector>
+
+#include "base/status.h"
+#include "delegate/ops/op.h"
+#include "delegate/shape.h"
+
+namespace onepack {
+
+// The part of the shapes that XNNPACK's plan of a runtime rests on, but does not look at again when
+// they change: which operand of a binary node is as large as its output, which then may take the
+// operand's place; and the sizes that indirection buffers were made for. Where it differs, the
+// runtime has to be created anew.
+using ShapePattern = std::vector<size_t>;
+
+class ShapeInference {
+ public:
+  // The shape of a value as the file has it.
+  void SetBound(uint32_t value_id, const Shape& shape) {
+    bounds_[value_id] = shapes_[value_id] = shape;
+  }
+  // The file's dims of this value may stand in another order than it is stored in: exporters do
+  // that to images that are quantized dynamically. The node that writes it knows better.
+  void MayBePermuted(uint32_t value_id) { permuted_.insert(value_id); }
+
+  // Infers the outputs of the next node. kInvalidFile unless they are of the dims that were set;
+  // kResourceExhausted when XNNPACK would take more than `max_scratch_bytes` to compute it.
+  Status AddNode(size_t index, const Op& op, const wire::xnnpack::XNode& node,
+                 uint64_t max_scratch_bytes);
+
+  // Infers everything anew from the shapes set. kMismatch for shapes that the nodes cannot compute
+  // or that exceed the bounds; names the node.
+  Status Infer();
+
+  // REQUIRES: a value of the graph.
+  const Shape& shape(uint32_t value_id) const { return shapes_.at(value_id); }
+  void set_shape(uint32_t value_id, const Shape& shape) { shapes_.at(value_id) = shape; }
+
+  // Of the shapes inferred last.
+  ShapePattern Pattern() const;
+  // Whether any value that a node reads or writes has no element.
+  bool has_empty_values() const;
+
+ private:
+  struct Node {
+    size_t index;
+    const Op* op;
+    const wire::xnnpack::XNode* wire;
+    Operands operands;
+  };
+
+  Status InferNode(const Node& node);
+
+  // Whether the file's dims of a value are those that were inferred; takes over the latter where
+  // only their order differs and may do so.
+  bool Confirms(uint32_t value_id, const Shape& inferred);
+
+  Shapes bounds_;
+  Shapes shapes_;
+  std::unordered_set<uint32_t> permuted_;
+  std::vector<Node> nodes_;
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_DELEGATE_SHAPE_INFERENCE_H_

@@ -1,0 +1,35 @@
+// Scaled dot-product attention of some queries over a cache of keys and values.
+//
+// The keys are taken in tiles; a running maximum and sum of each query row ("online softmax") make
+// a second pass, and memory for all scores, unnecessary. The query heads that share a head of the
+// cache are computed together, so that each tile is read once for all of them.
+
+#ifndef ONEPACK_KERNELS_ATTENTION_H_
+#define ONEPACK_KERNELS_ATTENTION_H_
+
+#include <pthreadpool.h>
+
+#include "runtime/tensor.h"
+
+namespace onepack::kernels {
+
+struct AttentionInputs {
+  const Tensor* query = nullptr;  // [batch, tokens, heads, width]
+  const Tensor* key = nullptr;    // [batch, context, cached heads, width]
+  const Tensor* value = nullptr;  // as key
+  // Position of the first query. Without a mask, the keys before and at the last query's count.
+  int64_t start = 0;
+  // Null, or [tokens, keys]: added to the scores, or as bools, which keys count.
+  const Tensor* mask = nullptr;
+  // A query sees no key of a later position than its own.
+  bool is_causal = false;
+  double scale = 0;  // 0: 1 / sqrt(width)
+};
+
+// Writes out: [batch, tokens, heads, width]. A query that sees no key gives zeros.
+// Errors: sizes and types that do not fit together; positions past the context.
+Status Attend(const AttentionInputs& inputs, pthreadpool_t threadpool, Tensor& out);
+
+}  // namespace onepack::kernels
+
+#endif  // ONEPACK_KERNELS_ATTENTION_H_

@@ -1,0 +1,56 @@
+#include "kernels/cpu_operators.h"
+
+#include "kernels/operator_families.h"
+
+namespace onepack {
+namespace {
+
+using kernels::OperatorRow;
+using kernels::OperatorRows;
+
+constexpr OperatorRows (*kFamilies[])() = {kernels::AttentionOperators,
+                                           kernels::BinaryOperators,
+                                           kernels::ConvolutionOperators,
+                                           kernels::CopyOperators,
+                                           kernels::FillOperators,
+                                           kernels::IndexOperators,
+                                           kernels::JoinOperators,
+                                           kernels::KeyValueCacheOperators,
+                                           kernels::LaneOperators,
+                                           kernels::MaskOperators,
+                                           kernels::MatmulOperators,
+                                           kernels::NormalizationOperators,
+                                           kernels::PoolingOperators,
+                                           kernels::QuantizeOperators,
+                                           kernels::QuantizedEmbeddingOperators,
+                                           kernels::ReduceOperators,
+                                           kernels::ResampleOperators,
+                                           kernels::ScalarOperators,
+                                           kernels::ScatterOperators,
+                                           kernels::SortOperators,
+                                           kernels::TernaryOperators,
+                                           kernels::UnaryOperators,
+                                           kernels::ViewOperators};
+
+}  // namespace
+
+Result<CpuOperators> CpuOperators::Create(const CpuOperatorOptions& options) {
+  size_t count = options.additional.size();
+  for (const auto family : kFamilies) count += family().size();
+  CpuOperators created;
+  ONEPACK_ASSIGN_OR_RETURN(created.options_,
+                           Array<CpuOperatorOptions>::Create(options.allocator, 1));
+  ONEPACK_ASSIGN_OR_RETURN(created.operators_, Array<Operator>::Create(options.allocator, count));
+  created.options_[0] = options;
+  created.options_[0].additional = {};
+  size_t next = 0;
+  for (const Operator& op : options.additional) created.operators_[next++] = op;
+  for (const auto family : kFamilies) {
+    for (const OperatorRow& row : family()) {
+      created.operators_[next++] = {row.name, row.function, created.options_.data()};
+    }
+  }
+  return created;
+}
+
+}  // namespace onepack

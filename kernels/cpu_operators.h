@@ -1,0 +1,53 @@
+// The operators that exported programs keep outside their delegates, computed on the CPU.
+//
+//   auto operators = CpuOperators::Create({.threadpool = pool});
+//   options.operators = operators->registry();
+//
+// They follow PyTorch: names and order of arguments are those of its "out" variants, types are
+// promoted and rounded as it does, sizes are broadcast as it does.
+//
+// Ownership: the application keeps the object, and the thread pool, as long as methods that were
+//            loaded with its registry.
+// Threads:   read only once created; a pool may be shared, its users take turns.
+// Errors:    an operator returns what was found and what was expected, and writes nothing outside
+//            the tensors it was given; the method can be used again.
+
+#ifndef ONEPACK_KERNELS_CPU_OPERATORS_H_
+#define ONEPACK_KERNELS_CPU_OPERATORS_H_
+
+#include <pthreadpool.h>
+
+#include "base/array.h"
+#include "runtime/operator_registry.h"
+
+namespace onepack {
+
+struct CpuOperatorOptions {
+  // What the expensive operators compute on: attention, products, convolution. Null: the thread
+  // that runs the method.
+  pthreadpool_t threadpool = nullptr;
+  // For what an operator needs while it runs.
+  Allocator allocator = HeapAllocator();
+  // The application's own, which count before ours of the same name. Copied; what their names and
+  // contexts point to stays the application's.
+  Span<const Operator> additional;
+};
+
+class CpuOperators {
+ public:
+  // Errors: kResourceExhausted.
+  static Result<CpuOperators> Create(const CpuOperatorOptions& options);
+
+  OperatorRegistry registry() const { return OperatorRegistry(operators_); }
+  Span<const Operator> operators() const { return operators_; }
+
+ private:
+  CpuOperators() = default;
+
+  Array<CpuOperatorOptions> options_;  // one, at an address that stays
+  Array<Operator> operators_;
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_KERNELS_CPU_OPERATORS_H_

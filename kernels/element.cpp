@@ -1,0 +1,229 @@
+#include "kernels/element.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <type_traits>
+
+namespace onepack::kernels {
+namespace {
+
+// g++ warns about the name without this; clang has it without extension.
+__extension__ using Float16 = _Float16;
+
+struct Half {
+  uint16_t bits;
+};
+struct BFloat16 {
+  uint16_t bits;
+};
+struct Truth {
+  uint8_t byte;
+};
+
+float Widen(Half half) {
+  Float16 value;
+  memcpy(&value, &half.bits, sizeof(value));
+  return static_cast<float>(value);
+}
+
+// A bfloat16 is the upper half of a float.
+float Widen(BFloat16 brain) {
+  const uint32_t bits = static_cast<uint32_t>(brain.bits) << 16;
+  float value;
+  memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+BFloat16 NarrowToBFloat16(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof(bits));
+  if (isnan(value)) return {static_cast<uint16_t>((bits >> 16) | 0x40)};
+  // To nearest, ties to even.
+  return {static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
+}
+
+template <typename T, typename C>
+C FromElement(T value) {
+  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
+    if constexpr (std::is_same_v<C, int64_t>) {
+      return TruncateToLong(static_cast<double>(Widen(value)));
+    } else {
+      return static_cast<C>(Widen(value));
+    }
+  } else if constexpr (std::is_same_v<T, Truth>) {
+    return static_cast<C>(value.byte != 0 ? 1 : 0);
+  } else if constexpr (std::is_floating_point_v<T> && std::is_same_v<C, int64_t>) {
+    return TruncateToLong(static_cast<double>(value));
+  } else {
+    return static_cast<C>(value);
+  }
+}
+
+template <typename T, typename C>
+T ToElement(C value) {
+  if constexpr (std::is_same_v<T, Half>) {
+    using Real = std::conditional_t<std::is_same_v<C, int64_t>, float, C>;
+    const auto narrow = static_cast<Float16>(static_cast<Real>(value));
+    Half half;
+    memcpy(&half.bits, &narrow, sizeof(narrow));
+    return half;
+  } else if constexpr (std::is_same_v<T, BFloat16>) {
+    return NarrowToBFloat16(static_cast<float>(value));
+  } else if constexpr (std::is_same_v<T, Truth>) {
+    return {static_cast<uint8_t>(value != 0 ? 1 : 0)};
+  } else if constexpr (std::is_integral_v<T> && !std::is_same_v<C, int64_t>) {
+    return static_cast<T>(TruncateToLong(static_cast<double>(value)));
+  } else {
+    return static_cast<T>(value);
+  }
+}
+
+template <typename T>
+struct Tag {
+  using Type = T;
+};
+
+// Calls function(Tag<T>()) with the type of the elements.
+template <typename Function>
+void WithType(ScalarType type, Function function) {
+  switch (type) {
+    case ScalarType::kByte:
+      return function(Tag<uint8_t>());
+    case ScalarType::kChar:
+      return function(Tag<int8_t>());
+    case ScalarType::kShort:
+      return function(Tag<int16_t>());
+    case ScalarType::kInt:
+      return function(Tag<int32_t>());
+    case ScalarType::kLong:
+      return function(Tag<int64_t>());
+    case ScalarType::kHalf:
+      return function(Tag<Half>());
+    case ScalarType::kFloat:
+      return function(Tag<float>());
+    case ScalarType::kDouble:
+      return function(Tag<double>());
+    case ScalarType::kBool:
+      return function(Tag<Truth>());
+    case ScalarType::kBFloat16:
+      return function(Tag<BFloat16>());
+    case ScalarType::kUInt16:
+      return function(Tag<uint16_t>());
+    case ScalarType::kUInt32:
+      return function(Tag<uint32_t>());
+    case ScalarType::kUInt64:
+      return function(Tag<uint64_t>());
+    default:
+      return;
+  }
+}
+
+// Bits of the integral types, with the sign among them.
+int BitsOf(ScalarType type) { return static_cast<int>(ElementSize(type)) * 8; }
+
+bool IsUnsigned(ScalarType type) {
+  return type == ScalarType::kByte || type == ScalarType::kUInt16 || type == ScalarType::kUInt32 ||
+         type == ScalarType::kUInt64;
+}
+
+ScalarType SignedOf(int bits) {
+  return bits <= 8    ? ScalarType::kChar
+         : bits <= 16 ? ScalarType::kShort
+         : bits <= 32 ? ScalarType::kInt
+                      : ScalarType::kLong;
+}
+
+}  // namespace
+
+bool HasNumbers(ScalarType type) {
+  bool has = false;
+  WithType(type, [&](auto) { has = true; });
+  return has;
+}
+
+bool IsFloatingPoint(ScalarType type) {
+  return type == ScalarType::kHalf || type == ScalarType::kFloat || type == ScalarType::kDouble ||
+         type == ScalarType::kBFloat16;
+}
+
+bool IsIntegral(ScalarType type) { return HasNumbers(type) && !IsFloatingPoint(type); }
+
+ScalarType PromoteTypes(ScalarType a, ScalarType b) {
+  if (a == b) return a;
+  if (IsFloatingPoint(a) && IsFloatingPoint(b)) {
+    if (a == ScalarType::kDouble || b == ScalarType::kDouble) return ScalarType::kDouble;
+    return ScalarType::kFloat;  // of half and bfloat16 too
+  }
+  if (IsFloatingPoint(a)) return a;
+  if (IsFloatingPoint(b)) return b;
+  if (a == ScalarType::kBool) return b;
+  if (b == ScalarType::kBool) return a;
+  if (IsUnsigned(a) == IsUnsigned(b)) return BitsOf(a) > BitsOf(b) ? a : b;
+  const int unsigned_bits = IsUnsigned(a) ? BitsOf(a) : BitsOf(b);
+  const int signed_bits = IsUnsigned(a) ? BitsOf(b) : BitsOf(a);
+  return SignedOf(signed_bits > unsigned_bits ? signed_bits : 2 * unsigned_bits);
+}
+
+Compute ComputeTypeOf(ScalarType type) {
+  if (type == ScalarType::kDouble) return Compute::kDouble;
+  return IsFloatingPoint(type) ? Compute::kFloat : Compute::kLong;
+}
+
+template <typename C>
+void LoadElements(ScalarType type, const uint8_t* base, int64_t offset, int64_t stride, size_t n,
+                  C* to) {
+  WithType(type, [&](auto tag) {
+    using T = typename decltype(tag)::Type;
+    const T* from = reinterpret_cast<const T*>(base) + offset;
+    if (stride == 1) {
+      for (size_t i = 0; i < n; ++i) to[i] = FromElement<T, C>(from[i]);
+    } else {
+      for (size_t i = 0; i < n; ++i) {
+        to[i] = FromElement<T, C>(from[static_cast<int64_t>(i) * stride]);
+      }
+    }
+  });
+}
+
+template <typename C>
+void StoreElements(ScalarType type, uint8_t* base, int64_t offset, int64_t stride, size_t n,
+                   const C* from) {
+  WithType(type, [&](auto tag) {
+    using T = typename decltype(tag)::Type;
+    T* to = reinterpret_cast<T*>(base) + offset;
+    if (stride == 1) {
+      for (size_t i = 0; i < n; ++i) to[i] = ToElement<T, C>(from[i]);
+    } else {
+      for (size_t i = 0; i < n; ++i) {
+        to[static_cast<int64_t>(i) * stride] = ToElement<T, C>(from[i]);
+      }
+    }
+  });
+}
+
+template void LoadElements(ScalarType, const uint8_t*, int64_t, int64_t, size_t, float*);
+template void LoadElements(ScalarType, const uint8_t*, int64_t, int64_t, size_t, double*);
+template void LoadElements(ScalarType, const uint8_t*, int64_t, int64_t, size_t, int64_t*);
+template void StoreElements(ScalarType, uint8_t*, int64_t, int64_t, size_t, const float*);
+template void StoreElements(ScalarType, uint8_t*, int64_t, int64_t, size_t, const double*);
+template void StoreElements(ScalarType, uint8_t*, int64_t, int64_t, size_t, const int64_t*);
+
+int64_t TruncateToLong(double value) {
+  // 2^63 is the first double past the range; written so that a NaN fails too.
+  return value >= -0x1p63 && value < 0x1p63 ? static_cast<int64_t>(value) : INT64_MIN;
+}
+
+double LowestOf(ScalarType type) {
+  if (IsFloatingPoint(type)) return -HUGE_VAL;
+  if (type == ScalarType::kBool || IsUnsigned(type)) return 0;
+  return -ldexp(1, BitsOf(type) - 1);
+}
+
+double HighestOf(ScalarType type) {
+  if (IsFloatingPoint(type)) return HUGE_VAL;
+  if (type == ScalarType::kBool) return 1;
+  return ldexp(1, BitsOf(type) - (IsUnsigned(type) ? 0 : 1)) - 1;
+}
+
+}  // namespace onepack::kernels

@@ -1,0 +1,50 @@
+// The operators, one table for each family. Each table is at the end of its family's file.
+
+#ifndef ONEPACK_KERNELS_OPERATOR_FAMILIES_H_
+#define ONEPACK_KERNELS_OPERATOR_FAMILIES_H_
+
+#include <string_view>
+
+#include "kernels/cpu_operators.h"
+#include "runtime/operator_registry.h"
+
+namespace onepack::kernels {
+
+struct OperatorRow {
+  std::string_view name;
+  OperatorFunction function;
+};
+using OperatorRows = Span<const OperatorRow>;
+
+OperatorRows AttentionOperators();
+OperatorRows BinaryOperators();
+OperatorRows ConvolutionOperators();
+OperatorRows CopyOperators();
+OperatorRows FillOperators();
+OperatorRows IndexOperators();
+OperatorRows JoinOperators();
+OperatorRows KeyValueCacheOperators();
+OperatorRows LaneOperators();
+OperatorRows MaskOperators();
+OperatorRows MatmulOperators();
+OperatorRows NormalizationOperators();
+OperatorRows PoolingOperators();
+OperatorRows QuantizeOperators();
+OperatorRows QuantizedEmbeddingOperators();
+OperatorRows ReduceOperators();
+OperatorRows ResampleOperators();
+OperatorRows ScalarOperators();
+OperatorRows ScatterOperators();
+OperatorRows SortOperators();
+OperatorRows TernaryOperators();
+OperatorRows UnaryOperators();
+OperatorRows ViewOperators();
+
+// What `context` of every row points to.
+inline const CpuOperatorOptions& OptionsOf(void* context) {
+  return *static_cast<const CpuOperatorOptions*>(context);
+}
+
+}  // namespace onepack::kernels
+
+#endif  // ONEPACK_KERNELS_OPERATOR_FAMILIES_H_
