@@ -10,6 +10,7 @@ using kernels::OperatorRows;
 
 constexpr OperatorRows (*kFamilies[])() = {kernels::AttentionOperators,
                                            kernels::BinaryOperators,
+                                           kernels::ChooseQuantizationOperators,
                                            kernels::ConvolutionOperators,
                                            kernels::CopyOperators,
                                            kernels::FillOperators,

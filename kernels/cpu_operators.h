@@ -1,7 +1,9 @@
 // The operators that exported programs keep outside their delegates, computed on the CPU.
 //
-//   auto operators = CpuOperators::Create({.threadpool = pool});
-//   options.operators = operators->registry();
+//   CpuOperatorOptions operator_options;
+//   operator_options.threadpool = pool;
+//   auto operators = CpuOperators::Create(operator_options);
+//   method_options.operators = operators->registry();
 //
 // They follow PyTorch: names and order of arguments are those of its "out" variants, types are
 // promoted and rounded as it does, sizes are broadcast as it does.

@@ -18,6 +18,7 @@ using OperatorRows = Span<const OperatorRow>;
 
 OperatorRows AttentionOperators();
 OperatorRows BinaryOperators();
+OperatorRows ChooseQuantizationOperators();
 OperatorRows ConvolutionOperators();
 OperatorRows CopyOperators();
 OperatorRows FillOperators();
