@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <new>
 
+#include "base/mapping.h"
 #include "delegate/datatypes.h"
 
 namespace onepack {
@@ -329,7 +330,8 @@ void Executor::ChooseStandIns() {
       needs_one |= !input.external.is_output &&
                    Overlap(input.data, input.size_bytes, output.data, output.size_bytes);
     }
-    if (needs_one) output.stand_in.resize(output.size_bytes);
+    // Nodes that read an output read past its end, too.
+    if (needs_one) output.stand_in.resize(output.size_bytes + Mapping::kReadablePadding);
   }
 }
 

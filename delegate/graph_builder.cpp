@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/checked_math.h"
 #include "base/mapping.h"
 #include "delegate/activations.h"
 #include "delegate/quantization.h"
@@ -21,6 +23,17 @@ using wire::xnnpack::XNode;
 using wire::xnnpack::XNodeUnion;
 using wire::xnnpack::XValue;
 
+// How often the bytes of the files that constants come from may be packed and copied, in the mean.
+// Exporters need once; a small file could ask for the same weight in as many ways as it has nodes.
+constexpr uint64_t kMaxTimesTaken = 16;
+
+struct IdentityLess {
+  static_assert(sizeof(WeightIdentity) == 4 * sizeof(Digest));
+  bool operator()(const WeightIdentity& a, const WeightIdentity& b) const {
+    return memcmp(&a, &b, sizeof(a)) < 0;
+  }
+};
+
 class GraphBuilder {
  public:
   GraphBuilder(const Payload& payload, const GraphOptions& options)
@@ -34,6 +47,7 @@ class GraphBuilder {
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::FindInPlace));
     FindNeededValues();
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::IdentifyNode));
+    ONEPACK_RETURN_IF_ERROR(CheckPackedBytes());
     ONEPACK_RETURN_IF_ERROR(WidenValues());
     FindInCache();
     ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::DefineWireValue));
@@ -81,6 +95,8 @@ class GraphBuilder {
   void FindNeededValues();
   bool IsNeeded(const Operands& operands) const;
   Status IdentifyNode(const XNode& node);
+  Status CheckPackedBytes();
+  Status TakeBytes(uint64_t size, const char* what);
   void FindInCache();
   Status DefineWireValue(const XValue& wire);
   Status PlaceConstant(GraphValue& value);
@@ -103,6 +119,7 @@ class GraphBuilder {
   std::unordered_set<uint32_t> needed_;  // for an output, directly or not
   size_t node_index_ = 0;                // of the node at hand
   std::vector<PackedUse> uses_;
+  uint64_t bytes_left_ = 0;                 // that may be packed and copied
   std::vector<bool> is_expected_hit_;       // parallel to uses_
   std::unordered_set<uint32_t> with_ones_;  // kernels whose scales need not be read
 };
@@ -252,6 +269,33 @@ Status GraphBuilder::IdentifyNode(const XNode& node) {
   return Status::Ok();
 }
 
+Status GraphBuilder::TakeBytes(uint64_t size, const char* what) {
+  if (size > bytes_left_) {
+    return Status::Error(StatusCode::kInvalidFile,
+                         "%s takes more than %llu times the bytes of the files with the constants",
+                         what, static_cast<unsigned long long>(kMaxTimesTaken));
+  }
+  bytes_left_ -= size;
+  return Status::Ok();
+}
+
+Status GraphBuilder::CheckPackedBytes() {
+  std::unordered_set<const DataSource*> sources;
+  for (size_t i = 1; i < ConstantCount(graph_); ++i) {
+    const DataSource& source = payload_.constant(static_cast<uint32_t>(i)).source();
+    // Of a few files: the sum fits.
+    if (sources.insert(&source).second) bytes_left_ += source.size();
+  }
+  if (!CheckedMultiply(bytes_left_, kMaxTimesTaken, &bytes_left_)) bytes_left_ = UINT64_MAX;
+  std::set<WeightIdentity, IdentityLess> packed;
+  for (const PackedUse& use : uses_) {
+    if (!packed.insert(use.identity).second) continue;
+    const uint32_t index = values_.at(use.kernel_id).constant_index();
+    ONEPACK_RETURN_IF_ERROR(TakeBytes(payload_.constant(index).size(), "packing all weights"));
+  }
+  return Status::Ok();
+}
+
 // A value is one thing to all nodes.
 Status GraphBuilder::WidenValues() {
   std::unordered_set<uint32_t> as_they_are = in_place_;
@@ -325,6 +369,7 @@ Status GraphBuilder::PlaceConstant(GraphValue& value) {
     built_.parts.in_place.push_back(std::move(buffer));
     return Status::Ok();
   }
+  ONEPACK_RETURN_IF_ERROR(TakeBytes(buffer.bytes.size(), "copying all constants"));
   std::vector<uint8_t>& copy =
       built_.parts.in_place_copies.emplace_back(buffer.bytes.size() + Mapping::kReadablePadding);
   memcpy(copy.data(), buffer.bytes.data(), buffer.bytes.size());

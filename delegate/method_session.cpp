@@ -27,6 +27,13 @@ Status MethodSession::CheckThreadpool() const {
                        "a pool and a backend here, and load the method again");
 }
 
+// XNNPACK stands between the callback and us: nothing must be thrown through it.
+bool MethodSession::WantsToGoOn(const LoadProgress& progress) const noexcept try {
+  return !options_.on_progress || options_.on_progress(progress);
+} catch (...) {
+  return false;
+}
+
 Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
                                     Span<Ref<Delegate>> delegates) try {
   ONEPACK_RETURN_IF_ERROR(CheckThreadpool());
@@ -43,7 +50,7 @@ Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
   }
   const auto on_served = [&](uint64_t raw_bytes) {
     progress.served_bytes += raw_bytes;
-    if (!options_.on_progress || options_.on_progress(progress)) return Status::Ok();
+    if (WantsToGoOn(progress)) return Status::Ok();
     return Status::Error(StatusCode::kCancelled, "cancelled after %llu of %llu bytes of weights",
                          static_cast<unsigned long long>(progress.served_bytes),
                          static_cast<unsigned long long>(progress.expected_bytes));

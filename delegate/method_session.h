@@ -46,6 +46,9 @@ class MethodSession final : public BackendSession {
       : options_(std::move(options)), owner_(owner), workspace_(std::move(workspace)) {}
 
  private:
+  // Asks the application's callback, if there is one.
+  bool WantsToGoOn(const LoadProgress& progress) const noexcept;
+
   const XnnpackBackendOptions options_;
   const pid_t owner_;
   const XnnWorkspace workspace_;

@@ -19,8 +19,10 @@ Status SplitInBlocks(const Tensor& tensor, const Strided& whole, const IntList& 
     const int64_t block = block_sizes[i] == -1 ? whole.sizes[i] : block_sizes[i];
     fits = block > 0 ? whole.sizes[i] % block == 0 : whole.sizes[i] == 0;
     if (!fits) break;
-    split->Append(block == 0 ? 0 : whole.sizes[i] / block, whole.strides[i] * block);
-    split->Append(block, whole.strides[i]);
+    // No block is larger than its dimension, but where that has no element.
+    const int64_t count = whole.sizes[i] == 0 ? 0 : whole.sizes[i] / block;
+    split->Append(count, count == 0 ? 0 : whole.strides[i] * block);
+    split->Append(count == 0 ? 0 : block, whole.strides[i]);
   }
   if (fits) return Status::Ok();
   return Status::Error(StatusCode::kInvalidArgument, "%zu block sizes that do not divide %s",

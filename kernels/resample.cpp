@@ -67,15 +67,17 @@ int64_t Place(const Strided& tensor, int64_t n, int64_t c, int64_t y, int64_t x)
 
 int64_t NearestIndex(int64_t out, double scale, int64_t size) {
   // In float, as PyTorch: where a pixel lies on the border, it decides.
-  const auto index =
-      static_cast<int64_t>(std::floor(static_cast<float>(out) * static_cast<float>(scale)));
-  return index < size ? index : size - 1;
+  const float index = std::floor(static_cast<float>(out) * static_cast<float>(scale));
+  // A scale may be anything: what is no number counts as the first.
+  if (!(index > 0)) return 0;
+  return index < static_cast<float>(size - 1) ? static_cast<int64_t>(index) : size - 1;
 }
 
 Status Nearest(const Tensor& input, const Resize& resize, Tensor& out) {
   ONEPACK_RETURN_IF_ERROR(ResizeOutput(input, resize, out));
   const Strided from = StridedInput(input);
   const Strided to = StridedOutput(out);
+  if (to.count() == 0) return Status::Ok();
   for (int64_t y = 0; y < resize.to[0]; ++y) {
     for (int64_t x = 0; x < resize.to[1]; ++x) {
       Strided source = from;
@@ -105,10 +107,11 @@ Neighbours NeighboursOf(int64_t out, const Resize& resize, size_t d, bool align_
                           : 0;
   } else {
     at = (static_cast<double>(out) + 0.5) * resize.scale[d] - 0.5;
-    if (at < 0) at = 0;
   }
-  auto first = static_cast<int64_t>(at);
-  if (first > size - 1) first = size - 1;
+  // A scale may be anything: what is no number counts as the first.
+  if (!(at > 0)) at = 0;
+  if (at > static_cast<double>(size - 1)) at = static_cast<double>(size - 1);
+  const auto first = static_cast<int64_t>(at);
   const int64_t second = first + 1 < size ? first + 1 : first;
   const double weight = at - static_cast<double>(first);
   return {first, second, static_cast<float>(weight < 0 ? 0 : (weight > 1 ? 1 : weight))};
