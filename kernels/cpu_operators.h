@@ -18,6 +18,7 @@
 #define ONEPACK_KERNELS_CPU_OPERATORS_H_
 
 #include <pthreadpool.h>
+#include <sys/types.h>
 
 #include "base/array.h"
 #include "runtime/operator_registry.h"
@@ -35,6 +36,20 @@ struct CpuOperatorOptions {
   Span<const Operator> additional;
 };
 
+namespace kernels {
+
+// What every operator of ours is called with.
+struct OperatorContext {
+  pthreadpool_t threads = nullptr;
+  Allocator allocator{};
+  pid_t process = 0;
+
+  // None in a child process: a fork does not copy threads, and waiting for them never ends.
+  pthreadpool_t threadpool() const;
+};
+
+}  // namespace kernels
+
 class CpuOperators {
  public:
   // Errors: kResourceExhausted.
@@ -46,7 +61,7 @@ class CpuOperators {
  private:
   CpuOperators() = default;
 
-  Array<CpuOperatorOptions> options_;  // one, at an address that stays
+  Array<kernels::OperatorContext> context_;  // one, at an address that stays
   Array<Operator> operators_;
 };
 

@@ -42,8 +42,8 @@ OperatorRows UnaryOperators();
 OperatorRows ViewOperators();
 
 // What `context` of every row points to.
-inline const CpuOperatorOptions& OptionsOf(void* context) {
-  return *static_cast<const CpuOperatorOptions*>(context);
+inline const OperatorContext& ContextOf(void* context) {
+  return *static_cast<const OperatorContext*>(context);
 }
 
 }  // namespace onepack::kernels

@@ -307,6 +307,15 @@ TEST(ResampleTest, NearestAndBilinear) {
   ExpectNumbers(corners, {1, 1.5, 2, 2, 2.5, 3, 3, 3.5, 4}, 1e-6);
 }
 
+TEST(ResampleTest, ShrinksWithoutAliases) {
+  TestTensor self(kF, {1, 1, 1, 4}, {1, 2, 3, 4});
+  TestTensor out(kF, {1, 1, 1, 2});
+  ASSERT_TRUE(IsOk(
+      Call("aten::_upsample_bilinear2d_aa.out", {self, Ints{1, 2}, false, nullptr, nullptr, out})));
+  // Weights 3, 3, 1 of the first three pixels.
+  ExpectNumbers(out, {12.0 / 7, 23.0 / 7}, 1e-6);
+}
+
 TEST(ResampleTest, ShufflesPixelsThereAndBack) {
   TestTensor self(kF, {1, 4, 1, 2}, Counting(8));
   TestTensor out(kF, {1, 1, 2, 4});
