@@ -100,12 +100,11 @@ TEST_F(InstructionTest, AJumpOnATensorIsTakenUnlessAllOfItIsTrue) {
   plan_.chains = {{JumpFalseCallPlan{0, 2}, MoveCallPlan{1, 2}}};
   for (const bool second : {false, true}) {
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
-    const bool bools[] = {true, second};
+    uint8_t bools[] = {1, second};
     const int32_t sizes[] = {2};
     const uint8_t order[] = {0};
     ONEPACK_ASSERT_OK_AND_ASSIGN(
-        Tensor tensor, Tensor::Over({ScalarType::kBool, sizes, order},
-                                    {reinterpret_cast<const uint8_t*>(bools), sizeof(bools)}));
+        Tensor tensor, Tensor::Over({ScalarType::kBool, sizes, order}, {bools, sizeof(bools)}));
     ASSERT_TRUE(IsOk(method->SetInput(0, Value::OfTensor(&tensor))));
     ASSERT_TRUE(IsOk(method->Execute()));
     EXPECT_EQ(method->output(0).int_value(), second ? 1 : 0);
