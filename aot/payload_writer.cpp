@@ -1,19 +1,18 @@
 #include "aot/payload_writer.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include <utility>
 
 #include "aot/insert_header.h"
+#include "aot/payload_file.h"
 
 namespace onepack {
 namespace {
 
 namespace wire_xnn = wire::xnnpack;
 
-constexpr size_t kHeaderSize = 30;
-// Of the constant region and of each constant in it.
+// Of each constant in the constant region.
 constexpr size_t kConstantAlignment = 16;
 
 flatbuffers::Offset<wire_xnn::Buffer> CreateBuffer(flatbuffers::FlatBufferBuilder& builder,
@@ -215,8 +214,10 @@ flatbuffers::Offset<wire_xnn::XNNGraph> PayloadWriter::CreateGraph(std::vector<u
         const std::vector<uint8_t> bytes = BytesOf(constant.constant.data);
         region->insert(region->end(), bytes.begin(), bytes.end());
       }
+      // ExecuTorch looks for a key that is there, also for an empty one.
+      const bool is_own = constant.kind == Constant::Kind::kOwn;
       offsets.push_back(wire_xnn::CreateConstantDataOffsetDirect(
-          builder_, offset, constant.size_bytes, constant.constant.key.c_str()));
+          builder_, offset, constant.size_bytes, is_own ? nullptr : constant.constant.key.c_str()));
     }
   }
   return wire_xnn::CreateXNNGraphDirect(builder_, "0", &nodes_, &values_, external_count_,
@@ -230,16 +231,7 @@ std::vector<uint8_t> PayloadWriter::Finish() {
   const Bytes graph = builder_.GetBufferSpan();
   if (!options_.has_header) return {graph.begin(), graph.end()};
 
-  const size_t graph_offset = AlignUp(kHeaderSize, kConstantAlignment);
-  const size_t region_offset = AlignUp(graph_offset + graph.size(), kConstantAlignment);
-  std::vector<uint8_t> payload(region_offset);
-  memcpy(payload.data() + 4, "XH00", 4);
-  StoreLittleEndian(static_cast<uint16_t>(kHeaderSize), payload.data() + 8);
-  StoreLittleEndian(static_cast<uint32_t>(graph_offset), payload.data() + 10);
-  StoreLittleEndian(static_cast<uint32_t>(graph.size()), payload.data() + 14);
-  StoreLittleEndian(static_cast<uint32_t>(region_offset), payload.data() + 18);
-  StoreLittleEndian(static_cast<uint64_t>(region.size()), payload.data() + 22);
-  memcpy(payload.data() + graph_offset, graph.data(), graph.size());
+  std::vector<uint8_t> payload = PayloadFront(graph, region.size());
   payload.insert(payload.end(), region.begin(), region.end());
   return payload;
 }

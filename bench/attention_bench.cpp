@@ -164,7 +164,8 @@ void UpdateCache(benchmark::State& state) {
   CacheData data(static_cast<int32_t>(state.range(0)));
   Value values[] = {Value::OfTensor(&data.value.tensor()), Value::OfTensor(&data.cache.tensor()),
                     Value::OfInt(100), Value::OfTensor(&data.out.tensor())};
-  Value* const arguments[] = {&values[0], &values[1], &values[2], &values[3]};
+  Value* pointers[] = {&values[0], &values[1], &values[2], &values[3]};
+  const Span<Value* const> arguments(pointers, 4);
   std::vector<float> expected = data.cache.numbers();
   PlainUpdate(data.value.numbers(), 100, expected);
   if (!op->function(op->context, arguments).ok() || data.cache.numbers() != expected) {

@@ -226,7 +226,7 @@ Status GraphBuilder::AddExternal(GraphValue& value) {
   external.is_output = value.is_external_output;
   external.datatype = tensor.datatype();
   external.bound = Shape(DimsOf(tensor));
-  built_.parts.externals.push_back(std::move(external));
+  built_.parts.externals.push_back(external);
   return Status::Ok();
 }
 

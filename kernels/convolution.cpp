@@ -224,7 +224,7 @@ Status Convolve(void* context, Span<Value* const> arguments) {
   c.weight = WithThreeSpatial(StridedInput(weight));
   c.output = WithThreeSpatial(StridedOutput(out));
   const bool is_real = IsFloatingPoint(input.scalar_type());
-  pthreadpool_parallelize_1d(OptionsOf(context).threadpool,
+  pthreadpool_parallelize_1d(ContextOf(context).threadpool(),
                              is_real ? RunChannel<double> : RunChannel<int64_t>, &c,
                              static_cast<size_t>(c.output.sizes[0] * c.output.sizes[1]), 0);
   return Status::Ok();

@@ -117,7 +117,7 @@ void RunProduct(Product& product, void* context) {
   product.loops = &VectorLoopsOfThisMachine();
   const ScalarType type = PromoteTypes(product.a.type, product.b.type);
   const auto run = [&](pthreadpool_task_1d_t task) {
-    pthreadpool_parallelize_1d(OptionsOf(context).threadpool, task, &product,
+    pthreadpool_parallelize_1d(ContextOf(context).threadpool(), task, &product,
                                static_cast<size_t>(product.a.sizes[0] * product.rows()), 0);
   };
   switch (ComputeTypeOf(type)) {

@@ -13,9 +13,10 @@ peers=build/release/bench/peer
 
 bash scripts/setup.sh --peer
 cmake --preset release
-cmake --build --preset release --target peer_onepack peer_executorch make_stack
-"$peers/make_stack" "$models/stack_300mb" --width 1024 --hidden 4096 --blocks 6 --rank 16 --adapters 8 --rows 128
-"$peers/make_stack" "$models/stack_6mb" --width 256 --hidden 512 --blocks 4 --rank 4 --adapters 2 --rows 128
+cmake --build --preset release --target peer_onepack peer_executorch onepack_cli
+onepack=build/release/tools/onepack
+"$onepack" make-model stack "$models/stack_300mb" --width 1024 --hidden 4096 --blocks 6 --rank 16 --adapters 8 --rows 128
+"$onepack" make-model stack "$models/stack_6mb" --width 256 --hidden 512 --blocks 4 --rank 4 --adapters 2 --rows 128
 mkdir -p docs
 python3 bench/peer/compare.py --peers "$peers" --models "$models" --runs "$runs" --results bench/results --docs docs
 echo "bench: wrote docs/benchmarks.md"

@@ -214,7 +214,7 @@ TEST(VectorLoopsTest, AllMachinesComputeTheSame) {
       const std::vector<float> given = values;
       const float found = loops->exponentials(values.data(), n, 0.5F);
       for (size_t i = 0; i < n; ++i) {
-        const double expected = std::exp(static_cast<double>(given[i]) - 0.5);
+        const double expected = std::exp(static_cast<double>(given[i] - 0.5F));
         EXPECT_NEAR(values[i], expected, 3e-7 * expected + 1e-37);
         sum += expected;
       }

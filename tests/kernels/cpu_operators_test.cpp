@@ -2,6 +2,9 @@
 
 #include "kernels/cpu_operators.h"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <limits>
 #include <random>
 #include <set>
@@ -53,6 +56,23 @@ TEST(CpuOperatorsTest, NoMemoryIsAStatus) {
   CpuOperatorOptions options;
   options.allocator = Allocator{};
   EXPECT_TRUE(IsError(CpuOperators::Create(options), StatusCode::kResourceExhausted));
+}
+
+TEST(CpuOperatorsTest, AForkedChildComputesWithoutTheThreadsItDoesNotHave) {
+  const std::unique_ptr<pthreadpool, void (*)(pthreadpool*)> pool(pthreadpool_create(2),
+                                                                  pthreadpool_destroy);
+  CpuOperatorOptions options;
+  options.threadpool = pool.get();
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const CpuOperators operators, CpuOperators::Create(options));
+  const auto* context =
+      static_cast<const kernels::OperatorContext*>(operators.operators()[0].context);
+  EXPECT_EQ(context->threadpool(), pool.get());
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) _exit(context->threadpool() == nullptr ? 0 : 1);
+  int status = -1;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
 }
 
 TEST(CpuOperatorsTest, EveryOperatorRefusesACallWithoutArguments) {

@@ -235,12 +235,12 @@ TEST(PoolingTest, TheLastWindowMayReachOut) {
                         {self, Ints{1, 2}, Ints{1, 2}, Ints{0}, Ints{1}, true, out, indices})));
   ExpectNumbers(out, {1, 3, 4});
   // A kernel that a file claims to be huge costs no more than its input.
-  TestTensor few(kF, {1, 1, 4});
-  TestTensor places(kL, {1, 1, 4});
+  TestTensor few(kF, {1, 1, 6});
+  TestTensor places(kL, {1, 1, 6});
   ASSERT_TRUE(IsOk(Call("aten::max_pool2d_with_indices.out",
                         {self, Ints{1, INT32_MAX - 1}, Ints{1}, Ints{0, INT32_MAX / 2}, Ints{1},
                          false, few, places})));
-  ExpectNumbers(few, {2, 3, 4, 4});
+  ExpectNumbers(few, std::vector<double>(6, 4));
 }
 
 TEST(NormalizationTest, LayersGroupsAndBatches) {
@@ -305,6 +305,15 @@ TEST(ResampleTest, NearestAndBilinear) {
   ASSERT_TRUE(
       IsOk(Call("aten::upsample_bilinear2d.vec_out", {self, Ints{3, 3}, true, nullptr, corners})));
   ExpectNumbers(corners, {1, 1.5, 2, 2, 2.5, 3, 3, 3.5, 4}, 1e-6);
+}
+
+TEST(ResampleTest, ShrinksWithoutAliases) {
+  TestTensor self(kF, {1, 1, 1, 4}, {1, 2, 3, 4});
+  TestTensor out(kF, {1, 1, 1, 2});
+  ASSERT_TRUE(IsOk(
+      Call("aten::_upsample_bilinear2d_aa.out", {self, Ints{1, 2}, false, nullptr, nullptr, out})));
+  // Weights 3, 3, 1 of the first three pixels.
+  ExpectNumbers(out, {12.0 / 7, 23.0 / 7}, 1e-6);
 }
 
 TEST(ResampleTest, ShufflesPixelsThereAndBack) {
