@@ -1,10 +1,10 @@
-// Writes a demo model: one base program and LoRA programs over the same foundation, with recorded
-// cases.
+// Writes a model of linear layers: one base program and LoRA programs over the same foundation,
+// with recorded cases.
 //
 // The model is a stack of blocks, x + down(g * sigmoid(g) * up(x)) with g = gate(x). In a LoRA
-// program gate and down are y + 2 * lora_b(lora_a(x)). All weights are f32, random, and the same
-// for the same seed. The files look like those of the public exporter: keys are the SHA-256 of the
-// bytes, the 2 comes as a constant argument of the delegate call.
+// program gate and down are y + 2 * lora_b(lora_a(x)). All weights are random, and the same for the
+// same seed; those of adapters are f32. The files look like those of the public exporter: keys are
+// the SHA-256 of the bytes, the 2 comes as a constant argument of the delegate call.
 //
 //     foundation.ptd                     weights of all base linears
 //     loraK.ptd                          weights of adapter K
@@ -14,7 +14,7 @@
 //
 // Memory:  a row of a matrix at a time; weights are generated again wherever they are needed.
 // Threads: one at a time for one folder.
-// Errors:  kIoError or kNotFound name the path; kInvalidArgument for a size of zero.
+// Errors:  kIoError or kNotFound name the path; kInvalidArgument for sizes that do not fit.
 
 #ifndef ONEPACK_AOT_LORA_STACK_H_
 #define ONEPACK_AOT_LORA_STACK_H_
@@ -23,9 +23,14 @@
 
 #include <string>
 
+#include "aot/linear_weight.h"
 #include "base/status.h"
 
 namespace onepack {
+
+// Where a model's weights are: in data files, or in each program, as segments with names, or inside
+// the payloads. A payload is put together in memory.
+enum class DataPlace { kDataFiles, kProgram, kPayload };
 
 struct LoraStackOptions {
   uint32_t width = 64;    // of x
@@ -35,15 +40,16 @@ struct LoraStackOptions {
   uint32_t adapters = 2;   // LoRA programs besides the base
   uint32_t max_rows = 64;  // bound of the dynamic dimension, at least 4
   uint64_t seed = 0;
+  WeightType weights = WeightType::kFloat32;  // of the base linears
+  uint32_t group = 32;                        // of kInt4
+  DataPlace data = DataPlace::kDataFiles;
 };
 
 // `folder` exists; files in it are replaced.
 Status WriteLoraStack(const std::string& folder, const LoraStackOptions& options);
 
 // Bytes of weights in foundation.ptd, for choosing sizes.
-inline uint64_t FoundationSizeBytes(const LoraStackOptions& options) {
-  return uint64_t{3} * options.blocks * options.width * options.hidden * sizeof(float);
-}
+uint64_t FoundationSizeBytes(const LoraStackOptions& options);
 
 }  // namespace onepack
 

@@ -2,6 +2,8 @@
 
 #include <math.h>
 
+#include <algorithm>
+
 namespace onepack {
 namespace {
 
@@ -20,8 +22,36 @@ float Dot(const float* a, const float* b, size_t size) {
   return static_cast<float>(sum);
 }
 
+// What is left of a row of numbers that were int8 for a while, with a scale and a zero point of
+// their own: those that make 0 exact and lose nothing at the ends.
+void QuantizeRow(Span<float> row) {
+  const float low = std::min(0.0f, *std::min_element(row.begin(), row.end()));
+  const float high = std::max(0.0f, *std::max_element(row.begin(), row.end()));
+  if (low == high) return;
+  const float steps = 255.0f / (high - low);
+  const float from_low = -128.0f - low * steps;
+  const float from_high = 127.0f - high * steps;
+  // Of the two ends, the one that leaves the smaller error; they differ by rounding only.
+  const bool is_low_better = (-128.0f + low * steps) + (127.0f + high * steps) > 0.0f;
+  const float zero_point = rintf(std::clamp(is_low_better ? from_low : from_high, -128.0f, 127.0f));
+  const float scale = 1.0f / steps;
+  for (float& number : row) {
+    const float quantized = std::clamp(rintf(number * steps) + zero_point, -128.0f, 127.0f);
+    number = (quantized - zero_point) * scale;
+  }
+}
+
+void QuantizeRows(LoraRows& rows) {
+  for (size_t r = 0; r < rows.count(); ++r) {
+    QuantizeRow({rows.numbers.data() + r * rows.width, rows.width});
+  }
+}
+
 // y[p] = x[p] * matrix^T for every program p.
-std::vector<LoraRows> ApplyAll(const LoraMatrix& matrix, const std::vector<LoraRows>& inputs) {
+std::vector<LoraRows> ApplyAll(const LinearWeight& matrix, std::vector<LoraRows> inputs) {
+  if (matrix.type != WeightType::kFloat32) {
+    for (LoraRows& rows : inputs) QuantizeRows(rows);
+  }
   std::vector<LoraRows> outputs(inputs.size());
   for (size_t p = 0; p < inputs.size(); ++p) {
     outputs[p].width = matrix.outputs;
@@ -40,7 +70,7 @@ std::vector<LoraRows> ApplyAll(const LoraMatrix& matrix, const std::vector<LoraR
   return outputs;
 }
 
-LoraRows Apply(const LoraMatrix& matrix, const LoraRows& input) {
+LoraRows Apply(const LinearWeight& matrix, const LoraRows& input) {
   return ApplyAll(matrix, {input})[0];
 }
 

@@ -1,6 +1,9 @@
 #include "aot/payload_writer.h"
 
+#include <assert.h>
 #include <string.h>
+
+#include <utility>
 
 #include "aot/insert_header.h"
 
@@ -19,16 +22,40 @@ flatbuffers::Offset<wire_xnn::Buffer> CreateBuffer(flatbuffers::FlatBufferBuilde
   return wire_xnn::CreateBuffer(builder, builder.CreateVector(bytes));
 }
 
+std::vector<uint8_t> BytesOf(const DataBytes& data) {
+  auto bytes = data.ToVector();
+  assert(bytes.ok());
+  return bytes.ok() ? std::move(bytes).value() : std::vector<uint8_t>();
+}
+
 }  // namespace
 
 uint32_t PayloadWriter::AddNamedConstant(std::string key, uint64_t size_bytes) {
-  constants_.push_back({std::move(key), size_bytes, {}});
+  PayloadConstant constant;
+  constant.key = std::move(key);
+  constants_.push_back({std::move(constant), size_bytes, Constant::Kind::kNamed});
   return static_cast<uint32_t>(constants_.size());
 }
 
-uint32_t PayloadWriter::AddOwnConstant(Bytes bytes) {
-  constants_.push_back({{}, bytes.size(), {bytes.begin(), bytes.end()}});
+uint32_t PayloadWriter::AddData(PayloadConstant constant) {
+  const uint64_t size_bytes = constant.data.size_bytes();
+  constants_.push_back({std::move(constant), size_bytes, Constant::Kind::kData});
   return static_cast<uint32_t>(constants_.size());
+}
+
+uint32_t PayloadWriter::AddOwnConstant(const DataBytes& bytes) {
+  PayloadConstant constant;
+  constant.data = bytes;
+  constants_.push_back({std::move(constant), bytes.size_bytes(), Constant::Kind::kOwn});
+  return static_cast<uint32_t>(constants_.size());
+}
+
+Status PayloadWriter::NameData(const std::function<Status(PayloadConstant& constant)>& name) {
+  for (Constant& constant : constants_) {
+    if (constant.kind != Constant::Kind::kData) continue;
+    ONEPACK_RETURN_IF_ERROR(name(constant.constant));
+  }
+  return Status::Ok();
 }
 
 uint32_t PayloadWriter::AddExternal(const std::vector<uint32_t>& dims, uint32_t flags) {
@@ -135,6 +162,12 @@ void PayloadWriter::AddUnary(Kind kind, uint32_t input, uint32_t output, OutputR
   AddNode(kind, wire_xnn::CreateXNNNode1x1(builder_, input, output).Union(), range);
 }
 
+void PayloadWriter::AddConcatenate2(uint32_t axis, uint32_t a, uint32_t b, uint32_t output) {
+  const auto node = wire_xnn::CreateXNNCat(builder_, axis, a, b, kNoValue, kNoValue, output,
+                                           /*flags=*/0, kNoValue);
+  AddNode(Kind::XNNConcatenate2, node.Union());
+}
+
 void PayloadWriter::AddNode(Kind kind, flatbuffers::Offset<void> node, OutputRange range) {
   flatbuffers::Offset<wire_xnn::OutputMinMax> min_max;
   if (range) min_max = wire_xnn::CreateOutputMinMax(builder_, range->first, range->second);
@@ -145,7 +178,7 @@ void PayloadWriter::AddNode(Kind kind, flatbuffers::Offset<void> node, OutputRan
 bool PayloadWriter::UsesConstantBuffer() const {
   if (options_.has_header && !options_.uses_constant_buffer) return false;
   for (const Constant& constant : constants_) {
-    if (!constant.key.empty()) return false;
+    if (constant.kind != Constant::Kind::kOwn) return false;
   }
   return true;
 }
@@ -157,19 +190,20 @@ flatbuffers::Offset<wire_xnn::XNNGraph> PayloadWriter::CreateGraph(std::vector<u
   if (UsesConstantBuffer()) {
     buffers.push_back(CreateBuffer(builder_, {}));
     for (const Constant& constant : constants_) {
-      buffers.push_back(CreateBuffer(builder_, constant.bytes));
+      buffers.push_back(CreateBuffer(builder_, BytesOf(constant.constant.data)));
     }
   } else {
     offsets.push_back(wire_xnn::CreateConstantDataOffsetDirect(builder_, 0, 0, ""));
     for (const Constant& constant : constants_) {
       uint64_t offset = UINT64_MAX;
-      if (constant.key.empty()) {
+      if (constant.kind == Constant::Kind::kOwn) {
         region->resize(AlignUp(region->size(), kConstantAlignment));
         offset = region->size();
-        region->insert(region->end(), constant.bytes.begin(), constant.bytes.end());
+        const std::vector<uint8_t> bytes = BytesOf(constant.constant.data);
+        region->insert(region->end(), bytes.begin(), bytes.end());
       }
       offsets.push_back(wire_xnn::CreateConstantDataOffsetDirect(
-          builder_, offset, constant.size_bytes, constant.key.c_str()));
+          builder_, offset, constant.size_bytes, constant.constant.key.c_str()));
     }
   }
   return wire_xnn::CreateXNNGraphDirect(builder_, "0", &nodes_, &values_, external_count_,

@@ -11,20 +11,24 @@
 //     payload.AddFullyConnected(x, payload.AddConstant({4, 8}, filter), y);
 //     std::vector<uint8_t> bytes = payload.Finish();
 //
-// Ownership: owns everything. Threads: one at a time. Errors: none; it writes what it is told, also
-// what is wrong.
+// A constant may also be given with its data, for Preprocess to put in a store and to name.
+//
+// Ownership: owns everything but what is given as DataBytes. Threads: one at a time.
+// Errors:    none of its own; it writes what it is told, also what is wrong.
 
 #ifndef ONEPACK_AOT_PAYLOAD_WRITER_H_
 #define ONEPACK_AOT_PAYLOAD_WRITER_H_
 
 #include <stdint.h>
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "aot/data_bytes.h"
 #include "base/span.h"
 #include "xnnpack_graph_generated.h"
 
@@ -56,6 +60,16 @@ struct PayloadScales {
   uint32_t count = 0;
 };
 
+// A constant that is not in the payload.
+struct PayloadConstant {
+  std::string key;  // empty until Preprocess
+  DataBytes data;
+  // Of the store, see NamedDataOptions; empty: Preprocess decides.
+  std::string tag;
+  // What Preprocess puts before the SHA-256 of the data to make the key.
+  std::string key_prefix;
+};
+
 class PayloadWriter {
  public:
   static constexpr uint32_t kNoValue = UINT32_MAX;
@@ -69,9 +83,12 @@ class PayloadWriter {
 
   // Bytes that are found under `key` in the named data.
   uint32_t AddNamedConstant(std::string key, uint64_t size_bytes);
+  // The same, with the bytes themselves. Without a key the payload is of no use before Preprocess.
+  uint32_t AddData(PayloadConstant constant);
   // Bytes that the payload carries. `constant_buffer` cannot name keys: a payload with named
   // constants keeps its own in the constant region, whatever the options say.
-  uint32_t AddOwnConstant(Bytes bytes);
+  uint32_t AddOwnConstant(Bytes bytes) { return AddOwnConstant(DataBytes::Copied(bytes)); }
+  uint32_t AddOwnConstant(const DataBytes& bytes);
 
   // Values: each returns its id.
 
@@ -112,6 +129,7 @@ class PayloadWriter {
                  OutputRange range = {});
   void AddUnary(wire::xnnpack::XNodeUnion kind, uint32_t input, uint32_t output,
                 OutputRange range = {});
+  void AddConcatenate2(uint32_t axis, uint32_t a, uint32_t b, uint32_t output);
   // Any node: `node` is made with builder() and is of the table that `kind` says.
   void AddNode(wire::xnnpack::XNodeUnion kind, flatbuffers::Offset<void> node,
                OutputRange range = {});
@@ -121,16 +139,19 @@ class PayloadWriter {
   // How many external values there are, and so the id of the next.
   uint32_t external_count() const { return external_count_; }
 
-  // The payload. The writer is used up.
+  // Calls `name` for each constant of AddData; it sets the key.
+  Status NameData(const std::function<Status(PayloadConstant& constant)>& name);
+
+  // The payload. The writer is used up. REQUIRES: no constant of its own that fails to be produced.
   std::vector<uint8_t> Finish();
 
  private:
   using Kind = wire::xnnpack::XNodeUnion;
 
   struct Constant {
-    std::string key;  // empty: own
+    PayloadConstant constant;
     uint64_t size_bytes;
-    std::vector<uint8_t> bytes;
+    enum class Kind { kNamed, kData, kOwn } kind;
   };
 
   uint32_t AddExternal(const std::vector<uint32_t>& dims, uint32_t flags);

@@ -1,15 +1,12 @@
 #include "aot/ptd_writer.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <string.h>
 
-#include <algorithm>
-#include <memory>
 #include <numeric>
 #include <utility>
 
 #include "aot/insert_header.h"
+#include "aot/output_files.h"
 #include "flat_tensor_generated.h"
 
 namespace onepack {
@@ -33,17 +30,10 @@ flatbuffers::Offset<wire::flat_tensor::TensorLayout> CreateLayout(
       builder, static_cast<wire::ScalarType>(layout.scalar_type), sizes, dim_order);
 }
 
-struct CloseFile {
-  void operator()(FILE* file) const { fclose(file); }
-};
-
 }  // namespace
 
-uint32_t PtdWriter::AddSegment(uint64_t size_bytes) {
-  const uint64_t end =
-      segments_.empty() ? 0 : segments_.back().offset + segments_.back().size_bytes;
-  segments_.push_back({AlignUp(end, alignment_), size_bytes, {}, false});
-  return static_cast<uint32_t>(segments_.size() - 1);
+uint32_t PtdWriter::AddSegment(DataBytes bytes, size_t alignment) {
+  return segments_.Add(std::move(bytes), alignment);
 }
 
 void PtdWriter::AddKey(std::string key, uint32_t segment, std::optional<PtdTensorLayout> layout) {
@@ -51,9 +41,7 @@ void PtdWriter::AddKey(std::string key, uint32_t segment, std::optional<PtdTenso
 }
 
 uint32_t PtdWriter::AddBytes(std::string key, Bytes bytes, std::optional<PtdTensorLayout> layout) {
-  const uint32_t segment = AddSegment(bytes.size());
-  segments_[segment].bytes.assign(bytes.begin(), bytes.end());
-  segments_[segment].has_bytes = true;
+  const uint32_t segment = AddSegment(DataBytes::Copied(bytes));
   AddKey(std::move(key), segment, std::move(layout));
   return segment;
 }
@@ -63,8 +51,9 @@ std::vector<uint8_t> PtdWriter::Directory() const {
   namespace wire_ptd = wire::flat_tensor;
   flatbuffers::FlatBufferBuilder builder;
   std::vector<flatbuffers::Offset<wire_ptd::DataSegment>> segments;
-  for (const Segment& segment : segments_) {
-    segments.push_back(wire_ptd::CreateDataSegment(builder, segment.offset, segment.size_bytes));
+  for (const SegmentList::Segment& segment : segments_.segments()) {
+    segments.push_back(
+        wire_ptd::CreateDataSegment(builder, segment.offset, segment.bytes.size_bytes()));
   }
   std::vector<flatbuffers::Offset<wire_ptd::NamedData>> entries;
   for (const Entry& entry : entries_) {
@@ -81,70 +70,33 @@ std::vector<uint8_t> PtdWriter::Directory() const {
   std::vector<uint8_t> bytes = InsertHeaderSpace(builder.GetBufferSpan(), kHeaderSize);
   const uint64_t flatbuffer_offset = kFlatbufferPrefixSize + kHeaderSize;
   const uint64_t flatbuffer_size = bytes.size() - flatbuffer_offset;
-  bytes.resize(AlignUp(bytes.size(), alignment_));
+  bytes.resize(AlignUp(bytes.size(), segments_.base_alignment()));
   uint8_t* header = bytes.data() + kFlatbufferPrefixSize;
   memcpy(header, "FH01", 4);
   StoreLittleEndian(static_cast<uint32_t>(kHeaderSize), header + 4);
   StoreLittleEndian(flatbuffer_offset, header + 8);
   StoreLittleEndian(flatbuffer_size, header + 16);
   StoreLittleEndian(static_cast<uint64_t>(bytes.size()), header + 24);
-  const uint64_t data_size =
-      segments_.empty() ? 0 : segments_.back().offset + segments_.back().size_bytes;
-  StoreLittleEndian(data_size, header + 32);
+  StoreLittleEndian(segments_.size_bytes(), header + 32);
   return bytes;
 }
 
-Status PtdWriter::WriteOne(uint32_t index, const WriteSegment& write, const Append& append) const {
-  const Segment& segment = segments_[index];
-  if (segment.has_bytes) return append(segment.bytes);
-  if (!write) {
-    return Status::Error(StatusCode::kInvalidArgument, "nobody writes segment %u", index);
-  }
-  uint64_t written = 0;
-  ONEPACK_RETURN_IF_ERROR(write(index, [&](Bytes bytes) {
-    written += bytes.size();
-    return append(bytes);
-  }));
-  if (written == segment.size_bytes) return Status::Ok();
-  return Status::Error(StatusCode::kInvalidArgument,
-                       "segment %u was declared with %llu bytes and got %llu", index,
-                       static_cast<unsigned long long>(segment.size_bytes),
-                       static_cast<unsigned long long>(written));
-}
-
-Status PtdWriter::WriteAll(const WriteSegment& write, const Append& append) const {
+Status PtdWriter::Write(const Append& append) const {
   ONEPACK_RETURN_IF_ERROR(append(Directory()));
-  uint64_t position = 0;
-  for (uint32_t i = 0; i < segments_.size(); ++i) {
-    const std::vector<uint8_t> padding(segments_[i].offset - position);
-    ONEPACK_RETURN_IF_ERROR(append(padding));
-    ONEPACK_RETURN_IF_ERROR(WriteOne(i, write, append));
-    position = segments_[i].offset + segments_[i].size_bytes;
-  }
-  return Status::Ok();
+  return segments_.Write(append);
 }
 
-Result<std::vector<uint8_t>> PtdWriter::ToBytes(const WriteSegment& write) const {
+Result<std::vector<uint8_t>> PtdWriter::ToBytes() const {
   std::vector<uint8_t> file;
-  ONEPACK_RETURN_IF_ERROR(WriteAll(write, [&](Bytes bytes) {
+  ONEPACK_RETURN_IF_ERROR(Write([&](Bytes bytes) {
     file.insert(file.end(), bytes.begin(), bytes.end());
     return Status::Ok();
   }));
   return file;
 }
 
-Status PtdWriter::ToFile(const std::string& path, const WriteSegment& write) const {
-  std::unique_ptr<FILE, CloseFile> file(fopen(path.c_str(), "wb"));
-  if (file == nullptr) return PosixError(path.c_str(), errno);
-  ONEPACK_RETURN_IF_ERROR(WriteAll(write, [&](Bytes bytes) {
-    if (bytes.empty() || fwrite(bytes.data(), 1, bytes.size(), file.get()) == bytes.size()) {
-      return Status::Ok();
-    }
-    return PosixError(path.c_str(), errno);
-  }));
-  // Closed here and not by the guard, because the last bytes may fail only now.
-  if (fclose(file.release()) != 0) return PosixError(path.c_str(), errno);
-  return Status::Ok();
+Status PtdWriter::ToFile(const std::string& path) const {
+  return WriteOutputFile(path, [this](const Append& append) { return Write(append); });
 }
 
 }  // namespace onepack

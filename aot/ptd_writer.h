@@ -1,25 +1,22 @@
 // Writes a data file (.ptd): named bytes for programs to refer to.
 //
-// First everything is declared: segments by their size, keys by the segment they stand for. Then
-// the file is written from front to back, and each segment's bytes are asked for when their turn
-// comes, so a file of any size needs no memory but for its directory.
+// It writes what it is told, also what is wrong; NamedDataStore decides what to tell it. The file
+// is written from front to back, and each segment's bytes are asked for when their turn comes.
 //
-// Ownership: a value; owns what it was told, never the segments' bytes (AddBytes excepted, a
-// convenience for tests). Threads:   one at a time. Errors:    kIoError names the path;
-// kInvalidArgument for a segment that gets more or fewer bytes than declared.
+// Ownership: a value; owns what it was told. Threads: one at a time.
+// Errors:    those of the segments' bytes; of writing a file, naming the path.
 
 #ifndef ONEPACK_AOT_PTD_WRITER_H_
 #define ONEPACK_AOT_PTD_WRITER_H_
 
 #include <stdint.h>
 
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "base/result.h"
-#include "base/span.h"
+#include "aot/data_bytes.h"
+#include "aot/segment_list.h"
 #include "schema/scalar_type.h"
 
 namespace onepack {
@@ -33,35 +30,24 @@ struct PtdTensorLayout {
 
 class PtdWriter {
  public:
-  // Takes the next bytes of what is being written.
-  using Append = std::function<Status(Bytes bytes)>;
-  // Called once for each segment, in order, to append all of its bytes.
-  using WriteSegment = std::function<Status(uint32_t segment, const Append& append)>;
+  // Segments start at multiples of `alignment`.
+  explicit PtdWriter(size_t alignment = 128) : segments_(alignment) {}
 
-  // Segments start at multiples of `alignment`, a power of two.
-  explicit PtdWriter(size_t alignment = 128) : alignment_(alignment) {}
-
-  // Declares a segment and returns its number.
-  uint32_t AddSegment(uint64_t size_bytes);
+  // Returns the segment's number. It starts at a multiple of `alignment` as well.
+  uint32_t AddSegment(DataBytes bytes, size_t alignment = 1);
   // Several keys may stand for one segment.
   void AddKey(std::string key, uint32_t segment, std::optional<PtdTensorLayout> layout = {});
 
-  // A segment, its key, and a copy of its bytes, for which no WriteSegment is needed later.
+  // A segment with a copy of `bytes`, and its key.
   uint32_t AddBytes(std::string key, Bytes bytes, std::optional<PtdTensorLayout> layout = {});
 
-  // The whole file in memory. `write` may be empty when all segments came from AddBytes.
-  Result<std::vector<uint8_t>> ToBytes(const WriteSegment& write = {}) const;
-
-  // Replaces the file at `path`. After an error what is there is no data file.
-  Status ToFile(const std::string& path, const WriteSegment& write = {}) const;
+  // Appends the whole file.
+  Status Write(const Append& append) const;
+  Result<std::vector<uint8_t>> ToBytes() const;
+  // Replaces the file at `path`, when all of it is written.
+  Status ToFile(const std::string& path) const;
 
  private:
-  struct Segment {
-    uint64_t offset;  // from the first segment
-    uint64_t size_bytes;
-    std::vector<uint8_t> bytes;  // of AddBytes
-    bool has_bytes;
-  };
   struct Entry {
     std::string key;
     uint32_t segment;
@@ -69,11 +55,8 @@ class PtdWriter {
   };
 
   std::vector<uint8_t> Directory() const;
-  Status WriteAll(const WriteSegment& write, const Append& append) const;
-  Status WriteOne(uint32_t index, const WriteSegment& write, const Append& append) const;
 
-  size_t alignment_;
-  std::vector<Segment> segments_;
+  SegmentList segments_;
   std::vector<Entry> entries_;
 };
 

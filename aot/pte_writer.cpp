@@ -1,10 +1,11 @@
 #include "aot/pte_writer.h"
 
-#include <string.h>
+#include <assert.h>
 
 #include <numeric>
+#include <utility>
 
-#include "aot/insert_header.h"
+#include "aot/output_files.h"
 #include "program_generated.h"
 
 namespace onepack {
@@ -14,25 +15,15 @@ using flatbuffers::Offset;
 
 namespace {
 
-// Of buffers inside a segment, and of what flatbuffers aligns most strictly.
+// Of buffers in the flatbuffer.
 constexpr size_t kBufferAlignment = 16;
-// What is inserted for the extended header: a multiple of kBufferAlignment, whatever length the
-// header says.
-constexpr size_t kHeaderSpace = 32;
 
 bool Overrides(int8_t value) { return value >= 0; }
 
 }  // namespace
 
-uint32_t ProgramWriter::BufferGroup::Add(Bytes buffer) {
-  bytes.resize(AlignUp(bytes.size(), kBufferAlignment));
-  offsets.push_back(bytes.size());
-  bytes.insert(bytes.end(), buffer.begin(), buffer.end());
-  return static_cast<uint32_t>(offsets.size() - 1);
-}
-
-uint32_t ProgramWriter::AddSegment(Bytes bytes) {
-  segments_.emplace_back(bytes.begin(), bytes.end());
+uint32_t ProgramWriter::AddSegment(DataBytes bytes, size_t alignment) {
+  segments_.emplace_back(std::move(bytes), alignment);
   return static_cast<uint32_t>(segments_.size() - 1);
 }
 
@@ -41,47 +32,39 @@ uint32_t ProgramWriter::AddInlinePayload(Bytes bytes) {
   return static_cast<uint32_t>(inline_payloads_.size() - 1);
 }
 
-uint32_t ProgramWriter::AddConstant(Bytes bytes) {
-  if (!options_.uses_constant_buffer) return constants_.Add(bytes);
-  constant_buffers_.emplace_back(bytes.begin(), bytes.end());
+uint32_t ProgramWriter::AddConstant(DataBytes bytes) {
+  if (!options_.uses_constant_buffer) return constants_.Add(std::move(bytes));
+  constant_buffers_.push_back(std::move(bytes));
   return static_cast<uint32_t>(constant_buffers_.size());
 }
 
 uint32_t ProgramWriter::AddInitialValue(Bytes bytes, uint32_t group) {
   if (initial_values_.size() <= group) initial_values_.resize(group + 1);
-  return initial_values_[group].Add(bytes);
+  return initial_values_[group].Add(DataBytes::Copied(bytes));
 }
 
 void ProgramWriter::AddNamedData(std::string key, uint32_t segment) {
   named_data_.emplace_back(std::move(key), segment);
 }
 
-std::vector<const std::vector<uint8_t>*> ProgramWriter::Segments() const {
-  std::vector<const std::vector<uint8_t>*> all;
-  for (const auto& segment : segments_) all.push_back(&segment);
-  if (HasConstantSegment()) all.push_back(&constants_.bytes);
-  for (const BufferGroup& group : initial_values_) all.push_back(&group.bytes);
+SegmentList ProgramWriter::AllSegments() const {
+  SegmentList all(options_.alignment);
+  for (const auto& [bytes, alignment] : segments_) all.Add(bytes, alignment);
+  if (HasConstantSegment()) all.Add(constants_.ToSegment());
+  for (const BufferGroup& group : initial_values_) all.Add(group.ToSegment());
   return all;
-}
-
-std::vector<ProgramWriter::Place> ProgramWriter::PlaceSegments() const {
-  std::vector<Place> places;
-  uint64_t end = 0;
-  for (const std::vector<uint8_t>* segment : Segments()) {
-    places.push_back({AlignUp(end, options_.alignment), segment->size()});
-    end = places.back().offset + places.back().size;
-  }
-  return places;
 }
 
 // Turns the writer's plans into tables. One object for one flatbuffer.
 class ProgramWriter::Encoder {
  public:
-  explicit Encoder(const ProgramWriter& writer) : writer_(writer) {}
+  Encoder(const ProgramWriter& writer, const SegmentList& segments)
+      : writer_(writer), segments_(segments) {}
 
-  Bytes Encode() {
-    builder_.Finish(CreateProgram(), wire_pte::ProgramIdentifier());
-    return builder_.GetBufferSpan();
+  Result<Bytes> Encode() {
+    ONEPACK_ASSIGN_OR_RETURN(const Offset<wire_pte::Program> program, CreateProgram());
+    builder_.Finish(program, wire_pte::ProgramIdentifier());
+    return Bytes(builder_.GetBufferSpan());
   }
 
  private:
@@ -92,7 +75,8 @@ class ProgramWriter::Encoder {
     Offset<void> table;
   };
 
-  Offset<wire_pte::Program> CreateProgram();
+  Result<Offset<wire_pte::Program>> CreateProgram();
+  Result<Tables<wire_pte::Buffer>> CreateConstantBuffers();
   Offset<wire_pte::ExecutionPlan> CreateMethod(const MethodPlan& method);
   Offset<wire_pte::BackendDelegate> CreateDelegate(const DelegatePlan& delegate);
   Offset<wire_pte::Chain> CreateChain(const std::vector<InstructionPlan>& instructions);
@@ -164,6 +148,7 @@ class ProgramWriter::Encoder {
   }
 
   const ProgramWriter& writer_;
+  const SegmentList& segments_;
   flatbuffers::FlatBufferBuilder builder_;
 };
 
@@ -258,27 +243,34 @@ Offset<wire_pte::ExecutionPlan> ProgramWriter::Encoder::CreateMethod(const Metho
 Offset<wire_pte::SubsegmentOffsets> ProgramWriter::Encoder::CreateGroup(size_t segment,
                                                                         const BufferGroup& group) {
   return wire_pte::CreateSubsegmentOffsetsDirect(builder_, static_cast<uint32_t>(segment),
-                                                 &group.offsets);
+                                                 &group.offsets());
 }
 
-Offset<wire_pte::Program> ProgramWriter::Encoder::CreateProgram() {
-  Tables<wire_pte::ExecutionPlan> methods;
-  for (const MethodPlan& method : writer_.methods_) methods.push_back(CreateMethod(method));
+Result<ProgramWriter::Encoder::Tables<wire_pte::Buffer>>
+ProgramWriter::Encoder::CreateConstantBuffers() {
   Tables<wire_pte::Buffer> buffers;
-  if (!writer_.constant_buffers_.empty()) {
-    buffers.push_back(wire_pte::CreateBuffer(builder_, CreateAlignedBytes({})));
-  }
-  for (const auto& bytes : writer_.constant_buffers_) {
+  if (writer_.constant_buffers_.empty()) return buffers;
+  buffers.push_back(wire_pte::CreateBuffer(builder_, CreateAlignedBytes({})));
+  for (const DataBytes& constant : writer_.constant_buffers_) {
+    ONEPACK_ASSIGN_OR_RETURN(const std::vector<uint8_t> bytes, constant.ToVector());
     buffers.push_back(wire_pte::CreateBuffer(builder_, CreateAlignedBytes(bytes)));
   }
+  return buffers;
+}
+
+Result<Offset<wire_pte::Program>> ProgramWriter::Encoder::CreateProgram() {
+  Tables<wire_pte::ExecutionPlan> methods;
+  for (const MethodPlan& method : writer_.methods_) methods.push_back(CreateMethod(method));
+  ONEPACK_ASSIGN_OR_RETURN(const Tables<wire_pte::Buffer> buffers, CreateConstantBuffers());
   Tables<wire_pte::BackendDelegateInlineData> payloads;
   for (const auto& bytes : writer_.inline_payloads_) {
     payloads.push_back(
         wire_pte::CreateBackendDelegateInlineData(builder_, CreateAlignedBytes(bytes)));
   }
   Tables<wire_pte::DataSegment> segments;
-  for (const Place& place : writer_.PlaceSegments()) {
-    segments.push_back(wire_pte::CreateDataSegment(builder_, place.offset, place.size));
+  for (const SegmentList::Segment& segment : segments_.segments()) {
+    segments.push_back(
+        wire_pte::CreateDataSegment(builder_, segment.offset, segment.bytes.size_bytes()));
   }
   size_t next_segment = writer_.segments_.size();
   Offset<wire_pte::SubsegmentOffsets> constants;
@@ -297,32 +289,26 @@ Offset<wire_pte::Program> ProgramWriter::Encoder::CreateProgram() {
                                        &segments, constants, &initial_values, &named_data);
 }
 
-std::vector<uint8_t> ProgramWriter::Finish() const {
-  Encoder encoder(*this);
-  const Bytes flatbuffer = encoder.Encode();
-  if (options_.header_size == 0) return {flatbuffer.begin(), flatbuffer.end()};
+Status ProgramWriter::Write(const Append& append) const {
+  const SegmentList segments = AllSegments();
+  Encoder encoder(*this, segments);
+  ONEPACK_ASSIGN_OR_RETURN(const Bytes flatbuffer, encoder.Encode());
+  if (options_.header_size == 0) return append(flatbuffer);
+  return WriteProgramFile(flatbuffer, segments, options_.header_size, append);
+}
 
-  std::vector<uint8_t> file = InsertHeaderSpace(flatbuffer, kHeaderSpace);
-  const uint64_t program_size = file.size();
-  const std::vector<const std::vector<uint8_t>*> segments = Segments();
-  const std::vector<Place> places = PlaceSegments();
-  uint64_t base = 0;
-  if (!segments.empty()) {
-    file.resize(AlignUp(file.size(), options_.alignment));
-    base = file.size();
-  }
-  for (size_t i = 0; i < segments.size(); ++i) {
-    file.resize(base + places[i].offset);
-    file.insert(file.end(), segments[i]->begin(), segments[i]->end());
-  }
-  uint8_t* header = file.data() + kFlatbufferPrefixSize;
-  memcpy(header, "eh00", 4);
-  StoreLittleEndian(static_cast<uint32_t>(options_.header_size), header + 4);
-  StoreLittleEndian(program_size, header + 8);
-  StoreLittleEndian(base, header + 16);
-  if (options_.header_size >= 32) {
-    StoreLittleEndian(base == 0 ? uint64_t{0} : file.size() - base, header + 24);
-  }
+Status ProgramWriter::ToFile(const std::string& path) const {
+  return WriteOutputFile(path, [this](const Append& append) { return Write(append); });
+}
+
+std::vector<uint8_t> ProgramWriter::Finish() const {
+  std::vector<uint8_t> file;
+  const Status status = Write([&](Bytes bytes) {
+    file.insert(file.end(), bytes.begin(), bytes.end());
+    return Status::Ok();
+  });
+  assert(status.ok());
+  (void)status;
   return file;
 }
 

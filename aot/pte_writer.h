@@ -14,7 +14,8 @@
 //     program.AddMethod(method);
 //     std::vector<uint8_t> bytes = program.Finish();
 //
-// Ownership: owns copies of everything. Threads: one at a time. Errors: none.
+// Ownership: owns copies of everything but what is given as DataBytes. Threads: one at a time.
+// Errors:    those of produced bytes; of writing a file, naming the path.
 
 #ifndef ONEPACK_AOT_PTE_WRITER_H_
 #define ONEPACK_AOT_PTE_WRITER_H_
@@ -27,6 +28,8 @@
 #include <variant>
 #include <vector>
 
+#include "aot/data_bytes.h"
+#include "aot/program_file.h"
 #include "base/span.h"
 #include "schema/scalar_type.h"
 
@@ -139,37 +142,30 @@ class ProgramWriter {
   explicit ProgramWriter(const ProgramOptions& options = {}) : options_(options) {}
 
   // Each returns the index that plans refer to.
-  uint32_t AddSegment(Bytes bytes);
+  uint32_t AddSegment(Bytes bytes) { return AddSegment(DataBytes::Copied(bytes)); }
+  uint32_t AddSegment(DataBytes bytes, size_t alignment = 1);
   uint32_t AddInlinePayload(Bytes bytes);
   // For TensorPlan::data_buffer_idx, never 0.
-  uint32_t AddConstant(Bytes bytes);
+  uint32_t AddConstant(Bytes bytes) { return AddConstant(DataBytes::Copied(bytes)); }
+  uint32_t AddConstant(DataBytes bytes);
   uint32_t AddInitialValue(Bytes bytes, uint32_t group = 0);
 
   void AddNamedData(std::string key, uint32_t segment);
   void AddMethod(MethodPlan method) { methods_.push_back(std::move(method)); }
 
-  // The file. Leaves the writer as it is, so that a test can change something and write again.
+  // Appends the whole file. Leaves the writer as it is, so that a test can change something and
+  // write again.
+  Status Write(const Append& append) const;
+  // Replaces the file at `path`, when all of it is written.
+  Status ToFile(const std::string& path) const;
+  // The file in memory. REQUIRES: no bytes that are produced.
   std::vector<uint8_t> Finish() const;
 
  private:
-  // Buffers of one segment; the first is the empty one that index 0 stands for.
-  struct BufferGroup {
-    std::vector<uint8_t> bytes;
-    std::vector<uint64_t> offsets = {0};
-
-    uint32_t Add(Bytes buffer);
-  };
-  // A segment's place after the first one's start.
-  struct Place {
-    uint64_t offset;
-    uint64_t size;
-  };
   class Encoder;
 
-  // All segments in order of their index: those that were added, then constants, then initial
-  // values.
-  std::vector<const std::vector<uint8_t>*> Segments() const;
-  std::vector<Place> PlaceSegments() const;
+  // Those that were added, then constants, then initial values.
+  SegmentList AllSegments() const;
   // Without constants it is empty, but there: ExecuTorch takes a program that has none for an old
   // one.
   bool HasConstantSegment() const {
@@ -177,9 +173,9 @@ class ProgramWriter {
   }
 
   ProgramOptions options_;
-  std::vector<std::vector<uint8_t>> segments_;
+  std::vector<std::pair<DataBytes, size_t>> segments_;  // with their alignments
   std::vector<std::vector<uint8_t>> inline_payloads_;
-  std::vector<std::vector<uint8_t>> constant_buffers_;  // without the empty first
+  std::vector<DataBytes> constant_buffers_;  // without the empty first
   BufferGroup constants_;
   std::vector<BufferGroup> initial_values_;
   std::vector<std::pair<std::string, uint32_t>> named_data_;

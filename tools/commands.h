@@ -22,6 +22,7 @@ void AddCheckCommand(CLI::App& app, Action* action);
 void AddRunCommand(CLI::App& app, Action* action);
 void AddGenerateCommand(CLI::App& app, Action* action);
 void AddInspectCommand(CLI::App& app, Action* action);
+void AddMakeModelCommand(CLI::App& app, Action* action);
 
 }  // namespace onepack
 

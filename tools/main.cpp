@@ -52,6 +52,7 @@ int Main(int argc, char** argv) {
   AddRunCommand(app, &action);
   AddGenerateCommand(app, &action);
   AddInspectCommand(app, &action);
+  AddMakeModelCommand(app, &action);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -53,18 +53,21 @@ TEST(PtdWriterTest, SegmentsAreAlignedAndKeysMayShareOne) {
   EXPECT_EQ(map->Find("c")->segment.offset, map->Find("a")->segment.offset);
 }
 
+// `count` pieces of `piece`, one after the other.
+DataBytes Repeated(std::vector<uint8_t> piece, int count, uint64_t announced) {
+  return DataBytes::Produced(announced, [piece = std::move(piece), count](const Append& append) {
+    for (int i = 0; i < count; ++i) ONEPACK_RETURN_IF_ERROR(append(piece));
+    return Status::Ok();
+  });
+}
+
 TEST(PtdWriterTest, StreamsSegmentsPieceByPieceToAFile) {
   const TempFolder folder;
   PtdWriter writer;
-  writer.AddKey("numbers", writer.AddSegment(1000));
-  writer.AddKey("more", writer.AddSegment(10));
-  const auto write = [](uint32_t segment, const PtdWriter::Append& append) {
-    const std::vector<uint8_t> piece(segment == 0 ? 100 : 10, static_cast<uint8_t>(segment + 1));
-    for (int i = 0; i < (segment == 0 ? 10 : 1); ++i) ONEPACK_RETURN_IF_ERROR(append(piece));
-    return Status::Ok();
-  };
-  ASSERT_TRUE(IsOk(writer.ToFile(folder.File("a.ptd"), write)));
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const std::vector<uint8_t> bytes, writer.ToBytes(write));
+  writer.AddKey("numbers", writer.AddSegment(Repeated(std::vector<uint8_t>(100, 1), 10, 1000)));
+  writer.AddKey("more", writer.AddSegment(Repeated({2}, 10, 10)));
+  ASSERT_TRUE(IsOk(writer.ToFile(folder.File("a.ptd"))));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const std::vector<uint8_t> bytes, writer.ToBytes());
   EXPECT_EQ(ReadFile(folder.File("a.ptd")), bytes);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<NamedDataMap> map, OpenData(bytes));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Buffer buffer, map->Find("numbers")->Load());
@@ -72,14 +75,26 @@ TEST(PtdWriterTest, StreamsSegmentsPieceByPieceToAFile) {
             std::vector<uint8_t>(1000, 1));
 }
 
-TEST(PtdWriterTest, ASegmentOfAnotherSizeThanDeclaredIsAnError) {
+TEST(PtdWriterTest, ASegmentOfAnotherSizeThanAnnouncedIsAnErrorAndLeavesTheFile) {
+  const TempFolder folder;
+  WriteFile(folder.File("a.ptd"), AsBytes("before"));
   PtdWriter writer;
-  writer.AddKey("k", writer.AddSegment(10));
-  EXPECT_TRUE(IsError(writer.ToBytes([](uint32_t, const PtdWriter::Append& append) {
-    return append(AsBytes("short"));
-  }),
-                      StatusCode::kInvalidArgument, {"segment 0", "10 bytes", "5"}));
-  EXPECT_TRUE(IsError(writer.ToBytes(), StatusCode::kInvalidArgument, {"segment 0"}));
+  writer.AddKey("k", writer.AddSegment(Repeated({1, 2, 3, 4, 5}, 1, 10)));
+  EXPECT_TRUE(IsError(writer.ToFile(folder.File("a.ptd")), StatusCode::kInvalidArgument,
+                      {"segment 0", "10 bytes", "5"}));
+  EXPECT_EQ(ReadFile(folder.File("a.ptd")).size(), 6u);
+  EXPECT_EQ(FilesIn(folder.path()), std::vector<std::string>{"a.ptd"});
+}
+
+TEST(PtdWriterTest, ASegmentIsAlignedAsItAsks) {
+  PtdWriter writer;
+  writer.AddBytes("a", AsBytes("1"));
+  writer.AddKey("b", writer.AddSegment(DataBytes::Copied(AsBytes("2")), 4096));
+  writer.AddKey("c", writer.AddSegment(DataBytes::Copied(AsBytes("3")), 96));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(std::vector<uint8_t> bytes, writer.ToBytes());
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<NamedDataMap> map, OpenData(std::move(bytes)));
+  EXPECT_EQ(map->Find("b")->segment.offset % 4096, 0u);
+  EXPECT_EQ(map->Find("c")->segment.offset % 384, 0u);
 }
 
 TEST(PtdWriterTest, AFolderThatIsNotThereIsNamed) {

@@ -32,6 +32,9 @@ class TempFolder {
 std::vector<uint8_t> ReadFile(const std::string& path);
 void WriteFile(const std::string& path, Bytes bytes);
 
+// Names of all that is in a folder, sorted; also what ls does not show.
+std::vector<std::string> FilesIn(const std::string& folder);
+
 // A file under tests/data: TestData("cases/lora_fp32/base.pte").
 std::string TestData(std::string_view name);
 

@@ -1,0 +1,173 @@
+#include "aot/output_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace onepack {
+namespace {
+
+std::string FolderOf(const std::string& path) {
+  const size_t slash = path.find_last_of('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+bool Exists(const std::string& path) {
+  struct stat status;
+  return lstat(path.c_str(), &status) == 0;
+}
+
+Status NameTaken(const std::string& path) {
+  return Status::Error(StatusCode::kFailedPrecondition, "%s: there is such a file already",
+                       path.c_str());
+}
+
+// Collects small pieces, so that the system is asked for few writes.
+class BufferedFile {
+ public:
+  BufferedFile(int descriptor, const std::string& path) : descriptor_(descriptor), path_(path) {
+    buffer_.reserve(kBufferSize);
+  }
+
+  Status Append(Bytes bytes) {
+    if (buffer_.size() + bytes.size() > kBufferSize) ONEPACK_RETURN_IF_ERROR(Flush());
+    if (bytes.size() > kBufferSize) return WriteNow(bytes);
+    buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+    return Status::Ok();
+  }
+
+  Status Finish() {
+    ONEPACK_RETURN_IF_ERROR(Flush());
+    // A file system without it has nothing to promise.
+    if (fsync(descriptor_) != 0 && errno != EINVAL) return PosixError(path_.c_str(), errno);
+    return Status::Ok();
+  }
+
+ private:
+  static constexpr size_t kBufferSize = size_t{1} << 20;
+
+  Status Flush() {
+    ONEPACK_RETURN_IF_ERROR(WriteNow(buffer_));
+    buffer_.clear();
+    return Status::Ok();
+  }
+
+  Status WriteNow(Bytes bytes) const {
+    while (!bytes.empty()) {
+      const ssize_t written = write(descriptor_, bytes.data(), bytes.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return PosixError(path_.c_str(), errno);
+      const auto count = static_cast<size_t>(written);
+      bytes = bytes.subspan(count, bytes.size() - count);
+    }
+    return Status::Ok();
+  }
+
+  const int descriptor_;
+  const std::string& path_;
+  std::vector<uint8_t> buffer_;
+};
+
+Status WriteAndClose(int descriptor, const std::string& path, const DataBytes::Producer& producer) {
+  BufferedFile file(descriptor, path);
+  Status status = producer([&](Bytes bytes) { return file.Append(bytes); });
+  if (status.ok()) status = file.Finish();
+  if (close(descriptor) != 0 && status.ok()) status = PosixError(path.c_str(), errno);
+  return status;
+}
+
+// As an ordinary file would get it, where mkstemp gives none to others.
+mode_t UsualMode() {
+  const mode_t mask = umask(0);
+  umask(mask);
+  return 0666 & ~mask;
+}
+
+}  // namespace
+
+OutputFiles::~OutputFiles() {
+  for (const File& file : files_) {
+    if (!file.is_named) unlink(file.temporary.c_str());
+  }
+}
+
+Status OutputFiles::CheckName(const std::string& path) const {
+  for (const File& file : files_) {
+    if (file.path != path) continue;
+    return Status::Error(StatusCode::kFailedPrecondition, "%s: two outputs have this name",
+                         path.c_str());
+  }
+  if (existing_ == ExistingFile::kReplace || !Exists(path)) return Status::Ok();
+  return NameTaken(path);
+}
+
+Status OutputFiles::Write(const std::string& path, const DataBytes::Producer& producer) {
+  ONEPACK_RETURN_IF_ERROR(CheckName(path));
+  std::string temporary = FolderOf(path) + "/.onepack-XXXXXX";
+  const int descriptor = mkstemp(temporary.data());
+  if (descriptor < 0) return PosixError(path.c_str(), errno);
+  fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+  fchmod(descriptor, UsualMode());
+  files_.push_back({path, std::move(temporary), {}});
+  return WriteAndClose(descriptor, path, producer);
+}
+
+// What is there gets a second name first, by which it can come back.
+Status OutputFiles::GiveName(File& file) {
+  if (existing_ == ExistingFile::kRefuse) {
+    // Fails where the name was taken meanwhile, as rename would not.
+    if (link(file.temporary.c_str(), file.path.c_str()) == 0) {
+      unlink(file.temporary.c_str());
+      file.is_named = true;
+      return Status::Ok();
+    }
+    // A file system without links: what is left is to look and to rename.
+    if (errno == EEXIST || Exists(file.path)) return NameTaken(file.path);
+  } else if (Exists(file.path)) {
+    file.replaces = true;
+    const std::string backup = file.temporary + "-old";
+    if (link(file.path.c_str(), backup.c_str()) == 0) file.backup = backup;
+  }
+  if (rename(file.temporary.c_str(), file.path.c_str()) != 0) {
+    return PosixError(file.path.c_str(), errno);
+  }
+  file.is_named = true;
+  return Status::Ok();
+}
+
+void OutputFiles::TakeBack() {
+  for (File& file : files_) {
+    if (!file.is_named) continue;
+    if (!file.backup.empty()) {
+      rename(file.backup.c_str(), file.path.c_str());
+      file.backup.clear();
+    } else if (!file.replaces) {
+      unlink(file.path.c_str());
+    }
+  }
+}
+
+Status OutputFiles::Commit() {
+  Status status;
+  for (size_t i = 0; i < files_.size() && status.ok(); ++i) status = GiveName(files_[i]);
+  if (!status.ok()) TakeBack();
+  for (const File& file : files_) {
+    if (!file.backup.empty()) unlink(file.backup.c_str());
+  }
+  return status;
+}
+
+Status WriteOutputFile(const std::string& path, const DataBytes::Producer& producer) {
+  OutputFiles files(ExistingFile::kReplace);
+  ONEPACK_RETURN_IF_ERROR(files.Write(path, producer));
+  return files.Commit();
+}
+
+}  // namespace onepack

@@ -1,0 +1,59 @@
+// Files that appear together or not at all.
+//
+// Each is written to a temporary file in its own folder and brought to the disk; Commit then gives
+// all of them their names. Until then, and after any failure, what was there before is untouched
+// and no temporary file stays. (Should the machine stop in the middle of Commit, every single file
+// is old or new, whole in either case.)
+//
+// Ownership: of its temporary files; the destructor removes those that were not committed.
+// Threads:   one at a time.
+// Errors:    kIoError and kNotFound name the path; kFailedPrecondition for a name that is taken or
+//            given twice; those of who produces the bytes.
+
+#ifndef ONEPACK_AOT_OUTPUT_FILES_H_
+#define ONEPACK_AOT_OUTPUT_FILES_H_
+
+#include <string>
+#include <vector>
+
+#include "aot/data_bytes.h"
+
+namespace onepack {
+
+enum class ExistingFile { kRefuse, kReplace };
+
+class OutputFiles {
+ public:
+  explicit OutputFiles(ExistingFile existing) : existing_(existing) {}
+  OutputFiles(OutputFiles&&) = default;
+  OutputFiles& operator=(OutputFiles&&) = delete;
+  ~OutputFiles();
+
+  // Writes all that `producer` appends. The folder exists.
+  Status Write(const std::string& path, const DataBytes::Producer& producer);
+
+  Status Commit();
+
+ private:
+  struct File {
+    std::string path;
+    std::string temporary;
+    std::string backup;  // of what was replaced, until all files have their names
+    bool replaces = false;
+    bool is_named = false;
+  };
+
+  Status CheckName(const std::string& path) const;
+  Status GiveName(File& file);
+  void TakeBack();
+
+  const ExistingFile existing_;
+  std::vector<File> files_;
+};
+
+// One file, replaced if it was there.
+Status WriteOutputFile(const std::string& path, const DataBytes::Producer& producer);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_AOT_OUTPUT_FILES_H_

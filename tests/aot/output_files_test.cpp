@@ -1,0 +1,165 @@
+#include "aot/output_files.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <filesystem>
+
+#include "tests/support/files.h"
+#include "tests/support/status_matchers.h"
+
+namespace onepack {
+namespace {
+
+using Names = std::vector<std::string>;
+
+DataBytes::Producer Text(const char* text) {
+  return [text](const Append& append) { return append(AsBytes(text)); };
+}
+
+std::string TextOf(const std::string& path) {
+  const std::vector<uint8_t> bytes = ReadFile(path);
+  return {bytes.begin(), bytes.end()};
+}
+
+// What a full disk looks like, for one process: files may not grow past `bytes`.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit = {bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+    handler_ = signal(SIGXFSZ, SIG_IGN);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit before_;
+  void (*handler_)(int);
+};
+
+TEST(OutputFilesTest, FilesHaveTheirNamesOnlyAfterCommit) {
+  const TempFolder folder;
+  OutputFiles files(ExistingFile::kRefuse);
+  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("one"))));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("b"), Text("two"))));
+  EXPECT_FALSE(std::filesystem::exists(folder.File("a")));
+  ASSERT_TRUE(IsOk(files.Commit()));
+  EXPECT_EQ(TextOf(folder.File("a")), "one");
+  EXPECT_EQ(TextOf(folder.File("b")), "two");
+  EXPECT_EQ(FilesIn(folder.path()), (Names{"a", "b"}));
+}
+
+TEST(OutputFilesTest, WithoutCommitNothingStays) {
+  const TempFolder folder;
+  WriteFile(folder.File("a"), AsBytes("old"));
+  {
+    OutputFiles files(ExistingFile::kReplace);
+    ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("new"))));
+    EXPECT_EQ(FilesIn(folder.path()).size(), 2u);
+  }
+  EXPECT_EQ(FilesIn(folder.path()), Names{"a"});
+  EXPECT_EQ(TextOf(folder.File("a")), "old");
+}
+
+TEST(OutputFilesTest, AnExistingFileIsReplacedOrRefusedAsAsked) {
+  const TempFolder folder;
+  WriteFile(folder.File("a"), AsBytes("old"));
+  OutputFiles refusing(ExistingFile::kRefuse);
+  EXPECT_TRUE(IsError(refusing.Write(folder.File("a"), Text("new")),
+                      StatusCode::kFailedPrecondition, {folder.File("a").c_str()}));
+  OutputFiles replacing(ExistingFile::kReplace);
+  ASSERT_TRUE(IsOk(replacing.Write(folder.File("a"), Text("new"))));
+  ASSERT_TRUE(IsOk(replacing.Commit()));
+  EXPECT_EQ(TextOf(folder.File("a")), "new");
+  EXPECT_EQ(FilesIn(folder.path()), Names{"a"});
+}
+
+TEST(OutputFilesTest, ANameThatIsTakenMeanwhileUndoesAll) {
+  const TempFolder folder;
+  OutputFiles files(ExistingFile::kRefuse);
+  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("one"))));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("b"), Text("two"))));
+  WriteFile(folder.File("b"), AsBytes("somebody else's"));
+  EXPECT_TRUE(IsError(files.Commit(), StatusCode::kFailedPrecondition));
+  EXPECT_FALSE(std::filesystem::exists(folder.File("a")));
+  EXPECT_EQ(TextOf(folder.File("b")), "somebody else's");
+}
+
+TEST(OutputFilesTest, WhatWasReplacedComesBackWhenALaterNameFails) {
+  const TempFolder folder;
+  WriteFile(folder.File("a"), AsBytes("old"));
+  {
+    OutputFiles files(ExistingFile::kReplace);
+    ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("new"))));
+    ASSERT_TRUE(IsOk(files.Write(folder.File("b"), Text("two"))));
+    // A folder cannot be replaced by a file.
+    std::filesystem::create_directory(folder.File("b"));
+    EXPECT_TRUE(IsError(files.Commit(), StatusCode::kIoError, {folder.File("b").c_str()}));
+  }
+  EXPECT_EQ(TextOf(folder.File("a")), "old");
+  EXPECT_EQ(FilesIn(folder.path()), (Names{"a", "b"}));
+}
+
+TEST(OutputFilesTest, OneNameTwiceIsRefused) {
+  const TempFolder folder;
+  OutputFiles files(ExistingFile::kReplace);
+  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("one"))));
+  EXPECT_TRUE(IsError(files.Write(folder.File("a"), Text("two")), StatusCode::kFailedPrecondition,
+                      {"two outputs"}));
+}
+
+TEST(OutputFilesTest, AFailureOfWhoProducesTheBytesLeavesTheOldFile) {
+  const TempFolder folder;
+  WriteFile(folder.File("a"), AsBytes("old"));
+  const auto fail = [](const Append& append) {
+    ONEPACK_RETURN_IF_ERROR(append(AsBytes("some")));
+    return Status::Error(StatusCode::kInvalidFile, "no more");
+  };
+  EXPECT_TRUE(IsError(WriteOutputFile(folder.File("a"), fail), StatusCode::kInvalidFile));
+  EXPECT_EQ(TextOf(folder.File("a")), "old");
+  EXPECT_EQ(FilesIn(folder.path()), Names{"a"});
+}
+
+TEST(OutputFilesTest, AFullDiskIsNamedAndLeavesTheOldFile) {
+  const TempFolder folder;
+  WriteFile(folder.File("a"), AsBytes("old"));
+  const std::vector<uint8_t> large(3 << 20);
+  {
+    const FileSizeLimit limit(1 << 20);
+    EXPECT_TRUE(IsError(
+        WriteOutputFile(folder.File("a"), [&](const Append& append) { return append(large); }),
+        StatusCode::kIoError, {folder.File("a").c_str()}));
+  }
+  EXPECT_EQ(TextOf(folder.File("a")), "old");
+  EXPECT_EQ(FilesIn(folder.path()), Names{"a"});
+}
+
+TEST(OutputFilesTest, AFolderThatIsMissingOrTakesNoFilesIsNamed) {
+  EXPECT_TRUE(IsError(WriteOutputFile("/nowhere/at/all", Text("x")), StatusCode::kNotFound,
+                      {"/nowhere/at/all"}));
+  EXPECT_FALSE(WriteOutputFile("/proc/self/a.ptd", Text("x")).ok());
+}
+
+TEST(OutputFilesTest, ManySmallPiecesArriveInOrder) {
+  const TempFolder folder;
+  std::vector<uint8_t> all;
+  ASSERT_TRUE(IsOk(WriteOutputFile(folder.File("a"), [&](const Append& append) {
+    for (int i = 0; i < 3000; ++i) {
+      const std::vector<uint8_t> piece(static_cast<size_t>(i), static_cast<uint8_t>(i));
+      all.insert(all.end(), piece.begin(), piece.end());
+      ONEPACK_RETURN_IF_ERROR(append(piece));
+    }
+    return Status::Ok();
+  })));
+  EXPECT_EQ(ReadFile(folder.File("a")), all);
+}
+
+}  // namespace
+}  // namespace onepack
