@@ -12,6 +12,8 @@
 #ifndef ONEPACK_DELEGATE_XNNPACK_BACKEND_H_
 #define ONEPACK_DELEGATE_XNNPACK_BACKEND_H_
 
+#include <stddef.h>
+
 #include <memory>
 
 #include "base/ref.h"
@@ -30,6 +32,10 @@ struct XnnpackBackendOptions {
   std::shared_ptr<WeightCache> weight_cache;
   // Null: the calling thread does all the work.
   pthreadpool* threadpool = nullptr;
+  // Threads that pack what a method needs and the cache does not have, while it is loaded; they end
+  // with the load, and the thread that loads waits for them. 1: the thread that loads packs. Takes
+  // the memory of so many raw weights at a time, instead of one.
+  size_t packing_threads = 1;
   // Called while a method is loaded; may be empty. From any thread that loads.
   ProgressCallback on_progress;
   // Reads every constant whose key is the SHA-256 of its bytes, and refuses the program when one is
