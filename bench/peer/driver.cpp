@@ -192,16 +192,19 @@ int Main(int argc, char** argv) {
   std::string scenario;
   std::vector<std::string> programs;
   bool is_apart = false;
+  EngineOptions engine_options;
   Options options;
   app.add_option("SCENARIO", scenario)->required()->check(CLI::IsMember(kScenarios));
   app.add_option("--program", programs, "P.pte,F.ptd,A.ptd")->required()->allow_extra_args(false);
   app.add_flag("--apart", is_apart, "Each program packs for itself");
+  app.add_option("--packing-threads", engine_options.packing_threads, "While a method is loaded");
   app.add_flag("--cold", options.cold, "Drop the files from the page cache first");
   CLI11_PARSE(app, argc, argv);
   for (const std::string& list : programs) {
     options.programs.push_back(FilesOf(CLI::detail::split(list, ',')));
   }
-  const std::unique_ptr<Engine> engine = CreateEngine(!is_apart, /*threads=*/1);
+  engine_options.share = !is_apart;
+  const std::unique_ptr<Engine> engine = CreateEngine(engine_options);
   Json result = kScenarios.at(scenario)(*engine, options);
   result["peer"] = engine->name();
   result["scenario"] = scenario;

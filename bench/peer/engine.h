@@ -35,8 +35,13 @@ class Engine {
   virtual std::unique_ptr<LoadedProgram> Load(const ProgramFiles& files) = 0;
 };
 
-// One of these per executable. `share`: with a cache of packed weights.
-std::unique_ptr<Engine> CreateEngine(bool share, size_t threads);
+struct EngineOptions {
+  bool share = true;  // with a cache of packed weights
+  size_t packing_threads = 1;
+};
+
+// One of these per executable. Both compute on the thread that calls.
+std::unique_ptr<Engine> CreateEngine(const EngineOptions& options);
 
 }  // namespace onepack::bench
 

@@ -72,9 +72,9 @@ class ExecuTorchEngine final : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> CreateEngine(bool share, size_t threads) {
-  if (threads != 1) throw std::runtime_error("ExecuTorch is measured on one thread");
-  return std::make_unique<ExecuTorchEngine>(share);
+std::unique_ptr<Engine> CreateEngine(const EngineOptions& options) {
+  if (options.packing_threads != 1) throw std::runtime_error("ExecuTorch packs on one thread");
+  return std::make_unique<ExecuTorchEngine>(options.share);
 }
 
 }  // namespace onepack::bench

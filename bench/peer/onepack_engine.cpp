@@ -59,11 +59,11 @@ class OnepackEngine final : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> CreateEngine(bool share, size_t threads) {
-  ProgramLoaderOptions options;
-  options.share_packed_weights = share;
-  options.threads = threads;
-  return std::make_unique<OnepackEngine>(options);
+std::unique_ptr<Engine> CreateEngine(const EngineOptions& options) {
+  ProgramLoaderOptions loader_options;
+  loader_options.share_packed_weights = options.share;
+  loader_options.packing_threads = options.packing_threads;
+  return std::make_unique<OnepackEngine>(loader_options);
 }
 
 }  // namespace onepack::bench
