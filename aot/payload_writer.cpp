@@ -58,22 +58,35 @@ Status PayloadWriter::NameData(const std::function<Status(PayloadConstant& const
   return Status::Ok();
 }
 
-uint32_t PayloadWriter::AddExternal(const std::vector<uint32_t>& dims, uint32_t flags) {
-  PayloadTensor tensor;
-  tensor.dims = dims;
+// The value is the next one to be added.
+void PayloadWriter::MarkAsBorder(PayloadTensor& tensor, bool is_output) {
   tensor.external_id = external_count_++;
-  tensor.flags = flags;
-  return AddTensor(tensor);
+  tensor.flags = is_output ? kExternalOutput : kExternalInput;
+  (is_output ? output_ids_ : input_ids_).push_back(static_cast<uint32_t>(values_.size()));
 }
 
 uint32_t PayloadWriter::AddInput(const std::vector<uint32_t>& dims) {
-  input_ids_.push_back(AddExternal(dims, kExternalInput));
-  return input_ids_.back();
+  PayloadTensor tensor;
+  tensor.dims = dims;
+  return AddBorder(tensor, /*is_output=*/false);
 }
 
 uint32_t PayloadWriter::AddOutput(const std::vector<uint32_t>& dims) {
-  output_ids_.push_back(AddExternal(dims, kExternalOutput));
-  return output_ids_.back();
+  PayloadTensor tensor;
+  tensor.dims = dims;
+  return AddBorder(tensor, /*is_output=*/true);
+}
+
+uint32_t PayloadWriter::AddBorder(PayloadTensor tensor, bool is_output) {
+  MarkAsBorder(tensor, is_output);
+  return AddTensor(tensor);
+}
+
+uint32_t PayloadWriter::AddQuantizedBorder(PayloadTensor tensor, bool is_output,
+                                           wire_xnn::XNNQuantParams kind,
+                                           flatbuffers::Offset<void> params) {
+  MarkAsBorder(tensor, is_output);
+  return AddQuantized(tensor, kind, params);
 }
 
 uint32_t PayloadWriter::AddInternal(const std::vector<uint32_t>& dims) {

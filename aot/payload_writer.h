@@ -96,6 +96,10 @@ class PayloadWriter {
   // in order of calls.
   uint32_t AddInput(const std::vector<uint32_t>& dims);
   uint32_t AddOutput(const std::vector<uint32_t>& dims);
+  // The same for what is not f32: `tensor` gets external id and flag.
+  uint32_t AddBorder(PayloadTensor tensor, bool is_output);
+  uint32_t AddQuantizedBorder(PayloadTensor tensor, bool is_output,
+                              wire::xnnpack::XNNQuantParams kind, flatbuffers::Offset<void> params);
   // f32, between nodes.
   uint32_t AddInternal(const std::vector<uint32_t>& dims);
   // f32.
@@ -154,7 +158,7 @@ class PayloadWriter {
     enum class Kind { kNamed, kData, kOwn } kind;
   };
 
-  uint32_t AddExternal(const std::vector<uint32_t>& dims, uint32_t flags);
+  void MarkAsBorder(PayloadTensor& tensor, bool is_output);
   flatbuffers::Offset<wire::xnnpack::XNNTensorValue> CreateTensor(const PayloadTensor& tensor,
                                                                   uint32_t id);
   uint32_t AddValue(wire::xnnpack::XValueUnion kind, flatbuffers::Offset<void> value);

@@ -166,6 +166,7 @@ Status GraphBuilder::DescribeWireValue(const XValue& wire) {
     return Status::Error(StatusCode::kInvalidFile, "a second value with id %u", tensor.id_out());
   }
   built_.parts.shapes.SetBound(tensor.id_out(), Shape(DimsOf(tensor)));
+  if (tensor.datatype() == XNNDatatype::qdint8) built_.parts.shapes.MayBePermuted(tensor.id_out());
   return Status::Ok();
 }
 
@@ -258,8 +259,8 @@ Status GraphBuilder::WidenValues() {
   for (const auto& [id, value] : values_) {
     if (!value.is_widened || (value.is_constant() && as_they_are.count(id) == 0)) continue;
     return Status::Error(StatusCode::kUnsupported,
-                         "graph value %u is needed as %s and as fp32: not supported", id,
-                         DatatypeName(value.tensor().datatype()));
+                         "graph value %u is needed as %s and as %s: not supported", id,
+                         DatatypeName(value.tensor().datatype()), DatatypeName(value.datatype()));
   }
   return Status::Ok();
 }

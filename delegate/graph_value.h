@@ -14,6 +14,12 @@
 
 namespace onepack {
 
+// What fp16 and bf16, and 4-bit integers, become where they are widened.
+inline wire::xnnpack::XNNDatatype WidenedDatatype(wire::xnnpack::XNNDatatype datatype) {
+  return datatype == wire::xnnpack::XNNDatatype::qcint4 ? wire::xnnpack::XNNDatatype::qcint8
+                                                        : wire::xnnpack::XNNDatatype::fp32;
+}
+
 struct GraphValue {
   const wire::xnnpack::XValue* wire = nullptr;
   uint32_t xnn_id = XNN_INVALID_VALUE_ID;
@@ -39,13 +45,13 @@ struct GraphValue {
   // A node that is needed writes it, and nothing reads it. XNNPACK would forget such a value, and
   // then let the node write to nowhere.
   bool is_waste = false;
-  // A constant of 16-bit floats that XNNPACK is given as f32.
+  // A constant that XNNPACK is given with elements of twice the size.
   bool is_widened = false;
 
   const wire::xnnpack::XNNTensorValue& tensor() const { return TensorOf(*wire); }
   // As nodes see it.
   wire::xnnpack::XNNDatatype datatype() const {
-    if (is_widened) return wire::xnnpack::XNNDatatype::fp32;
+    if (is_widened) return WidenedDatatype(tensor().datatype());
     return is_quantized_on_entry() ? wire::xnnpack::XNNDatatype::qdint8 : tensor().datatype();
   }
   // The old spelling of an external float value that is quantized before nodes see it.

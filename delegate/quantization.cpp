@@ -120,7 +120,8 @@ Status DefineQuantizedOnEntry(const Definition& definition, uint32_t external, G
 Status DefinePlain(const Definition& definition, GraphValue& value) {
   const XNNTensorValue& tensor = value.tensor();
   const Dims dims(value);
-  const XNNDatatype datatype = value.is_widened ? XNNDatatype::fp32 : tensor.datatype();
+  const XNNDatatype datatype =
+      value.is_widened ? WidenedDatatype(tensor.datatype()) : tensor.datatype();
   uint32_t id = XNN_INVALID_VALUE_ID;
   ONEPACK_RETURN_IF_XNN_ERROR(
       xnn_define_tensor_value(definition.subgraph, XnnDatatypeOf(datatype), dims.count, dims.sizes,
@@ -169,8 +170,8 @@ Status DefinePerTensor(const Definition& definition, const PerTensorQuant& quant
 
 // Per channel.
 
-int32_t ChannelZeroPoint(const XNNTensorValue& tensor) {
-  return tensor.datatype() == XNNDatatype::qcint4 ? kInt4ZeroPoint : 0;
+int32_t ChannelZeroPoint(XNNDatatype datatype) {
+  return datatype == XNNDatatype::qcint4 ? kInt4ZeroPoint : 0;
 }
 
 Status DescribePerChannel(const Payload& payload, GraphValue& value, const PerChannelQuant& quant) {
@@ -185,7 +186,7 @@ Status DescribePerChannel(const Payload& payload, GraphValue& value, const PerCh
   ONEPACK_ASSIGN_OR_RETURN(const Digest scales,
                            IdentityOfScales(payload, ScalesOf(quant), channels));
   return FillDigests(value, [&](DigestBuilder& digest) {
-    digest.Add(quant.channel_dim()).Add(ChannelZeroPoint(tensor)).Add(scales);
+    digest.Add(quant.channel_dim()).Add(ChannelZeroPoint(tensor.datatype())).Add(scales);
   });
 }
 
@@ -202,11 +203,11 @@ Status DefinePerChannel(const Definition& definition, const PerChannelQuant& qua
     ONEPACK_ASSIGN_OR_RETURN(
         scales, LoadScales(definition.payload, ScalesOf(quant), channels, definition.storage));
   }
-  const xnn_datatype datatype = XnnDatatypeOf(tensor.datatype());
   ONEPACK_RETURN_IF_XNN_ERROR(
       xnn_define_channelwise_quantized_tensor_value_v2(
-          definition.subgraph, datatype, ChannelZeroPoint(tensor), scales, dims.count, channel_dim,
-          dims.sizes, value.data, tensor.external_id(), FlagsOf(value), &value.xnn_id),
+          definition.subgraph, XnnDatatypeOf(value.datatype()), ChannelZeroPoint(value.datatype()),
+          scales, dims.count, channel_dim, dims.sizes, value.data, tensor.external_id(),
+          FlagsOf(value), &value.xnn_id),
       "defining a value quantized per channel");
   return Status::Ok();
 }

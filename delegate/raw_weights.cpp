@@ -15,11 +15,23 @@ using wire::xnnpack::XNNDatatype;
 // Of every element that is packed here.
 constexpr size_t kRawAlignment = alignof(float);
 
-// From 16 bits to 32.
+// From 16 bits to 32, from 4 to 8.
 constexpr size_t kWidening = 2;
+
+// What stands for zero in 4 bits.
+constexpr int kInt4Zero = 8;
+
+void WidenInt4(Bytes from, uint8_t* to) {
+  for (size_t i = 0; i < from.size(); ++i) {
+    const int both = from[i];
+    to[2 * i] = static_cast<uint8_t>((both & 15) - kInt4Zero);
+    to[2 * i + 1] = static_cast<uint8_t>((both >> 4) - kInt4Zero);
+  }
+}
 
 // `to` may lie before `from` and overlap it, as long as it ends no earlier.
 void Widen(XNNDatatype datatype, Bytes from, uint8_t* to) {
+  if (datatype == XNNDatatype::qcint4) return WidenInt4(from, to);
   for (size_t i = 0; i + sizeof(uint16_t) <= from.size(); i += sizeof(uint16_t)) {
     uint16_t bits;
     memcpy(&bits, from.data() + i, sizeof(bits));

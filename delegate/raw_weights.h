@@ -39,8 +39,8 @@ class RawWeights final : public PackingObserver {
   RawWeights(ContentRegistry* registry, ServedCallback on_served)
       : registry_(registry), on_served_(std::move(on_served)) {}
 
-  // The address that stands for a constant. The same constant has one address. One of fp16 or bf16
-  // is widened to fp32; `invalid`: it is left as it is.
+  // The address that stands for a constant. The same constant has one address. One of fp16, bf16
+  // or qcint4 is widened (WidenedDatatype); `invalid`: it is left as it is.
   Result<const void*> Place(const Payload& payload, uint32_t constant_index,
                             wire::xnnpack::XNNDatatype widened_from);
 

@@ -1,5 +1,7 @@
 #include "delegate/shape_inference.h"
 
+#include <algorithm>
+
 namespace onepack {
 
 Status ShapeInference::AddNode(size_t index, const Op& op, const wire::xnnpack::XNode& node,
@@ -7,10 +9,10 @@ Status ShapeInference::AddNode(size_t index, const Op& op, const wire::xnnpack::
   ONEPACK_ASSIGN_OR_RETURN(const Inference inference, op.infer(shapes_, node));
   const Operands operands = op.operands(node);
   for (size_t i = 0; i < operands.outputs.size(); ++i) {
-    const Shape& found = shapes_.at(operands.outputs[i]);
-    if (found == inference.outputs[i]) continue;
+    if (Confirms(operands.outputs[i], inference.outputs[i])) continue;
     return Status::Error(StatusCode::kInvalidFile, "an output %s, %s expected",
-                         found.Text().c_str(), inference.outputs[i].Text().c_str());
+                         shapes_.at(operands.outputs[i]).Text().c_str(),
+                         inference.outputs[i].Text().c_str());
   }
   if (inference.scratch_bytes > max_scratch_bytes) {
     return Status::Error(StatusCode::kResourceExhausted,
@@ -20,6 +22,17 @@ Status ShapeInference::AddNode(size_t index, const Op& op, const wire::xnnpack::
   }
   nodes_.push_back({index, &op, &node, operands});
   return Status::Ok();
+}
+
+bool ShapeInference::Confirms(uint32_t value_id, const Shape& inferred) {
+  const Shape& found = shapes_.at(value_id);
+  if (found == inferred) return true;
+  if (permuted_.count(value_id) == 0 ||
+      !std::is_permutation(found.begin(), found.end(), inferred.begin(), inferred.end())) {
+    return false;
+  }
+  SetBound(value_id, inferred);
+  return true;
 }
 
 Status ShapeInference::Infer() {

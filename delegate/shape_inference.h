@@ -9,6 +9,7 @@
 #ifndef ONEPACK_DELEGATE_SHAPE_INFERENCE_H_
 #define ONEPACK_DELEGATE_SHAPE_INFERENCE_H_
 
+#include <unordered_set>
 #include <vector>
 
 #include "base/status.h"
@@ -25,10 +26,13 @@ using ShapePattern = std::vector<size_t>;
 
 class ShapeInference {
  public:
-  // The shape of a value that has its shape from outside: an input, a constant.
+  // The shape of a value as the file has it.
   void SetBound(uint32_t value_id, const Shape& shape) {
     bounds_[value_id] = shapes_[value_id] = shape;
   }
+  // The file's dims of this value may stand in another order than it is stored in: exporters do
+  // that to images that are quantized dynamically. The node that writes it knows better.
+  void MayBePermuted(uint32_t value_id) { permuted_.insert(value_id); }
 
   // Infers the outputs of the next node. kInvalidFile unless they are of the dims that were set;
   // kResourceExhausted when XNNPACK would take more than `max_scratch_bytes` to compute it.
@@ -58,8 +62,13 @@ class ShapeInference {
 
   Status InferNode(const Node& node);
 
+  // Whether the file's dims of a value are those that were inferred; takes over the latter where
+  // only their order differs and may do so.
+  bool Confirms(uint32_t value_id, const Shape& inferred);
+
   Shapes bounds_;
   Shapes shapes_;
+  std::unordered_set<uint32_t> permuted_;
   std::vector<Node> nodes_;
 };
 

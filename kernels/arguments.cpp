@@ -54,6 +54,13 @@ bool ArgumentReader::NextIsNone() {
   return true;
 }
 
+void ArgumentReader::SkipToTensor() {
+  while (next_ < values_.size() &&
+         (values_[next_] == nullptr || !values_[next_]->is(ValueKind::kTensor))) {
+    ++next_;
+  }
+}
+
 void ArgumentReader::Expected(const char* name, const char* kind, const Value& found) {
   status_ = Status::Error(StatusCode::kInvalidFile, "argument '%s' is %s, %s expected", name,
                           ValueKindName(found.kind()), kind);

@@ -79,6 +79,9 @@ class ArgumentReader {
   Value& Result(const char* name);
 
   void Skip() { ++next_; }
+  // Skips what is no tensor: types and options that the tensors that follow, the outputs, have
+  // themselves, and of which releases of the exporter pass more or fewer.
+  void SkipToTensor();
 
   // What was wrong first, if anything.
   Status TakeStatus() { return std::move(status_); }

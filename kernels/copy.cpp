@@ -25,20 +25,6 @@ Status Copy(void* /*context*/, Span<Value* const> arguments) {
   return CopyAll(self, out);
 }
 
-// `src` repeated to the sizes of `like`.
-Status BroadcastTo(const Tensor& src, const Tensor& like, Strided* view) {
-  *view = StridedInput(src);
-  bool fits = src.rank() <= like.rank();
-  while (fits && view->rank < like.rank()) view->Insert(0, 1, 0);
-  for (size_t i = 0; fits && i < like.rank(); ++i) {
-    if (view->sizes[i] == like.sizes()[i]) continue;
-    fits = view->sizes[i] == 1;
-    view->sizes[i] = like.sizes()[i];
-    view->strides[i] = 0;
-  }
-  return fits ? Status::Ok() : Unfit("sizes that do not broadcast", src, like);
-}
-
 // copy(self, src, non_blocking, out): src in the type and sizes of self.
 Status CopyFrom(void* /*context*/, Span<Value* const> arguments) {
   ArgumentReader read(arguments);
@@ -48,7 +34,7 @@ Status CopyFrom(void* /*context*/, Span<Value* const> arguments) {
   Tensor& out = read.Output("out");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
   Strided view;
-  ONEPACK_RETURN_IF_ERROR(BroadcastTo(src, self, &view));
+  ONEPACK_RETURN_IF_ERROR(BroadcastTo(src, StridedInput(self), &view));
   ONEPACK_RETURN_IF_ERROR(out.Resize(self.sizes()));
   CopyStrided(view, StridedOutput(out));
   return Status::Ok();
@@ -61,7 +47,7 @@ Status CopyOver(void* /*context*/, Span<Value* const> arguments) {
   const Tensor& src = read.Input("src");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
   Strided view;
-  ONEPACK_RETURN_IF_ERROR(BroadcastTo(src, self, &view));
+  ONEPACK_RETURN_IF_ERROR(BroadcastTo(src, StridedInput(self), &view));
   CopyStrided(view, StridedOutput(self));
   return Status::Ok();
 }

@@ -8,14 +8,29 @@ namespace {
 using kernels::OperatorRow;
 using kernels::OperatorRows;
 
-constexpr OperatorRows (*kFamilies[])() = {
-    kernels::AttentionOperators,     kernels::BinaryOperators,
-    kernels::CopyOperators,          kernels::FillOperators,
-    kernels::IndexOperators,         kernels::JoinOperators,
-    kernels::KeyValueCacheOperators, kernels::QuantizedEmbeddingOperators,
-    kernels::ReduceOperators,        kernels::ScalarOperators,
-    kernels::TernaryOperators,       kernels::UnaryOperators,
-    kernels::ViewOperators};
+constexpr OperatorRows (*kFamilies[])() = {kernels::AttentionOperators,
+                                           kernels::BinaryOperators,
+                                           kernels::ConvolutionOperators,
+                                           kernels::CopyOperators,
+                                           kernels::FillOperators,
+                                           kernels::IndexOperators,
+                                           kernels::JoinOperators,
+                                           kernels::KeyValueCacheOperators,
+                                           kernels::LaneOperators,
+                                           kernels::MaskOperators,
+                                           kernels::MatmulOperators,
+                                           kernels::NormalizationOperators,
+                                           kernels::PoolingOperators,
+                                           kernels::QuantizeOperators,
+                                           kernels::QuantizedEmbeddingOperators,
+                                           kernels::ReduceOperators,
+                                           kernels::ResampleOperators,
+                                           kernels::ScalarOperators,
+                                           kernels::ScatterOperators,
+                                           kernels::SortOperators,
+                                           kernels::TernaryOperators,
+                                           kernels::UnaryOperators,
+                                           kernels::ViewOperators};
 
 }  // namespace
 

@@ -60,6 +60,7 @@ class IndexMap {
 
 template <typename Visit>
 Status IndexMap::ForEach(const Strided& self, const Strided& result, Visit visit) const {
+  if (result.count() == 0) return Status::Ok();
   int64_t count = 1;
   for (size_t i = 0; i < index_rank_; ++i) count *= index_sizes_[i];
   Strided part = self;

@@ -292,6 +292,24 @@ Status VarCorrected(void* /*context*/, Span<Value* const> arguments) {
   return RunVariance(self, dims, correction.is_given ? correction.value : 1, keepdim, out);
 }
 
+// var_mean(self, dim?, correction?, keepdim, out0, out1)
+Status VarMean(void* /*context*/, Span<Value* const> arguments) {
+  ArgumentReader read(arguments);
+  const Tensor& self = read.Input("self");
+  const Optional<IntList> dims = read.OptionalInts("dim");
+  const Optional<double> correction = read.OptionalDouble("correction");
+  const bool keepdim = read.Bool("keepdim");
+  Tensor& variance = read.Output("out0");
+  Tensor& mean = read.Output("out1");
+  ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
+  ONEPACK_RETURN_IF_ERROR(
+      RunVariance(self, dims, correction.is_given ? correction.value : 1, keepdim, variance));
+  Reduction reduction;
+  ONEPACK_RETURN_IF_ERROR(PrepareReduction(self, dims, keepdim, mean, &reduction));
+  Reduce<double>(reduction, Mean{reduction.count()});
+  return Status::Ok();
+}
+
 constexpr OperatorRow kRows[] = {
     {"aten::all.all_out", ReduceTo<All, Dims::kNone, false, false>},
     {"aten::all.dims_out", ReduceTo<All, Dims::kList, false, false>},
@@ -311,6 +329,7 @@ constexpr OperatorRow kRows[] = {
     {"aten::sum.out", ReduceTo<Sum, Dims::kNone, true, false>},
     {"aten::var.correction_out", VarCorrected},
     {"aten::var.out", VarUnbiased},
+    {"aten::var_mean.correction_out", VarMean},
 };
 
 }  // namespace

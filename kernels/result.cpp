@@ -68,4 +68,19 @@ SliceRange ResolveSlice(const int64_t* start, const int64_t* end, int64_t step, 
   return {first, last > first ? (last - first - 1) / step + 1 : 0};
 }
 
+Status BroadcastTo(const Tensor& tensor, const Strided& like, Strided* view) {
+  *view = StridedInput(tensor);
+  bool fits = view->rank <= like.rank;
+  while (fits && view->rank < like.rank) view->Insert(0, 1, 0);
+  for (size_t i = 0; fits && i < like.rank; ++i) {
+    if (view->sizes[i] == like.sizes[i]) continue;
+    fits = view->sizes[i] == 1;
+    view->sizes[i] = like.sizes[i];
+    view->strides[i] = 0;
+  }
+  if (fits) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidArgument, "%s does not fit what is to be replaced",
+                       LayoutText(tensor.layout()).c_str());
+}
+
 }  // namespace onepack::kernels

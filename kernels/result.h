@@ -25,6 +25,9 @@ bool IsWorthAView(const Tensor& out);
 // count. Errors: neither of the two is contiguous.
 Status CopyReshaped(const Tensor& source, Tensor& out);
 
+// The elements of `tensor` repeated to the sizes of `like`, as PyTorch broadcasts.
+Status BroadcastTo(const Tensor& tensor, const Strided& like, Strided* view);
+
 // The elements that `start` to `end` by `step` mean in a dimension, as Python slices.
 struct SliceRange {
   int64_t start = 0;

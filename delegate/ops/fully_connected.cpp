@@ -14,7 +14,7 @@ const XNNFullyConnected& WireOf(const XNode& node) {
   return *node.xnode_union_as_XNNFullyConnected();
 }
 
-// What XNNPACK has kernels for, as the values are once 16-bit weights are widened.
+// What XNNPACK has kernels for, as the values are once weights are widened.
 constexpr WeightedTypes kTypes[] = {
     // input            filter               bias                 output
     {XNNDatatype::fp32, XNNDatatype::fp32, XNNDatatype::fp32, XNNDatatype::fp32},
@@ -39,12 +39,15 @@ bool Is16BitFloat(XNNDatatype datatype) {
   return datatype == XNNDatatype::fp16 || datatype == XNNDatatype::bf16;
 }
 
-// fp16 weights stay what they are if they are all fp16; everything else of 16 bits is widened.
+// fp16 weights stay what they are if they are all fp16; everything else of 16 bits is widened. So
+// are 4-bit weights of an input that is quantized statically.
 void ChooseWidening(const WeightedValues& values, PackedUse& use) {
   const XNNDatatype filter = values.filter.datatype();
   const XNNDatatype bias = values.bias != nullptr ? values.bias->datatype() : filter;
   const bool is_all_fp16 = filter == XNNDatatype::fp16 && bias == XNNDatatype::fp16;
-  use.widens_kernel = Is16BitFloat(filter) && !is_all_fp16;
+  const bool is_static_int4 =
+      filter == XNNDatatype::qcint4 && values.input.datatype() == XNNDatatype::qint8;
+  use.widens_kernel = is_static_int4 || (Is16BitFloat(filter) && !is_all_fp16);
   use.widens_bias = values.bias != nullptr && Is16BitFloat(bias) && !is_all_fp16;
 }
 
@@ -60,7 +63,7 @@ Status CheckConstants(const WeightedValues& values, uint32_t flags) {
                          DatatypeName(values.filter.datatype()));
   }
   // XNNPACK counts on rows of whole bytes.
-  if (values.filter.datatype() == XNNDatatype::qcint4 && values.filter.dim(1) % 2 != 0) {
+  if (values.filter.tensor().datatype() == XNNDatatype::qcint4 && values.filter.dim(1) % 2 != 0) {
     return Status::Error(StatusCode::kUnsupported, "rows of %zu 4-bit weights are not supported",
                          values.filter.dim(1));
   }

@@ -34,7 +34,7 @@ struct PackedUse {
   bool is_packed_unasked = false;
   // XNNPACK looks at the scales also where the packed weight is there already.
   bool reads_scales = false;
-  // XNNPACK has no kernel for 16-bit weights here: it is given them as f32.
+  // XNNPACK has no kernel for weights of this datatype here: it is given them widened.
   bool widens_kernel = false;
   bool widens_bias = false;
 };

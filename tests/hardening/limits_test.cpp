@@ -79,6 +79,26 @@ std::vector<uint8_t> OuterProduct() {
   return MakeProgramAround(payload.Finish(), 1000, 1000, 1000);
 }
 
+// Two vectors of 64 KB make 16 GB, of which 4 by 4 numbers are needed.
+std::vector<uint8_t> HugeProduct() {
+  const std::vector<float> numbers(65536, 0.5f);
+  PayloadWriter payload;
+  const uint32_t x = payload.AddInput({4, 4});
+  const uint32_t y = payload.AddOutput({4, 4});
+  const uint32_t column = payload.AddConstant({65536, 1}, payload.AddOwnConstant(AsBytes(numbers)));
+  const uint32_t row = payload.AddConstant({1, 65536}, payload.AddOwnConstant(AsBytes(numbers)));
+  const uint32_t product = payload.AddInternal({65536, 65536});
+  const uint32_t corner = payload.AddInternal({4, 4});
+  payload.AddMultiply(column, row, product);
+  const std::vector<uint32_t> offsets = {0, 0};
+  const std::vector<uint32_t> sizes = {4, 4};
+  const auto slice = wire::xnnpack::CreateXNNStaticSliceDirect(payload.builder(), 2, &offsets,
+                                                               &sizes, product, corner);
+  payload.AddNode(wire::xnnpack::XNodeUnion::XNNStaticSlice, slice.Union());
+  payload.AddAdd(corner, x, y);
+  return MakeProgramAround(payload.Finish(), 4, 4, 4);
+}
+
 Status LoadWithLimit(const std::vector<uint8_t>& file, uint64_t max_planned_bytes) {
   ONEPACK_ASSIGN_OR_RETURN(const Ref<Program> program, OpenProgram(file));
   ONEPACK_ASSIGN_OR_RETURN(const Ref<Backend> backend, CreateXnnpackBackend({}));
@@ -94,6 +114,8 @@ TEST(ActivationLimitTest, WhatIsNeededAtOnceMustFit) {
   constexpr uint64_t kValue = uint64_t{1000} * 1000 * sizeof(float);
   // Input and output are planned memory of twice that, with a page more at most.
   EXPECT_TRUE(IsOk(LoadWithLimit(file, 2 * kValue + 4096)));
+  EXPECT_TRUE(IsError(LoadWithLimit(HugeProduct(), 1 << 20), StatusCode::kResourceExhausted,
+                      {"delegate 0", "graph value 4", "at most 1048576 allowed"}));
 }
 
 TEST(ActivationLimitTest, DimsThatNoNodeComputesAskForNoMemory) {

@@ -1,8 +1,9 @@
 // Every small change of small programs and of their data files, loaded and run.
 //
-//     onepack_mutation_test [--every N] [--shard I/N]
+//     onepack_mutation_test [--every N] [--shard I/N] [--case RECORDED.json]...
 //
-// Tries each N-th of all mutations; a shard tries its part of those. The first file with which
+// Tries each N-th of all mutations; a shard tries its part of those. With recorded cases, their
+// files are changed and no others. The first file with which
 // something goes wrong is named on the way, so that a crash says where it happened.
 
 #include <signal.h>
@@ -114,11 +115,15 @@ bool TestSeed(UntrustedFiles files, const Selection& selection, size_t& number) 
   return totals.failed == 0;
 }
 
-int Main(const Selection& selection) {
+int Main(const Selection& selection, const std::vector<std::string>& cases) {
   SayWhereWhenDying();
   setvbuf(stdout, nullptr, _IOLBF, 0);
-  std::vector<UntrustedFiles> seeds = GeneratedSeeds();
-  for (UntrustedFiles& seed : RecordedSeeds()) seeds.push_back(std::move(seed));
+  std::vector<UntrustedFiles> seeds;
+  for (const std::string& json : cases) seeds.push_back(ReadSeed(json));
+  if (cases.empty()) {
+    seeds = GeneratedSeeds();
+    for (UntrustedFiles& seed : RecordedSeeds()) seeds.push_back(std::move(seed));
+  }
   bool passed = true;
   size_t number = 0;
   for (UntrustedFiles& seed : seeds) passed &= TestSeed(std::move(seed), selection, number);
@@ -130,12 +135,14 @@ int Main(const Selection& selection) {
 
 int main(int argc, char** argv) {
   onepack::Selection selection;
+  std::vector<std::string> cases;
   for (int i = 1; i + 1 < argc; i += 2) {
     if (strcmp(argv[i], "--every") == 0) selection.every = strtoul(argv[i + 1], nullptr, 10);
+    if (strcmp(argv[i], "--case") == 0) cases.emplace_back(argv[i + 1]);
     if (strcmp(argv[i], "--shard") == 0) {
       if (sscanf(argv[i + 1], "%zu/%zu", &selection.shard, &selection.shards) != 2) return 2;
     }
   }
   if (selection.every == 0 || selection.shards == 0) return 2;
-  return onepack::Main(selection);
+  return onepack::Main(selection, cases);
 }

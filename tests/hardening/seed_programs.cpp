@@ -101,16 +101,17 @@ UntrustedFiles Linear(const LinearLayer& layer) {
   return {layer.key, MakeLinearProgram(program), {GeneratedData()}};
 }
 
+}  // namespace
+
 UntrustedFiles ReadSeed(const std::string& json) {
   auto recorded = ReadRecordedCase(json);
   if (!recorded.ok()) throw std::runtime_error(recorded.status().message());
   UntrustedFiles files;
+  files.name = json;
   files.program = ReadFile(recorded->program);
   for (const std::string& path : recorded->data) files.data.push_back(ReadFile(path));
   return files;
 }
-
-}  // namespace
 
 std::vector<UntrustedFiles> RecordedSeeds() {
   std::map<std::string, UntrustedFiles> smallest;  // by family

@@ -4,6 +4,7 @@
 #ifndef ONEPACK_TESTS_HARDENING_SEED_PROGRAMS_H_
 #define ONEPACK_TESTS_HARDENING_SEED_PROGRAMS_H_
 
+#include <string>
 #include <vector>
 
 #include "tests/hardening/untrusted_run.h"
@@ -13,6 +14,9 @@ namespace onepack {
 // One for each folder of tests/data/cases, named like it. Throws when a recorded case cannot be
 // read.
 std::vector<UntrustedFiles> RecordedSeeds();
+
+// The files of one recorded case. Throws when it cannot be read.
+UntrustedFiles ReadSeed(const std::string& json);
 
 // Values of every kind, every instruction, mutable state, constants of every home; payloads of
 // every header; weights of every kind.

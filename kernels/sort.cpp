@@ -1,0 +1,160 @@
+// Elements of a dimension in order: all of them, or the first few.
+
+#include <string.h>
+
+#include "base/array.h"
+#include "kernels/arguments.h"
+#include "kernels/element.h"
+#include "kernels/operator_families.h"
+#include "kernels/result.h"
+
+namespace onepack::kernels {
+namespace {
+
+template <typename C>
+struct Entry {
+  C value;
+  int64_t index;
+};
+
+// Whether a comes before b: a NaN is larger than all, equal values keep their order.
+template <typename C>
+bool IsBefore(const Entry<C>& a, const Entry<C>& b, bool descending) {
+  const bool a_is_nan = a.value != a.value;
+  const bool b_is_nan = b.value != b.value;
+  if (a_is_nan != b_is_nan) return a_is_nan == descending;
+  if (!a_is_nan && a.value != b.value) return descending ? a.value > b.value : a.value < b.value;
+  return a.index < b.index;
+}
+
+// Merges runs of growing length, from one half of the memory to the other and back.
+template <typename C>
+Entry<C>* MergeSort(Entry<C>* entries, Entry<C>* spare, size_t n, bool descending) {
+  for (size_t run = 1; run < n; run *= 2) {
+    for (size_t start = 0; start < n; start += 2 * run) {
+      size_t a = start;
+      const size_t a_end = start + run < n ? start + run : n;
+      size_t b = a_end;
+      const size_t b_end = start + 2 * run < n ? start + 2 * run : n;
+      for (size_t to = start; to < b_end; ++to) {
+        const bool takes_a =
+            a < a_end && (b == b_end || !IsBefore(entries[b], entries[a], descending));
+        spare[to] = takes_a ? entries[a++] : entries[b++];
+      }
+    }
+    std::swap(entries, spare);
+  }
+  return entries;
+}
+
+struct SortProblem {
+  Strided self, values, indices;  // the last two with `kept` elements in the dimension
+  size_t dimension = 0;
+  bool descending = false;
+};
+
+int64_t StrideOf(const Strided& tensor, size_t dimension) {
+  return tensor.rank == 0 ? 0 : tensor.strides[dimension];
+}
+
+template <typename C>
+Status SortLanes(const SortProblem& problem, const Allocator& allocator) {
+  if (problem.values.count() == 0) return Status::Ok();
+  const size_t d = problem.dimension;
+  const bool is_number = problem.self.rank == 0;
+  const auto length = static_cast<size_t>(is_number ? 1 : problem.self.sizes[d]);
+  const auto kept = static_cast<size_t>(is_number ? 1 : problem.values.sizes[d]);
+  ONEPACK_ASSIGN_OR_RETURN(Array<Entry<C>> memory, Array<Entry<C>>::Create(allocator, 2 * length));
+  Strided self = problem.self;
+  Strided values = problem.values;
+  Strided indices = problem.indices;
+  if (!is_number) {
+    for (Strided* tensor : {&self, &values, &indices}) tensor->Remove(d);
+  }
+  ForEachRow(LoopOver<3>({&self, &values, &indices}), [&](const int64_t* offsets,
+                                                          const int64_t* strides, int64_t n) {
+    for (int64_t lane = 0; lane < n; ++lane) {
+      for (size_t i = 0; i < length; ++i) {
+        const int64_t at =
+            offsets[0] + lane * strides[0] + static_cast<int64_t>(i) * StrideOf(problem.self, d);
+        memory[i] = {LoadElement<C>(self.type, self.data, at), static_cast<int64_t>(i)};
+      }
+      const Entry<C>* sorted =
+          MergeSort(memory.data(), memory.data() + length, length, problem.descending);
+      for (size_t i = 0; i < kept; ++i) {
+        const auto step = static_cast<int64_t>(i);
+        StoreElement<C>(values.type, values.data,
+                        offsets[1] + lane * strides[1] + step * StrideOf(problem.values, d),
+                        sorted[i].value);
+        StoreElement<int64_t>(indices.type, indices.data,
+                              offsets[2] + lane * strides[2] + step * StrideOf(problem.indices, d),
+                              sorted[i].index);
+      }
+    }
+  });
+  return Status::Ok();
+}
+
+Status RunSort(const Tensor& self, int64_t dim, const int64_t* k, bool descending, Tensor& values,
+               Tensor& indices, void* context) {
+  SortProblem problem;
+  problem.descending = descending;
+  ONEPACK_RETURN_IF_ERROR(ResolveDimension(dim, self.rank(), &problem.dimension));
+  Strided sizes = StridedInput(self);
+  if (k != nullptr) {
+    const int64_t size = self.rank() == 0 ? 1 : sizes.sizes[problem.dimension];
+    if (*k < 0 || *k > size) {
+      return Status::Error(StatusCode::kInvalidArgument, "the first %lld of %lld elements",
+                           static_cast<long long>(*k), static_cast<long long>(size));
+    }
+    if (self.rank() > 0) sizes.sizes[problem.dimension] = *k;
+  }
+  ONEPACK_RETURN_IF_ERROR(ResizeTo(sizes, values));
+  ONEPACK_RETURN_IF_ERROR(ResizeTo(sizes, indices));
+  problem.self = StridedInput(self);
+  problem.values = StridedOutput(values);
+  problem.indices = StridedOutput(indices);
+  const Allocator& allocator = OptionsOf(context).allocator;
+  return IsFloatingPoint(self.scalar_type()) ? SortLanes<double>(problem, allocator)
+                                             : SortLanes<int64_t>(problem, allocator);
+}
+
+// topk(self, k, dim, largest, sorted, values, indices): sorted either way.
+Status TopK(void* context, Span<Value* const> arguments) {
+  ArgumentReader read(arguments);
+  const Tensor& self = read.Input("self");
+  const int64_t k = read.Int("k");
+  const int64_t dim = read.Int("dim");
+  const bool is_largest = read.Bool("largest");
+  read.Skip();
+  Tensor& values = read.Output("values");
+  Tensor& indices = read.Output("indices");
+  ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
+  return RunSort(self, dim, &k, is_largest, values, indices, context);
+}
+
+// sort(self, dim, descending, values, indices); sort.stable with the flag before dim.
+template <bool kHasStable>
+Status Sort(void* context, Span<Value* const> arguments) {
+  ArgumentReader read(arguments);
+  const Tensor& self = read.Input("self");
+  if (kHasStable) read.Skip();  // always
+  const int64_t dim = read.Int("dim");
+  const bool descending = read.Bool("descending");
+  Tensor& values = read.Output("values");
+  Tensor& indices = read.Output("indices");
+  ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
+  return RunSort(self, dim, nullptr, descending, values, indices, context);
+}
+
+constexpr OperatorRow kRows[] = {
+    {"aten::sort.values", Sort<false>},
+    {"aten::sort.values_stable", Sort<true>},
+    {"aten::topk.values", TopK},
+};
+
+}  // namespace
+
+OperatorRows SortOperators() { return kRows; }
+
+}  // namespace onepack::kernels

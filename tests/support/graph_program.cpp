@@ -1,0 +1,162 @@
+#include "tests/support/graph_program.h"
+
+#include <string.h>
+
+#include "aot/pte_writer.h"
+#include "delegate/small_floats.h"
+#include "tests/support/sources.h"
+
+namespace onepack {
+namespace {
+
+// Of each tensor in planned memory.
+constexpr uint64_t kAlignment = 64;
+
+GraphBorder Border(bool is_output, std::vector<int32_t> sizes, ScalarType type) {
+  GraphBorder border;
+  border.is_output = is_output;
+  border.sizes = std::move(sizes);
+  border.type = type;
+  return border;
+}
+
+uint64_t SizeBytes(const GraphBorder& border) {
+  uint64_t size = ElementSize(border.type);
+  for (const int32_t dim : border.sizes) size *= static_cast<uint64_t>(dim);
+  return size;
+}
+
+std::vector<uint8_t> DimOrder(const std::vector<uint8_t>& given, size_t rank) {
+  std::vector<uint8_t> order = given;
+  for (size_t i = order.size(); i < rank; ++i) order.push_back(static_cast<uint8_t>(i));
+  return order;
+}
+
+// Of a number that half precision has.
+uint16_t HalfOf(float number) {
+  uint32_t bits;
+  memcpy(&bits, &number, sizeof(bits));
+  const uint32_t sign = (bits >> 16) & 0x8000;
+  const auto exponent = static_cast<int32_t>((bits >> 23) & 0xff) - 112;
+  if ((bits & 0x7fffffff) == 0) return static_cast<uint16_t>(sign);
+  return static_cast<uint16_t>(sign | static_cast<uint32_t>(exponent) << 10 |
+                               ((bits >> 13) & 0x3ff));
+}
+
+Result<GraphTensor> ReadOutput(const Value& value) {
+  if (!value.is(ValueKind::kTensor)) {
+    return Status::Error(StatusCode::kInternal, "an output that is no tensor");
+  }
+  const Tensor& tensor = value.tensor();
+  GraphTensor output;
+  output.type = tensor.scalar_type();
+  output.sizes = {tensor.sizes().begin(), tensor.sizes().end()};
+  output.dim_order = {tensor.dim_order().begin(), tensor.dim_order().end()};
+  output.bytes.resize(tensor.size_bytes());
+  if (!output.bytes.empty()) memcpy(output.bytes.data(), tensor.data(), output.bytes.size());
+  return output;
+}
+
+}  // namespace
+
+GraphBorder Input(std::vector<int32_t> sizes, ScalarType type) {
+  return Border(false, std::move(sizes), type);
+}
+GraphBorder Output(std::vector<int32_t> sizes, ScalarType type) {
+  return Border(true, std::move(sizes), type);
+}
+
+GraphTensor Floats(std::vector<int32_t> sizes, const std::vector<float>& numbers) {
+  return TensorOfNumbers(ScalarType::kFloat, std::move(sizes), numbers);
+}
+GraphTensor Halves(std::vector<int32_t> sizes, const std::vector<float>& numbers) {
+  return TensorOfNumbers(ScalarType::kHalf, std::move(sizes), HalfBits(numbers));
+}
+GraphTensor Bfloats(std::vector<int32_t> sizes, const std::vector<float>& numbers) {
+  return TensorOfNumbers(ScalarType::kBFloat16, std::move(sizes), BfloatBits(numbers));
+}
+
+std::vector<float> FloatsOf(const GraphTensor& tensor) {
+  if (tensor.type == ScalarType::kFloat) return NumbersOf<float>(tensor);
+  std::vector<float> numbers;
+  for (const uint16_t bits : NumbersOf<uint16_t>(tensor)) {
+    numbers.push_back(tensor.type == ScalarType::kHalf ? FloatOfFloat16(bits)
+                                                       : FloatOfBfloat16(bits));
+  }
+  return numbers;
+}
+
+std::vector<uint16_t> HalfBits(const std::vector<float>& numbers) {
+  std::vector<uint16_t> halves;
+  for (const float number : numbers) halves.push_back(HalfOf(number));
+  return halves;
+}
+
+std::vector<uint16_t> BfloatBits(const std::vector<float>& numbers) {
+  std::vector<uint16_t> bfloats;
+  for (const float number : numbers) bfloats.push_back(Bfloat16OfFloat(number));
+  return bfloats;
+}
+
+std::vector<float> Mixed(size_t count, uint32_t seed) {
+  std::vector<float> numbers(count);
+  uint32_t state = seed * 2654435761u + 12345;
+  for (float& number : numbers) {
+    state = state * 1664525 + 1013904223;
+    number = static_cast<float>(static_cast<int32_t>(state >> 25) - 63) / 64;
+  }
+  return numbers;
+}
+
+Result<GraphProgram> GraphProgram::Load(PayloadWriter& payload,
+                                        const std::vector<GraphBorder>& borders,
+                                        const Options& options) {
+  ProgramWriter program;
+  MethodPlan method;
+  DelegateCallPlan call;
+  uint64_t end = 0;
+  for (size_t i = 0; i < borders.size(); ++i) {
+    const GraphBorder& border = borders[i];
+    TensorPlan tensor;
+    tensor.scalar_type = border.type;
+    tensor.sizes = border.sizes;
+    if (!border.dim_order.empty()) tensor.dim_order = border.dim_order;
+    tensor.is_dynamic = true;
+    tensor.place = PlannedPlace{1, border.offset < 0 ? end : static_cast<uint64_t>(border.offset)};
+    if (border.offset < 0) end += (SizeBytes(border) + kAlignment) / kAlignment * kAlignment;
+    method.values.push_back(tensor);
+    const auto index = static_cast<int32_t>(i);
+    (border.is_output ? method.outputs : method.inputs).push_back(index);
+    call.arguments.push_back(index);
+  }
+  method.buffer_sizes = {0, static_cast<int64_t>(end)};
+  method.delegates = {
+      DelegatePlan::InSegment("XnnpackBackend", program.AddSegment(payload.Finish()))};
+  method.chains = {{call}};
+  program.AddMethod(method);
+  std::vector<Ref<DataSource>> data;
+  if (!options.data.empty()) data.push_back(SourceOf(MakeData(options.data), "graph.ptd"));
+  ONEPACK_ASSIGN_OR_RETURN(
+      Ref<Method> loaded, LoadMethod(SourceOf(program.Finish(), "graph.pte"), data, options.cache));
+  return GraphProgram(std::move(loaded));
+}
+
+Result<std::vector<GraphTensor>> GraphProgram::Run(const std::vector<GraphTensor>& inputs) const {
+  for (size_t i = 0; i < inputs.size(); ++i) {
+    const GraphTensor& input = inputs[i];
+    const std::vector<uint8_t> order = DimOrder(input.dim_order, input.sizes.size());
+    auto* bytes = const_cast<uint8_t*>(input.bytes.data());  // only read
+    ONEPACK_ASSIGN_OR_RETURN(
+        Tensor tensor, Tensor::Over({input.type, input.sizes, order}, {bytes, input.bytes.size()}));
+    ONEPACK_RETURN_IF_ERROR(method_->SetInput(i, Value::OfTensor(&tensor)));
+  }
+  ONEPACK_RETURN_IF_ERROR(method_->Execute());
+  std::vector<GraphTensor> outputs;
+  for (size_t i = 0; i < method_->output_count(); ++i) {
+    ONEPACK_ASSIGN_OR_RETURN(GraphTensor output, ReadOutput(method_->output(i)));
+    outputs.push_back(std::move(output));
+  }
+  return outputs;
+}
+
+}  // namespace onepack
