@@ -32,15 +32,15 @@ struct XnnpackBackendOptions {
   std::shared_ptr<WeightCache> weight_cache;
   // Null: the calling thread does all the work.
   pthreadpool* threadpool = nullptr;
-  // Threads that pack what a method needs and the cache does not have, while it is loaded; they end
-  // with the load, and the thread that loads waits for them. 1: the thread that loads packs. Takes
-  // the memory of so many raw weights at a time, instead of one.
-  size_t packing_threads = 1;
   // Called while a method is loaded; may be empty. From any thread that loads.
   ProgressCallback on_progress;
   // Reads every constant whose key is the SHA-256 of its bytes, and refuses the program when one is
   // not what its key says (key_integrity.h).
   bool verify_keys = false;
+  // Threads that pack what a method needs and the cache does not have, while it is loaded; they end
+  // with the load, and the thread that loads waits for them. 1: the thread that loads packs. Takes
+  // the memory of so many raw weights at a time, instead of one.
+  size_t packing_threads = 1;
 };
 
 // Initializes XNNPACK. The backend's name is "XnnpackBackend", as in the programs.
