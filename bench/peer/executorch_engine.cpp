@@ -22,6 +22,7 @@ using OneThread = executorch::extension::threadpool::NoThreadPoolGuard;
 using executorch::aten::ScalarType;
 using executorch::extension::from_blob;
 using executorch::extension::Module;
+using executorch::extension::TensorPtr;
 using executorch::runtime::Error;
 using executorch::runtime::EValue;
 
@@ -48,17 +49,18 @@ class ExecuTorchProgram final : public LoadedProgram {
   float Run(size_t rows) override {
     const OneThread one_thread;
     const auto count = static_cast<int32_t>(rows);
-    std::vector<EValue> inputs;
+    std::vector<TensorPtr> inputs;  // own the tensors
     if (is_language_model_) {
       tokens_.assign(rows, 1);
       position_ = PositionOf(rows);
-      inputs.emplace_back(from_blob(tokens_.data(), {1, count}, ScalarType::Long));
-      inputs.emplace_back(from_blob(&position_, {1}, ScalarType::Long));
+      inputs.push_back(from_blob(tokens_.data(), {1, count}, ScalarType::Long));
+      inputs.push_back(from_blob(&position_, {1}, ScalarType::Long));
     } else {
       ones_.assign(rows * static_cast<size_t>(width_), 1.0f);
-      inputs.emplace_back(from_blob(ones_.data(), {count, width_}));
+      inputs.push_back(from_blob(ones_.data(), {count, width_}));
     }
-    const auto outputs = module_.forward(inputs);
+    const std::vector<EValue> values(inputs.begin(), inputs.end());
+    const auto outputs = module_.forward(values);
     Check(outputs.error(), "forward");
     return outputs->at(0).toTensor().const_data_ptr<float>()[0];
   }

@@ -4,6 +4,7 @@
 
 #include <executorch/extension/kernel_util/make_boxed_from_unboxed_functor.h>
 #include <executorch/runtime/kernel/kernel_includes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <optional>
@@ -18,22 +19,30 @@ using EtTensor = executorch::aten::Tensor;
 using executorch::runtime::Error;
 using executorch::runtime::KernelRuntimeContext;
 
+constexpr uint8_t kContiguous[] = {0, 1, 2, 3};
+
 // [batch, tokens, heads, width], contiguous, f32.
-Result<Tensor> OursOver(const EtTensor& tensor) {
-  const int32_t sizes[] = {
-      static_cast<int32_t>(tensor.size(0)), static_cast<int32_t>(tensor.size(1)),
-      static_cast<int32_t>(tensor.size(2)), static_cast<int32_t>(tensor.size(3))};
-  const uint8_t order[] = {0, 1, 2, 3};
+struct Sizes {
+  explicit Sizes(const EtTensor& tensor) {
+    for (int i = 0; i < 4; ++i) numbers[i] = static_cast<int32_t>(tensor.size(i));
+  }
+  int32_t numbers[4];
+};
+
+// `sizes` outlives it.
+Result<Tensor> OursOver(const EtTensor& tensor, const Sizes& sizes) {
   auto* data = static_cast<uint8_t*>(const_cast<void*>(tensor.const_data_ptr()));
-  return Tensor::Over({ScalarType::kFloat, sizes, order}, {data, tensor.nbytes()});
+  return Tensor::Over({ScalarType::kFloat, sizes.numbers, kContiguous}, {data, tensor.nbytes()});
 }
 
 Status Attention(const EtTensor& query, const EtTensor& key, const EtTensor& value, int64_t start,
                  bool is_causal, EtTensor& out) {
-  ONEPACK_ASSIGN_OR_RETURN(const Tensor our_query, OursOver(query));
-  ONEPACK_ASSIGN_OR_RETURN(const Tensor our_key, OursOver(key));
-  ONEPACK_ASSIGN_OR_RETURN(const Tensor our_value, OursOver(value));
-  ONEPACK_ASSIGN_OR_RETURN(Tensor our_out, OursOver(out));
+  const Sizes query_sizes(query);
+  const Sizes key_sizes(key);
+  ONEPACK_ASSIGN_OR_RETURN(const Tensor our_query, OursOver(query, query_sizes));
+  ONEPACK_ASSIGN_OR_RETURN(const Tensor our_key, OursOver(key, key_sizes));
+  ONEPACK_ASSIGN_OR_RETURN(const Tensor our_value, OursOver(value, key_sizes));
+  ONEPACK_ASSIGN_OR_RETURN(Tensor our_out, OursOver(out, query_sizes));
   kernels::AttentionInputs inputs;
   inputs.query = &our_query;
   inputs.key = &our_key;
@@ -47,9 +56,13 @@ EtTensor& CustomSdpa(KernelRuntimeContext& context, const EtTensor& query, const
                      const EtTensor& value, int64_t start, std::optional<EtTensor> mask,
                      double /*dropout*/, bool is_causal, std::optional<double> scale,
                      EtTensor& out) {
-  const bool is_plain = !mask.has_value() && !scale.has_value();
-  if (!is_plain || resize_tensor(out, query.sizes()) != Error::Ok ||
-      !Attention(query, key, value, start, is_causal, out).ok()) {
+  if (mask.has_value() || scale.has_value() || resize_tensor(out, query.sizes()) != Error::Ok) {
+    context.fail(Error::InvalidArgument);
+    return out;
+  }
+  const Status status = Attention(query, key, value, start, is_causal, out);
+  if (!status.ok()) {
+    fprintf(stderr, "llama::custom_sdpa: %s\n", status.message());
     context.fail(Error::InvalidArgument);
   }
   return out;
