@@ -41,7 +41,7 @@ struct WeightCacheOptions {
   // more.
   bool record_hashes = false;
   // Ask for transparent huge pages behind large entries.
-  bool huge_pages = true;
+  bool huge_pages = false;
 };
 
 // Why a look-up found nothing, nearest reason first.
