@@ -115,7 +115,7 @@ RawWeights::Placed* RawWeights::Find(const void* address) {
 }
 
 std::mutex& RawWeights::MutexOf(const Placed& placed) {
-  return mutexes_[reinterpret_cast<uintptr_t>(&placed) / alignof(Placed) % mutexes_.size()];
+  return mutexes_[reinterpret_cast<uintptr_t>(&placed) / sizeof(Placed) % mutexes_.size()];
 }
 
 Status RawWeights::Fill(Placed& placed) {
