@@ -81,7 +81,7 @@ class RawWeights final : public PackingObserver {
   std::map<std::pair<uint32_t, wire::xnnpack::XNNDatatype>, const void*> by_index_;
   std::atomic<bool> was_surprised_{false};
 
-  // Each guards what changes in a share of the placed weights; held while one is read.
+  // Each guards what changes in a share of the placed weights; held while one is read and hashed.
   std::array<std::mutex, 16> mutexes_;
 };
 

@@ -210,13 +210,17 @@ int Main(int argc, char** argv) {
   app.add_option("SCENARIO", scenario)->required()->check(CLI::IsMember(kScenarios));
   app.add_option("--program", programs, "P.pte,F.ptd,A.ptd")->required()->allow_extra_args(false);
   app.add_flag("--apart", is_apart, "Each program packs for itself");
-  app.add_option("--packing-threads", engine_options.packing_threads, "While a method is loaded");
+  app.add_option("--packing-threads", engine_options.packing_threads,
+                 "That pack while a method is loaded; 0: one for each core");
   app.add_flag("--cold", options.cold, "Drop the files from the page cache first");
   CLI11_PARSE(app, argc, argv);
   for (const std::string& list : programs) {
     options.programs.push_back(FilesOf(CLI::detail::split(list, ',')));
   }
   engine_options.share = !is_apart;
+  if (engine_options.packing_threads == 0) {
+    engine_options.packing_threads = std::thread::hardware_concurrency();
+  }
   const std::unique_ptr<Engine> engine = CreateEngine(engine_options);
   Json result = kScenarios.at(scenario)(*engine, options);
   result["peer"] = engine->name();
