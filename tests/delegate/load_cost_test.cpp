@@ -164,7 +164,7 @@ TEST_F(LoadCostTest, ALayerOfAFirstProgramIsPackedOnceIntoOneMapping) {
   EXPECT_EQ(layer.opens, 0);
   EXPECT_LE(layer.wishes, 2) << "fetched once, let go of once";
   EXPECT_LE(layer.locks, 3) << "looked for beforehand, asked for, committed";
-  EXPECT_LE(layer.news, 60);
+  EXPECT_LE(layer.news, 100);
   EXPECT_LE(layer.heap, 1);
   // Each packed page once, raw pages by the dozen.
   const double pages = raw_bytes / 4096;
@@ -186,9 +186,9 @@ TEST_F(LoadCostTest, ALayerOfASecondProgramTakesNoMemoryNoCallAndNoPage) {
   EXPECT_EQ(layer.wishes, 0);
   EXPECT_EQ(layer.opens, 0);
   EXPECT_LE(layer.locks, 3) << "looked for beforehand, asked for, and the first pin dropped";
-  EXPECT_LE(layer.news, 60);
+  EXPECT_LE(layer.news, 100);
   EXPECT_LE(layer.heap, 1);
-  EXPECT_LE(layer.faults, 4) << "of the heap and of XNNPACK's own memory";
+  EXPECT_LE(layer.faults, 1) << "of the heap, now and then";
 }
 
 TEST_F(LoadCostTest, OpeningTheFilesOfAProgramIsTwoOpensEach) {
@@ -207,10 +207,13 @@ TEST_F(LoadCostTest, ARunOfKnownSizesAsksForNothing) {
   auto* data = reinterpret_cast<uint8_t*>(const_cast<float*>(rows.data()));  // only read
   ONEPACK_ASSERT_OK_AND_ASSIGN(Tensor tensor, Tensor::Over({ScalarType::kFloat, sizes, order},
                                                            {data, rows.size() * sizeof(float)}));
-  ASSERT_TRUE(IsOk(method->SetInput(0, Value::OfTensor(&tensor))));
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(IsOk(method->Execute()));
+  const auto run = [&]() -> Status {
+    ONEPACK_RETURN_IF_ERROR(method->SetInput(0, Value::OfTensor(&tensor)));
+    return method->Execute();
+  };
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(IsOk(run()));
   StatusCode code = StatusCode::kInternal;
-  const Cost cost = CostOf(*small_.cache(), [&] { code = method->Execute().code(); });
+  const Cost cost = CostOf(*small_.cache(), [&] { code = run().code(); });
   ASSERT_EQ(code, StatusCode::kOk);
   Print("a run", cost);
   EXPECT_EQ(cost.news, 0);
