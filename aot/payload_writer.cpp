@@ -1,19 +1,18 @@
 #include "aot/payload_writer.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include <utility>
 
 #include "aot/insert_header.h"
+#include "aot/payload_file.h"
 
 namespace onepack {
 namespace {
 
 namespace wire_xnn = wire::xnnpack;
 
-constexpr size_t kHeaderSize = 30;
-// Of the constant region and of each constant in it.
+// Of each constant in the constant region.
 constexpr size_t kConstantAlignment = 16;
 
 flatbuffers::Offset<wire_xnn::Buffer> CreateBuffer(flatbuffers::FlatBufferBuilder& builder,
@@ -230,16 +229,7 @@ std::vector<uint8_t> PayloadWriter::Finish() {
   const Bytes graph = builder_.GetBufferSpan();
   if (!options_.has_header) return {graph.begin(), graph.end()};
 
-  const size_t graph_offset = AlignUp(kHeaderSize, kConstantAlignment);
-  const size_t region_offset = AlignUp(graph_offset + graph.size(), kConstantAlignment);
-  std::vector<uint8_t> payload(region_offset);
-  memcpy(payload.data() + 4, "XH00", 4);
-  StoreLittleEndian(static_cast<uint16_t>(kHeaderSize), payload.data() + 8);
-  StoreLittleEndian(static_cast<uint32_t>(graph_offset), payload.data() + 10);
-  StoreLittleEndian(static_cast<uint32_t>(graph.size()), payload.data() + 14);
-  StoreLittleEndian(static_cast<uint32_t>(region_offset), payload.data() + 18);
-  StoreLittleEndian(static_cast<uint64_t>(region.size()), payload.data() + 22);
-  memcpy(payload.data() + graph_offset, graph.data(), graph.size());
+  std::vector<uint8_t> payload = PayloadFront(graph, region.size());
   payload.insert(payload.end(), region.begin(), region.end());
   return payload;
 }

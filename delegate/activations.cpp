@@ -6,8 +6,8 @@
 #include <unordered_map>
 
 #include "base/checked_math.h"
+#include "delegate/datatypes.h"
 #include "delegate/ops/op.h"
-#include "delegate/quantization.h"
 #include "schema/verify_payload.h"
 #include "schema/verify_text.h"
 

@@ -5,7 +5,8 @@
 #include <algorithm>
 #include <new>
 
-#include "delegate/quantization.h"
+#include "base/mapping.h"
+#include "delegate/datatypes.h"
 
 namespace onepack {
 namespace {
@@ -117,6 +118,9 @@ Status Executor::CreateRuntime(PendingGraph& pending) {
   // The provider knows better than XNNPACK why it could not serve.
   ONEPACK_RETURN_IF_ERROR(provider_.EndBuild());
   ONEPACK_RETURN_IF_XNN_ERROR(status, "creating a runtime");
+  for (const auto& [kernel, bias] : graph.private_weights) {
+    ONEPACK_RETURN_IF_ERROR(pending.raw_weights.AfterServing(kernel, bias));
+  }
   runtime_ = std::move(created);
   graph_ = std::move(graph.parts);
   bindings_.clear();
@@ -330,7 +334,8 @@ void Executor::ChooseStandIns() {
       needs_one |= !input.external.is_output &&
                    Overlap(input.data, input.size_bytes, output.data, output.size_bytes);
     }
-    if (needs_one) output.stand_in.resize(output.size_bytes);
+    // Nodes that read an output read past its end, too.
+    if (needs_one) output.stand_in.resize(output.size_bytes + Mapping::kReadablePadding);
   }
 }
 

@@ -3,9 +3,11 @@
 #include <string.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 
+#include "base/checked_math.h"
 #include "base/mapping.h"
 #include "delegate/activations.h"
 #include "delegate/quantization.h"
@@ -21,6 +23,17 @@ using wire::xnnpack::XNode;
 using wire::xnnpack::XNodeUnion;
 using wire::xnnpack::XValue;
 
+// How often the bytes of the files that constants come from may be packed and copied, in the mean.
+// Exporters need once; a small file could ask for the same weight in as many ways as it has nodes.
+constexpr uint64_t kMaxTimesTaken = 16;
+
+struct IdentityLess {
+  static_assert(sizeof(WeightIdentity) == 4 * sizeof(Digest));
+  bool operator()(const WeightIdentity& a, const WeightIdentity& b) const {
+    return memcmp(&a, &b, sizeof(a)) < 0;
+  }
+};
+
 // REQUIRES: a type that is supported.
 Operands OperandsOf(const XNode& node) { return FindOp(node.xnode_union_type())->operands(node); }
 
@@ -34,8 +47,10 @@ class GraphBuilder {
     ONEPACK_RETURN_IF_ERROR(CreateSubgraph());
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::ScanNode));
     ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::DescribeWireValue));
+    ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::FindInPlace));
     FindNeededValues();
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::IdentifyNode));
+    ONEPACK_RETURN_IF_ERROR(CheckPackedBytes());
     ONEPACK_RETURN_IF_ERROR(WidenValues());
     FindInCache();
     ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::DefineWireValue));
@@ -78,11 +93,14 @@ class GraphBuilder {
   Status CreateSubgraph();
   Status ScanNode(const XNode& node);
   Status DescribeWireValue(const XValue& wire);
+  Status FindInPlace(const XNode& node);
   Status CheckConstant(const XNNTensorValue& tensor) const;
   Status AddExternal(GraphValue& value);
   void FindNeededValues();
   bool IsNeeded(const Operands& operands) const;
   Status IdentifyNode(const XNode& node);
+  Status CheckPackedBytes();
+  Status TakeBytes(uint64_t size, const char* what);
   void FindInCache();
   Status DefineWireValue(const XValue& wire);
   Status PlaceConstant(GraphValue& value);
@@ -107,6 +125,7 @@ class GraphBuilder {
   size_t node_index_ = 0;                // of the node at hand
   std::vector<PackedUse> uses_;
   std::vector<const XNode*> packing_nodes_;  // parallel to uses_
+  uint64_t bytes_left_ = 0;                  // that may be packed and copied
   std::vector<bool> is_expected_hit_;        // parallel to uses_
   std::unordered_set<uint32_t> with_ones_;   // kernels whose scales need not be read
 };
@@ -129,10 +148,6 @@ Status GraphBuilder::ScanNode(const XNode& node) {
   const Op* op = FindOp(node.xnode_union_type());
   if (op == nullptr) return Status::Error(StatusCode::kUnsupported, "it is not supported");
   const Operands operands = op->operands(node);
-  // A value may be an operand twice, as a filter and as what it is applied to.
-  std::unordered_multiset<uint32_t> in_place(operands.inputs.begin(), operands.inputs.end());
-  for (const uint32_t id : operands.packed) in_place.erase(in_place.find(id));
-  in_place_.insert(in_place.begin(), in_place.end());
   // XNNPACK compares the dims of attention's operands when the node is defined, and never computes
   // those of indices.
   if (op->type == XNodeUnion::XNNScaledDotProductAttention ||
@@ -140,6 +155,21 @@ Status GraphBuilder::ScanNode(const XNode& node) {
     sized_by_file_.insert(operands.inputs.begin(), operands.inputs.end());
     sized_by_file_.insert(operands.outputs.begin(), operands.outputs.end());
   }
+  return Status::Ok();
+}
+
+// A value may be an operand twice, as a filter and as what it is applied to.
+Status GraphBuilder::FindInPlace(const XNode& node) {
+  const Operands operands = FindOp(node.xnode_union_type())->operands(node);
+  std::unordered_multiset<uint32_t> in_place(operands.inputs.begin(), operands.inputs.end());
+  const auto is_constant = [&](uint32_t id) {
+    const auto found = values_.find(id);
+    return found != values_.end() && found->second.is_constant();
+  };
+  if (std::all_of(operands.packed.begin(), operands.packed.end(), is_constant)) {
+    for (const uint32_t id : operands.packed) in_place.erase(in_place.find(id));
+  }
+  in_place_.insert(in_place.begin(), in_place.end());
   return Status::Ok();
 }
 
@@ -202,7 +232,7 @@ Status GraphBuilder::AddExternal(GraphValue& value) {
   external.is_output = value.is_external_output;
   external.datatype = tensor.datatype();
   external.bound = Shape(DimsOf(tensor));
-  built_.parts.externals.push_back(std::move(external));
+  built_.parts.externals.push_back(external);
   return Status::Ok();
 }
 
@@ -247,6 +277,33 @@ Status GraphBuilder::IdentifyNode(const XNode& node) {
   return Status::Ok();
 }
 
+Status GraphBuilder::TakeBytes(uint64_t size, const char* what) {
+  if (size > bytes_left_) {
+    return Status::Error(StatusCode::kInvalidFile,
+                         "%s takes more than %llu times the bytes of the files with the constants",
+                         what, static_cast<unsigned long long>(kMaxTimesTaken));
+  }
+  bytes_left_ -= size;
+  return Status::Ok();
+}
+
+Status GraphBuilder::CheckPackedBytes() {
+  std::unordered_set<const DataSource*> sources;
+  for (size_t i = 1; i < ConstantCount(graph_); ++i) {
+    const DataSource& source = payload_.constant(static_cast<uint32_t>(i)).source();
+    // Of a few files: the sum fits.
+    if (sources.insert(&source).second) bytes_left_ += source.size();
+  }
+  if (!CheckedMultiply(bytes_left_, kMaxTimesTaken, &bytes_left_)) bytes_left_ = UINT64_MAX;
+  std::set<WeightIdentity, IdentityLess> packed;
+  for (const PackedUse& use : uses_) {
+    if (!packed.insert(use.identity).second) continue;
+    const uint32_t index = values_.at(use.kernel_id).constant_index();
+    ONEPACK_RETURN_IF_ERROR(TakeBytes(payload_.constant(index).size(), "packing all weights"));
+  }
+  return Status::Ok();
+}
+
 // A value is one thing to all nodes.
 Status GraphBuilder::WidenValues() {
   std::unordered_set<uint32_t> as_they_are = in_place_;
@@ -272,9 +329,12 @@ void GraphBuilder::FindInCache() {
   std::unordered_set<uint32_t> missing;
   for (const PackedUse& use : uses_) {
     std::vector<PackedWeight> found;
-    if (options_.trust_cache) found = options_.cache.PinAll(use.identity, LayoutFingerprint());
+    const bool is_looked_up = use.packing == Packing::kLookedUp && !use.reads_scales;
+    if (options_.trust_cache && is_looked_up) {
+      found = options_.cache.PinAll(use.identity, LayoutFingerprint());
+    }
     is_expected_hit_.push_back(!found.empty());
-    if (found.empty() || use.is_packed_unasked || use.reads_scales) missing.insert(use.kernel_id);
+    if (found.empty()) missing.insert(use.kernel_id);
     for (PackedWeight& pin : found) built_.expected_hits.push_back(std::move(pin));
   }
   for (size_t i = 0; i < uses_.size(); ++i) {
@@ -301,10 +361,13 @@ Status GraphBuilder::DefineWireValue(const XValue& wire) {
 
 Status GraphBuilder::PlaceConstant(GraphValue& value) {
   if (in_place_.count(value.tensor().id_out()) == 0) {
+    RawWeights::Widening widening;
+    if (value.is_widened) {
+      widening.from = value.tensor().datatype();
+      widening.row_length = value.rank() > 0 ? value.dim(value.rank() - 1) : 1;
+    }
     ONEPACK_ASSIGN_OR_RETURN(
-        value.data, options_.raw_weights.Place(
-                        payload_, value.constant_index(),
-                        value.is_widened ? value.tensor().datatype() : XNNDatatype::invalid));
+        value.data, options_.raw_weights.Place(payload_, value.constant_index(), widening));
     return Status::Ok();
   }
   ONEPACK_ASSIGN_OR_RETURN(Buffer buffer, payload_.constant(value.constant_index()).Load());
@@ -314,6 +377,7 @@ Status GraphBuilder::PlaceConstant(GraphValue& value) {
     built_.parts.in_place.push_back(std::move(buffer));
     return Status::Ok();
   }
+  ONEPACK_RETURN_IF_ERROR(TakeBytes(buffer.bytes.size(), "copying all constants"));
   std::vector<uint8_t>& copy =
       built_.parts.in_place_copies.emplace_back(buffer.bytes.size() + Mapping::kReadablePadding);
   memcpy(copy.data(), buffer.bytes.data(), buffer.bytes.size());
@@ -381,10 +445,14 @@ Status GraphBuilder::DescribeWeights() {
     }
     options_.raw_weights.AddUse(weight.kernel, weight.bias, scale_index, is_expected_hit_[i],
                                 payload_);
-    if (use.is_packed_unasked) {
+    if (use.packing != Packing::kLookedUp) {
       ONEPACK_RETURN_IF_ERROR(options_.raw_weights.BeforePacking(weight.kernel, weight.bias));
     }
-    built_.weights.push_back(std::move(weight));
+    if (use.packing == Packing::kPrivate) {
+      built_.private_weights.emplace_back(weight.kernel, weight.bias);
+    } else {
+      built_.weights.push_back(std::move(weight));
+    }
   }
   return Status::Ok();
 }
@@ -397,9 +465,11 @@ void GraphBuilder::CutOutPackableNodes() {
       writers.emplace(id, &node);
     }
   }
+  size_t weight = 0;
   for (size_t i = 0; i < uses_.size(); ++i) {
-    if (is_expected_hit_[i] || uses_[i].is_packed_unasked) continue;
-    PackableNode packable{i, {packing_nodes_[i]}, {}};
+    if (uses_[i].packing == Packing::kPrivate) continue;
+    PackableNode packable{weight++, {packing_nodes_[i]}, {}};
+    if (is_expected_hit_[i] || uses_[i].packing != Packing::kLookedUp) continue;
     for (const uint32_t id : OperandsOf(*packing_nodes_[i]).inputs) {
       const auto writer = writers.find(id);
       if (writer == writers.end() || values_.at(id).datatype() != XNNDatatype::qdint8) continue;
@@ -448,12 +518,16 @@ uint64_t RawWeightBytes(const Payload& payload) {
     const XNode& node = *payload.graph().xnodes()->Get(static_cast<uint32_t>(i));
     const Op* op = FindOp(node.xnode_union_type());
     if (op == nullptr) continue;
+    uint64_t packed = 0;
     for (const uint32_t id : op->operands(node).packed) {
       const auto found = constants.find(id);
-      if (found != constants.end() && found->second != 0) {
-        total += payload.constant(found->second).size();
+      if (found == constants.end() || found->second == 0) {
+        packed = 0;  // then XNNPACK packs nothing before it runs
+        break;
       }
+      packed += payload.constant(found->second).size();
     }
+    total += packed;
   }
   return total;
 }

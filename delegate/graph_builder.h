@@ -7,6 +7,7 @@
 #define ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -65,6 +66,8 @@ struct BuiltGraph {
   XnnSubgraph subgraph;
   std::vector<DescribedWeight> weights;
   std::vector<PackableNode> packable_nodes;  // if they were asked for
+  // Those of the raw weights that XNNPACK packs without a word.
+  std::vector<std::pair<const void*, const void*>> private_weights;  // kernel and bias
   ScaleStorage scales;
   // Keeps what was found in the cache beforehand there until the runtime has its own pins.
   std::vector<PackedWeight> expected_hits;

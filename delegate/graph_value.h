@@ -9,16 +9,11 @@
 
 #include <vector>
 
+#include "delegate/datatypes.h"
 #include "schema/verify_payload.h"
 #include "weight_cache/digest.h"
 
 namespace onepack {
-
-// What fp16 and bf16, and 4-bit integers, become where they are widened.
-inline wire::xnnpack::XNNDatatype WidenedDatatype(wire::xnnpack::XNNDatatype datatype) {
-  return datatype == wire::xnnpack::XNNDatatype::qcint4 ? wire::xnnpack::XNNDatatype::qcint8
-                                                        : wire::xnnpack::XNNDatatype::fp32;
-}
 
 struct GraphValue {
   const wire::xnnpack::XValue* wire = nullptr;

@@ -16,7 +16,7 @@ struct LoadProgress {
 };
 
 // Called after each weight, in the thread that loads. Returning false cancels the load: it fails
-// with kCancelled and gives back what it took. Must not throw.
+// with kCancelled and gives back what it took; throwing is the same. It may load other methods.
 using ProgressCallback = std::function<bool(const LoadProgress&)>;
 
 }  // namespace onepack

@@ -50,8 +50,14 @@ bool LoadReporter::is_cancelled() const {
 Status LoadReporter::Report(uint64_t raw_bytes) {
   ONEPACK_RETURN_IF_ERROR(CheckNotCancelled());
   progress_.served_bytes += raw_bytes;
-  if (!on_progress_ || on_progress_(progress_)) return Status::Ok();
-  return Cancelled();
+  return WantsToGoOn() ? Status::Ok() : Cancelled();
+}
+
+// XNNPACK may stand between the callback and us: nothing must be thrown through it.
+bool LoadReporter::WantsToGoOn() const noexcept try {
+  return !on_progress_ || on_progress_(progress_);
+} catch (...) {
+  return false;
 }
 
 Status LoadReporter::Cancelled() const {

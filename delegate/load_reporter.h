@@ -41,6 +41,8 @@ class LoadReporter {
 
  private:
   Status Report(uint64_t raw_bytes);
+  // Asks the application's callback, if there is one.
+  bool WantsToGoOn() const noexcept;
   Status Cancelled() const;
 
   const std::thread::id loading_thread_ = std::this_thread::get_id();

@@ -295,72 +295,16 @@ Status DefinePerToken(const Definition& definition, const PerTokenDynamicQuant& 
 
 }  // namespace
 
-const char* DatatypeName(XNNDatatype datatype) {
-  return datatype >= XNNDatatype::MIN && datatype <= XNNDatatype::MAX
-             ? wire::xnnpack::EnumNameXNNDatatype(datatype)
-             : "unknown";
-}
-
-size_t ElementBits(XNNDatatype datatype) {
-  switch (datatype) {
-    case XNNDatatype::qcint4:
-    case XNNDatatype::qbint4:
-      return 4;
-    case XNNDatatype::qint8:
-    case XNNDatatype::quint8:
-    case XNNDatatype::qcint8:
-    case XNNDatatype::qdint8:
-      return 8;
-    case XNNDatatype::fp16:
-    case XNNDatatype::bf16:
-      return 16;
-    case XNNDatatype::fp32:
-    case XNNDatatype::qint32:
-    case XNNDatatype::qcint32:
-    case XNNDatatype::int32:
-      return 32;
-    default:
-      return 0;
-  }
-}
-
-xnn_datatype XnnDatatypeOf(XNNDatatype datatype) {
-  switch (datatype) {
-    case XNNDatatype::fp32:
-      return xnn_datatype_fp32;
-    case XNNDatatype::fp16:
-      return xnn_datatype_fp16;
-    case XNNDatatype::bf16:
-      return xnn_datatype_bf16;
-    case XNNDatatype::int32:
-      return xnn_datatype_int32;
-    case XNNDatatype::qint8:
-      return xnn_datatype_qint8;
-    case XNNDatatype::quint8:
-      return xnn_datatype_quint8;
-    case XNNDatatype::qint32:
-      return xnn_datatype_qint32;
-    case XNNDatatype::qcint32:
-      return xnn_datatype_qcint32;
-    case XNNDatatype::qcint8:
-      return xnn_datatype_qcint8;
-    case XNNDatatype::qcint4:
-      return xnn_datatype_qcint4;
-    case XNNDatatype::qbint4:
-      return xnn_datatype_qbint4;
-    case XNNDatatype::qdint8:
-      return xnn_datatype_qdint8;
-    default:
-      return xnn_datatype_invalid;
-  }
-}
-
 Result<size_t> ConstantSizeBytes(const XNNTensorValue& tensor) {
   const size_t bits = ElementBits(tensor.datatype());
   if (bits == 0 || tensor.datatype() == XNNDatatype::qdint8)
     return Unsupported(tensor, "as a constant");
   size_t total = bits;
-  for (const uint32_t size : DimsOf(tensor)) {
+  const bool is_int4 = bits == 4;
+  for (size_t i = 0; i < tensor.num_dims(); ++i) {
+    // Each row of 4-bit ones begins at a whole byte.
+    const bool is_row = is_int4 && i + 1 == tensor.num_dims();
+    const size_t size = DimsOf(tensor)[i] + size_t{is_row && DimsOf(tensor)[i] % 2 != 0};
     if (size == 0 || !CheckedMultiply<size_t>(total, size, &total)) {
       return Status::Error(StatusCode::kInvalidFile,
                            "a constant whose dims are 0 or multiply to more than fits 64 bits");

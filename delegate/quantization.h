@@ -5,24 +5,17 @@
 #define ONEPACK_DELEGATE_QUANTIZATION_H_
 
 #include "base/result.h"
+#include "delegate/datatypes.h"
 #include "delegate/graph_value.h"
 #include "delegate/payload.h"
 #include "delegate/scales.h"
 
 namespace onepack {
 
-// "qbint4".
-const char* DatatypeName(wire::xnnpack::XNNDatatype datatype);
-
-// Bytes that the elements take as a constant; 4-bit ones stand two in a byte. kInvalidFile when it
+// Bytes that the elements take as a constant; 4-bit ones stand two in a byte, and
+// rows begin at a whole one. kInvalidFile when it
 // is none or overflows, kUnsupported for a datatype that no constant has.
 Result<size_t> ConstantSizeBytes(const wire::xnnpack::XNNTensorValue& tensor);
-
-// Bits of one element; 0 for a datatype that has no size of its own.
-size_t ElementBits(wire::xnnpack::XNNDatatype datatype);
-
-// XNNPACK's number for it, which is not always the file's.
-xnn_datatype XnnDatatypeOf(wire::xnnpack::XNNDatatype datatype);
 
 // Fills in the digests of a value and what else is known of its quantization. Checks all of its
 // parameters but the scales' numbers, and reads no scale that is not in the payload. Errors:

@@ -21,17 +21,19 @@ constexpr size_t kWidening = 2;
 // What stands for zero in 4 bits.
 constexpr int kInt4Zero = 8;
 
-void WidenInt4(Bytes from, uint8_t* to) {
-  for (size_t i = 0; i < from.size(); ++i) {
-    const int both = from[i];
-    to[2 * i] = static_cast<uint8_t>((both & 15) - kInt4Zero);
-    to[2 * i + 1] = static_cast<uint8_t>((both >> 4) - kInt4Zero);
+void WidenInt4(Bytes from, size_t row_length, uint8_t* to) {
+  const size_t bytes_each = row_length / 2 + row_length % 2;
+  size_t end = 0;
+  for (size_t row = 0; row < from.size() / bytes_each; ++row) {
+    for (size_t i = 0; i < row_length; ++i) {
+      const int both = from[row * bytes_each + i / 2];
+      const int number = i % 2 == 0 ? both & 15 : both >> 4;
+      to[end++] = static_cast<uint8_t>(number - kInt4Zero);
+    }
   }
 }
 
-// `to` may lie before `from` and overlap it, as long as it ends no earlier.
-void Widen(XNNDatatype datatype, Bytes from, uint8_t* to) {
-  if (datatype == XNNDatatype::qcint4) return WidenInt4(from, to);
+void WidenFloats(XNNDatatype datatype, Bytes from, uint8_t* to) {
   for (size_t i = 0; i + sizeof(uint16_t) <= from.size(); i += sizeof(uint16_t)) {
     uint16_t bits;
     memcpy(&bits, from.data() + i, sizeof(bits));
@@ -43,15 +45,15 @@ void Widen(XNNDatatype datatype, Bytes from, uint8_t* to) {
 }  // namespace
 
 Result<const void*> RawWeights::Place(const Payload& payload, uint32_t constant_index,
-                                      XNNDatatype widened_from) {
-  const auto known = by_index_.find({constant_index, widened_from});
+                                      const Widening& widening) {
+  const auto known = by_index_.find({constant_index, widening});
   if (known != by_index_.end()) return known->second;
   Placed placed;
-  placed.widened_from = widened_from;
+  placed.widening = widening;
   placed.constant = &payload.constant(constant_index);
   placed.content = payload.content(constant_index);
   const void* address = nullptr;
-  if (widened_from != XNNDatatype::invalid) {
+  if (widening.from != XNNDatatype::invalid) {
     size_t size = 0;
     if (!CheckedMultiply<size_t>(placed.constant->size(), kWidening, &size)) size = SIZE_MAX;
     ONEPACK_ASSIGN_OR_RETURN(placed.reserved, Mapping::OfZeros(size));
@@ -66,7 +68,7 @@ Result<const void*> RawWeights::Place(const Payload& payload, uint32_t constant_
   }
   // Two constants may be one segment of one mapped file: one address then, which is as good.
   by_address_.try_emplace(address, std::move(placed));
-  by_index_.emplace(std::make_pair(constant_index, widened_from), address);
+  by_index_.emplace(std::make_pair(constant_index, widening), address);
   return address;
 }
 
@@ -131,8 +133,11 @@ Status RawWeights::Fill(Placed& placed) {
   }
   placed.is_read = true;
   if (registry_ != nullptr) registry_->Record(*placed.content, bytes);
-  if (placed.widened_from != XNNDatatype::invalid) {
-    Widen(placed.widened_from, bytes, placed.reserved.data());
+  // It may overlap what it is made of: no byte is written before those that stand there were read.
+  if (placed.widening.from == XNNDatatype::qcint4) {
+    WidenInt4(bytes, placed.widening.row_length, placed.reserved.data());
+  } else if (placed.widening.from != XNNDatatype::invalid) {
+    WidenFloats(placed.widening.from, bytes, placed.reserved.data());
   }
   return Status::Ok();
 }

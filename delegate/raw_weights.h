@@ -19,6 +19,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -31,6 +32,17 @@ namespace onepack {
 
 class RawWeights final : public PackingObserver {
  public:
+  // How a constant is widened: by its datatype (WidenedDatatype), `invalid` for not at all. Rows of
+  // 4-bit integers begin at a whole byte each.
+  struct Widening {
+    wire::xnnpack::XNNDatatype from = wire::xnnpack::XNNDatatype::invalid;
+    size_t row_length = 0;
+
+    bool operator<(const Widening& other) const {
+      return std::tie(from, row_length) < std::tie(other.from, other.row_length);
+    }
+  };
+
   // Called with the size of each raw weight that was served, in the thread that was served; an
   // error ends the build.
   using ServedCallback = std::function<Status(uint64_t raw_bytes)>;
@@ -39,10 +51,10 @@ class RawWeights final : public PackingObserver {
   RawWeights(ContentRegistry* registry, ServedCallback on_served)
       : registry_(registry), on_served_(std::move(on_served)) {}
 
-  // The address that stands for a constant. The same constant has one address. One of fp16, bf16
-  // or qcint4 is widened (WidenedDatatype); `invalid`: it is left as it is.
+  // The address that stands for a constant. The same constant has one address, unless it is widened
+  // in different ways.
   Result<const void*> Place(const Payload& payload, uint32_t constant_index,
-                            wire::xnnpack::XNNDatatype widened_from);
+                            const Widening& widening);
 
   // A weight of the graph: its addresses, and its scales in the payload (0 for none). One whose
   // scales XNNPACK was not shown (`is_expected_hit`) must be found; if it is not, the build ends
@@ -61,7 +73,7 @@ class RawWeights final : public PackingObserver {
     std::shared_ptr<Content> content;
     Buffer mapped;     // of a mapped source
     Mapping reserved;  // of another, and of one that is widened: filled when `is_read`
-    wire::xnnpack::XNNDatatype widened_from = wire::xnnpack::XNNDatatype::invalid;
+    Widening widening;
     size_t uses = 0;  // that are still to be served
     bool is_read = false;
     // Scales that are read together with a kernel.
@@ -78,7 +90,7 @@ class RawWeights final : public PackingObserver {
   ContentRegistry* const registry_;
   const ServedCallback on_served_;
   std::unordered_map<const void*, Placed> by_address_;  // does not change while weights are packed
-  std::map<std::pair<uint32_t, wire::xnnpack::XNNDatatype>, const void*> by_index_;
+  std::map<std::pair<uint32_t, Widening>, const void*> by_index_;
   std::atomic<bool> was_surprised_{false};
 
   // Each guards what changes in a share of the placed weights; held while one is read and hashed.

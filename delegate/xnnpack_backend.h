@@ -3,7 +3,8 @@
 // Ownership: the backend keeps the cache; the application keeps the thread pool until every method
 //            that was loaded with it is gone.
 // Threads:   load methods from any number of threads. Methods run in parallel; two that use one
-//            pool take turns, one parallel region at a time. Running takes no lock of ours.
+//            pool take turns, one parallel region at a time: never run one from a task of its own
+//            pool. Running takes no lock of ours.
 // Fork:      a thread pool's threads do not follow into a child process. There, methods that have
 //            one refuse to run; those that have none go on.
 // Errors:    a payload that is damaged or asks for what XNNPACK cannot do is refused at load,

@@ -285,7 +285,7 @@ Status CustomSdpa(void* context, Span<Value* const> arguments) {
   inputs.scale = read.OptionalDouble("scale").value;
   Tensor& out = read.Output("out");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
-  return Attend(inputs, OptionsOf(context).threadpool, out);
+  return Attend(inputs, ContextOf(context).threadpool(), out);
 }
 
 constexpr OperatorRow kOperatorRows[] = {

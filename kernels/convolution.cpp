@@ -79,7 +79,9 @@ class RowSum {
                        ? C{}
                        : LoadElement<C>(c_.bias->scalar_type(), c_.bias->data(), channel_);
     for (int64_t i = 0; i < n; ++i) sums_[i] = bias;
-    for (int64_t kz = 0; kz < c_.weight.sizes[2]; ++kz) {
+    // Without input channels the kernel has no elements, but may have any size.
+    const int64_t depth = c_.inputs_per_group() == 0 ? 0 : c_.weight.sizes[2];
+    for (int64_t kz = 0; kz < depth; ++kz) {
       const int64_t iz = InputIndex(c_, 0, z, kz);
       for (int64_t ky = 0; iz >= 0 && ky < c_.weight.sizes[3]; ++ky) {
         const int64_t iy = InputIndex(c_, 1, y, ky);
@@ -114,7 +116,10 @@ class RowSum {
                           run.first_in * from.strides[4],
                       run.in_step * from.strides[4], static_cast<size_t>(run.n), inputs_);
       C* sums = sums_ + (run.first_out - begin);
-      for (int64_t k = 0; k < run.n; ++k) sums[k * run.out_step] += weight * inputs_[k];
+      for (int64_t k = 0; k < run.n; ++k) {
+        C& sum = sums[k * run.out_step];
+        sum = MultiplyAdd(weight, inputs_[k], sum);
+      }
     }
   }
 
@@ -219,7 +224,7 @@ Status Convolve(void* context, Span<Value* const> arguments) {
   c.weight = WithThreeSpatial(StridedInput(weight));
   c.output = WithThreeSpatial(StridedOutput(out));
   const bool is_real = IsFloatingPoint(input.scalar_type());
-  pthreadpool_parallelize_1d(OptionsOf(context).threadpool,
+  pthreadpool_parallelize_1d(ContextOf(context).threadpool(),
                              is_real ? RunChannel<double> : RunChannel<int64_t>, &c,
                              static_cast<size_t>(c.output.sizes[0] * c.output.sizes[1]), 0);
   return Status::Ok();

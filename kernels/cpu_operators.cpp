@@ -1,5 +1,7 @@
 #include "kernels/cpu_operators.h"
 
+#include <unistd.h>
+
 #include "kernels/operator_families.h"
 
 namespace onepack {
@@ -10,6 +12,7 @@ using kernels::OperatorRows;
 
 constexpr OperatorRows (*kFamilies[])() = {kernels::AttentionOperators,
                                            kernels::BinaryOperators,
+                                           kernels::ChooseQuantizationOperators,
                                            kernels::ConvolutionOperators,
                                            kernels::CopyOperators,
                                            kernels::FillOperators,
@@ -34,20 +37,23 @@ constexpr OperatorRows (*kFamilies[])() = {kernels::AttentionOperators,
 
 }  // namespace
 
+pthreadpool_t kernels::OperatorContext::threadpool() const {
+  return threads != nullptr && getpid() == process ? threads : nullptr;
+}
+
 Result<CpuOperators> CpuOperators::Create(const CpuOperatorOptions& options) {
   size_t count = options.additional.size();
   for (const auto family : kFamilies) count += family().size();
   CpuOperators created;
-  ONEPACK_ASSIGN_OR_RETURN(created.options_,
-                           Array<CpuOperatorOptions>::Create(options.allocator, 1));
+  ONEPACK_ASSIGN_OR_RETURN(created.context_,
+                           Array<kernels::OperatorContext>::Create(options.allocator, 1));
   ONEPACK_ASSIGN_OR_RETURN(created.operators_, Array<Operator>::Create(options.allocator, count));
-  created.options_[0] = options;
-  created.options_[0].additional = {};
+  created.context_[0] = {options.threadpool, options.allocator, getpid()};
   size_t next = 0;
   for (const Operator& op : options.additional) created.operators_[next++] = op;
   for (const auto family : kFamilies) {
     for (const OperatorRow& row : family()) {
-      created.operators_[next++] = {row.name, row.function, created.options_.data()};
+      created.operators_[next++] = {row.name, row.function, created.context_.data()};
     }
   }
   return created;

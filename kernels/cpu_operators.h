@@ -1,7 +1,9 @@
 // The operators that exported programs keep outside their delegates, computed on the CPU.
 //
-//   auto operators = CpuOperators::Create({.threadpool = pool});
-//   options.operators = operators->registry();
+//   CpuOperatorOptions operator_options;
+//   operator_options.threadpool = pool;
+//   auto operators = CpuOperators::Create(operator_options);
+//   method_options.operators = operators->registry();
 //
 // They follow PyTorch: names and order of arguments are those of its "out" variants, types are
 // promoted and rounded as it does, sizes are broadcast as it does.
@@ -16,6 +18,7 @@
 #define ONEPACK_KERNELS_CPU_OPERATORS_H_
 
 #include <pthreadpool.h>
+#include <sys/types.h>
 
 #include "base/array.h"
 #include "runtime/operator_registry.h"
@@ -33,6 +36,20 @@ struct CpuOperatorOptions {
   Span<const Operator> additional;
 };
 
+namespace kernels {
+
+// What every operator of ours is called with.
+struct OperatorContext {
+  pthreadpool_t threads = nullptr;
+  Allocator allocator{};
+  pid_t process = 0;
+
+  // None in a child process: a fork does not copy threads, and waiting for them never ends.
+  pthreadpool_t threadpool() const;
+};
+
+}  // namespace kernels
+
 class CpuOperators {
  public:
   // Errors: kResourceExhausted.
@@ -44,7 +61,7 @@ class CpuOperators {
  private:
   CpuOperators() = default;
 
-  Array<CpuOperatorOptions> options_;  // one, at an address that stays
+  Array<kernels::OperatorContext> context_;  // one, at an address that stays
   Array<Operator> operators_;
 };
 

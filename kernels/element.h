@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <type_traits>
+
 #include "kernels/number.h"
 #include "schema/scalar_type.h"
 
@@ -59,6 +61,17 @@ void StoreElement(ScalarType type, uint8_t* base, int64_t offset, C value) {
 }
 
 int64_t TruncateToLong(double value);
+
+// a * b + c; integers wrap around.
+template <typename C>
+C MultiplyAdd(C a, C b, C c) {
+  if constexpr (std::is_same_v<C, int64_t>) {
+    return static_cast<C>(static_cast<uint64_t>(a) * static_cast<uint64_t>(b) +
+                          static_cast<uint64_t>(c));
+  } else {
+    return a * b + c;
+  }
+}
 
 template <typename C>
 C NumberAs(const Number& number) {

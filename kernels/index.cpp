@@ -73,7 +73,7 @@ Status Index(void* context, Span<Value* const> arguments) {
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
   const Strided from = StridedInput(self);
   IndexMap map;
-  ONEPACK_RETURN_IF_ERROR(map.Create(from, indices, OptionsOf(context).allocator));
+  ONEPACK_RETURN_IF_ERROR(map.Create(from, indices, ContextOf(context).allocator));
   ONEPACK_RETURN_IF_ERROR(ResizeTo(map.ResultSizes(), out));
   return map.ForEach(from, StridedOutput(out), CopyStrided);
 }

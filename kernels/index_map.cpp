@@ -1,5 +1,6 @@
 #include "kernels/index_map.h"
 
+#include "base/checked_math.h"
 #include "kernels/element.h"
 
 namespace onepack::kernels {
@@ -26,8 +27,23 @@ Status IndexMap::Create(const Strided& self, const TensorList& indices,
   if (source_count_ == 0) return Status::Error(StatusCode::kInvalidArgument, "no index is given");
   ONEPACK_RETURN_IF_ERROR(Broadcast());
   PlaceResult(self);
-  if (kept_count_ + index_rank_ <= kMaxTensorRank) return Status::Ok();
-  return Status::Error(StatusCode::kUnsupported, "a result of rank %zu", kept_count_ + index_rank_);
+  if (kept_count_ + index_rank_ > kMaxTensorRank) {
+    return Status::Error(StatusCode::kUnsupported, "a result of rank %zu",
+                         kept_count_ + index_rank_);
+  }
+  return CheckCount();
+}
+
+// Indices that are broadcast together may mean more elements than anybody has, and can count.
+Status IndexMap::CheckCount() const {
+  const Strided sizes = ResultSizes();
+  int64_t count = 1;
+  for (size_t i = 0; i < sizes.rank; ++i) {
+    if (sizes.sizes[i] != 0 && !CheckedMultiply(count, sizes.sizes[i], &count)) {
+      return Status::Error(StatusCode::kInvalidArgument, "more elements than fit 63 bits");
+    }
+  }
+  return Status::Ok();
 }
 
 Status IndexMap::AddIntegers(const Tensor& index, size_t dimension) {

@@ -42,6 +42,7 @@ class IndexMap {
                   const Allocator& allocator);
   Status Broadcast();
   void PlaceResult(const Strided& self);
+  Status CheckCount() const;
   Status OffsetAt(const Strided& self, const int64_t* position, int64_t* offset) const;
 
   Source sources_[kMaxTensorRank];

@@ -35,14 +35,7 @@ int64_t Place(const Strided& tensor, int64_t batch, int64_t row, int64_t column)
 
 template <typename C>
 void AddProduct(C factor, const C* from, size_t n, C* to) {
-  for (size_t i = 0; i < n; ++i) {
-    if constexpr (std::is_same_v<C, int64_t>) {
-      to[i] = static_cast<C>(static_cast<uint64_t>(to[i]) +
-                             static_cast<uint64_t>(factor) * static_cast<uint64_t>(from[i]));
-    } else {
-      to[i] += factor * from[i];
-    }
-  }
+  for (size_t i = 0; i < n; ++i) to[i] = MultiplyAdd(factor, from[i], to[i]);
 }
 
 // n sums of a row, from `column` on, in the type C.
@@ -86,7 +79,7 @@ void FinishRow(const Product& product, int64_t batch, int64_t row, int64_t colum
                C* sums) {
   const C alpha = NumberAs<C>(product.alpha);
   const C beta = NumberAs<C>(product.beta);
-  for (size_t i = 0; i < n; ++i) sums[i] *= alpha;
+  for (size_t i = 0; i < n; ++i) sums[i] = MultiplyAdd(sums[i], alpha, C{});
   if (product.has_bias && beta != 0) {  // a bias that does not count may be anything
     C bias[kColumns];
     LoadElements<C>(product.bias.type, product.bias.data, Place(product.bias, batch, row, column),
@@ -124,7 +117,7 @@ void RunProduct(Product& product, void* context) {
   product.loops = &VectorLoopsOfThisMachine();
   const ScalarType type = PromoteTypes(product.a.type, product.b.type);
   const auto run = [&](pthreadpool_task_1d_t task) {
-    pthreadpool_parallelize_1d(OptionsOf(context).threadpool, task, &product,
+    pthreadpool_parallelize_1d(ContextOf(context).threadpool(), task, &product,
                                static_cast<size_t>(product.a.sizes[0] * product.rows()), 0);
   };
   switch (ComputeTypeOf(type)) {

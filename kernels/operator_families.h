@@ -18,6 +18,7 @@ using OperatorRows = Span<const OperatorRow>;
 
 OperatorRows AttentionOperators();
 OperatorRows BinaryOperators();
+OperatorRows ChooseQuantizationOperators();
 OperatorRows ConvolutionOperators();
 OperatorRows CopyOperators();
 OperatorRows FillOperators();
@@ -41,8 +42,8 @@ OperatorRows UnaryOperators();
 OperatorRows ViewOperators();
 
 // What `context` of every row points to.
-inline const CpuOperatorOptions& OptionsOf(void* context) {
-  return *static_cast<const CpuOperatorOptions*>(context);
+inline const OperatorContext& ContextOf(void* context) {
+  return *static_cast<const OperatorContext*>(context);
 }
 
 }  // namespace onepack::kernels

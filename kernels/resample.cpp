@@ -67,15 +67,17 @@ int64_t Place(const Strided& tensor, int64_t n, int64_t c, int64_t y, int64_t x)
 
 int64_t NearestIndex(int64_t out, double scale, int64_t size) {
   // In float, as PyTorch: where a pixel lies on the border, it decides.
-  const auto index =
-      static_cast<int64_t>(std::floor(static_cast<float>(out) * static_cast<float>(scale)));
-  return index < size ? index : size - 1;
+  const float index = std::floor(static_cast<float>(out) * static_cast<float>(scale));
+  // A scale may be anything: what is no number counts as the first.
+  if (!(index > 0)) return 0;
+  return index < static_cast<float>(size - 1) ? static_cast<int64_t>(index) : size - 1;
 }
 
 Status Nearest(const Tensor& input, const Resize& resize, Tensor& out) {
   ONEPACK_RETURN_IF_ERROR(ResizeOutput(input, resize, out));
   const Strided from = StridedInput(input);
   const Strided to = StridedOutput(out);
+  if (to.count() == 0) return Status::Ok();
   for (int64_t y = 0; y < resize.to[0]; ++y) {
     for (int64_t x = 0; x < resize.to[1]; ++x) {
       Strided source = from;
@@ -105,10 +107,11 @@ Neighbours NeighboursOf(int64_t out, const Resize& resize, size_t d, bool align_
                           : 0;
   } else {
     at = (static_cast<double>(out) + 0.5) * resize.scale[d] - 0.5;
-    if (at < 0) at = 0;
   }
-  auto first = static_cast<int64_t>(at);
-  if (first > size - 1) first = size - 1;
+  // A scale may be anything: what is no number counts as the first.
+  if (!(at > 0)) at = 0;
+  if (at > static_cast<double>(size - 1)) at = static_cast<double>(size - 1);
+  const auto first = static_cast<int64_t>(at);
   const int64_t second = first + 1 < size ? first + 1 : first;
   const double weight = at - static_cast<double>(first);
   return {first, second, static_cast<float>(weight < 0 ? 0 : (weight > 1 ? 1 : weight))};
@@ -130,6 +133,53 @@ Status Bilinear(const Tensor& input, const Resize& resize, bool align_corners, T
     };
     StoreElement<float>(to.type, to.data, Place(to, n, c, y, x),
                         along(rows.first) * (1 - rows.weight) + along(rows.second) * rows.weight);
+  });
+  return Status::Ok();
+}
+
+// The input pixels that an output pixel is the mean of, weighted by their distance: a triangle as
+// wide as two pixels of the coarser of the two grids.
+struct Triangle {
+  double centre;
+  double narrowing;  // of distances
+  int64_t begin, end;
+
+  double WeightOf(int64_t index) const {
+    const double distance = std::fabs((static_cast<double>(index) + 0.5 - centre) * narrowing);
+    return distance < 1 ? 1 - distance : 0;
+  }
+};
+
+Triangle TriangleAt(int64_t out, const Resize& resize, size_t d, bool align_corners) {
+  const bool spans_corners = align_corners && resize.to[d] > 1;
+  const double scale = spans_corners ? static_cast<double>(resize.from[d] - 1) /
+                                           static_cast<double>(resize.to[d] - 1)
+                                     : resize.scale[d];
+  const double reach = scale > 1 ? scale : 1;
+  const double centre = scale * (static_cast<double>(out) + 0.5);
+  const auto size = static_cast<double>(resize.from[d]);
+  const double begin = std::fmin(std::fmax(std::trunc(centre - reach + 0.5), 0), size);
+  const double end = std::fmin(std::fmax(std::trunc(centre + reach + 0.5), 0), size);
+  return {centre, 1 / reach, static_cast<int64_t>(begin), static_cast<int64_t>(end)};
+}
+
+Status Antialiased(const Tensor& input, const Resize& resize, bool align_corners, Tensor& out) {
+  ONEPACK_RETURN_IF_ERROR(ResizeOutput(input, resize, out));
+  const Strided from = StridedInput(input);
+  const Strided to = StridedOutput(out);
+  ForEachPixel(to, [&](int64_t n, int64_t c, int64_t y, int64_t x) {
+    const Triangle rows = TriangleAt(y, resize, 0, align_corners);
+    const Triangle columns = TriangleAt(x, resize, 1, align_corners);
+    double sum = 0;
+    double weight = 0;
+    for (int64_t row = rows.begin; row < rows.end; ++row) {
+      for (int64_t column = columns.begin; column < columns.end; ++column) {
+        const double w = rows.WeightOf(row) * columns.WeightOf(column);
+        sum += w * LoadElement<double>(from.type, from.data, Place(from, n, c, row, column));
+        weight += w;
+      }
+    }
+    StoreElement<double>(to.type, to.data, Place(to, n, c, y, x), weight > 0 ? sum / weight : 0);
   });
   return Status::Ok();
 }
@@ -163,12 +213,14 @@ Status BilinearByList(void* /*context*/, Span<Value* const> arguments) {
 
 // The overloads with sizes and two factors: upsample_nearest2d(self, output_size, scales_h?,
 // scales_w?, out); bilinear with align_corners after the sizes.
-template <bool kIsBilinear>
+enum class Method : uint8_t { kNearest, kBilinear, kAntialiased };
+
+template <Method kMethod>
 Status ResizeToSizes(void* /*context*/, Span<Value* const> arguments) {
   ArgumentReader read(arguments);
   const Tensor& input = read.Input("self");
   const Optional<IntList> sizes{true, read.Ints("output_size")};
-  const bool align_corners = kIsBilinear && read.Bool("align_corners");
+  const bool align_corners = kMethod != Method::kNearest && read.Bool("align_corners");
   const Optional<double> factors[2] = {read.OptionalDouble("scales_h"),
                                        read.OptionalDouble("scales_w")};
   Tensor& out = read.Output("out");
@@ -178,7 +230,9 @@ Status ResizeToSizes(void* /*context*/, Span<Value* const> arguments) {
   for (size_t i = 0; i < 2; ++i) {
     if (factors[i].is_given && factors[i].value > 0) resize.scale[i] = 1 / factors[i].value;
   }
-  return kIsBilinear ? Bilinear(input, resize, align_corners, out) : Nearest(input, resize, out);
+  if (kMethod == Method::kNearest) return Nearest(input, resize, out);
+  if (kMethod == Method::kBilinear) return Bilinear(input, resize, align_corners, out);
+  return Antialiased(input, resize, align_corners, out);
 }
 
 // pixel_shuffle(self, r): channels become r x r pixels; pixel_unshuffle: the other way round.
@@ -280,6 +334,7 @@ Status Pad(void* /*context*/, Span<Value* const> arguments) {
 }
 
 constexpr OperatorRow kRows[] = {
+    {"aten::_upsample_bilinear2d_aa.out", ResizeToSizes<Method::kAntialiased>},
     {"aten::pixel_shuffle.out", PixelShuffle<true>},
     {"aten::pixel_unshuffle.out", PixelShuffle<false>},
     {"aten::reflection_pad1d.out", Pad<true, 1>},
@@ -288,9 +343,9 @@ constexpr OperatorRow kRows[] = {
     {"aten::replication_pad1d.out", Pad<false, 1>},
     {"aten::replication_pad2d.out", Pad<false, 2>},
     {"aten::replication_pad3d.out", Pad<false, 3>},
-    {"aten::upsample_bilinear2d.out", ResizeToSizes<true>},
+    {"aten::upsample_bilinear2d.out", ResizeToSizes<Method::kBilinear>},
     {"aten::upsample_bilinear2d.vec_out", BilinearByList},
-    {"aten::upsample_nearest2d.out", ResizeToSizes<false>},
+    {"aten::upsample_nearest2d.out", ResizeToSizes<Method::kNearest>},
     {"aten::upsample_nearest2d.vec_out", NearestByList},
 };
 

@@ -40,7 +40,7 @@ Status PutAt(Tensor& target, const TensorList& indices, const Tensor& values, bo
              void* context) {
   const Strided to = StridedOutput(target);
   IndexMap map;
-  ONEPACK_RETURN_IF_ERROR(map.Create(to, indices, OptionsOf(context).allocator));
+  ONEPACK_RETURN_IF_ERROR(map.Create(to, indices, ContextOf(context).allocator));
   Strided from;
   ONEPACK_RETURN_IF_ERROR(BroadcastTo(values, map.ResultSizes(), &from));
   return map.ForEach(to, from, [&](const Strided& part, const Strided& value) {

@@ -114,7 +114,7 @@ Status RunSort(const Tensor& self, int64_t dim, const int64_t* k, bool descendin
   problem.self = StridedInput(self);
   problem.values = StridedOutput(values);
   problem.indices = StridedOutput(indices);
-  const Allocator& allocator = OptionsOf(context).allocator;
+  const Allocator& allocator = ContextOf(context).allocator;
   return IsFloatingPoint(self.scalar_type()) ? SortLanes<double>(problem, allocator)
                                              : SortLanes<int64_t>(problem, allocator);
 }

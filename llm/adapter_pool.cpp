@@ -57,7 +57,7 @@ Result<GenerateResult> AdapterPool::Generate(std::string_view name, Span<const i
   const std::shared_ptr<Adapter> adapter = Find(name);
   if (adapter == nullptr) return NotFound(name);
   const std::lock_guard<std::mutex> lock(adapter->mutex);
-  adapter->model->Reset();
+  ONEPACK_RETURN_IF_ERROR(adapter->model->Reset());
   return onepack::Generate(*adapter->model, prompt, options);
 }
 

@@ -64,8 +64,12 @@ Status LanguageModel::CheckInputs() {
   return Status::Ok();
 }
 
+bool LanguageModel::HasLogits() const {
+  return method_->output_count() >= 1 && IsTensor(method_->output(0), ScalarType::kFloat, 2, 3);
+}
+
 Status LanguageModel::CheckOutput() const {
-  if (method_->output_count() >= 1 && IsTensor(method_->output(0), ScalarType::kFloat, 2, 3) &&
+  if (HasLogits() &&
       method_->output(0).tensor().bounds()[method_->output(0).tensor().rank() - 1] > 0) {
     return Status::Ok();
   }
@@ -137,6 +141,10 @@ Status LanguageModel::SetIds(size_t input, Span<const int64_t> numbers, bool is_
 }
 
 Result<Span<const float>> LanguageModel::LastLogits() const {
+  // Instructions may have put another tensor there.
+  if (!HasLogits()) {
+    return WithName(Status::Error(StatusCode::kInvalidFile, "the method gave no logits"));
+  }
   const Tensor& logits = method_->output(0).tensor();
   const auto width = static_cast<size_t>(logits.sizes()[logits.rank() - 1]);
   const size_t count = logits.size_bytes() / sizeof(float);
@@ -151,9 +159,10 @@ Status LanguageModel::WithName(Status status) const {
   return std::move(status).WithContext("%s", method_->program().name());
 }
 
-void LanguageModel::Reset() {
-  method_->Reset();
+Status LanguageModel::Reset() {
+  ONEPACK_RETURN_IF_ERROR(method_->Reset());
   context_.clear();
+  return Status::Ok();
 }
 
 Result<SavedContext> LanguageModel::Save() const {

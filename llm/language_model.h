@@ -48,7 +48,7 @@ class LanguageModel {
   // token outside the vocabulary, or more than the context has room for.
   Result<Span<const float>> Append(Span<const int64_t> tokens, size_t chunk = 0);
 
-  void Reset();
+  Status Reset();
   Result<SavedContext> Save() const;
   // Errors: kInvalidArgument for a context of another program.
   Status Restore(const SavedContext& saved);
@@ -59,6 +59,7 @@ class LanguageModel {
 
   bool has_cache() const { return method_->input_count() == 2; }
   Status CheckInputs();
+  bool HasLogits() const;
   Status CheckOutput() const;
   Status CheckTokens(Span<const int64_t> tokens) const;
   Status AppendChunk(Span<const int64_t> tokens);

@@ -87,6 +87,24 @@ Status CopyValue(const Value& from, Value& to) {
   }
 }
 
+// The right to touch a method, while this lives: a mistake is told to whoever comes second.
+class Turn {
+ public:
+  explicit Turn(std::atomic<bool>& is_taken)
+      : is_taken_(is_taken), is_ours_(!is_taken.exchange(true, std::memory_order_acquire)) {}
+  ~Turn() {
+    if (is_ours_) is_taken_.store(false, std::memory_order_release);
+  }
+  Turn(const Turn&) = delete;
+  Turn& operator=(const Turn&) = delete;
+
+  bool is_ours() const { return is_ours_; }
+
+ private:
+  std::atomic<bool>& is_taken_;
+  const bool is_ours_;
+};
+
 bool HoldsTensors(const Value& value) {
   return value.is(ValueKind::kTensor) || value.is(ValueKind::kTensorList) ||
          value.is(ValueKind::kOptionalTensorList);
@@ -119,7 +137,8 @@ Status Method::SetInput(size_t index, const Value& value) {
     return WithName(
         Status::Error(StatusCode::kInvalidArgument, "input %zu of %zu", index, inputs_.size()));
   }
-  if (is_running_.load(std::memory_order_acquire)) {
+  const Turn turn(is_running_);
+  if (!turn.is_ours()) {
     return WithName(Status::Error(StatusCode::kFailedPrecondition,
                                   "input %zu cannot be set while the method runs", index));
   }
@@ -135,13 +154,24 @@ void Method::CopyInitialContents() {
   }
 }
 
-void Method::Reset() {
+Status Method::Reset() {
+  const Turn turn(is_running_);
+  if (!turn.is_ours()) {
+    return WithName(Status::Error(StatusCode::kFailedPrecondition,
+                                  "state cannot be reset while the method runs"));
+  }
   memory_.Discard(0, memory_.size());
   CopyInitialContents();
   for (bool& is_set : input_is_set_) is_set = false;
+  return Status::Ok();
 }
 
 Result<Ref<MethodState>> Method::SaveState() const {
+  const Turn turn(is_running_);
+  if (!turn.is_ours()) {
+    return WithName(Status::Error(StatusCode::kFailedPrecondition,
+                                  "state cannot be saved while the method runs"));
+  }
   auto state = MethodState::Of(memory_.bytes(), allocator_);
   if (!state.ok()) return WithName(state.TakeStatus().WithContext("saving its state"));
   (*state)->program_ = program_;
@@ -150,7 +180,8 @@ Result<Ref<MethodState>> Method::SaveState() const {
 }
 
 Status Method::RestoreState(const MethodState& state) {
-  if (is_running_.load(std::memory_order_acquire)) {
+  const Turn turn(is_running_);
+  if (!turn.is_ours()) {
     return WithName(Status::Error(StatusCode::kFailedPrecondition,
                                   "state cannot be restored while the method runs"));
   }
@@ -167,13 +198,12 @@ Status Method::RestoreState(const MethodState& state) {
 
 // Two runs at once are a mistake of the application's. It is told, and the first run goes on.
 Status Method::Execute() {
-  if (is_running_.exchange(true, std::memory_order_acquire)) {
+  const Turn turn(is_running_);
+  if (!turn.is_ours()) {
     return WithName(
         Status::Error(StatusCode::kFailedPrecondition, "the method is running already"));
   }
-  Status status = ExecuteAlone();
-  is_running_.store(false, std::memory_order_release);
-  return status;
+  return ExecuteAlone();
 }
 
 Status Method::ExecuteAlone() {

@@ -1,7 +1,8 @@
 // A method of a program, loaded and ready to run.
 //
 // Ownership: counted; keeps its program, its data files and its delegates' resources.
-// Threads:   belongs to one thread at a time; different methods run in parallel.
+// Threads:   belongs to one thread at a time, and tells one that comes while another is in it;
+//            different methods run in parallel.
 // Memory:    one allocation for planned buffers and mutable state (a KV cache), touched only where
 //            used. Constants are views of the mapped files.
 // State:     what a run leaves behind for the next one, a KV cache for instance. It starts with its
@@ -36,7 +37,7 @@ struct MethodOptions {
   // For the operators that stayed outside the delegates; they outlive the method.
   OperatorRegistry operators;
   // Where loops end that a damaged program would run for ever.
-  uint64_t max_instructions_per_run = uint64_t{1} << 24;
+  uint64_t max_instructions_per_run = uint64_t{1} << 20;
   // The most that numbers in the program may make the method plan for: its planned buffers and
   // mutable state; and, each on its own, the activations of its delegates. A load that needs more
   // is kResourceExhausted. 0: the memory that the machine has.
@@ -71,8 +72,10 @@ class Method final : public RefCounted {
   // Valid until the next SetInput or Execute. REQUIRES: index < output_count().
   const Value& output(size_t index) const { return *outputs_[index]; }
 
+  // All of these: kFailedPrecondition while the method runs.
+
   // Mutable state becomes what it was after Load.
-  void Reset();
+  Status Reset();
   // A copy of the mutable state of now; costs memory for the part that is not zero.
   // Errors: kResourceExhausted.
   Result<Ref<MethodState>> SaveState() const;
@@ -137,7 +140,7 @@ class Method final : public RefCounted {
   Array<Ref<Delegate>> delegates_;
 
   Array<bool> input_is_set_;
-  std::atomic<bool> is_running_{false};
+  mutable std::atomic<bool> is_running_{false};  // or is being changed otherwise
 };
 
 }  // namespace onepack

@@ -27,7 +27,7 @@ enum class ValueKind : uint8_t {
   kBoolList,
   kDoubleList,
   kTensorList,          // items are Tensor values
-  kOptionalTensorList,  // items are Tensor values, None values or null
+  kOptionalTensorList,  // items are Tensor values, null, or were None when loaded
 };
 
 const char* ValueKindName(ValueKind kind);

@@ -93,6 +93,10 @@ Result<size_t> VerifiedSizeBytes(const TensorLayout& layout) {
                            "sizes multiply to more bytes than fit 64 bits");
     }
   }
+  // Differences of addresses, and counts with a sign, hold it too.
+  if (bytes > PTRDIFF_MAX) {
+    return Status::Error(StatusCode::kInvalidFile, "sizes multiply to more bytes than fit 63 bits");
+  }
   return empty ? size_t{0} : bytes;
 }
 

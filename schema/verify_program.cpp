@@ -15,8 +15,9 @@ using wire::program::NamedData;
 using wire::program::Program;
 using wire::program::SubsegmentOffsets;
 
-// Duplicate names are looked for pair by pair, which this bounds.
+// Duplicate names are looked for pair by pair, which these bound.
 constexpr size_t kMaxMethods = 1024;
+constexpr size_t kMaxMethodName = 1024;
 
 Status VerifySegments(const Program& program, const ProgramHeader& header) {
   const uint64_t available = header.segment_end - header.segment_base;
@@ -91,7 +92,7 @@ Status VerifyMethodNames(const Program& program) {
   }
   for (size_t i = 0; i < count; ++i) {
     const ExecutionPlan* plan = program.execution_plan()->Get(static_cast<uint32_t>(i));
-    if (!IsName(plan->name())) {
+    if (!IsName(plan->name()) || plan->name()->size() > kMaxMethodName) {
       return Status::Error(StatusCode::kInvalidFile, "method %zu has no usable name", i);
     }
     for (size_t j = 0; j < i; ++j) {

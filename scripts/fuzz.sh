@@ -1,29 +1,32 @@
 #!/usr/bin/env bash
 # Runs every fuzz target for MINUTES minutes, as many at a time as there are processors, under the address and
 # undefined-behaviour sanitizers. Prints how many executions each made; ends with status 0 only if none found anything.
-# New inputs are collected in build/fuzz-corpus, what was found in build/fuzz-findings.
+# They start from tests/fuzz/corpus and from every seed of the mutation test (build/fuzz-seeds). New inputs are collected in
+# build/fuzz-corpus, what was found in build/fuzz-findings.
 #
 #     bash scripts/fuzz.sh MINUTES [TARGET...]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 if ! [[ "${1:-}" =~ ^[0-9]+$ ]]; then
-  echo 'usage: fuzz.sh MINUTES [program | data | payload | fields]...' >&2
+  echo 'usage: fuzz.sh MINUTES [program | data | payload | fields | operators]...' >&2
   exit 2
 fi
 minutes=$1
 shift
 targets=("$@")
-if [ "${#targets[@]}" -eq 0 ]; then targets=(program data payload fields); fi
+if [ "${#targets[@]}" -eq 0 ]; then targets=(program data payload fields operators); fi
 
 bash scripts/setup.sh --fuzz
 cmake --preset fuzz
 cmake --build --preset fuzz --parallel "$(nproc)"
+build/fuzz/tests/fuzz/onepack_fuzz_seeds build/fuzz-seeds
 
 fuzz() {
   local target=$1 found="build/fuzz-findings/$1" log="build/fuzz-findings/$1.log" status=0
   mkdir -p "build/fuzz-corpus/$target" "$found"
   "build/fuzz/tests/fuzz/onepack_fuzz_$target" "build/fuzz-corpus/$target" "tests/fuzz/corpus/$target" \
+    "build/fuzz-seeds/$target" \
     -max_total_time=$((minutes * 60)) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
     -artifact_prefix="$found/" >"$log" 2>&1 || status=$?
   printf 'fuzz: %-8s %s executions, %s\n' "$target" \

@@ -23,6 +23,10 @@ void AddRunCommand(CLI::App& app, Action* action);
 void AddGenerateCommand(CLI::App& app, Action* action);
 void AddInspectCommand(CLI::App& app, Action* action);
 void AddMakeModelCommand(CLI::App& app, Action* action);
+void AddSplitCommand(CLI::App& app, Action* action);
+void AddMergeCommand(CLI::App& app, Action* action);
+void AddVerifyCommand(CLI::App& app, Action* action);
+void AddDiffCommand(CLI::App& app, Action* action);
 
 }  // namespace onepack
 

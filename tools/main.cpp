@@ -52,6 +52,10 @@ int Main(int argc, char** argv) {
   AddRunCommand(app, &action);
   AddGenerateCommand(app, &action);
   AddInspectCommand(app, &action);
+  AddVerifyCommand(app, &action);
+  AddSplitCommand(app, &action);
+  AddMergeCommand(app, &action);
+  AddDiffCommand(app, &action);
   AddMakeModelCommand(app, &action);
   try {
     app.parse(argc, argv);

@@ -60,6 +60,24 @@ Status CheckClamp(const Clamp& clamp, XNNDatatype datatype) {
                        wire::xnnpack::EnumNameXNNDatatype(datatype));
 }
 
+bool IsQuantized(XNNDatatype datatype) {
+  return datatype == XNNDatatype::qint8 || datatype == XNNDatatype::quint8;
+}
+
+// In the order that XNNPACK computes them in. Types that are not here have reference kernels, which
+// compute in floats.
+Status CheckScales(XNodeUnion type, const GraphValue& a, const GraphValue& b,
+                   const GraphValue& output) {
+  if (!IsQuantized(a.datatype())) return Status::Ok();
+  constexpr float kLargest = 0x1.fffffep+7f;  // the last one below 2^8
+  if (type == XNodeUnion::XNNMultiply) {
+    return CheckScaleRatio(ScaleOf(a) * ScaleOf(b) / ScaleOf(output), 0x1p-16f, kLargest);
+  }
+  if (type != XNodeUnion::XNNAdd && type != XNodeUnion::XNNSubtract) return Status::Ok();
+  ONEPACK_RETURN_IF_ERROR(CheckScaleRatio(ScaleOf(a) / ScaleOf(output), 0x1p-10f, kLargest));
+  return CheckScaleRatio(ScaleOf(b) / ScaleOf(output), 0x1p-10f, kLargest);
+}
+
 }  // namespace
 
 Operands BinaryOperands(const XNode& node) {
@@ -87,6 +105,7 @@ Status DefineBinary(const NodeContext& context, const XNode& node) {
   const GraphValue& b = context.value(WireOf(node).input2_id());
   const GraphValue& output = context.value(WireOf(node).output_id());
   ONEPACK_RETURN_IF_ERROR(CheckDatatypes(node.xnode_union_type(), a, b, output));
+  ONEPACK_RETURN_IF_ERROR(CheckScales(node.xnode_union_type(), a, b, output));
   ONEPACK_RETURN_IF_ERROR(CheckFlags(WireOf(node).flags()));
   ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
   ONEPACK_RETURN_IF_ERROR(CheckClamp(clamp, output.datatype()));

@@ -1,6 +1,6 @@
 #include "delegate/ops/checks.h"
 
-#include "delegate/quantization.h"
+#include "delegate/datatypes.h"
 #include "delegate/xnn_handles.h"
 
 namespace onepack {
@@ -29,6 +29,21 @@ Result<Clamp> CheckedClampOf(const wire::xnnpack::XNode& node) {
   if (clamp.min <= clamp.max) return clamp;
   return Status::Error(StatusCode::kInvalidFile, "an output range from %g to %g",
                        static_cast<double>(clamp.min), static_cast<double>(clamp.max));
+}
+
+float ScaleOf(const GraphValue& value) {
+  const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
+  const auto* quant = quantized != nullptr ? quantized->quant_params_as_PerTensorQuant() : nullptr;
+  return quant != nullptr ? quant->scale() : 1.0f;
+}
+
+Status CheckScaleRatio(float ratio, float lowest, float highest) {
+  if (ratio >= lowest && ratio <= highest) return Status::Ok();
+  return Status::Error(StatusCode::kUnsupported,
+                       "scales of inputs and output that make a factor of %g are not supported, "
+                       "from %g to %g expected",
+                       static_cast<double>(ratio), static_cast<double>(lowest),
+                       static_cast<double>(highest));
 }
 
 Status CheckFlags(uint32_t flags, uint32_t allowed) {

@@ -20,12 +20,19 @@ Clamp ClampOf(const wire::xnnpack::XNode& node);
 // kInvalidFile unless min <= max.
 Result<Clamp> CheckedClampOf(const wire::xnnpack::XNode& node);
 
+// The scale of a value that is quantized per tensor; 1 for others.
+float ScaleOf(const GraphValue& value);
+
+// XNNPACK computes with the quotient of scales in fixed point, and ends the process where that does
+// not hold it. kUnsupported unless lowest <= ratio <= highest.
+Status CheckScaleRatio(float ratio, float lowest, float highest);
+
 // kUnsupported for bits other than those `allowed`.
 Status CheckFlags(uint32_t flags, uint32_t allowed = 0);
 
 // kUnsupported unless all values are of one of the datatypes, the same one, and, if `same_numbers`,
 // of the same scale and zero point.
-enum class Quantization { kMayDiffer, kIsEqual };
+enum class Quantization : uint8_t { kMayDiffer, kIsEqual };
 Status CheckOneDatatype(std::initializer_list<const GraphValue*> values,
                         std::initializer_list<wire::xnnpack::XNNDatatype> datatypes,
                         Quantization quantization);

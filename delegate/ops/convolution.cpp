@@ -5,7 +5,6 @@
 #include "delegate/ops/families.h"
 #include "delegate/ops/weights.h"
 #include "delegate/ops/window.h"
-#include "delegate/quantization.h"
 #include "delegate/xnn_handles.h"
 
 namespace onepack {
@@ -125,11 +124,12 @@ Result<ImageSize> OutputSize(const XNode& node, const Window& window, const Shap
   return size;
 }
 
-// XNNPACK packs what has one input and one output channel in each group, and what is transposed,
-// without asking for it first.
-bool IsPackedUnasked(const XNode& node) {
-  return IsTransposed(node) ||
-         (WireOf(node).group_input_channels() == 1 && WireOf(node).group_output_channels() == 1);
+// XNNPACK keeps depthwise filters, which are small, out of the cache altogether.
+Packing PackingOf(const XNode& node) {
+  if (IsDepthwise(node)) return Packing::kPrivate;
+  const bool is_one_to_one =
+      WireOf(node).group_input_channels() == 1 && WireOf(node).group_output_channels() == 1;
+  return IsTransposed(node) || is_one_to_one ? Packing::kUnasked : Packing::kLookedUp;
 }
 
 xnn_status Define(xnn_subgraph_t subgraph, const XNode& node, const Clamp& clamp,
@@ -197,7 +197,7 @@ std::optional<PackedUse> IdentifyConvolution(const NodeContext& context, const X
   consumer.Add(wire.groups()).Add(wire.group_input_channels()).Add(wire.group_output_channels());
   consumer.Add(wire.adjustment_height()).Add(wire.adjustment_width());
   PackedUse use = UseOf(values, std::move(consumer));
-  use.is_packed_unasked = IsPackedUnasked(node);
+  use.packing = PackingOf(node);
   const auto is_narrow = [](const GraphValue& value) {
     return value.datatype() == XNNDatatype::fp16 || value.datatype() == XNNDatatype::bf16;
   };

@@ -1,6 +1,6 @@
+#include "delegate/datatypes.h"
 #include "delegate/ops/families.h"
 #include "delegate/ops/weights.h"
-#include "delegate/quantization.h"
 #include "delegate/xnn_handles.h"
 
 namespace onepack {
@@ -22,7 +22,7 @@ constexpr WeightedTypes kTypes[] = {
     {XNNDatatype::fp32, XNNDatatype::qcint8, XNNDatatype::fp32, XNNDatatype::fp32},
     {XNNDatatype::fp16, XNNDatatype::fp16, XNNDatatype::fp16, XNNDatatype::fp16},
     {XNNDatatype::fp16, XNNDatatype::fp32, XNNDatatype::fp32, XNNDatatype::fp16},
-    // Converted to fp32 and back by nodes of ours.
+    // Converted to fp32 and back by nodes of ours, as everything is that is not packed.
     {XNNDatatype::bf16, XNNDatatype::fp32, XNNDatatype::fp32, XNNDatatype::bf16},
     {XNNDatatype::qdint8, XNNDatatype::qcint4, XNNDatatype::fp32, XNNDatatype::fp32},
     {XNNDatatype::qdint8, XNNDatatype::qbint4, XNNDatatype::fp32, XNNDatatype::fp32},
@@ -40,14 +40,18 @@ bool Is16BitFloat(XNNDatatype datatype) {
 }
 
 // fp16 weights stay what they are if they are all fp16; everything else of 16 bits is widened. So
-// are 4-bit weights of an input that is quantized statically.
+// are 4-bit weights of an input that is quantized statically, and those in rows of an odd number:
+// whether XNNPACK expects the next row at a whole byte depends on the kernel that it chooses.
 void ChooseWidening(const WeightedValues& values, PackedUse& use) {
   const XNNDatatype filter = values.filter.datatype();
   const XNNDatatype bias = values.bias != nullptr ? values.bias->datatype() : filter;
-  const bool is_all_fp16 = filter == XNNDatatype::fp16 && bias == XNNDatatype::fp16;
+  const bool is_all_fp16 = values.input.datatype() == XNNDatatype::fp16 &&
+                           filter == XNNDatatype::fp16 && bias == XNNDatatype::fp16;
+  const bool is_odd_int4 =
+      filter == XNNDatatype::qcint4 && values.filter.rank() == 2 && values.filter.dim(1) % 2 != 0;
   const bool is_static_int4 =
       filter == XNNDatatype::qcint4 && values.input.datatype() == XNNDatatype::qint8;
-  use.widens_kernel = is_static_int4 || (Is16BitFloat(filter) && !is_all_fp16);
+  use.widens_kernel = is_odd_int4 || is_static_int4 || (Is16BitFloat(filter) && !is_all_fp16);
   use.widens_bias = values.bias != nullptr && Is16BitFloat(bias) && !is_all_fp16;
 }
 
@@ -56,41 +60,68 @@ Status CheckConstants(const WeightedValues& values, uint32_t flags) {
       flags, values.filter.datatype() == XNNDatatype::qbint4 ? 0 : XNN_FLAG_TRANSPOSE_WEIGHTS));
   const bool is_transposed = (flags & XNN_FLAG_TRANSPOSE_WEIGHTS) != 0;
   ONEPACK_RETURN_IF_ERROR(CheckChannelDims(values, is_transposed ? 1 : 0));
-  const bool is_float =
-      values.filter.datatype() == XNNDatatype::fp32 || Is16BitFloat(values.filter.datatype());
-  if (!values.filter.is_constant() && !is_float) {
-    return Status::Error(StatusCode::kUnsupported, "a %s filter that is no constant",
-                         DatatypeName(values.filter.datatype()));
-  }
-  // XNNPACK counts on rows of whole bytes.
-  if (values.filter.tensor().datatype() == XNNDatatype::qcint4 && values.filter.dim(1) % 2 != 0) {
-    return Status::Error(StatusCode::kUnsupported, "rows of %zu 4-bit weights are not supported",
-                         values.filter.dim(1));
-  }
-  if (values.bias != nullptr && values.bias->is_constant() != values.filter.is_constant()) {
+  // XNNPACK's kernels multiply the bias by the scales, too.
+  if (values.bias != nullptr && values.input.datatype() == XNNDatatype::fp32 &&
+      values.filter.datatype() != XNNDatatype::fp32) {
     return Status::Error(StatusCode::kUnsupported,
-                         "only one of filter and bias is a constant: not supported");
+                         "a bias together with an fp32 input and a %s filter is not supported",
+                         DatatypeName(values.filter.datatype()));
   }
   return Status::Ok();
 }
 
-// XNNPACK has no kernel for bfloat16: fp32 ones between two conversions.
-Status DefineBfloat16(const NodeContext& context, const WeightedValues& values, const Clamp& clamp,
-                      uint32_t flags) {
-  ONEPACK_ASSIGN_OR_RETURN(const uint32_t input,
-                           DefineBetween(context.subgraph, xnn_datatype_fp32, values.input.rank()));
-  ONEPACK_ASSIGN_OR_RETURN(const uint32_t output, DefineBetween(context.subgraph, xnn_datatype_fp32,
-                                                                values.output.rank()));
+// The id of the value as fp32, by a node of ours if need be.
+Result<uint32_t> AsFp32(xnn_subgraph_t subgraph, const GraphValue& value) {
+  if (value.datatype() == XNNDatatype::fp32) return value.xnn_id;
+  ONEPACK_ASSIGN_OR_RETURN(const uint32_t id,
+                           DefineBetween(subgraph, xnn_datatype_fp32, value.rank()));
   ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_unary(context.subgraph, xnn_unary_convert, nullptr, values.input.xnn_id, input, 0),
-      "defining the conversion of the input");
+      xnn_define_unary(subgraph, xnn_unary_convert, nullptr, value.xnn_id, id, 0),
+      "defining the conversion of an operand");
+  return id;
+}
+
+// For what XNNPACK has no kernel for: bfloat16, and filters that are computed but not fp32.
+Status DefineInFp32(const NodeContext& context, const WeightedValues& values, const Clamp& clamp,
+                    uint32_t flags) {
+  const xnn_subgraph_t subgraph = context.subgraph;
+  ONEPACK_ASSIGN_OR_RETURN(const uint32_t input, AsFp32(subgraph, values.input));
+  ONEPACK_ASSIGN_OR_RETURN(const uint32_t filter, AsFp32(subgraph, values.filter));
+  uint32_t bias = XNN_INVALID_VALUE_ID;
+  if (values.bias != nullptr) {
+    ONEPACK_ASSIGN_OR_RETURN(bias, AsFp32(subgraph, *values.bias));
+  }
+  const bool converts_output = values.output.datatype() != XNNDatatype::fp32;
+  uint32_t output = values.output.xnn_id;
+  if (converts_output) {
+    ONEPACK_ASSIGN_OR_RETURN(output,
+                             DefineBetween(subgraph, xnn_datatype_fp32, values.output.rank()));
+  }
+  ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_fully_connected(subgraph, clamp.min, clamp.max, input,
+                                                         filter, bias, output, flags),
+                              "defining the node");
+  if (!converts_output) return Status::Ok();
   ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_fully_connected(context.subgraph, clamp.min, clamp.max, input,
-                                 values.filter.xnn_id, values.bias_xnn_id(), output, flags),
-      "defining the node");
-  ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_unary(context.subgraph, xnn_unary_convert, nullptr, output,
-                                               values.output.xnn_id, 0),
-                              "defining the conversion of the output");
+      xnn_define_unary(subgraph, xnn_unary_convert, nullptr, output, values.output.xnn_id, 0),
+      "defining the conversion of the output");
+  return Status::Ok();
+}
+
+// A filter or bias that is computed, or given by the caller, is read in place, and so is the other.
+bool IsPacked(const WeightedValues& values) {
+  return values.filter.is_constant() && (values.bias == nullptr || values.bias->is_constant());
+}
+
+Status CheckFloats(const WeightedValues& values) {
+  for (const GraphValue* value : {&values.input, &values.filter, values.bias, &values.output}) {
+    if (value == nullptr || value->datatype() == XNNDatatype::fp32 ||
+        Is16BitFloat(value->datatype())) {
+      continue;
+    }
+    return Status::Error(StatusCode::kUnsupported,
+                         "%s besides a filter or bias that is no constant is not supported",
+                         DatatypeName(value->datatype()));
+  }
   return Status::Ok();
 }
 
@@ -123,7 +154,7 @@ Result<Inference> InferFullyConnected(const Shapes& shapes, const XNode& node) {
 
 std::optional<PackedUse> IdentifyFullyConnected(const NodeContext& context, const XNode& node) {
   const WeightedValues values = WeightedValuesOf(context, WireOf(node));
-  if (!values.filter.is_constant()) return std::nullopt;
+  if (!IsPacked(values)) return std::nullopt;
   const Clamp clamp = ClampOf(node);
   DigestBuilder consumer("fully connected");
   consumer.Add(WireOf(node).flags()).Add(clamp.min).Add(clamp.max);
@@ -135,12 +166,12 @@ std::optional<PackedUse> IdentifyFullyConnected(const NodeContext& context, cons
 Status DefineFullyConnected(const NodeContext& context, const XNode& node) {
   const uint32_t flags = WireOf(node).flags();
   const WeightedValues values = WeightedValuesOf(context, WireOf(node));
-  ONEPACK_RETURN_IF_ERROR(CheckTypes(values, kTypes));
+  ONEPACK_RETURN_IF_ERROR(IsPacked(values) ? CheckTypes(values, kTypes) : CheckFloats(values));
   ONEPACK_RETURN_IF_ERROR(CheckConstants(values, flags));
   ONEPACK_RETURN_IF_ERROR(CheckScaleRuns(values.input, 1));
   ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
-  if (values.input.datatype() == XNNDatatype::bf16) {
-    return DefineBfloat16(context, values, clamp, flags);
+  if (!IsPacked(values) || values.input.datatype() == XNNDatatype::bf16) {
+    return DefineInFp32(context, values, clamp, flags);
   }
   ONEPACK_RETURN_IF_XNN_ERROR(
       xnn_define_fully_connected(context.subgraph, clamp.min, clamp.max, values.input.xnn_id,

@@ -21,8 +21,15 @@ namespace onepack {
 struct Operands {
   std::vector<uint32_t> inputs;  // optional ones that are absent are left out
   std::vector<uint32_t> outputs;
-  // Those of the inputs that, if they are constants, XNNPACK packs and never reads again.
+  // Those of the inputs that, if all of them are constants, XNNPACK packs and never reads again.
   std::vector<uint32_t> packed;
+};
+
+// How XNNPACK comes by a packed weight.
+enum class Packing : uint8_t {
+  kLookedUp,  // it asks for it, and packs it if it is not there
+  kUnasked,   // it packs it, and offers it for keeping
+  kPrivate,   // it packs it and keeps it
 };
 
 // A weight that XNNPACK will pack, with what its key must say.
@@ -30,8 +37,7 @@ struct PackedUse {
   uint32_t kernel_id;
   uint32_t bias_id;  // XNN_INVALID_VALUE_ID for none
   WeightIdentity identity;
-  // XNNPACK packs it without asking whether it is there already.
-  bool is_packed_unasked = false;
+  Packing packing = Packing::kLookedUp;
   // XNNPACK looks at the scales also where the packed weight is there already.
   bool reads_scales = false;
   // XNNPACK has no kernel for weights of this datatype here: it is given them widened.
@@ -57,7 +63,7 @@ struct Inference {
 };
 
 // What a node adds to the ShapePattern (shape_inference.h) of a graph.
-enum class Planning {
+enum class Planning : uint8_t {
   kForAnyShape,  // nothing
   kBroadcasts,   // which of its inputs are as large as its output
   kForOneShape,  // the shapes of its inputs

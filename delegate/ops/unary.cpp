@@ -116,6 +116,22 @@ xnn_unary_operator OperatorOf(XNodeUnion type) {
   }
 }
 
+// Of the two types that XNNPACK has fast kernels for: the others have reference kernels, which
+// compute in floats.
+Status CheckScales(const XNode& node, const GraphValue& input, const GraphValue& output) {
+  const bool is_quantized =
+      input.datatype() == XNNDatatype::qint8 || input.datatype() == XNNDatatype::quint8;
+  if (!is_quantized || input.datatype() != output.datatype()) return Status::Ok();
+  const float ratio = ScaleOf(input) / ScaleOf(output);
+  const bool is_leaky = node.xnode_union_type() == XNodeUnion::XNNLeakyReLU;
+  if (!is_leaky && node.xnode_union_type() != XNodeUnion::XNNConvert) return Status::Ok();
+  ONEPACK_RETURN_IF_ERROR(CheckScaleRatio(ratio, 0x1p-8f, 0x1p+7f));
+  if (!is_leaky) return Status::Ok();
+  const float negative = ratio * node.xnode_union_as_XNNLeakyReLU()->negative_slope();
+  return negative < 0 ? CheckScaleRatio(-negative, 0x1p-8f, 0x1.fffc00p+6f)
+                      : CheckScaleRatio(negative, 0x1p-8f, 0x1p+7f);
+}
+
 Status CheckFactor(float factor) {
   if (isfinite(factor)) return Status::Ok();
   return Status::Error(StatusCode::kInvalidFile, "a factor of %g, a finite number expected",
@@ -160,6 +176,7 @@ Status DefineUnary(const NodeContext& context, const XNode& node) {
   const GraphValue& output = context.value(unary.output_id);
   const XNodeUnion type = node.xnode_union_type();
   ONEPACK_RETURN_IF_ERROR(CheckDatatypes(type, input, output));
+  ONEPACK_RETURN_IF_ERROR(CheckScales(node, input, output));
   ONEPACK_RETURN_IF_ERROR(CheckFlags(unary.flags));
   ONEPACK_ASSIGN_OR_RETURN(const xnn_unary_params params, ParamsOf(node));
   const xnn_status status = type == XNodeUnion::XNNCopy

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "delegate/quantization.h"
+#include "delegate/datatypes.h"
 #include "weight_cache/content_identity.h"
 
 namespace onepack {
@@ -18,6 +18,16 @@ int32_t ChannelDimOf(const GraphValue& value) {
   return per_channel != nullptr ? per_channel->channel_dim() : -1;
 }
 
+// Where all are quantized per tensor. With one scale for each channel XNNPACK has no lower limit,
+// and says itself what is too large.
+Status CheckScales(const WeightedValues& values) {
+  const XNNDatatype filter = values.filter.datatype();
+  if (filter != XNNDatatype::qint8 && filter != XNNDatatype::quint8) return Status::Ok();
+  constexpr float kLargest = 0x1.fffffep+7f;  // the last one below 2^8
+  return CheckScaleRatio(ScaleOf(values.input) * ScaleOf(values.filter) / ScaleOf(values.output),
+                         0x1p-32f, kLargest);
+}
+
 }  // namespace
 
 Status CheckTypes(const WeightedValues& values, Span<const WeightedTypes> table) {
@@ -26,7 +36,7 @@ Status CheckTypes(const WeightedValues& values, Span<const WeightedTypes> table)
            (values.bias == nullptr || row.bias == values.bias->datatype()) &&
            row.output == values.output.datatype();
   });
-  if (is_known) return Status::Ok();
+  if (is_known) return CheckScales(values);
   return Status::Error(
       StatusCode::kUnsupported, "%s input, %s filter, %s bias and %s output are not supported",
       DatatypeName(values.input.datatype()), DatatypeName(values.filter.datatype()),

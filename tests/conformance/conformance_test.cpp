@@ -66,11 +66,12 @@ TEST(ConformanceTest, EveryCasePassesWithWeightsThatAnotherLoadHasPacked) {
   ASSERT_TRUE(IsOk(loader));
   for (const std::string& path : CasesIn(kCases)) {
     auto first = LoadCase(**loader, path);
-    ASSERT_TRUE(IsOk(first)) << path;
-    const CacheStats before = (*loader)->weight_cache()->stats();
+    const size_t entries = (*loader)->weight_cache()->Stats().entries;
     auto second = LoadCase(**loader, path);
-    ASSERT_TRUE(IsOk(second)) << path;
-    EXPECT_EQ((*loader)->weight_cache()->stats().bytes, before.bytes) << path;
+    EXPECT_TRUE(IsOk(first)) << path;
+    EXPECT_TRUE(IsOk(second)) << path;
+    if (!first.ok() || !second.ok()) continue;
+    EXPECT_EQ((*loader)->weight_cache()->Stats().entries, entries) << path;
     EXPECT_TRUE(second->Run().passed) << path;
     EXPECT_TRUE(first->Run().passed) << path;
   }
@@ -86,7 +87,7 @@ TEST(ConformanceTest, ThereAreManyCasesAndTheyAreSmall) {
 TEST(ConformanceTest, EveryFileBelongsToACase) {
   std::set<std::string> used;
   for (const std::string& path : CasesIn(kCases)) {
-    const auto recorded = ReadRecordedCase(path);
+    auto recorded = ReadRecordedCase(path);
     ASSERT_TRUE(IsOk(recorded));
     used.insert(
         {path, std::filesystem::path(path).replace_extension(".bin").string(), recorded->program});

@@ -2,8 +2,8 @@
 
     python tests/conformance/export.py [PATTERN...]
 
-PATTERN is a shell pattern of case names; without one, all cases are made. What each case's delegates
-hold, and which operators stayed outside, goes to standard output.
+PATTERN is a shell pattern of case names; without one, all cases are made. What the delegates of a
+case hold, and which operators stayed outside, goes to standard output.
 """
 
 import argparse

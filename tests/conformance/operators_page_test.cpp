@@ -55,7 +55,7 @@ TEST_F(OperatorsPageTest, NodesAreCountedByWhatTheirOperandsAre) {
 }
 
 TEST_F(OperatorsPageTest, ACaseThatCannotBeReadIsNamed) {
-  const auto coverage = CoverageOf({"/no/such/case.json"});
+  auto coverage = CoverageOf({"/no/such/case.json"});
   ASSERT_FALSE(coverage.ok());
   EXPECT_NE(std::string(coverage.status().message()).find("/no/such/case.json"), std::string::npos);
 }

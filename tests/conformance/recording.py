@@ -1,8 +1,8 @@
 """Exports a small module, runs it, and writes what came back as a recorded case.
 
 A case is what tools/recorded_case.h reads: NAME.pte, NAME.json, NAME.bin. The expected outputs are
-those of ExecuTorch's own runtime. They are compared with the module in eager mode before anything is
-written, so that a case never holds an answer that only one of the two gives, unless it says why.
+those of ExecuTorch's own runtime. They are compared with the module in eager mode before they are
+written, so that no case holds an answer that only one of the two gives, unless it says why.
 """
 
 import dataclasses
@@ -14,6 +14,7 @@ from typing import Any, Callable, Optional
 import torch
 from executorch.backends.xnnpack import xnnpack_preprocess
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+from executorch.backends.xnnpack.serialization.xnnpack_graph_schema import PerTensorQuant
 from executorch.exir import EdgeCompileConfig, ExecutorchBackendConfig, to_edge_transform_and_lower
 from executorch.exir.passes.external_constants_pass import (
     delegate_external_constants_pass_unlifted,
@@ -80,7 +81,7 @@ class Case:
 
     name: str
     module: Callable[[], torch.nn.Module]
-    # Each a tuple of T, tensors or numbers. The first one is what is exported, unless `example` is.
+    # Each a tuple of T, tensors or numbers. The first one is exported, unless there is an `example`.
     # Of a program with several methods: {method: calls}.
     calls: Any
     nodes: tuple = ()  # node types that the delegates must hold
@@ -92,6 +93,8 @@ class Case:
     partitioner: Callable[[], Any] = XnnpackPartitioner
     atol: Optional[float] = None
     rtol: Optional[float] = None
+    # Not 0: `atol` is so many steps of the coarsest scale of a statically quantized value.
+    steps: float = 0.0
     # How much wider the comparison of runtime and eager is than that of two runtimes.
     eager_slack: float = 4.0
     # Why the expected outputs are eager mode's, where ExecuTorch's runtime does not run the program.
@@ -105,14 +108,16 @@ class Case:
 
 
 class Payloads:
-    """The node types of the payloads that are serialized while this is open, as a context."""
+    """What the payloads hold that are serialized while this is open, as a context."""
 
     def __enter__(self):
-        self.nodes = []
+        self.nodes, self.scales = [], []
         self._original = xnnpack_preprocess.serialize_xnnpack_binary
 
         def listen(graph, constants):
             self.nodes.append([type(node.xnode_union).__name__ for node in graph.xnodes])
+            quantized = [getattr(v.xvalue_union, "quant_params", None) for v in graph.xvalues]
+            self.scales += [q.scale for q in quantized if isinstance(q, PerTensorQuant)]
             return self._original(graph, constants)
 
         xnnpack_preprocess.serialize_xnnpack_binary = listen
@@ -279,6 +284,9 @@ def export_case(case, folder: pathlib.Path):
     with Payloads() as payloads:
         lowered = lower(case, exported)
     check_nodes(case, payloads.nodes)
+    if case.steps:
+        # A hair more, for the rounding of the scale itself.
+        case.atol = 1.001 * case.steps * max(payloads.scales)
     data = write_files(case, folder, lowered)
     worst = 0.0
     for name, (_, calls, _) in methods.items():

@@ -11,7 +11,7 @@ int main(int argc, char** argv) {
     fprintf(stderr, "usage: write_operators_page CASES PAGE\n");
     return 2;
   }
-  const auto coverage = onepack::CoverageOf(onepack::CasesIn(argv[1]));
+  auto coverage = onepack::CoverageOf(onepack::CasesIn(argv[1]));
   if (!coverage.ok()) {
     fprintf(stderr, "%s\n", coverage.status().message());
     return 1;

@@ -1,4 +1,5 @@
-// Writes the good files that fuzzing starts from: DIR/program, DIR/data, DIR/payload, DIR/fields.
+// Writes the good files that fuzzing starts from: DIR/program, DIR/data, DIR/payload, DIR/fields,
+// DIR/operators.
 
 #include <stdio.h>
 
@@ -6,6 +7,7 @@
 #include <string>
 
 #include "program_generated.h"
+#include "tests/hardening/operator_calls.h"
 #include "tests/hardening/seed_programs.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"
@@ -30,6 +32,17 @@ void WritePayload(const UntrustedFiles& files, const std::string& folder) {
   if (payload.ok()) Write(folder, files.name, payload->buffer.bytes);
 }
 
+// Every 16th operator: the fuzzer finds the others.
+void WriteCalls(const std::string& folder) {
+  const std::vector<OperatorSignature> signatures = FindOperatorSignatures();
+  for (size_t i = 0; i < signatures.size(); i += 16) {
+    std::vector<uint8_t> call(64, 1);
+    call[0] = static_cast<uint8_t>(i);
+    call[1] = static_cast<uint8_t>(i >> 8);
+    Write(folder, signatures[i].name, call);
+  }
+}
+
 void WriteAll(const std::string& folder) {
   uint8_t number = 0;
   for (const UntrustedFiles& files : GeneratedSeeds()) {
@@ -39,7 +52,9 @@ void WriteAll(const std::string& folder) {
     ++number;
   }
   Write(folder + "/data", "generated", GeneratedData());
+  WriteCalls(folder + "/operators");
   for (const UntrustedFiles& files : RecordedSeeds()) {
+    if (files.data.empty()) Write(folder + "/program", files.name, files.program);
     WritePayload(files, folder + "/payload");
     Write(folder + "/fields", files.name, {&number, 1});
     ++number;

@@ -1,12 +1,15 @@
 #include "tests/hardening/seed_programs.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <stdexcept>
 #include <utility>
 
 #include "aot/ptd_writer.h"
 #include "aot/pte_writer.h"
+#include "tests/hardening/program_features.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/files.h"
 #include "tools/recorded_case.h"
@@ -113,17 +116,64 @@ UntrustedFiles ReadSeed(const std::string& json) {
   return files;
 }
 
-std::vector<UntrustedFiles> RecordedSeeds() {
-  std::map<std::string, UntrustedFiles> smallest;  // by family
-  for (const auto& entry : std::filesystem::recursive_directory_iterator(TestData("cases"))) {
-    if (entry.path().extension() != ".json") continue;
-    UntrustedFiles files = ReadSeed(entry.path().string());
-    files.name = entry.path().parent_path().filename().string();
+namespace {
+
+size_t SizeOf(const UntrustedFiles& files) {
+  size_t size = files.program.size();
+  for (const auto& file : files.data) size += file.size();
+  return size;
+}
+
+std::vector<std::string> CasesIn(const std::string& folder) {
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (entry.path().extension() == ".json") paths.push_back(entry.path().string());
+  }
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+// The smallest program of each family of models.
+std::vector<UntrustedFiles> RecordedModels() {
+  std::map<std::string, UntrustedFiles> smallest;  // by folder
+  for (const std::string& path : CasesIn(TestData("cases"))) {
+    UntrustedFiles files = ReadSeed(path);
+    files.name = std::filesystem::path(path).parent_path().filename().string();
     UntrustedFiles& best = smallest[files.name];
-    if (best.program.empty() || files.program.size() < best.program.size()) best = std::move(files);
+    if (best.program.empty() || SizeOf(files) < SizeOf(best)) best = std::move(files);
   }
   std::vector<UntrustedFiles> seeds;
   for (auto& [name, files] : smallest) seeds.push_back(std::move(files));
+  return seeds;
+}
+
+}  // namespace
+
+std::vector<UntrustedFiles> ConformanceSeeds() {
+  std::vector<UntrustedFiles> all;
+  for (const std::string& path : CasesIn(TestData("../conformance/cases"))) {
+    all.push_back(ReadSeed(path));
+    all.back().name = std::filesystem::path(path).stem().string();
+  }
+  std::stable_sort(all.begin(), all.end(), [](const UntrustedFiles& a, const UntrustedFiles& b) {
+    return SizeOf(a) < SizeOf(b);
+  });
+  std::vector<UntrustedFiles> seeds;
+  std::set<std::string> covered;
+  for (UntrustedFiles& files : all) {
+    std::set<std::string> features = FeaturesOf(files.program);
+    const bool adds =
+        !std::includes(covered.begin(), covered.end(), features.begin(), features.end());
+    if (!adds || RunUntrusted(files).runs_succeeded == 0) continue;
+    covered.merge(features);
+    seeds.push_back(std::move(files));
+  }
+  return seeds;
+}
+
+std::vector<UntrustedFiles> RecordedSeeds() {
+  std::vector<UntrustedFiles> seeds = RecordedModels();
+  for (UntrustedFiles& files : ConformanceSeeds()) seeds.push_back(std::move(files));
   return seeds;
 }
 

@@ -1,5 +1,5 @@
-// Good programs to start from: the smallest recorded one of each family, and small ones made here
-// that have what exporters of today do not write.
+// Good programs to start from: recorded ones, and small ones made here that have what exporters of
+// today do not write.
 
 #ifndef ONEPACK_TESTS_HARDENING_SEED_PROGRAMS_H_
 #define ONEPACK_TESTS_HARDENING_SEED_PROGRAMS_H_
@@ -11,8 +11,12 @@
 
 namespace onepack {
 
-// One for each folder of tests/data/cases, named like it. Throws when a recorded case cannot be
-// read.
+// The smallest programs of tests/conformance/cases that have among them all that FeaturesOf tells
+// apart: every type of node with every datatype, every operator. Only those that run. Throws when a
+// recorded case cannot be read.
+std::vector<UntrustedFiles> ConformanceSeeds();
+
+// One for each folder of tests/data/cases, named like it; then those.
 std::vector<UntrustedFiles> RecordedSeeds();
 
 // The files of one recorded case. Throws when it cannot be read.

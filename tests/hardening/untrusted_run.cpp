@@ -9,7 +9,12 @@
 #include <memory>
 
 #include "delegate/xnnpack_backend.h"
+#include "kernels/cpu_operators.h"
+#include "program_generated.h"
 #include "runtime/method.h"
+#include "schema/verify_program.h"
+#include "schema/verify_text.h"
+#include "tests/hardening/program_features.h"
 #include "weight_cache/weight_cache.h"
 
 namespace onepack {
@@ -23,7 +28,7 @@ constexpr size_t kMaxBytesPerFileByte = 16;
 constexpr size_t kMaxBytesBeside = size_t{1} << 20;
 
 // More planned memory, and larger inputs, than these small programs ever need.
-constexpr uint64_t kMaxPlannedBytes = uint64_t{1} << 26;
+constexpr uint64_t kMaxPlannedBytes = uint64_t{1} << 24;
 
 constexpr size_t kMaxMessageSize = 4096;
 
@@ -121,6 +126,30 @@ Status TouchAll(void* /*context*/, Span<Value* const> arguments) {
     if (argument->is(ValueKind::kBool)) *argument = Value::OfBool(!argument->bool_value());
   }
   return Status::Ok();
+}
+
+Operator TouchOperator(std::string_view name) {
+  Operator touch;
+  touch.name = name;
+  touch.function = TouchAll;
+  return touch;
+}
+
+// The largest part of what a method maps for its tensors.
+uint64_t LargestPlannedBytes(const wire::program::ExecutionPlan& plan) {
+  uint64_t total = 0;
+  for (size_t i = 0; i < CountOf(plan.non_const_buffer_sizes()); ++i) {
+    const auto size = plan.non_const_buffer_sizes()->Get(static_cast<uint32_t>(i));
+    total = std::max(total, static_cast<uint64_t>(size));
+  }
+  // Tensors that the program plans no memory for get some too.
+  for (size_t i = 0; i < CountOf(plan.values()); ++i) {
+    const auto* tensor = plan.values()->Get(static_cast<uint32_t>(i))->val_as_Tensor();
+    if (tensor == nullptr) continue;
+    auto size = VerifiedSizeBytes(LayoutOf(*tensor));
+    if (size.ok()) total = std::max<uint64_t>(total, *size);
+  }
+  return total;
 }
 
 // Values to give to a method, with what they are views of.
@@ -246,11 +275,35 @@ class Session {
     backend_options.weight_cache = cache_;
     ONEPACK_ASSIGN_OR_RETURN(const Ref<Backend> backend, CreateXnnpackBackend(backend_options));
     options.backends = {&backend, 1};
-    Operator touch;
-    touch.name = kTouchOperator;
-    touch.function = TouchAll;
-    options.operators = OperatorRegistry({&touch, 1});
     options.max_instructions_per_run = 1000;
+    const std::set<std::string> names = OperatorNamesOf(*program);
+    ONEPACK_RETURN_IF_ERROR(RunWithKernels(program, options));
+    if (!names.empty()) RunWithTouch(program, names, options);
+    return Status::Ok();
+  }
+
+  // The operators compute what their names say.
+  Status RunWithKernels(const Ref<Program>& program, MethodOptions options) {
+    const Operator touch = TouchOperator(kTouchOperator);
+    CpuOperatorOptions operator_options;
+    operator_options.allocator = heap_.allocator();
+    operator_options.additional = {&touch, 1};
+    ONEPACK_ASSIGN_OR_RETURN(const CpuOperators operators, CpuOperators::Create(operator_options));
+    options.operators = operators.registry();
+    RunMethods(program, options);
+    return Status::Ok();
+  }
+
+  // All operators touch all bytes that they are given, whatever their names are.
+  void RunWithTouch(const Ref<Program>& program, const std::set<std::string>& names,
+                    MethodOptions options) {
+    std::vector<Operator> operators;
+    for (const std::string& name : names) operators.push_back(TouchOperator(name));
+    options.operators = OperatorRegistry({operators.data(), operators.size()});
+    RunMethods(program, options);
+  }
+
+  void RunMethods(const Ref<Program>& program, const MethodOptions& options) {
     for (size_t i = 0; i < program->method_count(); ++i) {
       auto method = Method::Load(program, program->method_name(i), options);
       if (!method.ok()) {
@@ -258,25 +311,37 @@ class Session {
         continue;
       }
       ++outcome_.methods_loaded;
+      const auto* plan = program->wire().execution_plan()->Get(static_cast<uint32_t>(i));
       RunMethod(**method);
+      if (LargestPlannedBytes(*plan) <= kMaxPlannedBytes) RunFromSavedState(**method);
     }
-    return Status::Ok();
   }
 
   void RunMethod(Method& method) {
     for (const Inputs::Sizes sizes :
          {Inputs::Sizes::kBounds, Inputs::Sizes::kLeast, Inputs::Sizes::kBounds}) {
-      Inputs inputs;
-      Status status;
-      if (!inputs.Set(method, sizes, &status)) continue;
-      if (status.ok()) status = method.Execute();
-      if (!status.ok()) {
-        Note(status);
-        continue;
-      }
-      ++outcome_.runs_succeeded;
-      for (size_t i = 0; i < method.output_count(); ++i) Touch(method.output(i));
+      RunOnce(method, sizes);
     }
+  }
+
+  void RunFromSavedState(Method& method) {
+    auto state = method.SaveState();
+    if (!state.ok()) return Note(state.status());
+    Status status = method.Reset();
+    if (!status.ok()) Note(status);
+    status = method.RestoreState(**state);
+    if (!status.ok()) return Note(status);
+    RunOnce(method, Inputs::Sizes::kBounds);
+  }
+
+  void RunOnce(Method& method, Inputs::Sizes sizes) {
+    Inputs inputs;
+    Status status;
+    if (!inputs.Set(method, sizes, &status)) return;
+    if (status.ok()) status = method.Execute();
+    if (!status.ok()) return Note(status);
+    ++outcome_.runs_succeeded;
+    for (size_t i = 0; i < method.output_count(); ++i) Touch(method.output(i));
   }
 
   // All that was loaded is gone by now.

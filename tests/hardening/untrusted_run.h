@@ -32,8 +32,9 @@ struct UntrustedOutcome {
   std::string message;
 };
 
-// Opens the files, loads every method with the XNNPACK backend, with operators that touch all bytes
-// they are given, and runs it with inputs at their bounds and at the least sizes.
+// Opens the files, loads every method with the XNNPACK backend, and runs it with inputs at their
+// bounds, at the least sizes, and from a state that was saved: once with the operators of kernels/,
+// once with operators that touch all bytes they are given.
 UntrustedOutcome RunUntrusted(const UntrustedFiles& files);
 
 // Opens a data file alone and reads all it has.

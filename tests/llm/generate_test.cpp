@@ -50,7 +50,7 @@ TEST(GenerateTest, TheModelsEndOfTextStopsUnlessIgnored) {
                                Generate(*model, Tokens{3, 4}, options));
   EXPECT_EQ(stopped.tokens, Tokens{7});
   EXPECT_EQ(stopped.stop_reason, StopReason::kStopToken);
-  model->Reset();
+  ASSERT_TRUE(IsOk(model->Reset()));
   options.ignore_eos = true;
   ONEPACK_ASSERT_OK_AND_ASSIGN(const GenerateResult ignored,
                                Generate(*model, Tokens{3, 4}, options));

@@ -58,7 +58,7 @@ TEST(LanguageModelTest, ChunksChangeNothing) {
 TEST(LanguageModelTest, ResetForgets) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Model model, LoadSum());
   EXPECT_EQ(Next(model->Append(std::vector<int64_t>{1, 2, 3})), 6);
-  model->Reset();
+  ASSERT_TRUE(IsOk(model->Reset()));
   EXPECT_TRUE(model->context().empty());
   EXPECT_EQ(Next(model->Append(std::vector<int64_t>{4})), 4);
 }
@@ -112,7 +112,7 @@ TEST(LanguageModelTest, AChunkThatFailsIsNotInTheContext) {
   EXPECT_TRUE(IsError(model->Append(std::vector<int64_t>(20, 1)), StatusCode::kInvalidArgument,
                       {"sum.pte", "position 16"}));
   EXPECT_EQ(model->context().size(), 16u);
-  model->Reset();
+  ASSERT_TRUE(IsOk(model->Reset()));
   EXPECT_EQ(Next(model->Append(std::vector<int64_t>{4})), 4);
 }
 

@@ -226,7 +226,7 @@ TEST_F(StateTest, ResetBringsBackTheInitialValue) {
   PlanState(state);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
   EXPECT_EQ(RunWith(*method, 1), (std::vector<float>{101, 201}));
-  method->Reset();
+  ASSERT_TRUE(IsOk(method->Reset()));
   EXPECT_EQ(RunWith(*method, 2), (std::vector<float>{102, 202}));
 }
 
@@ -236,7 +236,7 @@ TEST_F(StateTest, ResetBringsBackZerosAndForgetsInputs) {
   EXPECT_EQ(RunWith(*method, 1), (std::vector<float>{1, 1}));
   HostTensor x({2}, {1, 1});
   ASSERT_TRUE(IsOk(method->SetInput(0, x.value())));
-  method->Reset();
+  ASSERT_TRUE(IsOk(method->Reset()));
   EXPECT_TRUE(IsError(method->Execute(), StatusCode::kFailedPrecondition, {"input 0"}));
   EXPECT_EQ(RunWith(*method, 2), (std::vector<float>{2, 2}));
 }
@@ -249,7 +249,7 @@ TEST_F(StateTest, ResetBringsBackConstantsThatAreCopies) {
   plan_.values.push_back(constant);
   plan_.outputs = {1, 2};
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
-  method->Reset();
+  ASSERT_TRUE(IsOk(method->Reset()));
   EXPECT_EQ(RunWith(*method, 1), (std::vector<float>{1, 1}));
   EXPECT_EQ(Floats(method->output(1)), (std::vector<float>{7, 8}));
 }

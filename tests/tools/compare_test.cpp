@@ -151,6 +151,32 @@ TEST(CompareTest, IntegersMatchOnlyWhenEqualWhateverTheTolerance) {
   EXPECT_FALSE(CompareElements<uint8_t>(ScalarType::kByte, {255}, {254}, wide).matches());
 }
 
+template <typename T>
+void ExpectComparedExactly(ScalarType type) {
+  const T low = std::numeric_limits<T>::min();
+  const T high = std::numeric_limits<T>::max();
+  EXPECT_TRUE(CompareElements<T>(type, {low, high}, {low, high}, kNone).matches());
+  const Comparison comparison =
+      CompareElements<T>(type, {high}, {static_cast<T>(high - 1)}, {1e30, 1e30});
+  EXPECT_EQ(comparison.worst_error, kInfinity) << ScalarTypeName(type);
+  const std::string found = std::to_string(high) + " found";
+  EXPECT_NE(comparison.mismatch.find(found), std::string::npos) << comparison.mismatch;
+}
+
+TEST(CompareTest, IntegersOfEveryWidthAreComparedExactly) {
+  ExpectComparedExactly<int8_t>(ScalarType::kChar);
+  ExpectComparedExactly<int8_t>(ScalarType::kQInt8);
+  ExpectComparedExactly<uint8_t>(ScalarType::kByte);
+  ExpectComparedExactly<uint8_t>(ScalarType::kQUInt8);
+  ExpectComparedExactly<int16_t>(ScalarType::kShort);
+  ExpectComparedExactly<uint16_t>(ScalarType::kUInt16);
+  ExpectComparedExactly<int32_t>(ScalarType::kInt);
+  ExpectComparedExactly<int32_t>(ScalarType::kQInt32);
+  ExpectComparedExactly<uint32_t>(ScalarType::kUInt32);
+  ExpectComparedExactly<int64_t>(ScalarType::kLong);
+  ExpectComparedExactly<uint64_t>(ScalarType::kUInt64);
+}
+
 TEST(CompareTest, BoolsMatchByTruth) {
   EXPECT_TRUE(CompareElements<uint8_t>(ScalarType::kBool, {2, 0}, {1, 0}, kNone).matches());
   EXPECT_FALSE(CompareElements<uint8_t>(ScalarType::kBool, {0}, {1}, {10, 10}).matches());

@@ -66,6 +66,11 @@ std::vector<std::string> RecordedCases() {
       paths.push_back(TestData(std::string("cases/") + family + "/" + name + ".json"));
     }
   }
+  for (const char* family : {"llm_fp32", "llm_8da4w"}) {
+    for (const char* name : {"base", "a0", "a1"}) {
+      paths.push_back(TestData(std::string("cases/") + family + "/" + name + ".json"));
+    }
+  }
   for (const char* name : {"one", "two"}) {
     paths.push_back(TestData(std::string("cases/scale_8da4w/") + name + ".json"));
   }

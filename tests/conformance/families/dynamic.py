@@ -60,8 +60,9 @@ def image_cases():
     height, width = Dim("height", min=4, max=16), Dim("width", min=4, max=16)
     calls = [(t(1, 2, h, w),) for h, w in ((6, 5), (4, 4), (16, 9), (5, 16))]
     both = (({2: height, 3: width},),)
-    yield Case("dynamic_conv2d_f32", lambda: nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.ReLU()),
-               calls, ("XNNConv2d",), dynamic_shapes=({2: height, 3: width},))
+    yield Case("dynamic_conv2d_f32",
+               lambda: nn.Sequential(nn.Conv2d(2, 3, 3, padding=1), nn.ReLU()), calls,
+               ("XNNConv2d",), dynamic_shapes=({2: height, 3: width},))
     yield Case("dynamic_conv2d_qc8", lambda: nn.Conv2d(2, 3, 3, padding=1), calls, ("XNNConv2d",),
                dynamic_shapes=({2: height, 3: width},), quantize=pt2e(True), **ONE_STEP)
     yield Case("dynamic_mean_f32", lambda: Fn(lambda x: torch.mean(x, (2, 3), keepdim=True)),

@@ -2,12 +2,22 @@
 
 import torch
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-from executorch.exir import EdgeCompileConfig
+from executorch.backends.xnnpack.partition.xnnpack_partitioner import (
+    XnnpackDynamicallyQuantizedPartitioner,
+    XnnpackFloatingPointPartitioner,
+    XnnpackQuantizedPartitioner,
+)
+from executorch.exir import EdgeCompileConfig, ExecutorchBackendConfig
+from executorch.exir.passes import MemoryPlanningPass
+from families.matmul import Lstm, Mm
 from families.quantized import DYNAMIC, ONE_STEP, pt2e, torchao
 from recording import Case, Fn, t
 from torchao.quantization.granularity import PerAxis, PerGroup
 
+import executorch.kernels.quantized  # noqa: F401  the out variants of quantized_decomposed
+
 nn = torch.nn
+F16 = torch.float16
 FC = ("XNNFullyConnected",)
 
 
@@ -111,6 +121,67 @@ def delegate_cases():
                [(t(2, 3),)], outside=True)
 
 
+# Filters that a linear layer is given from outside its delegate.
+def unfixed():
+    return XnnpackPartitioner(force_non_static_weights_for_f32_linear=True)
+
+
+def filter_cases():
+    for bias in (True, False):
+        name = "linear" if bias else "linear_no_bias"
+        for dtype, label in ((torch.float32, "f32"), (F16, "f16")):
+            yield Case(f"filter_is_input_{name}_{label}", lambda b=bias: nn.Linear(6, 5, bias=b),
+                       [(t(3, 6),)], FC, dtype, partitioner=unfixed)
+    yield Case("filter_is_input_relu_f32",
+               lambda: nn.Sequential(nn.Linear(6, 5), nn.ReLU(), nn.Linear(5, 3, bias=False)),
+               [(t(2, 3, 6),)], FC, partitioner=unfixed)
+    yield Case("filter_is_input_mm_f32", lambda: Mm(False), [(t(3, 6),)], FC, partitioner=unfixed)
+    yield Case("filter_is_input_addmm_f32", lambda: Mm(True), [(t(3, 6),)], FC,
+               partitioner=unfixed)
+    yield Case("filter_is_input_lstm_f32", Lstm, [(t(1, 2, 4),)], FC, partitioner=unfixed)
+    yield Case("filter_changes_f32", lambda: Fn(nn.functional.linear),
+               [(t(3, 6), t(4, 6)), (t(3, 6), t(4, 6))], FC, partitioner=unfixed)
+    yield Case("filter_and_bias_change_f32", lambda: Fn(nn.functional.linear),
+               [(t(3, 6), t(4, 6), t(4)), (t(3, 6), t(4, 6), t(4))], FC, partitioner=unfixed)
+
+
+NO_KERNELS = "the runtime in ExecuTorch's Python package has no quantized operators"
+
+
+def precision_cases():
+    mlp = lambda: nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4))
+    image = lambda: nn.Sequential(nn.Conv2d(2, 3, 2), nn.ReLU(), nn.Conv2d(3, 2, 1))
+    yield Case("only_float_of_qs8_linear", mlp, [(t(3, 8),)], FC, quantize=pt2e(True),
+               partitioner=XnnpackFloatingPointPartitioner, eager_because=NO_KERNELS, atol=0.01)
+    yield Case("only_float_of_qs8_conv2d", image, [(t(1, 2, 4, 4),)], ("XNNClamp",),
+               quantize=pt2e(), partitioner=XnnpackFloatingPointPartitioner,
+               eager_because=NO_KERNELS, atol=0.01)
+    yield Case("only_static_of_qs8_conv2d", image, [(t(1, 2, 4, 4),)], ("XNNConv2d",),
+               quantize=pt2e(True), partitioner=XnnpackQuantizedPartitioner, **ONE_STEP)
+    yield Case("only_dynamic_of_qd8_linear", mlp, [(t(3, 8),)], FC, quantize=pt2e(True, True),
+               partitioner=XnnpackDynamicallyQuantizedPartitioner, **DYNAMIC)
+    yield Case("dynamic_linear_per_tensor_outside", lambda: nn.Linear(8, 5), [(t(3, 8),)], (),
+               quantize=pt2e(False, True), outside=True, eager_because=NO_KERNELS, **DYNAMIC)
+    yield Case("int8_between_delegates", lambda: Fn(lambda x: torch.cumsum(x + x, 1) + x),
+               [(t(3, 4),)], ("XNNAdd",), quantize=pt2e(), **ONE_STEP)
+
+
+def layout_cases():
+    """The same module in files that are laid out in other ways."""
+    mixed = lambda: nn.Sequential(nn.Linear(6, 6), nn.LayerNorm(6), nn.Linear(6, 4))
+    unplanned = MemoryPlanningPass(alloc_graph_input=False, alloc_graph_output=False)
+    configurations = {
+        "payload_inline": {"extract_delegate_segments": False},
+        "io_unplanned": {"memory_planning_pass": unplanned},
+        "input_unplanned": {"memory_planning_pass": MemoryPlanningPass(alloc_graph_input=False)},
+        "segments_aligned": {"segment_alignment": 4096},
+        "constants_external": {"external_constants": True},
+    }
+    for name, options in configurations.items():
+        yield Case(f"file_{name}_f32", mixed, [(t(3, 6),), (t(3, 6),)], FC,
+                   backend_config=ExecutorchBackendConfig(**options))
+
+
 class Counter(nn.Module):
     """State: a sum over the calls."""
 
@@ -146,4 +217,7 @@ def cases():
     yield from method_cases()
     yield from output_cases()
     yield from delegate_cases()
+    yield from filter_cases()
+    yield from precision_cases()
+    yield from layout_cases()
     yield from state_cases()

@@ -57,7 +57,8 @@ def max_cases():
         yield Case(f"max_dim{dim}_f32",
                    lambda d=dim: Fn(lambda x: torch.max(x.abs(), d, keepdim=True)[0]),
                    [(t(1, 2, 5, 3),)], outside=True)
-    yield Case("max_dim_indices_f32", lambda: Fn(lambda x: tuple(torch.max(x.abs(), 2, keepdim=True))),
+    yield Case("max_dim_indices_f32",
+               lambda: Fn(lambda x: tuple(torch.max(x.abs(), 2, keepdim=True))),
                [(t(1, 2, 5, 3),)], ("XNNAbs",))
     yield Case("max_dim_f16", lambda: Fn(lambda x: torch.max(x, 3, keepdim=True)[0]),
                [(t(1, 2, 3, 5),)], (), F16, outside=True)

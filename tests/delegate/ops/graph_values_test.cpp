@@ -1,1 +1,215 @@
-#include <gtest/gtest.h>
+// What enters and leaves a graph: scalars and all ranks, no rows, other dim orders, outputs that
+// are read on or that overlap inputs, sizes that change.
+
+#include <string>
+
+#include "tests/delegate/ops/graph_test.h"
+
+namespace onepack {
+namespace {
+
+TEST(GraphValuesTest, OfEveryRankAreComputed) {
+  for (uint32_t rank = 0; rank <= 6; ++rank) {
+    const std::vector<uint32_t> dims(rank, 2);
+    const std::vector<float> x = Mixed(size_t{1} << rank);
+    std::vector<float> expected = x;
+    for (float& number : expected) number = -number;
+    ONEPACK_ASSERT_OK_AND_ASSIGN(
+        const auto found,
+        RunOne(dims, dims, x, [](PayloadWriter& payload, uint32_t in, uint32_t out) {
+          payload.AddUnary(XNodeUnion::XNNNegate, in, out);
+        }));
+    EXPECT_EQ(FloatsOf(found[0]), expected) << "rank " << rank;
+  }
+}
+
+TEST(GraphValuesTest, AScalarOfTheProgramMayBeOneElementOfTheGraph) {
+  PayloadWriter payload;
+  const uint32_t x = payload.AddInput({1});
+  payload.AddUnary(XNodeUnion::XNNNegate, x, payload.AddOutput({1}));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const GraphProgram program,
+                               GraphProgram::Load(payload, {Input({}), Output({})}));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, program.Run({Floats({}, {3})}));
+  EXPECT_EQ(FloatsOf(found[0]), (std::vector<float>{-3}));
+}
+
+// Rows.
+
+GraphProgram::Options WithData(const std::vector<LinearLayer>& layers) {
+  GraphProgram::Options options;
+  options.data = DataOf(layers);
+  return options;
+}
+
+TEST(GraphValuesTest, WithoutRowsThereIsNothingToComputeAndTheNextCallRuns) {
+  const LinearLayer layer{"w", 32, 8, WeightKind::kInt8, 1};
+  PayloadWriter payload;
+  const uint32_t x = payload.AddInput({8, 32});
+  AddLinearLayer(payload, layer, 8, x, payload.AddOutput({8, 8}));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(
+      const GraphProgram program,
+      GraphProgram::Load(payload, {Input({8, 32}), Output({8, 8})}, WithData({layer})));
+  for (const int32_t rows : {0, 3, 0, 8, 0}) {
+    const std::vector<float> numbers = Mixed(static_cast<size_t>(rows) * 32);
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, program.Run({Floats({rows, 32}, numbers)}));
+    EXPECT_EQ(found[0].sizes, (std::vector<int32_t>{rows, 8}));
+    EXPECT_LE(LargestDifference(FloatsOf(found[0]), ReferenceChain({layer}, numbers)), 0.5f);
+  }
+}
+
+TEST(GraphValuesTest, SomethingOutOfNothingIsRefusedByName) {
+  PayloadWriter payload;
+  const uint32_t x = payload.AddInput({4, 2});
+  const std::vector<uint32_t> before = {0, 1};
+  const std::vector<uint32_t> after = {1, 0};
+  const uint32_t y = payload.AddOutput({5, 3});
+  payload.AddNode(XNodeUnion::XNNStaticConstantPad, wire::xnnpack::CreateXNNStaticConstantPadDirect(
+                                                        payload.builder(), &before, &after, 0, x, y)
+                                                        .Union());
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const GraphProgram program,
+                               GraphProgram::Load(payload, {Input({4, 2}), Output({5, 3})}));
+  EXPECT_TRUE(
+      IsError(program.Run({Floats({0, 2}, {})}), StatusCode::kUnsupported, {"without elements"}));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, program.Run({Floats({1, 2}, {7, 8})}));
+  EXPECT_EQ(FloatsOf(found[0]), (std::vector<float>{0, 7, 8, 0, 0, 0}));
+}
+
+// Dim orders: the graph has the dims in the order of storage.
+
+TEST(GraphValuesTest, ATensorInAnotherDimOrderIsTakenAsItIsStored) {
+  PayloadWriter payload;
+  const uint32_t x = payload.AddInput({1, 2, 3, 4});
+  payload.AddUnary(XNodeUnion::XNNNegate, x, payload.AddOutput({1, 2, 3, 4}));
+  GraphBorder in = Input({1, 4, 2, 3});
+  in.dim_order = {0, 2, 3, 1};
+  GraphBorder out = in;
+  out.is_output = true;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const GraphProgram program, GraphProgram::Load(payload, {in, out}));
+  GraphTensor image = Floats({1, 4, 2, 3}, Mixed(24));
+  image.dim_order = in.dim_order;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, program.Run({image}));
+  std::vector<float> expected = Mixed(24);
+  for (float& number : expected) number = -number;
+  EXPECT_EQ(FloatsOf(found[0]), expected);
+  EXPECT_EQ(found[0].sizes, (std::vector<int32_t>{1, 4, 2, 3}));
+}
+
+// Outputs.
+
+TEST(GraphValuesTest, AnOutputMayBeReadByTheNodesBehindIt) {
+  PayloadWriter payload;
+  const uint32_t x = payload.AddInput({4});
+  const uint32_t doubled = payload.AddOutput({4});
+  const uint32_t squared = payload.AddOutput({4});
+  payload.AddAdd(x, x, doubled);
+  payload.AddMultiply(doubled, doubled, squared);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const GraphProgram program,
+                               GraphProgram::Load(payload, {Input({4}), Output({4}), Output({4})}));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, program.Run({Floats({4}, {1, 2, 3, 4})}));
+  EXPECT_EQ(FloatsOf(found[0]), (std::vector<float>{2, 4, 6, 8}));
+  EXPECT_EQ(FloatsOf(found[1]), (std::vector<float>{4, 16, 36, 64}));
+}
+
+// A matrix that is multiplied into its own place: every row is needed to the end.
+TEST(GraphValuesTest, AnOutputMayOverlapAnInput) {
+  for (const int64_t offset : {0, 16}) {
+    PayloadWriter payload;
+    const uint32_t x = payload.AddInput({4, 4});
+    const uint32_t y = payload.AddOutput({4, 4});
+    payload.AddBinary(XNodeUnion::XNNBatchMatrixMultiply, x, x, y);
+    GraphBorder out = Output({4, 4});
+    out.offset = offset;
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const GraphProgram program,
+                                 GraphProgram::Load(payload, {Input({4, 4}), out}));
+    const std::vector<float> m = Mixed(16);
+    std::vector<float> expected(16);
+    for (size_t i = 0; i < 16; ++i) {
+      for (size_t k = 0; k < 4; ++k) expected[i] += m[i / 4 * 4 + k] * m[k * 4 + i % 4];
+    }
+    for (int i = 0; i < 2; ++i) {
+      ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, program.Run({Floats({4, 4}, m)}));
+      EXPECT_LT(LargestDifference(FloatsOf(found[0]), expected), 1e-6f);
+    }
+  }
+}
+
+TEST(GraphValuesTest, AnOutputThatIsACopyOfAnInputIsWritten) {
+  ONEPACK_ASSERT_OK_AND_ASSIGN(
+      const auto found,
+      RunOne({3}, {3}, {1, 2, 3}, [](PayloadWriter& payload, uint32_t in, uint32_t out) {
+        const uint32_t between = payload.AddInternal({3});
+        payload.AddUnary(XNodeUnion::XNNCopy, in, between);
+        payload.AddUnary(XNodeUnion::XNNCopy, between, out);
+      }));
+  EXPECT_EQ(FloatsOf(found[0]), (std::vector<float>{1, 2, 3}));
+}
+
+// Sizes.
+
+// One of the operands may be the smaller one in one call and the larger one in the next, and it is
+// what a node before computed: XNNPACK lets the sum take its place if it may.
+TEST(GraphValuesTest, ABroadcastThatChangesDirectionBetweenCallsIsComputed) {
+  PayloadWriter payload;
+  const uint32_t a = payload.AddInput({8, 4});
+  const uint32_t b = payload.AddInput({8, 4});
+  const uint32_t middle = payload.AddInternal({8, 2, 2});
+  const uint32_t back = payload.AddInternal({8, 4});
+  const uint32_t y = payload.AddOutput({8, 4});
+  const std::vector<uint32_t> split = {0, 2, 2};
+  const std::vector<uint32_t> joined = {0, 4};
+  const auto reshape = [&](const std::vector<uint32_t>& shape, uint32_t in, uint32_t out) {
+    payload.AddNode(XNodeUnion::XNNStaticReshape,
+                    wire::xnnpack::CreateXNNStaticReshapeDirect(
+                        payload.builder(), static_cast<uint32_t>(shape.size()), &shape, in, out)
+                        .Union());
+  };
+  const uint32_t negated = payload.AddInternal({8, 4});
+  const uint32_t sum = payload.AddInternal({8, 4});
+  payload.AddUnary(XNodeUnion::XNNNegate, a, negated);
+  reshape(split, negated, middle);
+  reshape(joined, middle, back);
+  payload.AddAdd(back, b, sum);
+  payload.AddMultiply(sum, b, y);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(
+      const GraphProgram program,
+      GraphProgram::Load(payload, {Input({8, 4}), Input({8, 4}), Output({8, 4})}));
+  const std::pair<int32_t, int32_t> rows[] = {{8, 8}, {1, 8}, {8, 1}, {3, 3}, {1, 3}, {1, 1}};
+  for (const auto& [a_rows, b_rows] : rows) {
+    const std::vector<float> x = Mixed(static_cast<size_t>(a_rows) * 4, 1);
+    const std::vector<float> z = Mixed(static_cast<size_t>(b_rows) * 4, 2);
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found,
+                                 program.Run({Floats({a_rows, 4}, x), Floats({b_rows, 4}, z)}));
+    std::vector<float> expected(static_cast<size_t>(std::max(a_rows, b_rows)) * 4);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const float from_b = z[b_rows == 1 ? i % 4 : i];
+      expected[i] = (from_b - x[a_rows == 1 ? i % 4 : i]) * from_b;
+    }
+    EXPECT_LT(LargestDifference(FloatsOf(found[0]), expected), 1e-6f) << a_rows << ", " << b_rows;
+  }
+}
+
+TEST(GraphValuesTest, AFailedCallBetweenTwoShapesLeavesNoOldPlanBehind) {
+  PayloadWriter payload;
+  const uint32_t a = payload.AddInput({8, 4});
+  const uint32_t b = payload.AddInput({8, 4});
+  const uint32_t negated = payload.AddInternal({8, 4});
+  payload.AddUnary(XNodeUnion::XNNNegate, a, negated);
+  const uint32_t sum = payload.AddInternal({8, 4});
+  payload.AddAdd(negated, b, sum);
+  payload.AddMultiply(sum, b, payload.AddOutput({8, 4}));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(
+      const GraphProgram program,
+      GraphProgram::Load(payload, {Input({8, 4}), Input({8, 4}), Output({8, 4})}));
+  const GraphTensor full = Floats({8, 4}, Mixed(32, 1));
+  const GraphTensor row = Floats({1, 4}, Mixed(4, 1));
+  ASSERT_TRUE(IsOk(program.Run({full, full})));
+  EXPECT_TRUE(IsError(program.Run({Floats({3, 4}, Mixed(12)), Floats({2, 4}, Mixed(8))}),
+                      StatusCode::kMismatch, {"XNNAdd"}));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, program.Run({row, full}));
+  std::vector<float> expected = Mixed(32, 1);
+  for (size_t i = 0; i < 32; ++i) expected[i] = (expected[i] - Mixed(4, 1)[i % 4]) * expected[i];
+  EXPECT_LT(LargestDifference(FloatsOf(found[0]), expected), 1e-6f);
+}
+
+}  // namespace
+}  // namespace onepack

@@ -131,9 +131,9 @@ TEST(PoolingErrorsTest, NumbersThatMakeNoWindowAreNamed) {
   EXPECT_TRUE(IsError(load({2, 2, 1, 0xffffffff}), StatusCode::kInvalidFile, {"padding"}));
   EXPECT_TRUE(IsError(load({8, 2, 1, 0}), StatusCode::kInvalidFile, {"window of 8", "input of 7"}));
   EXPECT_TRUE(IsError(load({65536, 2, 1, 0}), StatusCode::kInvalidFile, {"window"}));
-  EXPECT_TRUE(IsError(
-      LoadOne({1, 7, 7, 2}, {1, 2, 2, 2}, Pool(XNodeUnion::XNNMaxPooling2d, {2, 3, 1, 0})),
-      StatusCode::kUnsupported, {"XNNMaxPooling2d", "stride"}));
+  EXPECT_TRUE(
+      IsError(LoadOne({1, 7, 7, 2}, {1, 2, 2, 2}, Pool(XNodeUnion::XNNMaxPooling2d, {2, 3, 1, 0})),
+              StatusCode::kUnsupported, {"XNNMaxPooling2d", "stride"}));
   EXPECT_TRUE(
       IsError(load({2, 2, 1, 0, 4}), StatusCode::kUnsupported, {"XNNMaxPooling2d", "flags 0x4"}));
 }

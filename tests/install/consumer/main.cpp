@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "delegate/xnnpack_backend.h"
+#include "kernels/cpu_operators.h"
 #include "runtime/method.h"
 #include "weight_cache/weight_cache.h"
 
@@ -26,6 +27,8 @@ int Run() {
   options.weight_cache = onepack::WeightCache::Create();
   auto backend = onepack::CreateXnnpackBackend(options);
   if (!backend.ok()) return Fail("creating a backend", backend.status().message());
+  const auto operators = onepack::CpuOperators::Create({});
+  if (!operators.ok()) return Fail("creating operators", operators.status().message());
   if (options.weight_cache->Stats().entries != 0) return Fail("cache", "a new one is not empty");
 
   auto missing = onepack::OpenMappedFile("there is no such file.ptd");

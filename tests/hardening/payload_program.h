@@ -1,0 +1,20 @@
+// A program around a payload that nobody trusts, which calls it as the payload says it wants.
+
+#ifndef ONEPACK_TESTS_HARDENING_PAYLOAD_PROGRAM_H_
+#define ONEPACK_TESTS_HARDENING_PAYLOAD_PROGRAM_H_
+
+#include <stdint.h>
+
+#include <vector>
+
+#include "base/span.h"
+
+namespace onepack {
+
+// One delegate, called with a dynamic tensor of the right type and bounds for each external value
+// of the graph: as far as that can be seen, and with two f32 tensors otherwise.
+std::vector<uint8_t> ProgramAroundPayload(Bytes payload);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_TESTS_HARDENING_PAYLOAD_PROGRAM_H_

@@ -1,0 +1,227 @@
+// Attention over a cache, against the definition; and the cache.
+
+#include "kernels/attention.h"
+
+#include <cmath>
+
+#include "kernels/vector_loops.h"
+#include "tests/kernels/operator_fixture.h"
+
+namespace onepack {
+namespace {
+
+struct Shape {
+  int32_t batch, tokens, start, context, heads, cached_heads, width;
+  bool is_causal;
+};
+
+std::string NameOf(const testing::TestParamInfo<Shape>& info) {
+  const Shape& s = info.param;
+  return "batch" + std::to_string(s.batch) + "_tokens" + std::to_string(s.tokens) + "_at" +
+         std::to_string(s.start) + "of" + std::to_string(s.context) + "_heads" +
+         std::to_string(s.heads) + "over" + std::to_string(s.cached_heads) + "_width" +
+         std::to_string(s.width) + (s.is_causal ? "_causal" : "_all");
+}
+
+class AttentionTest : public testing::TestWithParam<Shape> {
+ protected:
+  AttentionTest() : s_(GetParam()) {}
+
+  size_t Place(int b, int row, int head, int rows, int heads) const {
+    return static_cast<size_t>(((b * rows + row) * heads + head) * s_.width);
+  }
+
+  // softmax(scale * q k + mask) v, one query and head after the other.
+  std::vector<double> Plain(const std::vector<double>& q, const std::vector<double>& k,
+                            const std::vector<double>& v, const std::vector<double>& mask,
+                            double scale, int keys) const {
+    std::vector<double> out(q.size());
+    const int group = s_.heads / s_.cached_heads;
+    for (int b = 0; b < s_.batch; ++b) {
+      for (int t = 0; t < s_.tokens; ++t) {
+        for (int h = 0; h < s_.heads; ++h) {
+          std::vector<double> weights;
+          double sum = 0;
+          for (int key = 0; key < keys; ++key) {
+            double score = 0;
+            for (int i = 0; i < s_.width; ++i) {
+              score +=
+                  q[Place(b, t, h, s_.tokens, s_.heads) + static_cast<size_t>(i)] *
+                  k[Place(b, key, h / group, s_.context, s_.cached_heads) + static_cast<size_t>(i)];
+            }
+            score *= scale;
+            if (!mask.empty()) score += mask[static_cast<size_t>(t * keys + key)];
+            const bool is_hidden = s_.is_causal && key > s_.start + t;
+            weights.push_back(is_hidden ? 0 : std::exp(score));
+            sum += weights.back();
+          }
+          for (int key = 0; key < keys; ++key) {
+            for (int i = 0; i < s_.width; ++i) {
+              out[Place(b, t, h, s_.tokens, s_.heads) + static_cast<size_t>(i)] +=
+                  weights[static_cast<size_t>(key)] / sum *
+                  v[Place(b, key, h / group, s_.context, s_.cached_heads) + static_cast<size_t>(i)];
+            }
+          }
+        }
+      }
+    }
+    return out;
+  }
+
+  std::vector<int32_t> QuerySizes() const { return {s_.batch, s_.tokens, s_.heads, s_.width}; }
+  std::vector<int32_t> CacheSizes() const {
+    return {s_.batch, s_.context, s_.cached_heads, s_.width};
+  }
+  size_t QueryCount() const {
+    return static_cast<size_t>(s_.batch * s_.tokens * s_.heads * s_.width);
+  }
+  size_t CacheCount() const {
+    return static_cast<size_t>(s_.batch * s_.context * s_.cached_heads * s_.width);
+  }
+
+  const Shape s_;
+};
+
+TEST_P(AttentionTest, IsWhatTheDefinitionSays) {
+  TestTensor q(kF, QuerySizes(), Noise(QueryCount(), 1));
+  TestTensor k(kF, CacheSizes(), Noise(CacheCount(), 2));
+  TestTensor v(kF, CacheSizes(), Noise(CacheCount(), 3));
+  TestTensor out(kF, QuerySizes());
+  const std::unique_ptr<pthreadpool, void (*)(pthreadpool*)> pool(pthreadpool_create(3),
+                                                                  pthreadpool_destroy);
+  const int keys = s_.start + s_.tokens;
+  const std::vector<double> expected = Plain(q.Numbers(), k.Numbers(), v.Numbers(), {},
+                                             1 / std::sqrt(static_cast<double>(s_.width)), keys);
+  for (pthreadpool_t threads : {pthreadpool_t{nullptr}, pool.get()}) {
+    ASSERT_TRUE(IsOk(Call("llama::custom_sdpa.out",
+                          {q, k, v, s_.start, nullptr, 0.0, s_.is_causal, nullptr, out}, threads)));
+    ExpectNumbers(out, expected, 2e-5);
+  }
+}
+
+TEST_P(AttentionTest, WithMaskAndScale) {
+  TestTensor q(kF, QuerySizes(), Noise(QueryCount(), 4));
+  TestTensor k(kF, CacheSizes(), Noise(CacheCount(), 5));
+  TestTensor v(kF, CacheSizes(), Noise(CacheCount(), 6));
+  TestTensor mask(kF, {s_.tokens, s_.context},
+                  Noise(static_cast<size_t>(s_.tokens * s_.context), 7));
+  TestTensor out(kF, QuerySizes());
+  ASSERT_TRUE(
+      IsOk(Call("llama::custom_sdpa.out", {q, k, v, s_.start, mask, 0.0, s_.is_causal, 2.0, out})));
+  ExpectNumbers(out, Plain(q.Numbers(), k.Numbers(), v.Numbers(), mask.Numbers(), 2, s_.context),
+                2e-5);
+}
+
+TEST_P(AttentionTest, InHalf) {
+  TestTensor q(ScalarType::kHalf, QuerySizes(), Noise(QueryCount(), 1));
+  TestTensor k(ScalarType::kHalf, CacheSizes(), Noise(CacheCount(), 2));
+  TestTensor v(ScalarType::kHalf, CacheSizes(), Noise(CacheCount(), 3));
+  TestTensor out(ScalarType::kHalf, QuerySizes());
+  ASSERT_TRUE(IsOk(Call("llama::custom_sdpa.out",
+                        {q, k, v, s_.start, nullptr, 0.0, s_.is_causal, nullptr, out})));
+  ExpectNumbers(out,
+                Plain(q.Numbers(), k.Numbers(), v.Numbers(), {},
+                      1 / std::sqrt(static_cast<double>(s_.width)), s_.start + s_.tokens),
+                1e-3);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , AttentionTest,
+    testing::Values(Shape{1, 1, 0, 8, 1, 1, 4, true}, Shape{1, 1, 7, 8, 4, 2, 16, true},
+                    Shape{2, 5, 0, 16, 4, 4, 8, true}, Shape{1, 7, 3, 64, 6, 2, 33, true},
+                    Shape{1, 3, 100, 200, 4, 1, 64, true}, Shape{1, 70, 0, 70, 2, 2, 17, true},
+                    Shape{1, 20, 60, 150, 8, 2, 128, true}, Shape{2, 4, 65, 80, 3, 3, 5, false},
+                    Shape{1, 33, 10, 50, 5, 1, 20, false}),
+    NameOf);
+
+class AttentionErrorsTest : public testing::Test {
+ protected:
+  Status Attend(TestTensor& q, int64_t start, Argument mask) {
+    return Call("llama::custom_sdpa.out", {q, k_, v_, start, mask, 0.0, true, nullptr, out_});
+  }
+
+  TestTensor q_{kF, {1, 2, 4, 8}};
+  TestTensor k_{kF, {1, 6, 2, 8}};
+  TestTensor v_{kF, {1, 6, 2, 8}};
+  TestTensor out_{kF, {1, 2, 4, 8}};
+};
+
+TEST_F(AttentionErrorsTest, PositionsPastTheContext) {
+  EXPECT_TRUE(IsOk(Attend(q_, 4, nullptr)));
+  EXPECT_TRUE(IsError(Attend(q_, 5, nullptr), StatusCode::kInvalidArgument,
+                      {"2 tokens at position 5", "context of 6"}));
+  EXPECT_TRUE(IsError(Attend(q_, -1, nullptr), StatusCode::kInvalidArgument));
+  EXPECT_TRUE(IsError(Attend(q_, INT64_MAX, nullptr), StatusCode::kInvalidArgument));
+}
+
+TEST_F(AttentionErrorsTest, AMaskOfTheWrongShape) {
+  TestTensor full(kF, {2, 6});
+  TestTensor short_of_keys(kF, {2, 5});
+  TestTensor of_one_token(kF, {1, 6});
+  EXPECT_TRUE(IsOk(Attend(q_, 1, full)));
+  EXPECT_TRUE(IsError(Attend(q_, 1, short_of_keys), StatusCode::kInvalidArgument,
+                      {"[2, 5]", "[2, 6] expected"}));
+  EXPECT_TRUE(IsError(Attend(q_, 1, of_one_token), StatusCode::kInvalidArgument));
+}
+
+TEST_F(AttentionErrorsTest, HeadsThatDoNotShare) {
+  TestTensor three(kF, {1, 2, 3, 8});
+  EXPECT_TRUE(IsError(Attend(three, 0, nullptr), StatusCode::kInvalidArgument, {"[1, 2, 3, 8]"}));
+}
+
+TEST(AttentionMaskTest, BoolsAndInfinitiesHideKeys) {
+  TestTensor q(kF, {1, 1, 1, 2}, {1, 1});
+  TestTensor k(kF, {1, 3, 1, 2}, Noise(6));
+  TestTensor v(kF, {1, 3, 1, 2}, {1, 2, 3, 4, 5, 6});
+  TestTensor out(kF, {1, 1, 1, 2});
+  TestTensor bools(kB, {1, 3}, {0, 1, 0});
+  TestTensor infinities(kF, {1, 3}, {-HUGE_VAL, 0, -HUGE_VAL});
+  TestTensor nothing(kB, {1, 3});
+  for (TestTensor* mask : {&bools, &infinities}) {
+    ASSERT_TRUE(
+        IsOk(Call("llama::custom_sdpa.out", {q, k, v, 0, *mask, 0.0, false, nullptr, out})));
+    ExpectNumbers(out, {3, 4}, 1e-6);
+  }
+  ASSERT_TRUE(
+      IsOk(Call("llama::custom_sdpa.out", {q, k, v, 0, nothing, 0.0, false, nullptr, out})));
+  ExpectNumbers(out, {0, 0});
+}
+
+TEST(KeyValueCacheTest, ValuesGoToTheirPosition) {
+  TestTensor value(kF, {2, 2, 1, 2}, Counting(8, 1));
+  TestTensor cache(kF, {2, 4, 1, 2});
+  TestTensor out(kF, {1});
+  ASSERT_TRUE(IsOk(Call("llama::update_cache.out", {value, cache, 1, out})));
+  ExpectNumbers(cache, {0, 0, 1, 2, 3, 4, 0, 0, 0, 0, 5, 6, 7, 8, 0, 0});
+  EXPECT_TRUE(IsError(Call("llama::update_cache.out", {value, cache, 3, out}),
+                      StatusCode::kInvalidArgument, {"2 tokens at position 3", "for 4"}));
+  EXPECT_FALSE(Call("llama::update_cache.out", {value, cache, -1, out}).ok());
+  TestTensor narrow(kF, {2, 2, 1, 1});
+  EXPECT_TRUE(IsError(Call("llama::update_cache.out", {narrow, cache, 0, out}),
+                      StatusCode::kInvalidArgument, {"[2, 2, 1, 1]"}));
+  TestTensor indices(kL, {2, 2}, {3, 0, 1, 1});
+  ASSERT_TRUE(IsOk(Call("llama::update_cache_with_indices.out", {value, cache, 0, indices, out})));
+  ExpectNumbers(cache, {3, 4, 1, 2, 3, 4, 1, 2, 0, 0, 7, 8, 7, 8, 0, 0});
+}
+
+TEST(VectorLoopsTest, AllMachinesComputeTheSame) {
+  for (const kernels::VectorLoops* loops :
+       {&kernels::VectorLoopsOfThisMachine(), &kernels::PortableVectorLoops()}) {
+    for (const size_t n : {1u, 7u, 8u, 9u, 33u, 64u, 100u}) {
+      std::vector<float> values(n);
+      double sum = 0;
+      for (size_t i = 0; i < n; ++i) values[i] = -static_cast<float>(i) * 1.3F;
+      const std::vector<float> given = values;
+      const float found = loops->exponentials(values.data(), n, 0.5F);
+      for (size_t i = 0; i < n; ++i) {
+        const double expected = std::exp(static_cast<double>(given[i] - 0.5F));
+        EXPECT_NEAR(values[i], expected, 3e-7 * expected + 1e-37);
+        sum += expected;
+      }
+      EXPECT_NEAR(found, sum, 1e-6 * sum);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace onepack

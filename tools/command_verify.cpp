@@ -1,0 +1,164 @@
+// onepack verify: whether files are sound, and whether they fit together.
+
+#include <stdio.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <optional>
+
+#include "base/printable.h"
+#include "delegate/key_integrity.h"
+#include "delegate/xnnpack_backend.h"
+#include "tools/commands.h"
+#include "tools/format.h"
+#include "tools/progress.h"
+#include "tools/verified_program.h"
+#include "weight_cache/weight_cache.h"
+
+namespace onepack {
+namespace {
+
+struct VerifyOptions {
+  std::vector<std::string> paths;
+  bool keys = false;
+};
+
+class Verifier {
+ public:
+  explicit Verifier(const VerifyOptions& options) : options_(options), progress_("verify") {}
+
+  Result<bool> Run() {
+    XnnpackBackendOptions backend_options;
+    backend_options.weight_cache = WeightCache::Create();
+    ONEPACK_ASSIGN_OR_RETURN(backend_, CreateXnnpackBackend(backend_options));
+    for (const std::string& path : options_.paths) {
+      auto file = OpenToInspect(path);
+      opened_.push_back(file.ok() ? std::optional(std::move(file).value()) : std::nullopt);
+      errors_.emplace_back(file.ok() ? "" : file.status().message());
+    }
+    size_t failed = 0;
+    for (size_t i = 0; i < opened_.size(); ++i) failed += Verify(i) ? 0 : 1;
+    printf("%zu passed, %zu failed\n", opened_.size() - failed, failed);
+    return failed == 0;
+  }
+
+ private:
+  bool Verify(size_t index) {
+    std::string what;
+    Status status = Status::Ok();
+    if (opened_[index]) status = VerifyFile(*opened_[index], &what);
+    if (!status.ok()) errors_[index] = status.message();
+    const bool passed = errors_[index].empty();
+    printf("%-4s  %s  %s\n", passed ? "ok" : "FAIL", options_.paths[index].c_str(),
+           passed ? what.c_str() : errors_[index].c_str());
+    fflush(stdout);
+    return passed;
+  }
+
+  Status VerifyFile(const InspectedFile& file, std::string* what) {
+    if (!file.program) {
+      *what = "data file, " + FormatCount(file.named_data->entries().size(), "key", "keys");
+    } else {
+      ONEPACK_RETURN_IF_ERROR(VerifyProgram(file, what));
+    }
+    if (options_.keys) ONEPACK_RETURN_IF_ERROR(VerifyContentKeys(*file.named_data, what));
+    return Status::Ok();
+  }
+
+  Status VerifyProgram(const InspectedFile& file, std::string* what) {
+    *what = "program, " + FormatCount(file.program->method_count(), "method", "methods") + ", " +
+            FormatCount(file.keys.size(), "key", "keys");
+    size_t missing = 0;
+    const std::string* first_missing = nullptr;
+    std::vector<Ref<NamedDataMap>> holders;
+    FindHolders(file, &holders, &missing, &first_missing);
+    if (missing > 0) {
+      if (HasDataFiles()) {
+        return Status::Error(StatusCode::kNotFound,
+                             "key '%s' (of %zu) is in none of the data files",
+                             Printable(*first_missing).c_str(), missing);
+      }
+      *what += ", " + std::to_string(missing) + " of them in data files that were not given";
+      return Status::Ok();
+    }
+    ONEPACK_ASSIGN_OR_RETURN(const Ref<NamedDataMap> data, NamedDataMap::Merge(holders));
+    return VerifyMethods(file, data, backend_);
+  }
+
+  // The data files that a program would be loaded with: those that have something for it.
+  void FindHolders(const InspectedFile& file, std::vector<Ref<NamedDataMap>>* holders,
+                   size_t* missing, const std::string** first_missing) const {
+    std::vector<bool> is_holder(opened_.size());
+    for (const std::string& key : file.keys) {
+      bool is_found = file.named_data->Find(key) != nullptr;
+      for (size_t i = 0; i < opened_.size(); ++i) {
+        const bool is_data = opened_[i] && !opened_[i]->program;
+        if (!is_data || opened_[i]->named_data->Find(key) == nullptr) continue;
+        is_holder[i] = is_found = true;
+      }
+      if (is_found) continue;
+      if ((*missing)++ == 0) *first_missing = &key;
+    }
+    for (size_t i = 0; i < opened_.size(); ++i) {
+      if (is_holder[i]) holders->push_back(opened_[i]->named_data);
+    }
+  }
+
+  bool HasDataFiles() const {
+    for (const auto& file : opened_) {
+      if (file && !file->program) return true;
+    }
+    return false;
+  }
+
+  Status VerifyContentKeys(const NamedDataMap& map, std::string* what) {
+    KeyReport report;
+    for (const NamedData& entry : map.entries()) {
+      ONEPACK_RETURN_IF_ERROR(progress_.Add(entry.segment.size));
+      if (!IsContentKey(entry.key)) {
+        ++report.other_keys;
+        continue;
+      }
+      ONEPACK_RETURN_IF_ERROR(VerifyKey(entry));
+      ++report.verified_keys;
+    }
+    if (map.entries().empty()) return Status::Ok();
+    *what += "; " + FormatCount(report.verified_keys, "key is", "keys are") +
+             " the SHA-256 of the data, " + std::to_string(report.other_keys) + " no hash";
+    return Status::Ok();
+  }
+
+  const VerifyOptions& options_;
+  Progress progress_;
+  Ref<Backend> backend_;
+  // By the position of their path.
+  std::vector<std::optional<InspectedFile>> opened_;
+  std::vector<std::string> errors_;
+};
+
+}  // namespace
+
+void AddVerifyCommand(CLI::App& app, Action* action) {
+  const auto options = std::make_shared<VerifyOptions>();
+  CLI::App* command = app.add_subcommand("verify", "Check that files are sound and fit together");
+  command->group("Commands");
+  command->add_option("FILE", options->paths, "Programs (.pte) and data files (.ptd), in any order")
+      ->required()
+      ->type_name("");
+  command->add_flag("--keys", options->keys,
+                    "Also that keys which are hashes are those of their data; reads all of it");
+  command->footer(
+      "Makes every check that the loader makes. With data files, each program is loaded with\n"
+      "those that have something for it (which packs its weights, and takes the memory that\n"
+      "loading takes). Operators outside of the delegates are taken to be there.\n"
+      "\n"
+      "Example:\n"
+      "  onepack verify base.pte lora0.pte foundation.ptd lora0.ptd --keys\n"
+      "\n"
+      "Exit status: 0 only when every file passed.");
+  command->callback([options, action] {
+    *action = [options]() -> Result<bool> { return Verifier(*options).Run(); };
+  });
+}
+
+}  // namespace onepack
