@@ -29,9 +29,7 @@ void LoadReporter::ReportOthers(size_t threads) {
     if (served.empty()) return;
     for (const uint64_t raw_bytes : served) {
       reported_ahead_ += raw_bytes;
-      if (Report(raw_bytes).ok()) continue;
-      const std::lock_guard<std::mutex> lock(mutex_);
-      is_cancelled_ = true;
+      static_cast<void>(Report(raw_bytes));  // the workers see that it is cancelled
     }
   }
 }
@@ -50,7 +48,10 @@ bool LoadReporter::is_cancelled() const {
 Status LoadReporter::Report(uint64_t raw_bytes) {
   ONEPACK_RETURN_IF_ERROR(CheckNotCancelled());
   progress_.served_bytes += raw_bytes;
-  return WantsToGoOn() ? Status::Ok() : Cancelled();
+  if (WantsToGoOn()) return Status::Ok();
+  const std::lock_guard<std::mutex> lock(mutex_);
+  is_cancelled_ = true;
+  return Cancelled();
 }
 
 // XNNPACK may stand between the callback and us: nothing must be thrown through it.
