@@ -62,14 +62,13 @@ BENCHMARK(ParseTheHeaderOfAProgram);
 
 void VerifyTheDirectoryOfAProgramOf64Delegates(benchmark::State& state) {
   const std::vector<uint8_t> file = ProgramFile();
-  const auto header = ParseProgramHeader({file.data(), file.size()}, file.size());
+  auto header = ParseProgramHeader({file.data(), file.size()}, file.size());
   if (!header.ok()) {
     state.SkipWithError("not a program");
     return;
   }
   const Bytes all(file.data(), file.size());
-  const Bytes directory =
-      all.subspan(header->flatbuffer.offset, static_cast<size_t>(header->flatbuffer.size));
+  const Bytes directory = all.subspan(0, static_cast<size_t>(header->flatbuffer_size));
   if (!VerifyProgram(directory, *header).ok()) {
     state.SkipWithError("not verified");
     return;
@@ -91,7 +90,7 @@ BENCHMARK(OpenAndCloseAProgramOf64Delegates)->Unit(benchmark::kMicrosecond);
 
 void VerifyAndIndexADataFileOfSoManyKeys(benchmark::State& state) {
   const Ref<DataSource> source = SourceOf(DataFile(state), "data.ptd");
-  const auto map = NamedDataMap::Open(source);
+  auto map = NamedDataMap::Open(source);
   if (!map.ok() || (*map)->entries().size() != static_cast<size_t>(state.range(0))) {
     state.SkipWithError("not all keys");
     return;
@@ -106,7 +105,7 @@ BENCHMARK(VerifyAndIndexADataFileOfSoManyKeys)
     ->Unit(benchmark::kMicrosecond);
 
 void FindAKeyAmongSoMany(benchmark::State& state) {
-  const auto map = NamedDataMap::Open(SourceOf(DataFile(state), "data.ptd"));
+  auto map = NamedDataMap::Open(SourceOf(DataFile(state), "data.ptd"));
   const auto count = static_cast<size_t>(state.range(0));
   std::vector<std::string> keys;
   for (size_t i = 0; i < count; ++i) keys.push_back(KeyOf(i));
