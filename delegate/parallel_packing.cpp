@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <new>
 #include <system_error>
 #include <thread>
@@ -134,6 +135,16 @@ void RunWorker(Work& work, XnnProvider& provider) {
   work.reporter.OtherIsDone();
 }
 
+// False when the system has no thread, or no memory, for one more.
+bool Start(std::vector<std::thread>& workers, Work& work, XnnProvider& provider) try {
+  workers.emplace_back(RunWorker, std::ref(work), std::ref(provider));
+  return true;
+} catch (const std::system_error&) {
+  return false;
+} catch (const std::bad_alloc&) {
+  return false;
+}
+
 }  // namespace
 
 PackedAhead PackAhead(const std::shared_ptr<WeightCache>& cache,
@@ -146,13 +157,7 @@ PackedAhead PackAhead(const std::shared_ptr<WeightCache>& cache,
   std::vector<std::thread> workers;
   workers.reserve(threads);
   Work work{tasks, reporter};
-  try {
-    while (workers.size() < threads) {
-      workers.emplace_back(RunWorker, std::ref(work), std::ref(*packed[workers.size()]));
-    }
-  } catch (const std::system_error&) {  // with fewer, then
-  } catch (const std::bad_alloc&) {
-  }
+  while (workers.size() < threads && Start(workers, work, *packed[workers.size()])) continue;
   reporter.ReportOthers(workers.size());
   for (std::thread& worker : workers) worker.join();
   return packed;
