@@ -91,9 +91,11 @@ Status Executor::TryBuildRuntime(const RawWeights::ServedCallback& on_served, bo
   is_set_up_ = false;
   WeightCache& cache = *session_->cache();
   RawWeights raw_weights(cache.options().record_hashes ? &cache.contents() : nullptr, on_served);
-  ONEPACK_ASSIGN_OR_RETURN(
-      BuiltGraph graph,
-      BuildGraph(*payload_, GraphOptions{cache, raw_weights, max_activation_bytes_, trust_cache}));
+  Result<BuiltGraph> built =
+      BuildGraph(*payload_, GraphOptions{cache, raw_weights, max_activation_bytes_, trust_cache});
+  // Weights that XNNPACK packs without asking are read while the graph is built.
+  *was_surprised = raw_weights.was_surprised();
+  ONEPACK_ASSIGN_OR_RETURN(BuiltGraph graph, std::move(built));
   Status status = CreateRuntime(graph, raw_weights);
   *was_surprised = raw_weights.was_surprised();
   ONEPACK_RETURN_IF_ERROR(std::move(status));
