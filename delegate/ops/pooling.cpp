@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/checked_math.h"
 #include "delegate/ops/checks.h"
 #include "delegate/ops/families.h"
@@ -44,6 +46,45 @@ Status CheckPadding(const WindowAxis& axis) {
   }
   return Status::Error(StatusCode::kInvalidFile, "a padding of %u and %u for a window of %zu",
                        axis.padding_before, axis.padding_after, axis.extent());
+}
+
+// XNNPACK's average takes rows whose window reaches into the padding below for such that do not, if
+// there are more of them than rows; but it comes to the right pointers if all rows are special as
+// it is, because of the padding above.
+Status CheckAverage(const WindowAxis& axis, size_t rows) {
+  const size_t top = (size_t{axis.padding_before} + axis.stride - 1) / axis.stride;
+  const size_t bottom = (size_t{axis.padding_after} + axis.stride - 1) / axis.stride;
+  if (bottom <= rows || rows <= top + 1) return Status::Ok();
+  return Status::Error(StatusCode::kUnsupported,
+                       "a padding of %u below for an output of %zu rows is not supported",
+                       axis.padding_after, rows);
+}
+
+// With dilations XNNPACK's maximum puts one element of the input in the place of all that lie in
+// the padding, which it takes to be under the window too. Where it is not even in the input,
+// XNNPACK reads it nevertheless.
+Status CheckDilated(const WindowAxis& axis, size_t positions, size_t input) {
+  const size_t shift = axis.padding_before % axis.dilation;
+  // Of the last position that still begins in the padding, and of the last of all.
+  const size_t before = std::min(positions, (shift + axis.stride - 1) / axis.stride);
+  size_t furthest = 0;
+  if (before > 0) furthest = (before - 1) * axis.stride + axis.dilation - shift;
+  if (before < positions) {
+    furthest = std::max(furthest, (positions - 1) * axis.stride - shift);
+  }
+  if (furthest < input) return Status::Ok();
+  return Status::Error(StatusCode::kUnsupported,
+                       "a dilation of %u with a padding of %u and %u on an input of %zu is not "
+                       "supported",
+                       axis.dilation, axis.padding_before, axis.padding_after, input);
+}
+
+// Where XNNPACK would read what is not the input's.
+Status CheckReach(XNodeUnion type, const Window& window, const Shape& input, const Shape& output) {
+  if (type == XNodeUnion::XNNAvgPooling2d) return CheckAverage(window.height, output[1]);
+  if (window.height.dilation == 1 && window.width.dilation == 1) return Status::Ok();
+  ONEPACK_RETURN_IF_ERROR(CheckDilated(window.height, output[1], input[1]));
+  return CheckDilated(window.width, output[2], input[2]);
 }
 
 Result<Inference> InferWindow(const Window& window, const Shape& input) {
@@ -105,7 +146,11 @@ Operands PoolingOperands(const XNode& node) {
 }
 
 Result<Inference> InferPooling(const Shapes& shapes, const XNode& node) {
-  return InferWindow(WindowOf(node), shapes.at(WireOf(node).input_id()));
+  const Window window = WindowOf(node);
+  const Shape& input = shapes.at(WireOf(node).input_id());
+  ONEPACK_ASSIGN_OR_RETURN(Inference inference, InferWindow(window, input));
+  ONEPACK_RETURN_IF_ERROR(CheckReach(node.xnode_union_type(), window, input, inference.outputs[0]));
+  return inference;
 }
 
 Status DefineMaxPooling(const NodeContext& context, const XNode& node) {
