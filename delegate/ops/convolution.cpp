@@ -160,6 +160,22 @@ Status CheckTransposed(const XNode& node, const Window& window, const ImageSize&
   return CheckPhases(window.width, output.columns);
 }
 
+// Each phase has rows of pointers of its own, of whole tiles of positions. A window of one element
+// at every point of the image needs none.
+uint64_t KeptBytes(const XNode& node, const Window& window, const ImageSize& output) {
+  constexpr uint64_t kMaxTile = 16;
+  const WindowAxis& y = window.height;
+  const WindowAxis& x = window.width;
+  if (HasPhases(node, window)) {
+    const uint64_t tiles = output.columns / x.stride / kMaxTile + 1;
+    return IndirectionBytes(window, output.rows, tiles * kMaxTile * x.stride);
+  }
+  const bool is_product = node.xnode_union_type() == XNodeUnion::XNNConv2d && y.size == 1 &&
+                          x.size == 1 && y.stride == 1 && x.stride == 1 && y.padding_before == 0 &&
+                          y.padding_after == 0 && x.padding_before == 0 && x.padding_after == 0;
+  return is_product ? 0 : IndirectionBytes(window, output.rows, output.columns);
+}
+
 // XNNPACK keeps depthwise filters, which are small, out of the cache altogether.
 Packing PackingOf(const XNode& node) {
   if (IsDepthwise(node)) return Packing::kPrivate;
@@ -215,7 +231,7 @@ Result<Inference> InferConvolution(const Shapes& shapes, const XNode& node) {
   ONEPACK_ASSIGN_OR_RETURN(const ImageSize size, OutputSize(node, window, input));
   if (IsTransposed(node)) ONEPACK_RETURN_IF_ERROR(CheckTransposed(node, window, size));
   Inference inference = Inferred({input[0], size.rows, size.columns, channels.outputs});
-  inference.scratch_bytes = IndirectionBytes(window, size.rows, size.columns);
+  inference.kept_bytes = KeptBytes(node, window, size);
   return inference;
 }
 

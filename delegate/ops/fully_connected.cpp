@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "delegate/datatypes.h"
 #include "delegate/ops/families.h"
 #include "delegate/ops/weights.h"
@@ -126,6 +128,9 @@ Status CheckFloats(const WeightedValues& values) {
   return Status::Ok();
 }
 
+// So many outputs cost no more than themselves.
+constexpr size_t kRoundedUp = 32;
+
 }  // namespace
 
 Operands FullyConnectedOperands(const XNode& node) { return WeightedOperands(WireOf(node)); }
@@ -150,7 +155,11 @@ Result<Inference> InferFullyConnected(const Shapes& shapes, const XNode& node) {
   ONEPACK_RETURN_IF_ERROR(CheckBias(shapes, wire.bias_id(), outputs));
   Shape output = input;
   output.FromLast(0) = outputs;
-  return Inferred(output);
+  Inference inference = Inferred(output);
+  // A filter that is computed is packed whenever the node runs. There is room for its numbers if
+  // there is for the filter; this is about what they are rounded up to.
+  inference.scratch_bytes = PackedMatrixBytes(1, std::min(outputs, kRoundedUp), inputs);
+  return inference;
 }
 
 std::optional<PackedUse> IdentifyFullyConnected(const NodeContext& context, const XNode& node) {

@@ -48,12 +48,31 @@ Status CheckPadding(const WindowAxis& axis) {
                        axis.padding_before, axis.padding_after, axis.extent());
 }
 
+// How many positions can begin in a padding.
+size_t RowsWithin(uint32_t padding, uint32_t stride) {
+  return (size_t{padding} + stride - 1) / stride;
+}
+
+// XNNPACK's average has pointers for the rows that reach into a padding, whether or not there are
+// so many, and for one that stands for all others; and a number for each position.
+uint64_t KeptByAverage(const Window& window, const Shape& output) {
+  const WindowAxis& y = window.height;
+  const uint64_t rows =
+      RowsWithin(y.padding_before, y.stride) + RowsWithin(y.padding_after, y.stride) + 1;
+  uint64_t bytes = 0;
+  uint64_t numbers = 0;
+  const bool fits = CheckedMultiply<uint64_t>(output[1], output[2], &numbers) &&
+                    CheckedMultiply<uint64_t>(numbers, sizeof(float), &numbers) &&
+                    CheckedAdd(numbers, IndirectionBytes(window, rows, output[2]), &bytes);
+  return fits ? bytes : UINT64_MAX;
+}
+
 // XNNPACK's average takes rows whose window reaches into the padding below for such that do not, if
 // there are more of them than rows; but it comes to the right pointers if all rows are special as
 // it is, because of the padding above.
 Status CheckAverage(const WindowAxis& axis, size_t rows) {
-  const size_t top = (size_t{axis.padding_before} + axis.stride - 1) / axis.stride;
-  const size_t bottom = (size_t{axis.padding_after} + axis.stride - 1) / axis.stride;
+  const size_t top = RowsWithin(axis.padding_before, axis.stride);
+  const size_t bottom = RowsWithin(axis.padding_after, axis.stride);
   if (bottom <= rows || rows <= top + 1) return Status::Ok();
   return Status::Error(StatusCode::kUnsupported,
                        "a padding of %u below for an output of %zu rows is not supported",
@@ -95,7 +114,7 @@ Result<Inference> InferWindow(const Window& window, const Shape& input) {
   ONEPACK_ASSIGN_OR_RETURN(const size_t rows, PositionCount(window.height, input[1]));
   ONEPACK_ASSIGN_OR_RETURN(const size_t columns, PositionCount(window.width, input[2]));
   Inference inference = Inferred({input[0], rows, columns, input[3]});
-  inference.scratch_bytes = IndirectionBytes(window, rows, columns);
+  inference.kept_bytes = IndirectionBytes(window, rows, columns);
   return inference;
 }
 
@@ -150,6 +169,9 @@ Result<Inference> InferPooling(const Shapes& shapes, const XNode& node) {
   const Shape& input = shapes.at(WireOf(node).input_id());
   ONEPACK_ASSIGN_OR_RETURN(Inference inference, InferWindow(window, input));
   ONEPACK_RETURN_IF_ERROR(CheckReach(node.xnode_union_type(), window, input, inference.outputs[0]));
+  if (node.xnode_union_type() == XNodeUnion::XNNAvgPooling2d) {
+    inference.kept_bytes = KeptByAverage(window, inference.outputs[0]);
+  }
   return inference;
 }
 
