@@ -60,7 +60,7 @@ TEST_F(SplitCommandTest, SaysWhatWasWrittenAndSaved) {
   const CommandResult result = Split();
   ExpectOk(result);
   EXPECT_TRUE(Contains(result.out, split_.File("lora1.ptd"))) << result.out;
-  EXPECT_TRUE(Contains(result.out, "in all 76.7 KB instead of 125 KB: 48.1 KB saved"))
+  EXPECT_TRUE(Contains(result.out, "in all 76.6 KB instead of 124 KB: 47.5 KB saved"))
       << result.out;
 }
 

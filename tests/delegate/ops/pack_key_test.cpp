@@ -321,6 +321,11 @@ TEST_F(PackedLayersTest, OfAConstantThatANodeFindsAndAnotherAlwaysPacksAreFoundA
     GraphProgram::Options options;
     options.cache = cache_;
     options.data = Data();
+    LoadProgress progress{};
+    options.on_progress = [&](const LoadProgress& now) {
+      progress = now;
+      return true;
+    };
     ONEPACK_ASSERT_OK_AND_ASSIGN(
         GraphProgram program,
         GraphProgram::Load(
@@ -329,6 +334,8 @@ TEST_F(PackedLayersTest, OfAConstantThatANodeFindsAndAnotherAlwaysPacksAreFoundA
     ONEPACK_ASSERT_OK_AND_ASSIGN(
         const auto found,
         program.Run({Floats({1, 9}, Mixed(9)), Floats({1, 3, 3, 16}, Mixed(144, 2))}));
+    EXPECT_EQ(progress.served_bytes, 2 * 144 * sizeof(float));
+    EXPECT_EQ(progress.expected_bytes, progress.served_bytes);
     for (const GraphTensor& tensor : found) results.push_back(FloatsOf(tensor));
     loaded_.push_back(std::move(program));
   }
