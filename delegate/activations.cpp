@@ -21,6 +21,7 @@ struct Life {
   uint64_t bytes = 0;
   size_t first = SIZE_MAX;  // the nodes that touch it
   size_t last = 0;
+  bool has_sibling = false;  // another output of the same node
 };
 using Lives = std::unordered_map<uint32_t, Life>;
 
@@ -50,6 +51,10 @@ void AddUses(const XNNGraph& graph, Lives& lives) {
     const Op* op = FindOp(node.xnode_union_type());
     if (op == nullptr) continue;  // the graph builder will say so
     const Operands operands = op->operands(node);
+    for (const uint32_t id : operands.outputs) {
+      const auto life = lives.find(id);
+      if (life != lives.end()) life->second.has_sibling = operands.outputs.size() > 1;
+    }
     for (const auto* ids : {&operands.inputs, &operands.outputs}) {
       for (const uint32_t id : *ids) {
         const auto life = lives.find(id);
@@ -66,6 +71,7 @@ void AddUses(const XNNGraph& graph, Lives& lives) {
 Status CheckActivations(const XNNGraph& graph, uint64_t max_bytes) {
   Lives lives = IntermediateValues(graph);
   AddUses(graph, lives);
+  uint64_t alive = 0;
   std::unordered_map<size_t, uint64_t> begins, ends;  // bytes, by node
   for (const auto& [id, life] : lives) {
     if (life.first == SIZE_MAX) continue;
@@ -75,11 +81,15 @@ Status CheckActivations(const XNNGraph& graph, uint64_t max_bytes) {
                            static_cast<unsigned long long>(life.bytes),
                            static_cast<unsigned long long>(max_bytes));
     }
-    if (life.first == life.last) continue;  // nobody reads it: it will be dropped
+    if (life.first == life.last) {
+      // Nobody reads it. It is dropped with its node, or, where that has another output, kept for
+      // as long as the runtime lives.
+      if (life.has_sibling && !CheckedAdd(alive, life.bytes, &alive)) alive = UINT64_MAX;
+      continue;
+    }
     begins[life.first] += life.bytes;
     ends[life.last] += life.bytes;
   }
-  uint64_t alive = 0;
   for (size_t i = 0; i < CountOf(graph.xnodes()); ++i) {
     alive -= ends[i];  // an output may take the place of an input
     if (!CheckedAdd(alive, begins[i], &alive) || alive > max_bytes) {

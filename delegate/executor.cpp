@@ -85,11 +85,17 @@ Result<std::unique_ptr<Executor::PendingGraph>> Executor::MakeGraph(const Option
   WeightCache& cache = *session_->cache();
   auto pending = std::make_unique<PendingGraph>(
       cache.options().record_hashes ? &cache.contents() : nullptr, options.on_served);
-  ONEPACK_ASSIGN_OR_RETURN(
-      pending->graph,
+  Result<BuiltGraph> graph =
       BuildGraph(*payload_, GraphOptions{cache, pending->raw_weights, max_activation_bytes_,
-                                         trust_cache, options.wants_packable_nodes}));
-  return pending;
+                                         trust_cache, options.wants_packable_nodes});
+  if (graph.ok()) {
+    pending->graph = std::move(graph).value();
+    return pending;
+  }
+  // Weights that XNNPACK packs without asking are read while the graph is built, and may be among
+  // those that the cache was expected to have. Nothing was served so far.
+  if (!pending->raw_weights.was_surprised()) return graph.TakeStatus();
+  return MakeGraph(options, /*trust_cache=*/false);
 }
 
 Status Executor::MakeRuntime(std::unique_ptr<PendingGraph> pending) {

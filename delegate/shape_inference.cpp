@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/checked_math.h"
+
 namespace onepack {
 
 Status ShapeInference::AddNode(size_t index, const Op& op, const wire::xnnpack::XNode& node,
@@ -14,10 +16,14 @@ Status ShapeInference::AddNode(size_t index, const Op& op, const wire::xnnpack::
                          shapes_.at(operands.outputs[i]).Text().c_str(),
                          inference.outputs[i].Text().c_str());
   }
-  if (inference.scratch_bytes > max_scratch_bytes) {
+  uint64_t needed = 0;
+  if (!CheckedAdd(kept_bytes_, inference.kept_bytes, &kept_bytes_) ||
+      !CheckedAdd(kept_bytes_, inference.scratch_bytes, &needed) || needed > max_scratch_bytes) {
     return Status::Error(StatusCode::kResourceExhausted,
-                         "it needs %llu bytes to work with, at most %llu allowed",
+                         "it needs %llu bytes to work with and %llu to keep, besides those of the "
+                         "nodes before it; at most %llu allowed",
                          static_cast<unsigned long long>(inference.scratch_bytes),
+                         static_cast<unsigned long long>(inference.kept_bytes),
                          static_cast<unsigned long long>(max_scratch_bytes));
   }
   nodes_.push_back({index, &op, &node, operands});

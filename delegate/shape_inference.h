@@ -35,7 +35,8 @@ class ShapeInference {
   void MayBePermuted(uint32_t value_id) { permuted_.insert(value_id); }
 
   // Infers the outputs of the next node. kInvalidFile unless they are of the dims that were set;
-  // kResourceExhausted when XNNPACK would take more than `max_scratch_bytes` to compute it.
+  // kResourceExhausted when XNNPACK would take more than `max_scratch_bytes` for what it needs
+  // besides values: to compute this node, and to keep for it and all before it.
   Status AddNode(size_t index, const Op& op, const wire::xnnpack::XNode& node,
                  uint64_t max_scratch_bytes);
 
@@ -70,6 +71,7 @@ class ShapeInference {
   Shapes shapes_;
   std::unordered_set<uint32_t> permuted_;
   std::vector<Node> nodes_;
+  uint64_t kept_bytes_ = 0;  // by XNNPACK, for these nodes
 };
 
 }  // namespace onepack

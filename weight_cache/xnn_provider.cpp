@@ -1,6 +1,5 @@
 #include "weight_cache/xnn_provider.h"
 
-#include <algorithm>
 #include <iterator>
 #include <new>
 
@@ -25,13 +24,25 @@ XnnProvider::XnnProvider(std::shared_ptr<WeightCache> cache) : cache_(std::move(
   provider_.delete_cache = [](void*) { return xnn_status_invalid_state; };  // ours to delete
 }
 
+void XnnProvider::ClearDescriptions() {
+  kernel_meanings_.clear();
+  meanings_.clear();
+}
+
 void XnnProvider::Describe(const void* kernel, const void* bias, WeightDescription description) {
-  const auto found = meanings_.find(Pointers(kernel, bias));
-  if (found == meanings_.end()) {
-    meanings_.emplace(Pointers(kernel, bias), std::move(description));
-  } else if (found->second && !(found->second->identity == description.identity)) {
-    found->second.reset();
+  const auto differ = [](const WeightDescription* a, const WeightDescription* b) {
+    return a == nullptr || b == nullptr || !(a->identity == b->identity);
+  };
+  const auto [pair, is_new] = meanings_.try_emplace(Pointers(kernel, bias));
+  std::optional<WeightDescription>& known = pair->second;
+  if (is_new) {
+    known.emplace(std::move(description));
+  } else if (known && differ(&*known, &description)) {
+    known.reset();
   }
+  const WeightDescription* meaning = known ? &*known : nullptr;
+  const auto [of_kernel, is_first] = kernel_meanings_.try_emplace(kernel, meaning);
+  if (!is_first && differ(of_kernel->second, meaning)) of_kernel->second = nullptr;
 }
 
 void XnnProvider::BeginBuild(PackingObserver* observer) {
@@ -39,6 +50,7 @@ void XnnProvider::BeginBuild(PackingObserver* observer) {
   status_ = Status();
   table_.clear();
   private_pins_.clear();
+  told_kernels_.clear();
   transaction_.emplace(cache_);
 }
 
@@ -52,29 +64,26 @@ Status XnnProvider::EndBuild() {
 // none. A key without a bias may thus mean any weight of its kernel.
 XnnProvider::MeaningRange XnnProvider::Candidates(const xnn_weights_cache_look_up_key& key) const {
   if (key.bias != nullptr) return meanings_.equal_range(Pointers(key.kernel, key.bias));
-  const auto begin = meanings_.lower_bound(Pointers(key.kernel, nullptr));
-  const auto end = std::find_if(begin, meanings_.end(), [&](const Meanings::value_type& meaning) {
-    return meaning.first.first != key.kernel;
-  });
-  return {begin, end};
+  const void* next = static_cast<const char*>(key.kernel) + 1;
+  return {meanings_.lower_bound(Pointers(key.kernel, nullptr)),
+          meanings_.lower_bound(Pointers(next, nullptr))};
 }
 
 const WeightDescription* XnnProvider::Find(const xnn_weights_cache_look_up_key& key) const {
-  const auto [begin, end] = Candidates(key);
-  const WeightDescription* found = nullptr;
-  for (auto candidate = begin; candidate != end; ++candidate) {
-    const std::optional<WeightDescription>& description = candidate->second;
-    if (!description) return nullptr;
-    if (found != nullptr && !(found->identity == description->identity)) return nullptr;
-    found = &*description;
+  if (key.bias == nullptr) {
+    const auto found = kernel_meanings_.find(key.kernel);
+    return found != kernel_meanings_.end() ? found->second : nullptr;
   }
-  return found;
+  const auto found = meanings_.find(Pointers(key.kernel, key.bias));
+  return found != meanings_.end() && found->second ? &*found->second : nullptr;
 }
 
-// XNNPACK reads the bias too, whether its key says so or not.
+// XNNPACK reads the bias too, whether its key says so or not. A kernel may have as many as the
+// graph has nodes: they are told once, and not at every look-up of each.
 void XnnProvider::TellBeforePacking(const xnn_weights_cache_look_up_key& key) {
   const auto [begin, end] = Candidates(key);
   if (begin == end) Fail(observer_->BeforePacking(key.kernel, key.bias));
+  if (key.bias == nullptr && !told_kernels_.insert(key.kernel).second) return;
   for (auto candidate = begin; candidate != end; ++candidate) {
     Fail(observer_->BeforePacking(candidate->first.first, candidate->first.second));
   }

@@ -28,6 +28,7 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -66,7 +67,7 @@ class XnnProvider {
   XnnProvider& operator=(const XnnProvider&) = delete;
 
   // Forgets earlier descriptions: pointers may mean something else in the next build.
-  void ClearDescriptions() { meanings_.clear(); }
+  void ClearDescriptions();
   // Of a kernel that is used without a bias too, the weight without one is packed privately:
   // XNNPACK does not always name the bias, and the two could not be told apart.
   void Describe(const void* kernel, const void* bias, WeightDescription description);
@@ -89,9 +90,9 @@ class XnnProvider {
   void* ReserveSpace(size_t size) noexcept;
   size_t LookUpOrInsert(const xnn_weights_cache_look_up_key& key, const void* packed) noexcept;
 
-  // What was described that XNNPACK may mean by a key, and null if that is nothing or not one
-  // thing.
+  // What was described that XNNPACK may mean by a key.
   MeaningRange Candidates(const xnn_weights_cache_look_up_key& key) const;
+  // Null if that is nothing or not one thing.
   const WeightDescription* Find(const xnn_weights_cache_look_up_key& key) const;
   void TellBeforePacking(const xnn_weights_cache_look_up_key& key);
   void TellAfterServing(const xnn_weights_cache_look_up_key& key);
@@ -105,9 +106,12 @@ class XnnProvider {
 
   // What the pointers of the graph mean.
   Meanings meanings_;
+  // What all pairs of one kernel mean; null if they are not one thing.
+  std::unordered_map<const void*, const WeightDescription*> kernel_meanings_;
 
   // While building.
   PackingObserver* observer_ = nullptr;
+  std::unordered_set<const void*> told_kernels_;  // together with all their biases
   std::optional<PackTransaction> transaction_;
   Status status_;
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/checked_math.h"
 #include "delegate/ops/checks.h"
 #include "delegate/ops/families.h"
 #include "delegate/xnn_handles.h"
@@ -33,6 +34,27 @@ Status DoNotFit(const char* what, const Shape& a, const Shape& b) {
 // Whether all dims but the last two are equal.
 bool HaveEqualBatches(const Shape& a, const Shape& b) {
   return a.rank() == b.rank() && std::equal(a.begin(), a.end() - 2, b.begin());
+}
+
+// The product of all dims but the last two.
+uint64_t BatchCount(const Shape& shape) {
+  Shape batches;
+  for (size_t i = 0; i + 2 < shape.rank(); ++i) batches.Append(shape[i]);
+  return batches.element_count();
+}
+
+// Packed keys and values, and for each row of queries at hand the row, scaled, and its products
+// with all keys.
+uint64_t AttentionBytes(const Shape& query, const Shape& key, const Shape& value) {
+  constexpr size_t kMaxRows = 1024;  // of all threads
+  const uint64_t keys = PackedMatrixBytes(BatchCount(key), key.FromLast(1), key.FromLast(0));
+  const uint64_t values = PackedMatrixBytes(BatchCount(key), value.FromLast(0), key.FromLast(1));
+  const uint64_t rows =
+      std::min(kMaxRows, query.element_count() / std::max<size_t>(query.FromLast(0), 1));
+  const uint64_t logits = PackedMatrixBytes(1, rows, key.FromLast(0) + key.FromLast(1));
+  uint64_t bytes = 0;
+  const bool fits = CheckedAdd(keys, values, &bytes) && CheckedAdd(bytes, logits, &bytes);
+  return fits ? bytes : UINT64_MAX;
 }
 
 }  // namespace
@@ -80,7 +102,9 @@ Result<Inference> InferProduct(const Shapes& shapes, const XNode& node) {
   }
   output.FromLast(1) = a.FromLast(1);
   output.FromLast(0) = b.FromLast(is_transposed ? 1 : 0);
-  return Inferred(output);
+  Inference inference = Inferred(output);
+  inference.scratch_bytes = PackedMatrixBytes(BatchCount(b), output.FromLast(0), a.FromLast(0));
+  return inference;
 }
 
 Status DefineProduct(const NodeContext& context, const XNode& node) {
@@ -128,7 +152,9 @@ Result<Inference> InferAttention(const Shapes& shapes, const XNode& node) {
   }
   Shape output = query;
   output.FromLast(0) = value.FromLast(0);
-  return Inferred(output);
+  Inference inference = Inferred(output);
+  inference.scratch_bytes = AttentionBytes(query, key, value);
+  return inference;
 }
 
 Status DefineAttention(const NodeContext& context, const XNode& node) {

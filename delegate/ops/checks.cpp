@@ -1,5 +1,6 @@
 #include "delegate/ops/checks.h"
 
+#include "base/checked_math.h"
 #include "delegate/datatypes.h"
 #include "delegate/xnn_handles.h"
 
@@ -82,6 +83,17 @@ Status NoConversion(const GraphValue& input, const GraphValue& output) {
 Status CheckGeometry(const char* what, uint32_t number, bool may_be_zero) {
   if (number < kMaxGeometry && (number > 0 || may_be_zero)) return Status::Ok();
   return Status::Error(StatusCode::kInvalidFile, "a %s of %u", what, number);
+}
+
+uint64_t PackedMatrixBytes(uint64_t count, uint64_t rows, uint64_t columns) {
+  constexpr uint64_t kRowTile = 32;
+  constexpr uint64_t kColumnTile = 8;
+  uint64_t bytes = 0;
+  const bool fits =
+      CheckedMultiply<uint64_t>(rows / kRowTile + 1, columns / kColumnTile + 2, &bytes) &&
+      CheckedMultiply<uint64_t>(bytes, kRowTile * kColumnTile * sizeof(float), &bytes) &&
+      CheckedMultiply(bytes, count, &bytes);
+  return fits ? bytes : UINT64_MAX;
 }
 
 Inference Inferred(const Shape& output) {

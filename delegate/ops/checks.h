@@ -44,6 +44,10 @@ Status NoConversion(const GraphValue& input, const GraphValue& output);
 // multiplies some of them in 32 bits, and takes some for floats.
 Status CheckGeometry(const char* what, uint32_t number, bool may_be_zero = false);
 
+// At most what XNNPACK takes to pack `count` matrices of [rows, columns] fp32 numbers while it
+// runs: to each row belongs a bias, and both sizes are rounded up. UINT64_MAX for more than fits.
+uint64_t PackedMatrixBytes(uint64_t count, uint64_t rows, uint64_t columns);
+
 // One output, nothing besides.
 Inference Inferred(const Shape& output);
 

@@ -124,6 +124,58 @@ Result<ImageSize> OutputSize(const XNode& node, const Window& window, const Shap
   return size;
 }
 
+// Whether XNNPACK computes it in phases, one for each place that a stride can begin at.
+bool HasPhases(const XNode& node, const Window& window) {
+  const WindowAxis& y = window.height;
+  const WindowAxis& x = window.width;
+  return IsTransposed(node) && (y.stride > 1 || x.stride > 1) && y.dilation == 1 &&
+         x.dilation == 1 && y.stride <= y.size && x.stride <= x.size;
+}
+
+// A phase that begins beyond the end of the output has, to XNNPACK, nearly 2^64 positions.
+Status CheckPhases(const WindowAxis& axis, size_t output) {
+  if (output + 1 >= axis.stride) return Status::Ok();
+  return Status::Error(StatusCode::kUnsupported,
+                       "an output of %zu with a stride of %u is not supported", output,
+                       axis.stride);
+}
+
+// XNNPACK has 32 bits for the packed weights of an output channel of a transposed convolution.
+Status CheckPackedChannel(const Window& window, uint32_t group_inputs) {
+  constexpr uint64_t kMaxTile = 64;  // that input channels are rounded up to
+  const uint64_t inputs = (group_inputs + kMaxTile - 1) / kMaxTile * kMaxTile;
+  const uint64_t bytes = sizeof(float) * inputs * window.height.size * window.width.size;
+  if (bytes <= UINT32_MAX) return Status::Ok();
+  return Status::Error(StatusCode::kUnsupported,
+                       "a transposed convolution with %llu bytes of weights for an output channel, "
+                       "at most %llu expected",
+                       static_cast<unsigned long long>(bytes),
+                       static_cast<unsigned long long>(UINT32_MAX));
+}
+
+Status CheckTransposed(const XNode& node, const Window& window, const ImageSize& output) {
+  ONEPACK_RETURN_IF_ERROR(CheckPackedChannel(window, WireOf(node).group_input_channels()));
+  if (!HasPhases(node, window)) return Status::Ok();
+  ONEPACK_RETURN_IF_ERROR(CheckPhases(window.height, output.rows));
+  return CheckPhases(window.width, output.columns);
+}
+
+// Each phase has rows of pointers of its own, of whole tiles of positions. A window of one element
+// at every point of the image needs none.
+uint64_t KeptBytes(const XNode& node, const Window& window, const ImageSize& output) {
+  constexpr uint64_t kMaxTile = 16;
+  const WindowAxis& y = window.height;
+  const WindowAxis& x = window.width;
+  if (HasPhases(node, window)) {
+    const uint64_t tiles = output.columns / x.stride / kMaxTile + 1;
+    return IndirectionBytes(window, output.rows, tiles * kMaxTile * x.stride);
+  }
+  const bool is_product = node.xnode_union_type() == XNodeUnion::XNNConv2d && y.size == 1 &&
+                          x.size == 1 && y.stride == 1 && x.stride == 1 && y.padding_before == 0 &&
+                          y.padding_after == 0 && x.padding_before == 0 && x.padding_after == 0;
+  return is_product ? 0 : IndirectionBytes(window, output.rows, output.columns);
+}
+
 // XNNPACK keeps depthwise filters, which are small, out of the cache altogether.
 Packing PackingOf(const XNode& node) {
   if (IsDepthwise(node)) return Packing::kPrivate;
@@ -177,8 +229,9 @@ Result<Inference> InferConvolution(const Shapes& shapes, const XNode& node) {
   ONEPACK_RETURN_IF_ERROR(CheckFilter(node, shapes.at(wire.filter_id()), channels));
   ONEPACK_RETURN_IF_ERROR(CheckBias(shapes, wire.bias_id(), channels.outputs));
   ONEPACK_ASSIGN_OR_RETURN(const ImageSize size, OutputSize(node, window, input));
+  if (IsTransposed(node)) ONEPACK_RETURN_IF_ERROR(CheckTransposed(node, window, size));
   Inference inference = Inferred({input[0], size.rows, size.columns, channels.outputs});
-  inference.scratch_bytes = IndirectionBytes(window, size.rows, size.columns);
+  inference.kept_bytes = KeptBytes(node, window, size);
   return inference;
 }
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "delegate/datatypes.h"
 #include "delegate/ops/families.h"
 #include "delegate/ops/weights.h"
@@ -41,17 +43,18 @@ bool Is16BitFloat(XNNDatatype datatype) {
 
 // fp16 weights stay what they are if they are all fp16; everything else of 16 bits is widened. So
 // are 4-bit weights of an input that is quantized statically, and those in rows of an odd number:
-// whether XNNPACK expects the next row at a whole byte depends on the kernel that it chooses.
-void ChooseWidening(const WeightedValues& values, PackedUse& use) {
+// whether XNNPACK expects the next row at a whole byte depends on the kernel that it chooses. And
+// so are transposed ones: it packs them with a function that not all of its kernels have, and that
+// reads a row too many where their number is odd.
+void ChooseWidening(const WeightedValues& values, bool is_transposed, PackedUse& use) {
   const XNNDatatype filter = values.filter.datatype();
   const XNNDatatype bias = values.bias != nullptr ? values.bias->datatype() : filter;
   const bool is_all_fp16 = values.input.datatype() == XNNDatatype::fp16 &&
                            filter == XNNDatatype::fp16 && bias == XNNDatatype::fp16;
-  const bool is_odd_int4 =
-      filter == XNNDatatype::qcint4 && values.filter.rank() == 2 && values.filter.dim(1) % 2 != 0;
-  const bool is_static_int4 =
-      filter == XNNDatatype::qcint4 && values.input.datatype() == XNNDatatype::qint8;
-  use.widens_kernel = is_odd_int4 || is_static_int4 || (Is16BitFloat(filter) && !is_all_fp16);
+  const bool is_odd = values.filter.rank() == 2 && values.filter.dim(1) % 2 != 0;
+  const bool is_static = values.input.datatype() == XNNDatatype::qint8;
+  const bool widens_int4 = filter == XNNDatatype::qcint4 && (is_odd || is_static || is_transposed);
+  use.widens_kernel = widens_int4 || (Is16BitFloat(filter) && !is_all_fp16);
   use.widens_bias = values.bias != nullptr && Is16BitFloat(bias) && !is_all_fp16;
 }
 
@@ -125,6 +128,9 @@ Status CheckFloats(const WeightedValues& values) {
   return Status::Ok();
 }
 
+// So many outputs cost no more than themselves.
+constexpr size_t kRoundedUp = 32;
+
 }  // namespace
 
 Operands FullyConnectedOperands(const XNode& node) { return WeightedOperands(WireOf(node)); }
@@ -149,7 +155,11 @@ Result<Inference> InferFullyConnected(const Shapes& shapes, const XNode& node) {
   ONEPACK_RETURN_IF_ERROR(CheckBias(shapes, wire.bias_id(), outputs));
   Shape output = input;
   output.FromLast(0) = outputs;
-  return Inferred(output);
+  Inference inference = Inferred(output);
+  // A filter that is computed is packed whenever the node runs. There is room for its numbers if
+  // there is for the filter; this is about what they are rounded up to.
+  inference.scratch_bytes = PackedMatrixBytes(1, std::min(outputs, kRoundedUp), inputs);
+  return inference;
 }
 
 std::optional<PackedUse> IdentifyFullyConnected(const NodeContext& context, const XNode& node) {
@@ -159,7 +169,7 @@ std::optional<PackedUse> IdentifyFullyConnected(const NodeContext& context, cons
   DigestBuilder consumer("fully connected");
   consumer.Add(WireOf(node).flags()).Add(clamp.min).Add(clamp.max);
   PackedUse use = UseOf(values, std::move(consumer));
-  ChooseWidening(values, use);
+  ChooseWidening(values, (WireOf(node).flags() & XNN_FLAG_TRANSPOSE_WEIGHTS) != 0, use);
   return use;
 }
 

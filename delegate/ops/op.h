@@ -58,7 +58,9 @@ struct NodeContext {
 // What a node makes of the shapes of its inputs.
 struct Inference {
   std::vector<Shape> outputs;  // in the order of Operands::outputs
-  // At most so much is allocated by XNNPACK for this node alone.
+  // At most so much is allocated by XNNPACK for this node alone: for as long as the runtime lives,
+  // and while the node runs.
+  uint64_t kept_bytes = 0;
   uint64_t scratch_bytes = 0;
 };
 

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "base/checked_math.h"
 #include "delegate/ops/checks.h"
 #include "delegate/ops/families.h"
@@ -46,6 +48,64 @@ Status CheckPadding(const WindowAxis& axis) {
                        axis.padding_before, axis.padding_after, axis.extent());
 }
 
+// How many positions can begin in a padding.
+size_t RowsWithin(uint32_t padding, uint32_t stride) {
+  return (size_t{padding} + stride - 1) / stride;
+}
+
+// XNNPACK's average has pointers for the rows that reach into a padding, whether or not there are
+// so many, and for one that stands for all others; and a number for each position.
+uint64_t KeptByAverage(const Window& window, const Shape& output) {
+  const WindowAxis& y = window.height;
+  const uint64_t rows =
+      RowsWithin(y.padding_before, y.stride) + RowsWithin(y.padding_after, y.stride) + 1;
+  uint64_t bytes = 0;
+  uint64_t numbers = 0;
+  const bool fits = CheckedMultiply<uint64_t>(output[1], output[2], &numbers) &&
+                    CheckedMultiply<uint64_t>(numbers, sizeof(float), &numbers) &&
+                    CheckedAdd(numbers, IndirectionBytes(window, rows, output[2]), &bytes);
+  return fits ? bytes : UINT64_MAX;
+}
+
+// XNNPACK's average takes rows whose window reaches into the padding below for such that do not, if
+// there are more of them than rows; but it comes to the right pointers if all rows are special as
+// it is, because of the padding above.
+Status CheckAverage(const WindowAxis& axis, size_t rows) {
+  const size_t top = RowsWithin(axis.padding_before, axis.stride);
+  const size_t bottom = RowsWithin(axis.padding_after, axis.stride);
+  if (bottom <= rows || rows <= top + 1) return Status::Ok();
+  return Status::Error(StatusCode::kUnsupported,
+                       "a padding of %u below for an output of %zu rows is not supported",
+                       axis.padding_after, rows);
+}
+
+// With dilations XNNPACK's maximum puts one element of the input in the place of all that lie in
+// the padding, which it takes to be under the window too. Where it is not even in the input,
+// XNNPACK reads it nevertheless.
+Status CheckDilated(const WindowAxis& axis, size_t positions, size_t input) {
+  const size_t shift = axis.padding_before % axis.dilation;
+  // Of the last position that still begins in the padding, and of the last of all.
+  const size_t before = std::min(positions, (shift + axis.stride - 1) / axis.stride);
+  size_t furthest = 0;
+  if (before > 0) furthest = (before - 1) * axis.stride + axis.dilation - shift;
+  if (before < positions) {
+    furthest = std::max(furthest, (positions - 1) * axis.stride - shift);
+  }
+  if (furthest < input) return Status::Ok();
+  return Status::Error(StatusCode::kUnsupported,
+                       "a dilation of %u with a padding of %u and %u on an input of %zu is not "
+                       "supported",
+                       axis.dilation, axis.padding_before, axis.padding_after, input);
+}
+
+// Where XNNPACK would read what is not the input's.
+Status CheckReach(XNodeUnion type, const Window& window, const Shape& input, const Shape& output) {
+  if (type == XNodeUnion::XNNAvgPooling2d) return CheckAverage(window.height, output[1]);
+  if (window.height.dilation == 1 && window.width.dilation == 1) return Status::Ok();
+  ONEPACK_RETURN_IF_ERROR(CheckDilated(window.height, output[1], input[1]));
+  return CheckDilated(window.width, output[2], input[2]);
+}
+
 Result<Inference> InferWindow(const Window& window, const Shape& input) {
   ONEPACK_RETURN_IF_ERROR(CheckImage(input, SIZE_MAX));
   ONEPACK_RETURN_IF_ERROR(CheckWindow(window));
@@ -54,7 +114,7 @@ Result<Inference> InferWindow(const Window& window, const Shape& input) {
   ONEPACK_ASSIGN_OR_RETURN(const size_t rows, PositionCount(window.height, input[1]));
   ONEPACK_ASSIGN_OR_RETURN(const size_t columns, PositionCount(window.width, input[2]));
   Inference inference = Inferred({input[0], rows, columns, input[3]});
-  inference.scratch_bytes = IndirectionBytes(window, rows, columns);
+  inference.kept_bytes = IndirectionBytes(window, rows, columns);
   return inference;
 }
 
@@ -105,7 +165,14 @@ Operands PoolingOperands(const XNode& node) {
 }
 
 Result<Inference> InferPooling(const Shapes& shapes, const XNode& node) {
-  return InferWindow(WindowOf(node), shapes.at(WireOf(node).input_id()));
+  const Window window = WindowOf(node);
+  const Shape& input = shapes.at(WireOf(node).input_id());
+  ONEPACK_ASSIGN_OR_RETURN(Inference inference, InferWindow(window, input));
+  ONEPACK_RETURN_IF_ERROR(CheckReach(node.xnode_union_type(), window, input, inference.outputs[0]));
+  if (node.xnode_union_type() == XNodeUnion::XNNAvgPooling2d) {
+    inference.kept_bytes = KeptByAverage(window, inference.outputs[0]);
+  }
+  return inference;
 }
 
 Status DefineMaxPooling(const NodeContext& context, const XNode& node) {

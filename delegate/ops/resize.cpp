@@ -32,7 +32,7 @@ Result<Inference> InferResize(const Shapes& shapes, const XNode& node) {
   ONEPACK_RETURN_IF_ERROR(CheckGeometry("new width", wire.new_width()));
   Inference inference = Inferred({input[0], wire.new_height(), wire.new_width(), input[3]});
   // Of 24 bits each: the product fits.
-  inference.scratch_bytes = uint64_t{wire.new_height()} * wire.new_width() * kBytesPerPoint;
+  inference.kept_bytes = uint64_t{wire.new_height()} * wire.new_width() * kBytesPerPoint;
   return inference;
 }
 

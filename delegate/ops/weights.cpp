@@ -18,6 +18,18 @@ int32_t ChannelDimOf(const GraphValue& value) {
   return per_channel != nullptr ? per_channel->channel_dim() : -1;
 }
 
+// Some of XNNPACK's nodes compute as if it were 0.
+Status CheckZeroPoint(const GraphValue& filter) {
+  const auto* quantized = filter.wire->xvalue_union_as_XNNQuantizedTensorValue();
+  const auto* quant = quantized != nullptr ? quantized->quant_params_as_PerTensorQuant() : nullptr;
+  if (filter.datatype() != XNNDatatype::qint8 || quant == nullptr || quant->zero_point() == 0) {
+    return Status::Ok();
+  }
+  return Status::Error(StatusCode::kUnsupported,
+                       "a qint8 filter of zero point %d is not supported, 0 expected",
+                       quant->zero_point());
+}
+
 // Where all are quantized per tensor. With one scale for each channel XNNPACK has no lower limit,
 // and says itself what is too large.
 Status CheckScales(const WeightedValues& values) {
@@ -36,7 +48,10 @@ Status CheckTypes(const WeightedValues& values, Span<const WeightedTypes> table)
            (values.bias == nullptr || row.bias == values.bias->datatype()) &&
            row.output == values.output.datatype();
   });
-  if (is_known) return CheckScales(values);
+  if (is_known) {
+    ONEPACK_RETURN_IF_ERROR(CheckZeroPoint(values.filter));
+    return CheckScales(values);
+  }
   return Status::Error(
       StatusCode::kUnsupported, "%s input, %s filter, %s bias and %s output are not supported",
       DatatypeName(values.input.datatype()), DatatypeName(values.filter.datatype()),

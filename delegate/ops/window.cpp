@@ -51,7 +51,7 @@ Result<size_t> PositionCount(const WindowAxis& axis, size_t input) {
                        axis.extent(), padded);
 }
 
-uint64_t IndirectionBytes(const Window& window, size_t rows, size_t columns) {
+uint64_t IndirectionBytes(const Window& window, uint64_t rows, uint64_t columns) {
   uint64_t pointers = 0;
   uint64_t bytes = 0;
   const uint64_t elements = uint64_t{window.height.size} * window.width.size;

@@ -38,7 +38,7 @@ Result<size_t> PositionCount(const WindowAxis& axis, size_t input);
 
 // Of the buffer with a pointer for each element of the window at each of its positions; UINT64_MAX
 // for more than fits.
-uint64_t IndirectionBytes(const Window& window, size_t rows, size_t columns);
+uint64_t IndirectionBytes(const Window& window, uint64_t rows, uint64_t columns);
 
 }  // namespace onepack
 

@@ -161,7 +161,10 @@ Result<GraphProgram> GraphProgram::Load(PayloadWriter& payload,
   std::vector<Ref<DataSource>> data;
   if (!options.data.empty()) data.push_back(SourceOf(MakeData(options.data), "graph.ptd"));
   const Ref<DataSource> source = SourceOf(program.Finish(), "graph.pte");
-  ONEPACK_ASSIGN_OR_RETURN(Ref<Method> loaded, LoadMethod(source, data, options.cache));
+  LoadOptions load_options;
+  load_options.on_progress = options.on_progress;
+  ONEPACK_ASSIGN_OR_RETURN(Ref<Method> loaded,
+                           LoadMethod(source, data, options.cache, load_options));
   ONEPACK_RETURN_IF_ERROR(ComparePacking(source, data));
   return GraphProgram(std::move(loaded));
 }

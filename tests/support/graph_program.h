@@ -76,6 +76,7 @@ class GraphProgram {
   struct Options {
     std::shared_ptr<WeightCache> cache;
     NamedBytes data;
+    ProgressCallback on_progress;
   };
 
   // Uses the writer up.

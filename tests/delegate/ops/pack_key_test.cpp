@@ -301,5 +301,48 @@ TEST_F(PackedLayersTest, OfDepthwiseConvolutionsAreNotInTheCache) {
   EXPECT_EQ(EntriesOf({layer, layer}), 0u);
 }
 
+// One constant, found packed for the first node and packed again without a question for the second.
+TEST_F(PackedLayersTest, OfAConstantThatANodeFindsAndAnotherAlwaysPacksAreFoundAndPacked) {
+  std::vector<std::vector<float>> results;
+  for (const bool is_warm : {false, true}) {
+    SCOPED_TRACE(is_warm ? "warm" : "cold");
+    PayloadWriter payload;
+    const uint32_t constant = payload.AddNamedConstant("w144", 144 * sizeof(float));
+    const uint32_t row = payload.AddInput({1, 9});
+    const uint32_t image = payload.AddInput({1, 3, 3, 16});
+    const uint32_t sums = payload.AddOutput({1, 16});
+    const uint32_t pixel = payload.AddOutput({1, 1, 1, 16});
+    payload.AddFullyConnected(row, payload.AddConstant({16, 9}, constant), sums);
+    const uint32_t filter = payload.AddConstant({1, 3, 3, 16}, constant);
+    const auto node =
+        wire::xnnpack::CreateXNNNodeConv(payload.builder(), 0, 0, 0, 0, 3, 3, 1, 1, 1, 1, 1, 1, 16,
+                                         0, 0, image, filter, PayloadWriter::kNoValue, pixel);
+    payload.AddNode(XNodeUnion::XNNDepthwiseConv2d, node.Union());
+    GraphProgram::Options options;
+    options.cache = cache_;
+    options.data = Data();
+    LoadProgress progress{};
+    options.on_progress = [&](const LoadProgress& now) {
+      progress = now;
+      return true;
+    };
+    ONEPACK_ASSERT_OK_AND_ASSIGN(
+        GraphProgram program,
+        GraphProgram::Load(
+            payload, {Input({1, 9}), Input({1, 3, 3, 16}), Output({1, 16}), Output({1, 1, 1, 16})},
+            options));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(
+        const auto found,
+        program.Run({Floats({1, 9}, Mixed(9)), Floats({1, 3, 3, 16}, Mixed(144, 2))}));
+    EXPECT_EQ(progress.served_bytes, 2 * 144 * sizeof(float));
+    EXPECT_EQ(progress.expected_bytes, progress.served_bytes);
+    for (const GraphTensor& tensor : found) results.push_back(FloatsOf(tensor));
+    loaded_.push_back(std::move(program));
+  }
+  EXPECT_EQ(results[0], results[2]);
+  EXPECT_EQ(results[1], results[3]);
+  EXPECT_EQ(cache_->Stats().entries, 1u);
+}
+
 }  // namespace
 }  // namespace onepack

@@ -86,5 +86,45 @@ TEST(ScaleRatioTest, ASlopeCountsWithTheScales) {
   EXPECT_TRUE(IsRefused(LoadUnary(129, 1, 0.5f)));
 }
 
+// One input channel and one output channel.
+Status LoadWeighted(XNodeUnion type, float input_scale, float filter_scale, float output_scale) {
+  PayloadWriter payload;
+  const std::vector<uint32_t> one = {1, 1, 1, 1};
+  const auto add = [&](float scale, Place place) {
+    return AddQuantizedValue(payload, XNNDatatype::quint8, one, scale, 128, place);
+  };
+  const uint32_t x = add(input_scale, Place::kInput);
+  const uint32_t y = add(output_scale, Place::kOutput);
+  PayloadTensor tensor;
+  tensor.datatype = XNNDatatype::quint8;
+  tensor.dims = type == XNodeUnion::XNNFullyConnected ? std::vector<uint32_t>{1, 1} : one;
+  tensor.constant = payload.AddOwnConstant(std::vector<uint8_t>(1));
+  const uint32_t filter = payload.AddQuantized(
+      tensor, wire::xnnpack::XNNQuantParams::PerTensorQuant,
+      wire::xnnpack::CreatePerTensorQuant(payload.builder(), filter_scale, 128).Union());
+  if (type == XNodeUnion::XNNFullyConnected) {
+    payload.AddFullyConnected(x, filter, y);
+  } else {
+    const auto node =
+        wire::xnnpack::CreateXNNNodeConv(payload.builder(), 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1, 1,
+                                         0, 0, x, filter, PayloadWriter::kNoValue, y);
+    payload.AddNode(type, node.Union());
+  }
+  const auto type_of_all = ScalarType::kByte;
+  auto program = GraphProgram::Load(
+      payload, {Input({1, 1, 1, 1}, type_of_all), Output({1, 1, 1, 1}, type_of_all)});
+  return program.ok() ? Status::Ok() : program.TakeStatus();
+}
+
+TEST(ScaleRatioTest, WeightsTakeFactorsFrom2ToTheMinus32ToBelow2ToThe8) {
+  for (const XNodeUnion type : {XNodeUnion::XNNFullyConnected, XNodeUnion::XNNConv2d,
+                                XNodeUnion::XNNDepthwiseConv2d, XNodeUnion::XNNConvTranspose2d}) {
+    EXPECT_TRUE(IsOk(LoadWeighted(type, 0x1p-16f, 0x1p-16f, 1))) << EnumNameXNodeUnion(type);
+    EXPECT_TRUE(IsOk(LoadWeighted(type, 255.5f, 1, 1))) << EnumNameXNodeUnion(type);
+    EXPECT_TRUE(IsRefused(LoadWeighted(type, 0x1p-20f, 0x1p-20f, 1)));
+    EXPECT_TRUE(IsRefused(LoadWeighted(type, 16, 16, 1)));
+  }
+}
+
 }  // namespace
 }  // namespace onepack
