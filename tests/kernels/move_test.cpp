@@ -280,6 +280,10 @@ TEST(FillTest, Triangles) {
   ExpectNumbers(out, {0, 2, 3, 0, 0, 6, 0, 0, 0});
   ASSERT_TRUE(IsOk(Call("aten::tril.out", {self, INT64_MIN, out})));
   ExpectNumbers(out, std::vector<double>(9));
+  // Rows without elements are not visited one by one.
+  TestTensor empty(ScalarType::kByte, {0, INT32_MAX, INT32_MAX});
+  TestTensor nothing(ScalarType::kByte, {0, INT32_MAX, INT32_MAX});
+  EXPECT_TRUE(IsOk(Call("aten::tril.out", {empty, 0, nothing})));
 }
 
 TEST(FillTest, PadsAndCutsOff) {
