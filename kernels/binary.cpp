@@ -213,7 +213,10 @@ Status DivWithMode(void* /*context*/, Span<Value* const> arguments) {
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
   if (mode == "floor") return Run<DivFloor>(a, b, {}, out);
   if (mode == "trunc") return Run<DivTrunc>(a, b, {}, out);
-  return Run<Div>(a, b, {}, out);
+  if (mode.empty()) return Run<Div>(a, b, {}, out);
+  return Status::Error(StatusCode::kUnsupported,
+                       "rounding_mode is '%.*s', none, floor or trunc expected",
+                       static_cast<int>(mode.size()), mode.data());
 }
 
 enum class Bits : uint8_t { kAnd, kOr, kXor, kLeft, kRight };

@@ -125,7 +125,8 @@ TEST(UnaryTest, AnswersQuestionsWithBools) {
 TEST(UnaryTest, ANanStaysOne) {
   TestTensor self(kF, {1}, {kNan});
   TestTensor out(kF, {1});
-  for (const char* name : {"aten::relu.out", "aten::abs.out", "aten::exp.out"}) {
+  for (const char* name : {"aten::relu.out", "aten::abs.out", "aten::exp.out",
+                           "aten::hardsigmoid.out", "aten::hardswish.out", "aten::relu6.out"}) {
     ASSERT_TRUE(IsOk(Call(name, {self, out})));
     ExpectNumbers(out, {kNan});
   }
@@ -268,6 +269,15 @@ TEST(BinaryTest, AnIntegerDividedByZeroIsAStatus) {
        {"aten::floor_divide.out", "aten::fmod.Tensor_out", "aten::remainder.Tensor_out"}) {
     EXPECT_TRUE(IsError(Call(name, {a, b, out}), StatusCode::kInvalidArgument, {"zero"}));
   }
+}
+
+TEST(BinaryTest, AnUnknownModeIsAStatus) {
+  TestTensor a(kF, {1}, {7});
+  TestTensor out(kF, {1});
+  EXPECT_TRUE(IsError(Call("aten::div.out_mode", {a, a, "ceil", out}), StatusCode::kUnsupported,
+                      {"'ceil'"}));
+  EXPECT_TRUE(IsError(Call("aten::gelu.out", {a, "sigmoid", out}), StatusCode::kUnsupported,
+                      {"'sigmoid'"}));
 }
 
 TEST(BinaryTest, ADivisorThatTheOutputOverwritesIsAStatus) {
