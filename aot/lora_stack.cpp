@@ -204,7 +204,24 @@ Status CheckOptions(const LoraStackOptions& options) {
                        "width and hidden are multiples of the group, and that one of 32");
 }
 
-Status WriteCases(const std::string& folder, const LoraStackOptions& options) {
+}  // namespace
+
+uint64_t FoundationSizeBytes(const LoraStackOptions& options) {
+  const LoraWeights weights(options);
+  uint64_t size = 0;
+  for (const LoraLayer layer : {LoraLayer::kGate, LoraLayer::kUp, LoraLayer::kDown}) {
+    const LinearWeight weight = weights.Base(0, layer);
+    size += weight.size_bytes() + weight.scale_bytes();
+  }
+  return size * options.blocks;
+}
+
+Status WriteLoraStackPrograms(const std::string& folder, const LoraStackOptions& options) {
+  ONEPACK_RETURN_IF_ERROR(CheckOptions(options));
+  return StackWriter(folder, options).Write();
+}
+
+Status WriteLoraStackCases(const std::string& folder, const LoraStackOptions& options) {
   size_t row_count = 0;
   for (const uint32_t rows : kCallRows) row_count += rows;
   LoraRows input{options.width, std::vector<float>(row_count * options.width)};
@@ -229,22 +246,9 @@ Status WriteCases(const std::string& folder, const LoraStackOptions& options) {
   return Status::Ok();
 }
 
-}  // namespace
-
-uint64_t FoundationSizeBytes(const LoraStackOptions& options) {
-  const LoraWeights weights(options);
-  uint64_t size = 0;
-  for (const LoraLayer layer : {LoraLayer::kGate, LoraLayer::kUp, LoraLayer::kDown}) {
-    const LinearWeight weight = weights.Base(0, layer);
-    size += weight.size_bytes() + weight.scale_bytes();
-  }
-  return size * options.blocks;
-}
-
 Status WriteLoraStack(const std::string& folder, const LoraStackOptions& options) {
-  ONEPACK_RETURN_IF_ERROR(CheckOptions(options));
-  ONEPACK_RETURN_IF_ERROR(StackWriter(folder, options).Write());
-  return WriteCases(folder, options);
+  ONEPACK_RETURN_IF_ERROR(WriteLoraStackPrograms(folder, options));
+  return WriteLoraStackCases(folder, options);
 }
 
 }  // namespace onepack

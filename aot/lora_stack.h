@@ -46,6 +46,10 @@ struct LoraStackOptions {
 };
 
 // `folder` exists; files in it are replaced.
+Status WriteLoraStackPrograms(const std::string& folder, const LoraStackOptions& options);
+// For programs with the data files that `options` say, whoever wrote them.
+Status WriteLoraStackCases(const std::string& folder, const LoraStackOptions& options);
+// Both.
 Status WriteLoraStack(const std::string& folder, const LoraStackOptions& options);
 
 // Bytes of weights in foundation.ptd, for choosing sizes.

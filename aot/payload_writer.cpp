@@ -214,8 +214,10 @@ flatbuffers::Offset<wire_xnn::XNNGraph> PayloadWriter::CreateGraph(std::vector<u
         const std::vector<uint8_t> bytes = BytesOf(constant.constant.data);
         region->insert(region->end(), bytes.begin(), bytes.end());
       }
+      // ExecuTorch looks for a key that is there, also for an empty one.
+      const bool is_own = constant.kind == Constant::Kind::kOwn;
       offsets.push_back(wire_xnn::CreateConstantDataOffsetDirect(
-          builder_, offset, constant.size_bytes, constant.constant.key.c_str()));
+          builder_, offset, constant.size_bytes, is_own ? nullptr : constant.constant.key.c_str()));
     }
   }
   return wire_xnn::CreateXNNGraphDirect(builder_, "0", &nodes_, &values_, external_count_,

@@ -35,10 +35,11 @@ class Splitter {
     ONEPACK_RETURN_IF_ERROR(FindUsers());
     ONEPACK_RETURN_IF_ERROR(MoveData());
     if (foundation_.entries().empty()) {
-      return Status::Error(StatusCode::kFailedPrecondition,
-                           "%s: shares no data of at least %llu bytes with the other programs",
-                           options_.programs[0].c_str(),
-                           static_cast<unsigned long long>(kSmallestSharedBytes));
+      return Status::Error(
+          StatusCode::kFailedPrecondition, "%s: %s of at least %llu bytes",
+          options_.programs[0].c_str(),
+          programs_.size() == 1 ? "carries no data" : "shares with the other programs no data",
+          static_cast<unsigned long long>(kSmallestSharedBytes));
     }
     ONEPACK_RETURN_IF_ERROR(CheckKeys());
     ONEPACK_RETURN_IF_ERROR(WriteAll());
@@ -71,12 +72,16 @@ class Splitter {
     return Status::Ok();
   }
 
+  // Tensors after the others: they take another key where the one they want is a blob's.
   Status MoveData() {
     own_.resize(programs_.size());
-    for (size_t p = 0; p < programs_.size(); ++p) {
-      for (size_t i = 0; i < programs_[p]->constants().size(); ++i) {
-        Status status = MoveConstant(p, i);
-        if (!status.ok()) return std::move(status).WithContext("%s", programs_[p]->name());
+    for (const bool is_tensor : {false, true}) {
+      for (size_t p = 0; p < programs_.size(); ++p) {
+        for (size_t i = 0; i < programs_[p]->constants().size(); ++i) {
+          if (programs_[p]->constants()[i].layout.has_value() != is_tensor) continue;
+          Status status = MoveConstant(p, i);
+          if (!status.ok()) return std::move(status).WithContext("%s", programs_[p]->name());
+        }
       }
     }
     return Status::Ok();

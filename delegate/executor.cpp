@@ -13,11 +13,6 @@ namespace {
 
 using wire::xnnpack::XNNDatatype;
 
-// XNNPACK's XNN_FLAG_NO_OPERATOR_FUSION, which its public header does not have yet. Fusion writes
-// the range of a clamp node over the paddings of the node before it, with which they share a union;
-// and keys say what the file says of a node, so that had better be what is packed.
-constexpr uint32_t kNoFusion = 0x80000000;
-
 // Whether a tensor type stands for a datatype of the graph at its borders.
 bool Matches(const ExternalValue& external, ScalarType type) {
   switch (external.datatype) {
@@ -63,67 +58,76 @@ bool Overlap(const void* a, size_t a_size, const void* b, size_t b_size) {
 
 }  // namespace
 
-Result<Ref<Delegate>> Executor::Create(Ref<MethodSession> session,
-                                       std::shared_ptr<const Payload> payload,
-                                       uint64_t max_activation_bytes,
-                                       const RawWeights::ServedCallback& on_served) {
+Result<Ref<Executor>> Executor::Prepare(Ref<MethodSession> session,
+                                        std::shared_ptr<const Payload> payload,
+                                        const Options& options) {
   ONEPACK_ASSIGN_OR_RETURN(Ref<Executor> executor,
                            MakeRef<Executor>(HeapAllocator(), std::move(session),
-                                             std::move(payload), max_activation_bytes));
-  ONEPACK_RETURN_IF_ERROR(executor->BuildRuntime(on_served));
-  return Ref<Delegate>(executor);
+                                             std::move(payload), options.max_activation_bytes));
+  ONEPACK_ASSIGN_OR_RETURN(executor->pending_, executor->MakeGraph(options, /*trust_cache=*/true));
+  return executor;
 }
 
-Status Executor::BuildRuntime(const RawWeights::ServedCallback& on_served) {
-  bool was_surprised = false;
-  Status status = TryBuildRuntime(on_served, /*trust_cache=*/true, &was_surprised);
-  if (!was_surprised) return status;
-  // What was served the first time is pinned and found again, and not to be counted twice.
-  return TryBuildRuntime(nullptr, /*trust_cache=*/false, &was_surprised);
-}
-
-Status Executor::TryBuildRuntime(const RawWeights::ServedCallback& on_served, bool trust_cache,
-                                 bool* was_surprised) {
+Status Executor::Rebuild() {
   // The old runtime first: it uses the provider's table and the constants.
   runtime_.reset();
   is_planned_ = false;
   is_shaped_ = false;
   is_set_up_ = false;
+  Options options;
+  options.max_activation_bytes = max_activation_bytes_;
+  ONEPACK_ASSIGN_OR_RETURN(auto pending, MakeGraph(options, /*trust_cache=*/true));
+  return MakeRuntime(std::move(pending));
+}
+
+Result<std::unique_ptr<Executor::PendingGraph>> Executor::MakeGraph(const Options& options,
+                                                                    bool trust_cache) const {
   WeightCache& cache = *session_->cache();
-  RawWeights raw_weights(cache.options().record_hashes ? &cache.contents() : nullptr, on_served);
+  auto pending = std::make_unique<PendingGraph>(
+      cache.options().record_hashes ? &cache.contents() : nullptr, options.on_served);
   ONEPACK_ASSIGN_OR_RETURN(
-      BuiltGraph graph,
-      BuildGraph(*payload_, GraphOptions{cache, raw_weights, max_activation_bytes_, trust_cache}));
-  Status status = CreateRuntime(graph, raw_weights);
-  *was_surprised = raw_weights.was_surprised();
-  ONEPACK_RETURN_IF_ERROR(std::move(status));
+      pending->graph,
+      BuildGraph(*payload_, GraphOptions{cache, pending->raw_weights, max_activation_bytes_,
+                                         trust_cache, options.wants_packable_nodes}));
+  return pending;
+}
+
+Status Executor::MakeRuntime(std::unique_ptr<PendingGraph> pending) {
+  Status status = CreateRuntime(*pending);
+  if (!pending->raw_weights.was_surprised()) return status;
+  // What was served the first time is pinned and found again, and not to be counted twice.
+  pending.reset();
+  Options options;
+  options.max_activation_bytes = max_activation_bytes_;
+  ONEPACK_ASSIGN_OR_RETURN(pending, MakeGraph(options, /*trust_cache=*/false));
+  return CreateRuntime(*pending);
+}
+
+Status Executor::CreateRuntime(PendingGraph& pending) {
+  BuiltGraph& graph = pending.graph;
+  provider_.ClearDescriptions();
+  for (DescribedWeight& weight : graph.weights) {
+    provider_.Describe(weight.kernel, weight.bias, std::move(weight.description));
+  }
+  provider_.BeginBuild(&pending.raw_weights);
+  xnn_runtime_t runtime = nullptr;
+  const xnn_status status =
+      xnn_create_runtime_v4(graph.subgraph.get(), provider_.handle(), session_->workspace(),
+                            session_->threadpool(), kRuntimeFlags, &runtime);
+  XnnRuntime created(runtime);
+  // The provider knows better than XNNPACK why it could not serve.
+  ONEPACK_RETURN_IF_ERROR(provider_.EndBuild());
+  ONEPACK_RETURN_IF_XNN_ERROR(status, "creating a runtime");
+  for (const auto& [kernel, bias] : graph.private_weights) {
+    ONEPACK_RETURN_IF_ERROR(pending.raw_weights.AfterServing(kernel, bias));
+  }
+  runtime_ = std::move(created);
   graph_ = std::move(graph.parts);
   bindings_.clear();
   for (const ExternalValue& external : graph_.externals) {
     bindings_.emplace_back().external = external;
   }
   epoch_ = session_->epoch();
-  return Status::Ok();
-}
-
-Status Executor::CreateRuntime(BuiltGraph& graph, RawWeights& raw_weights) {
-  provider_.ClearDescriptions();
-  for (DescribedWeight& weight : graph.weights) {
-    provider_.Describe(weight.kernel, weight.bias, std::move(weight.description));
-  }
-  provider_.BeginBuild(&raw_weights);
-  xnn_runtime_t runtime = nullptr;
-  const xnn_status status =
-      xnn_create_runtime_v4(graph.subgraph.get(), provider_.handle(), session_->workspace(),
-                            session_->threadpool(), kNoFusion, &runtime);
-  XnnRuntime created(runtime);
-  // The provider knows better than XNNPACK why it could not serve.
-  ONEPACK_RETURN_IF_ERROR(provider_.EndBuild());
-  ONEPACK_RETURN_IF_XNN_ERROR(status, "creating a runtime");
-  for (const auto& [kernel, bias] : graph.private_weights) {
-    ONEPACK_RETURN_IF_ERROR(raw_weights.AfterServing(kernel, bias));
-  }
-  runtime_ = std::move(created);
   return Status::Ok();
 }
 
@@ -136,7 +140,7 @@ Status Executor::Execute(Span<Value* const> arguments) try {
 Status Executor::ExecuteBound(Span<Value* const> arguments) {
   ONEPACK_RETURN_IF_ERROR(session_->CheckThreadpool());
   if (runtime_ == nullptr || epoch_ != session_->epoch()) {
-    ONEPACK_RETURN_IF_ERROR(BuildRuntime(nullptr));
+    ONEPACK_RETURN_IF_ERROR(Rebuild());
   }
   ONEPACK_RETURN_IF_ERROR(CheckArguments(arguments));
   if (UpdateInputShapes(arguments) || !is_shaped_) ONEPACK_RETURN_IF_ERROR(Shapen());
@@ -223,7 +227,7 @@ Status Executor::Shapen() {
   ShapePattern pattern = graph_.shapes.Pattern();
   if (is_planned_ && pattern != pattern_) {
     std::vector<Binding> inputs = std::move(bindings_);
-    ONEPACK_RETURN_IF_ERROR(BuildRuntime(nullptr));
+    ONEPACK_RETURN_IF_ERROR(Rebuild());
     bindings_ = std::move(inputs);
     ONEPACK_RETURN_IF_ERROR(InferShapes());
   }

@@ -32,12 +32,32 @@ namespace onepack {
 
 class Executor final : public Delegate {
  public:
-  // `on_served` is called while this runs. kResourceExhausted when the intermediate values take
-  // more than `max_activation_bytes`. May throw std::bad_alloc.
-  static Result<Ref<Delegate>> Create(Ref<MethodSession> session,
-                                      std::shared_ptr<const Payload> payload,
-                                      uint64_t max_activation_bytes,
-                                      const RawWeights::ServedCallback& on_served);
+  struct Options {
+    // What the intermediate values may take: kResourceExhausted when it is more.
+    uint64_t max_activation_bytes = 0;
+    // Called while weights are packed or found.
+    RawWeights::ServedCallback on_served;
+    // Of the graph that Prepare leaves pending.
+    bool wants_packable_nodes = false;
+  };
+
+  // A graph that is still to become a runtime, and its weights.
+  struct PendingGraph {
+    PendingGraph(ContentRegistry* registry, RawWeights::ServedCallback on_served)
+        : raw_weights(registry, std::move(on_served)) {}
+    RawWeights raw_weights;
+    BuiltGraph graph;
+  };
+
+  // In two steps, between which weights may be packed ahead. Both may throw std::bad_alloc.
+  static Result<Ref<Executor>> Prepare(Ref<MethodSession> session,
+                                       std::shared_ptr<const Payload> payload,
+                                       const Options& options);
+  Status Finish() { return MakeRuntime(std::move(pending_)); }
+
+  // REQUIRES, for both: between the two steps.
+  const Payload& payload() const { return *payload_; }
+  PendingGraph& pending() { return *pending_; }
 
   Status Execute(Span<Value* const> arguments) override;
 
@@ -63,10 +83,11 @@ class Executor final : public Delegate {
     bool is_widened = false;
   };
 
-  Status BuildRuntime(const RawWeights::ServedCallback& on_served);
-  Status TryBuildRuntime(const RawWeights::ServedCallback& on_served, bool trust_cache,
-                         bool* was_surprised);
-  Status CreateRuntime(BuiltGraph& graph, RawWeights& raw_weights);
+  Result<std::unique_ptr<PendingGraph>> MakeGraph(const Options& options, bool trust_cache) const;
+  Status MakeRuntime(std::unique_ptr<PendingGraph> pending);
+  Status CreateRuntime(PendingGraph& pending);
+  // From nothing, once more.
+  Status Rebuild();
   Status ExecuteBound(Span<Value* const> arguments);
   Status CheckArguments(Span<Value* const> arguments) const;
   Status CheckArgument(const Value* argument, const Binding& binding) const;
@@ -87,6 +108,7 @@ class Executor final : public Delegate {
   const Ref<MethodSession> session_;
   const std::shared_ptr<const Payload> payload_;
   const uint64_t max_activation_bytes_;
+  std::unique_ptr<PendingGraph> pending_;  // between Prepare and Finish
   // Outlives the runtime, which holds its address.
   XnnProvider provider_;
   GraphParts graph_;

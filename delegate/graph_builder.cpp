@@ -34,6 +34,9 @@ struct IdentityLess {
   }
 };
 
+// REQUIRES: a type that is supported.
+Operands OperandsOf(const XNode& node) { return FindOp(node.xnode_union_type())->operands(node); }
+
 class GraphBuilder {
  public:
   GraphBuilder(const Payload& payload, const GraphOptions& options)
@@ -60,6 +63,7 @@ class GraphBuilder {
       external.is_index = indices_.count(external.value_id) > 0;
     }
     ONEPACK_RETURN_IF_ERROR(DescribeWeights());
+    if (options_.wants_packable_nodes) CutOutPackableNodes();
     return std::move(built_);
   }
 
@@ -105,6 +109,7 @@ class GraphBuilder {
   Status CheckOrder(const Operands& operands) const;
   Status CheckOutputs() const;
   Status DescribeWeights();
+  void CutOutPackableNodes();
   uint32_t ScaleIndexOf(const GraphValue& value) const;
 
   const Payload& payload_;
@@ -119,9 +124,10 @@ class GraphBuilder {
   std::unordered_set<uint32_t> needed_;  // for an output, directly or not
   size_t node_index_ = 0;                // of the node at hand
   std::vector<PackedUse> uses_;
-  uint64_t bytes_left_ = 0;                 // that may be packed and copied
-  std::vector<bool> is_expected_hit_;       // parallel to uses_
-  std::unordered_set<uint32_t> with_ones_;  // kernels whose scales need not be read
+  std::vector<const XNode*> packing_nodes_;  // parallel to uses_
+  uint64_t bytes_left_ = 0;                  // that may be packed and copied
+  std::vector<bool> is_expected_hit_;        // parallel to uses_
+  std::unordered_set<uint32_t> with_ones_;   // kernels whose scales need not be read
 };
 
 Status GraphBuilder::CreateSubgraph() {
@@ -226,7 +232,7 @@ Status GraphBuilder::AddExternal(GraphValue& value) {
   external.is_output = value.is_external_output;
   external.datatype = tensor.datatype();
   external.bound = Shape(DimsOf(tensor));
-  built_.parts.externals.push_back(std::move(external));
+  built_.parts.externals.push_back(external);
   return Status::Ok();
 }
 
@@ -265,7 +271,9 @@ Status GraphBuilder::IdentifyNode(const XNode& node) {
   }
   if (op.identify == nullptr || !IsNeeded(operands)) return Status::Ok();
   const std::optional<PackedUse> use = op.identify({built_.subgraph.get(), values_}, node);
-  if (use) uses_.push_back(*use);
+  if (!use) return Status::Ok();
+  uses_.push_back(*use);
+  packing_nodes_.push_back(&node);
   return Status::Ok();
 }
 
@@ -447,6 +455,39 @@ Status GraphBuilder::DescribeWeights() {
     }
   }
   return Status::Ok();
+}
+
+void GraphBuilder::CutOutPackableNodes() {
+  std::unordered_map<uint32_t, const XNode*> writers;
+  for (size_t i = 0; i < CountOf(graph_.xnodes()); ++i) {
+    const XNode& node = *graph_.xnodes()->Get(static_cast<uint32_t>(i));
+    for (const uint32_t id : OperandsOf(node).outputs) {
+      writers.emplace(id, &node);
+    }
+  }
+  size_t weight = 0;
+  for (size_t i = 0; i < uses_.size(); ++i) {
+    if (uses_[i].packing == Packing::kPrivate) continue;
+    PackableNode packable{weight++, {packing_nodes_[i]}, {}};
+    if (is_expected_hit_[i] || uses_[i].packing != Packing::kLookedUp) continue;
+    for (const uint32_t id : OperandsOf(*packing_nodes_[i]).inputs) {
+      const auto writer = writers.find(id);
+      if (writer == writers.end() || values_.at(id).datatype() != XNNDatatype::qdint8) continue;
+      packable.nodes.insert(packable.nodes.begin(), writer->second);
+    }
+    for (const XNode* node : packable.nodes) {
+      const Operands operands = OperandsOf(*node);
+      for (const auto* ids : {&operands.inputs, &operands.outputs}) {
+        for (const uint32_t id : *ids) packable.values.emplace(id, values_.at(id));
+      }
+    }
+    // Nothing reads it here.
+    for (const uint32_t id : OperandsOf(*packing_nodes_[i]).outputs) {
+      GraphValue& output = packable.values.at(id);
+      output.is_waste = !output.is_external_output;
+    }
+    built_.packable_nodes.push_back(std::move(packable));
+  }
 }
 
 uint32_t GraphBuilder::ScaleIndexOf(const GraphValue& value) const {

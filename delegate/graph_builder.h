@@ -6,6 +6,7 @@
 #ifndef ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 #define ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -38,6 +39,14 @@ struct DescribedWeight {
   WeightDescription description;
 };
 
+// A node whose weight has to be packed, cut out of its graph: see parallel_packing.h.
+struct PackableNode {
+  size_t weight;  // in BuiltGraph::weights
+  // The node; before it the one that quantizes its input, if it is quantized at run time.
+  std::vector<const wire::xnnpack::XNode*> nodes;
+  std::unordered_map<uint32_t, GraphValue> values;  // their operands
+};
+
 // What lives as long as the runtime.
 struct GraphParts {
   std::vector<ExternalValue> externals;  // inputs and outputs, each id once
@@ -56,6 +65,7 @@ struct BuiltGraph {
   GraphParts parts;
   XnnSubgraph subgraph;
   std::vector<DescribedWeight> weights;
+  std::vector<PackableNode> packable_nodes;  // if they were asked for
   // Those of the raw weights that XNNPACK packs without a word.
   std::vector<std::pair<const void*, const void*>> private_weights;  // kernel and bias
   ScaleStorage scales;
@@ -71,6 +81,7 @@ struct GraphOptions {
   uint64_t max_activation_bytes;
   // Do not read the scales of weights that the cache has.
   bool trust_cache = true;
+  bool wants_packable_nodes = false;
 };
 
 // Errors: kInvalidFile for a graph that is not in order (each value defined once, before it is

@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "delegate/executor.h"
+#include "delegate/load_reporter.h"
+#include "delegate/parallel_packing.h"
 #include "delegate/payload.h"
 
 namespace onepack {
@@ -27,43 +29,74 @@ Status MethodSession::CheckThreadpool() const {
                        "a pool and a backend here, and load the method again");
 }
 
-// XNNPACK stands between the callback and us: nothing must be thrown through it.
-bool MethodSession::WantsToGoOn(const LoadProgress& progress) const noexcept try {
-  return !options_.on_progress || options_.on_progress(progress);
-} catch (...) {
-  return false;
-}
-
 Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
                                     Span<Ref<Delegate>> delegates) try {
   ONEPACK_RETURN_IF_ERROR(CheckThreadpool());
   KeyVerifier verifier;
   std::vector<std::shared_ptr<const Payload>> payloads;
-  LoadProgress progress{};
+  uint64_t expected_bytes = 0;
   for (const DelegateRequest& request : requests) {
     auto payload =
         Payload::Open(request, cache()->contents(), options_.verify_keys ? &verifier : nullptr);
     if (!payload.ok()) return payload.TakeStatus().WithContext("delegate %zu", request.index);
-    progress.expected_bytes += RawWeightBytes(**payload);
-    progress.program = request.source->name();
+    expected_bytes += RawWeightBytes(**payload);
     payloads.push_back(std::move(payload).value());
   }
-  const auto on_served = [&](uint64_t raw_bytes) {
-    progress.served_bytes += raw_bytes;
-    if (WantsToGoOn(progress)) return Status::Ok();
-    return Status::Error(StatusCode::kCancelled, "cancelled after %llu of %llu bytes of weights",
-                         static_cast<unsigned long long>(progress.served_bytes),
-                         static_cast<unsigned long long>(progress.expected_bytes));
-  };
-  for (size_t i = 0; i < requests.size(); ++i) {
-    auto delegate = Executor::Create(Ref<MethodSession>::Share(this), std::move(payloads[i]),
-                                     requests[i].max_planned_bytes, on_served);
-    if (!delegate.ok()) return delegate.TakeStatus().WithContext("delegate %zu", requests[i].index);
-    delegates[i] = std::move(delegate).value();
-  }
-  return Status::Ok();
+  if (requests.empty()) return Status::Ok();
+  LoadReporter reporter(options_.on_progress, requests[0].source->name(), expected_bytes);
+  return options_.packing_threads > 1 ? PackAheadAndFinish(requests, payloads, reporter, delegates)
+                                      : PackOnTheWay(requests, payloads, reporter, delegates);
 } catch (const std::bad_alloc&) {
   return Status::Error(StatusCode::kResourceExhausted, "out of memory while loading delegates");
+}
+
+// One delegate after the other, so that no two graphs are in memory.
+Status MethodSession::PackOnTheWay(Span<const DelegateRequest> requests,
+                                   Span<const std::shared_ptr<const Payload>> payloads,
+                                   LoadReporter& reporter, Span<Ref<Delegate>> delegates) {
+  for (size_t i = 0; i < requests.size(); ++i) {
+    ONEPACK_ASSIGN_OR_RETURN(const Ref<Executor> executor,
+                             Prepare(requests[i], payloads[i], reporter));
+    ONEPACK_RETURN_IF_ERROR(Finish(requests[i], *executor));
+    delegates[i] = executor;
+  }
+  return Status::Ok();
+}
+
+Status MethodSession::PackAheadAndFinish(Span<const DelegateRequest> requests,
+                                         Span<const std::shared_ptr<const Payload>> payloads,
+                                         LoadReporter& reporter, Span<Ref<Delegate>> delegates) {
+  std::vector<Ref<Executor>> executors;
+  for (size_t i = 0; i < requests.size(); ++i) {
+    ONEPACK_ASSIGN_OR_RETURN(Ref<Executor> executor, Prepare(requests[i], payloads[i], reporter));
+    executors.push_back(std::move(executor));
+  }
+  const PackedAhead pins =
+      PackAhead(cache(), {executors.data(), executors.size()}, options_.packing_threads, reporter);
+  ONEPACK_RETURN_IF_ERROR(reporter.CheckNotCancelled());
+  for (size_t i = 0; i < requests.size(); ++i) {
+    ONEPACK_RETURN_IF_ERROR(Finish(requests[i], *executors[i]));
+    delegates[i] = executors[i];
+  }
+  return Status::Ok();
+}
+
+Result<Ref<Executor>> MethodSession::Prepare(const DelegateRequest& request,
+                                             std::shared_ptr<const Payload> payload,
+                                             LoadReporter& reporter) {
+  Executor::Options options;
+  options.max_activation_bytes = request.max_planned_bytes;
+  options.on_served = [&reporter](uint64_t raw_bytes) { return reporter.Served(raw_bytes); };
+  options.wants_packable_nodes = options_.packing_threads > 1;
+  auto executor = Executor::Prepare(Ref<MethodSession>::Share(this), std::move(payload), options);
+  if (!executor.ok()) return executor.TakeStatus().WithContext("delegate %zu", request.index);
+  return executor;
+}
+
+Status MethodSession::Finish(const DelegateRequest& request, Executor& executor) {
+  Status status = executor.Finish();
+  if (status.ok()) return status;
+  return std::move(status).WithContext("delegate %zu", request.index);
 }
 
 }  // namespace onepack

@@ -21,6 +21,10 @@
 
 namespace onepack {
 
+class Executor;
+class LoadReporter;
+class Payload;
+
 class MethodSession final : public BackendSession {
  public:
   // REQUIRES: options.weight_cache.
@@ -46,8 +50,15 @@ class MethodSession final : public BackendSession {
       : options_(std::move(options)), owner_(owner), workspace_(std::move(workspace)) {}
 
  private:
-  // Asks the application's callback, if there is one.
-  bool WantsToGoOn(const LoadProgress& progress) const noexcept;
+  Status PackOnTheWay(Span<const DelegateRequest> requests,
+                      Span<const std::shared_ptr<const Payload>> payloads, LoadReporter& reporter,
+                      Span<Ref<Delegate>> delegates);
+  Status PackAheadAndFinish(Span<const DelegateRequest> requests,
+                            Span<const std::shared_ptr<const Payload>> payloads,
+                            LoadReporter& reporter, Span<Ref<Delegate>> delegates);
+  Result<Ref<Executor>> Prepare(const DelegateRequest& request,
+                                std::shared_ptr<const Payload> payload, LoadReporter& reporter);
+  static Status Finish(const DelegateRequest& request, Executor& executor);
 
   const XnnpackBackendOptions options_;
   const pid_t owner_;

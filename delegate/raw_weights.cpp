@@ -92,6 +92,7 @@ Status RawWeights::BeforePacking(const void* kernel, const void* bias) {
       return Status::Error(StatusCode::kInternal, "%s: expected in the cache, and not there",
                            placed->constant->place());
     }
+    const std::lock_guard<std::mutex> lock(MutexOf(*placed));
     ONEPACK_RETURN_IF_ERROR(Fill(*placed));
   }
   return Status::Ok();
@@ -103,7 +104,9 @@ Status RawWeights::AfterServing(const void* kernel, const void* bias) {
     Placed* placed = Find(address);
     if (placed == nullptr) continue;
     served += placed->constant->size();
-    if (placed->uses > 0 && --placed->uses == 0 && placed->is_read) LetGo(*placed);
+    const std::lock_guard<std::mutex> lock(MutexOf(*placed));
+    if (placed->uses > 0) --placed->uses;
+    if (placed->uses == 0 && placed->is_read) LetGo(*placed);
   }
   return on_served_ ? on_served_(served) : Status::Ok();
 }
@@ -111,6 +114,10 @@ Status RawWeights::AfterServing(const void* kernel, const void* bias) {
 RawWeights::Placed* RawWeights::Find(const void* address) {
   const auto found = by_address_.find(address);
   return found == by_address_.end() ? nullptr : &found->second;
+}
+
+std::mutex& RawWeights::MutexOf(const Placed& placed) {
+  return mutexes_[reinterpret_cast<uintptr_t>(&placed) / sizeof(Placed) % mutexes_.size()];
 }
 
 Status RawWeights::Fill(Placed& placed) {
@@ -135,7 +142,9 @@ Status RawWeights::Fill(Placed& placed) {
   return Status::Ok();
 }
 
+// Should XNNPACK ask for it once more after all, it is read once more.
 void RawWeights::LetGo(Placed& placed) {
+  placed.is_read = false;
   if (placed.reserved.data() != nullptr) {
     placed.reserved.Discard(0, placed.reserved.size());
   }

@@ -6,15 +6,19 @@
 // moment. What was packed is let go of at once. Peak memory is thus what is packed so far and the
 // tensor in hand; and where everything is found packed, nothing is read at all.
 //
-// Threads: that of the build.
+// Threads: that of the build; BeforePacking and AfterServing from several at once, when weights are
+//          packed ahead.
 // Errors:  those of reading; kCancelled when the application says so.
 
 #ifndef ONEPACK_DELEGATE_RAW_WEIGHTS_H_
 #define ONEPACK_DELEGATE_RAW_WEIGHTS_H_
 
+#include <array>
+#include <atomic>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <tuple>
 #include <unordered_map>
 #include <utility>
@@ -39,7 +43,8 @@ class RawWeights final : public PackingObserver {
     }
   };
 
-  // Called with the size of each raw weight that was served; an error ends the build.
+  // Called with the size of each raw weight that was served, in the thread that was served; an
+  // error ends the build.
   using ServedCallback = std::function<Status(uint64_t raw_bytes)>;
 
   // `registry` gets the hashes of what is packed; null for none. Both outlive the build.
@@ -77,14 +82,19 @@ class RawWeights final : public PackingObserver {
   };
 
   Placed* Find(const void* address);
+  std::mutex& MutexOf(const Placed& placed);
+  // For both, its mutex is held.
   Status Fill(Placed& placed);
   void LetGo(Placed& placed);
 
   ContentRegistry* const registry_;
   const ServedCallback on_served_;
-  std::unordered_map<const void*, Placed> by_address_;
+  std::unordered_map<const void*, Placed> by_address_;  // does not change while weights are packed
   std::map<std::pair<uint32_t, Widening>, const void*> by_index_;
-  bool was_surprised_ = false;
+  std::atomic<bool> was_surprised_{false};
+
+  // Each guards what changes in a share of the placed weights; held while one is read and hashed.
+  std::array<std::mutex, 16> mutexes_;
 };
 
 }  // namespace onepack

@@ -21,6 +21,13 @@ using XnnSubgraph = std::unique_ptr<xnn_subgraph, XnnDeleter>;
 using XnnRuntime = std::unique_ptr<xnn_runtime, XnnDeleter>;
 using XnnWorkspace = std::unique_ptr<xnn_workspace, XnnDeleter>;
 
+// With which every runtime is created.
+//
+// XNNPACK's XNN_FLAG_NO_OPERATOR_FUSION, which its public header does not have yet. Fusion writes
+// the range of a clamp node over the paddings of the node before it, with which they share a union;
+// and keys say what the file says of a node, so that had better be what is packed.
+inline constexpr uint32_t kRuntimeFlags = 0x80000000;
+
 // "what: XNNPACK says invalid parameter".
 Status XnnError(xnn_status status, const char* what);
 

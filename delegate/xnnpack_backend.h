@@ -13,6 +13,8 @@
 #ifndef ONEPACK_DELEGATE_XNNPACK_BACKEND_H_
 #define ONEPACK_DELEGATE_XNNPACK_BACKEND_H_
 
+#include <stddef.h>
+
 #include <memory>
 
 #include "base/ref.h"
@@ -36,6 +38,10 @@ struct XnnpackBackendOptions {
   // Reads every constant whose key is the SHA-256 of its bytes, and refuses the program when one is
   // not what its key says (key_integrity.h).
   bool verify_keys = false;
+  // Threads that pack what a method needs and the cache does not have, while it is loaded; they end
+  // with the load, and the thread that loads waits for them. 1: the thread that loads packs. Takes
+  // the memory of so many raw weights at a time, instead of one.
+  size_t packing_threads = 1;
 };
 
 // Initializes XNNPACK. The backend's name is "XnnpackBackend", as in the programs.

@@ -110,6 +110,22 @@ bool HoldsTensors(const Value& value) {
          value.is(ValueKind::kOptionalTensorList);
 }
 
+// What a jump is decided by: a bool, or a tensor of bools, which is true where all of it is.
+Result<bool> ConditionOf(const Value& value) {
+  if (value.is(ValueKind::kBool)) return value.bool_value();
+  if (!value.is(ValueKind::kTensor)) {
+    return Status::Error(StatusCode::kInvalidFile, "a jump on %s, a bool expected",
+                         ValueKindName(value.kind()));
+  }
+  const Tensor& tensor = value.tensor();
+  if (tensor.scalar_type() != ScalarType::kBool || tensor.data() == nullptr) {
+    return Status::Error(StatusCode::kInvalidFile, "a jump on a tensor %s, one of bools expected",
+                         LayoutText(tensor.layout()).c_str());
+  }
+  const size_t size = tensor.size_bytes();
+  return size == 0 || memchr(tensor.data(), 0, size) == nullptr;
+}
+
 }  // namespace
 
 Result<Ref<Method>> Method::Load(const Ref<Program>& program, std::string_view name,
@@ -250,13 +266,11 @@ Status Method::RunStep(const Step& step, size_t* next) {
       }
       *step.to = *step.from;
       return Status::Ok();
-    case Step::Kind::kJumpFalse:
-      if (!step.from->is(ValueKind::kBool)) {
-        return Status::Error(StatusCode::kInvalidFile, "a jump on %s, a bool expected",
-                             ValueKindName(step.from->kind()));
-      }
-      if (!step.from->bool_value()) *next = step.target;
+    case Step::Kind::kJumpFalse: {
+      ONEPACK_ASSIGN_OR_RETURN(const bool condition, ConditionOf(*step.from));
+      if (!condition) *next = step.target;
       return Status::Ok();
+    }
     case Step::Kind::kFree:
       // Tensors live in planned memory: nothing to give back before the method closes.
       return Status::Ok();

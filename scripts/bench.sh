@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compares onepack with ExecuTorch on models that it makes, and writes docs/benchmarks.md and bench/results/.
-# About ten minutes; the machine should do nothing else.
+# Compares onepack with ExecuTorch on models that it makes, and writes docs/benchmarks*.{md,svg} and bench/results/.
+# Less than ten minutes once it is built; the machine should do nothing else.
 #
 #     bash scripts/bench.sh [--runs N]
 set -euo pipefail
@@ -9,13 +9,26 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 runs=7
 if [ "${1:-}" = --runs ]; then runs=${2:?how many?}; fi
 models=build/bench/models
-peers=build/release/bench/peer
+onepack=build/release/tools/onepack
 
 bash scripts/setup.sh --peer
 cmake --preset release
-cmake --build --preset release --target peer_onepack peer_executorch make_stack
-"$peers/make_stack" "$models/stack_300mb" --width 1024 --hidden 4096 --blocks 6 --rank 16 --adapters 8 --rows 128
-"$peers/make_stack" "$models/stack_6mb" --width 256 --hidden 512 --blocks 4 --rank 4 --adapters 2 --rows 128
+cmake --build --preset release --target peer_onepack peer_executorch onepack_cli
+
+# make KIND NAME OPTIONS...: unless it is there, from this version of the options.
+make_model() {
+  local kind=$1 name=$2
+  shift 2
+  if [ "$(cat "$models/$name/options" 2>/dev/null)" = "$kind $*" ]; then return; fi
+  "$onepack" make-model "$kind" "$models/$name" "$@"
+  printf '%s' "$kind $*" >"$models/$name/options"
+}
+make_model stack stack --width 1024 --hidden 4096 --blocks 6 --rank 16 --adapters 8 --rows 128
+make_model stack stack_8da4w --width 1024 --hidden 4096 --blocks 6 --rank 16 --adapters 2 --rows 128 --weights 8da4w
+make_model stack small --width 256 --hidden 512 --blocks 4 --rank 4 --adapters 2 --rows 128
+make_model llm llm --preset Qwen3-0.6B --layers 4 --weights 8da4w --int8-embedding --untied --context 512 --chunk 256 \
+  --rank 16 --adapters 8
 mkdir -p docs
-python3 bench/peer/compare.py --peers "$peers" --models "$models" --runs "$runs" --results bench/results --docs docs
+python3 bench/peer/compare.py --peers build/release/bench/peer --models "$models" --runs "$runs" \
+  --results bench/results --docs docs
 echo "bench: wrote docs/benchmarks.md"

@@ -122,6 +122,7 @@ class Verifier {
       ONEPACK_RETURN_IF_ERROR(VerifyKey(entry));
       ++report.verified_keys;
     }
+    if (map.entries().empty()) return Status::Ok();
     *what += "; " + FormatCount(report.verified_keys, "key is", "keys are") +
              " the SHA-256 of the data, " + std::to_string(report.other_keys) + " no hash";
     return Status::Ok();

@@ -14,12 +14,22 @@ namespace {
 using wire::program::BackendDelegate;
 using wire::program::ExecutionPlan;
 
+// How often the delegates of a file may have the same payload, in the mean.
+constexpr uint64_t kMaxTimesShared = 16;
+
 Status AddDelegateKeys(const Program& program, const BackendDelegate& delegate,
-                       std::set<std::string>& keys) {
+                       uint64_t& payload_bytes, std::set<std::string>& keys) {
   if (TextOf(delegate.id()) != kXnnpackBackendId) return Status::Ok();
   const bool is_inline = delegate.processed()->location() == wire::program::DataLocation::INLINE;
   ONEPACK_ASSIGN_OR_RETURN(const Program::Payload payload,
                            program.LoadPayload(is_inline, delegate.processed()->index()));
+  payload_bytes += payload.buffer.bytes.size();
+  if (payload_bytes / kMaxTimesShared > program.source().size()) {
+    return Status::Error(StatusCode::kInvalidFile,
+                         "payloads of %llu bytes so far in a file of %llu",
+                         static_cast<unsigned long long>(payload_bytes),
+                         static_cast<unsigned long long>(program.source().size()));
+  }
   ONEPACK_ASSIGN_OR_RETURN(PayloadSummary summary, SummarizePayload(payload.buffer.bytes));
   keys.merge(summary.keys);
   return Status::Ok();
@@ -35,12 +45,13 @@ void AddExternalTensorKeys(const ExecutionPlan& plan, std::set<std::string>& key
 
 Result<std::set<std::string>> KeysOf(const Program& program) {
   std::set<std::string> keys;
+  uint64_t payload_bytes = 0;
   for (size_t m = 0; m < program.method_count(); ++m) {
     const auto* plan = program.wire().execution_plan()->Get(static_cast<uint32_t>(m));
     AddExternalTensorKeys(*plan, keys);
     for (size_t i = 0; i < CountOf(plan->delegates()); ++i) {
-      Status status =
-          AddDelegateKeys(program, *plan->delegates()->Get(static_cast<uint32_t>(i)), keys);
+      Status status = AddDelegateKeys(program, *plan->delegates()->Get(static_cast<uint32_t>(i)),
+                                      payload_bytes, keys);
       if (!status.ok()) {
         return std::move(status).WithContext("%s: method '%s': delegate %zu", program.name(),
                                              Printable(program.method_name(m)).c_str(), i);

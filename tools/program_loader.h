@@ -28,6 +28,8 @@ struct ProgramLoaderOptions {
   bool share_packed_weights = true;
   // That XNNPACK and our operators compute with.
   size_t threads = 1;
+  // That pack weights while a method is loaded (XnnpackBackendOptions::packing_threads).
+  size_t packing_threads = 1;
   // The application's own operators outside the delegates, before ours of the same name. What they
   // refer to outlives the loader.
   Span<const Operator> additional_operators;

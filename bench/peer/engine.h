@@ -7,6 +7,7 @@
 #define ONEPACK_BENCH_PEER_ENGINE_H_
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <memory>
 #include <string>
@@ -19,13 +20,18 @@ struct ProgramFiles {
   std::vector<std::string> data;
 };
 
-// A program whose method "forward" is ready to run. Its input 0 is f32 [rows, width].
+// A program whose method "forward" is ready to run. Its input 0 is f32 [rows, width]; or, of a
+// language model, the tokens [1, rows], and input 1 is the position of the first.
 class LoadedProgram {
  public:
   virtual ~LoadedProgram() = default;
-  // On ones. Returns the first number of output 0, for comparing the peers.
+  // On ones. One token is decoded at kDecodePosition, several are a prompt. Returns the first
+  // number of output 0, for comparing the peers.
   virtual float Run(size_t rows) = 0;
 };
+
+inline constexpr int64_t kDecodePosition = 127;
+inline int64_t PositionOf(size_t tokens) { return tokens == 1 ? kDecodePosition : 0; }
 
 class Engine {
  public:
@@ -35,8 +41,13 @@ class Engine {
   virtual std::unique_ptr<LoadedProgram> Load(const ProgramFiles& files) = 0;
 };
 
-// One of these per executable. `share`: with a cache of packed weights.
-std::unique_ptr<Engine> CreateEngine(bool share, size_t threads);
+struct EngineOptions {
+  bool share = true;  // with a cache of packed weights
+  size_t packing_threads = 1;
+};
+
+// One of these per executable. Both compute on the thread that calls.
+std::unique_ptr<Engine> CreateEngine(const EngineOptions& options);
 
 }  // namespace onepack::bench
 

@@ -9,6 +9,7 @@
 
 #include <stdexcept>
 #include <utility>
+#include <vector>
 
 #include "bench/peer/engine.h"
 
@@ -18,8 +19,12 @@ namespace {
 // In each thread that loads or runs: without it, ExecuTorch's thread pool is used.
 using OneThread = executorch::extension::threadpool::NoThreadPoolGuard;
 
+using executorch::aten::ScalarType;
+using executorch::extension::from_blob;
 using executorch::extension::Module;
+using executorch::extension::TensorPtr;
 using executorch::runtime::Error;
+using executorch::runtime::EValue;
 
 void Check(Error error, const char* what) {
   if (error == Error::Ok) return;
@@ -35,23 +40,38 @@ class ExecuTorchProgram final : public LoadedProgram {
     Check(module_.load_forward(), files.program.c_str());
     const auto meta = module_.method_meta("forward");
     Check(meta.error(), "method_meta");
-    width_ = meta->input_tensor_meta(0)->sizes()[1];
+    const auto input = meta->input_tensor_meta(0);
+    Check(input.error(), "input_tensor_meta");
+    is_language_model_ = input->scalar_type() == ScalarType::Long;
+    width_ = input->sizes()[1];
   }
 
   float Run(size_t rows) override {
     const OneThread one_thread;
-    ones_.assign(rows * static_cast<size_t>(width_), 1.0f);
-    const auto input =
-        executorch::extension::from_blob(ones_.data(), {static_cast<int32_t>(rows), width_});
-    const auto outputs = module_.forward(input);
+    const auto count = static_cast<int32_t>(rows);
+    std::vector<TensorPtr> inputs;  // own the tensors
+    if (is_language_model_) {
+      tokens_.assign(rows, 1);
+      position_ = PositionOf(rows);
+      inputs.push_back(from_blob(tokens_.data(), {1, count}, ScalarType::Long));
+      inputs.push_back(from_blob(&position_, {1}, ScalarType::Long));
+    } else {
+      ones_.assign(rows * static_cast<size_t>(width_), 1.0f);
+      inputs.push_back(from_blob(ones_.data(), {count, width_}));
+    }
+    const std::vector<EValue> values(inputs.begin(), inputs.end());
+    const auto outputs = module_.forward(values);
     Check(outputs.error(), "forward");
     return outputs->at(0).toTensor().const_data_ptr<float>()[0];
   }
 
  private:
   Module module_;
+  bool is_language_model_ = false;
   int32_t width_ = 0;
   std::vector<float> ones_;
+  std::vector<int64_t> tokens_;
+  int64_t position_ = 0;
 };
 
 class ExecuTorchEngine final : public Engine {
@@ -72,9 +92,9 @@ class ExecuTorchEngine final : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> CreateEngine(bool share, size_t threads) {
-  if (threads != 1) throw std::runtime_error("ExecuTorch is measured on one thread");
-  return std::make_unique<ExecuTorchEngine>(share);
+std::unique_ptr<Engine> CreateEngine(const EngineOptions& options) {
+  if (options.packing_threads != 1) throw std::runtime_error("ExecuTorch packs on one thread");
+  return std::make_unique<ExecuTorchEngine>(options.share);
 }
 
 }  // namespace onepack::bench

@@ -25,20 +25,36 @@ class OnepackProgram final : public LoadedProgram {
   explicit OnepackProgram(Ref<Method> method) : method_(std::move(method)) {}
 
   float Run(size_t rows) override {
-    const int32_t sizes[] = {static_cast<int32_t>(rows), method_->input(0).tensor().bounds()[1]};
-    const uint8_t dim_order[] = {0, 1};
-    ones_.assign(rows * static_cast<size_t>(sizes[1]), 1.0f);
-    Tensor input = Check(
-        Tensor::Over({ScalarType::kFloat, sizes, dim_order},
-                     {reinterpret_cast<uint8_t*>(ones_.data()), ones_.size() * sizeof(float)}));
-    Check(method_->SetInput(0, Value::OfTensor(&input)));
+    const Tensor& input = method_->input(0).tensor();
+    const auto count = static_cast<int32_t>(rows);
+    if (input.scalar_type() == ScalarType::kLong) {
+      tokens_.assign(rows, 1);
+      position_ = PositionOf(rows);
+      SetInput(0, {1, count}, tokens_.data(), ScalarType::kLong);
+      SetInput(1, {1}, &position_, ScalarType::kLong);
+    } else {
+      const int32_t width = input.bounds()[1];
+      ones_.assign(rows * static_cast<size_t>(width), 1.0f);
+      SetInput(0, {count, width}, ones_.data(), ScalarType::kFloat);
+    }
     Check(method_->Execute());
     return *reinterpret_cast<const float*>(method_->output(0).tensor().data());
   }
 
  private:
+  void SetInput(size_t index, const std::vector<int32_t>& sizes, void* data, ScalarType type) {
+    const uint8_t order[] = {0, 1};
+    size_t bytes = type == ScalarType::kLong ? sizeof(int64_t) : sizeof(float);
+    for (const int32_t size : sizes) bytes *= static_cast<size_t>(size);
+    Tensor tensor = Check(
+        Tensor::Over({type, sizes, {order, sizes.size()}}, {static_cast<uint8_t*>(data), bytes}));
+    Check(method_->SetInput(index, Value::OfTensor(&tensor)));
+  }
+
   const Ref<Method> method_;
   std::vector<float> ones_;
+  std::vector<int64_t> tokens_;
+  int64_t position_ = 0;
 };
 
 class OnepackEngine final : public Engine {
@@ -59,11 +75,11 @@ class OnepackEngine final : public Engine {
 
 }  // namespace
 
-std::unique_ptr<Engine> CreateEngine(bool share, size_t threads) {
-  ProgramLoaderOptions options;
-  options.share_packed_weights = share;
-  options.threads = threads;
-  return std::make_unique<OnepackEngine>(options);
+std::unique_ptr<Engine> CreateEngine(const EngineOptions& options) {
+  ProgramLoaderOptions loader_options;
+  loader_options.share_packed_weights = options.share;
+  loader_options.packing_threads = options.packing_threads;
+  return std::make_unique<OnepackEngine>(loader_options);
 }
 
 }  // namespace onepack::bench

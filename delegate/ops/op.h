@@ -26,7 +26,7 @@ struct Operands {
 };
 
 // How XNNPACK comes by a packed weight.
-enum class Packing {
+enum class Packing : uint8_t {
   kLookedUp,  // it asks for it, and packs it if it is not there
   kUnasked,   // it packs it, and offers it for keeping
   kPrivate,   // it packs it and keeps it
@@ -63,7 +63,7 @@ struct Inference {
 };
 
 // What a node adds to the ShapePattern (shape_inference.h) of a graph.
-enum class Planning {
+enum class Planning : uint8_t {
   kForAnyShape,  // nothing
   kBroadcasts,   // which of its inputs are as large as its output
   kForOneShape,  // the shapes of its inputs

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <exception>
 #include <optional>
 #include <string>
@@ -102,6 +103,13 @@ Result<StackFolder> GenerateStack(const DemoOptions& options) {
   fflush(stdout);
   ONEPACK_ASSIGN_OR_RETURN(StackFolder folder, StackFolder::Generate(stack));
   ONEPACK_RETURN_IF_ERROR(CheckInterrupted());
+  const uint64_t before = folder.report().before_bytes();
+  const uint64_t after = folder.report().after_bytes();
+  printf("on disk: %s, each with all of its data: %s; split: %s, %s saved\n",
+         FormatCount(folder.report().programs.size(), "program", "programs").c_str(),
+         FormatBytes(before).c_str(), FormatBytes(after).c_str(),
+         FormatBytes(before - std::min(before, after)).c_str());
+  fflush(stdout);
   return folder;
 }
 

@@ -14,6 +14,26 @@ namespace fs = std::filesystem;
 
 // The folder that holds the files; its name is the title of the table.
 constexpr char kName[] = "generated_stack";
+// Below it, for a while.
+constexpr char kExported[] = "exported";
+
+Status MakeFolder(const std::string& path) {
+  std::error_code error;
+  fs::create_directory(path, error);
+  return error ? PosixError(path.c_str(), error.value()) : Status::Ok();
+}
+
+// From programs in `from` to programs and data files in `to`.
+Result<SplitReport> Split(const std::string& from, const std::string& to, uint32_t adapters) {
+  SplitOptions options;
+  options.programs = {from + "/base.pte"};
+  for (uint32_t adapter = 0; adapter < adapters; ++adapter) {
+    options.programs.push_back(from + "/lora" + std::to_string(adapter) + ".pte");
+  }
+  options.foundation = to + "/foundation.ptd";
+  options.adapters = true;
+  return SplitPrograms(options);
+}
 
 }  // namespace
 
@@ -23,10 +43,16 @@ Result<StackFolder> StackFolder::Generate(const LoraStackOptions& options) {
   if (error) return PosixError("the folder for temporary files", error.value());
   if (mkdtemp(root.data()) == nullptr) return PosixError(root.c_str(), errno);
   StackFolder folder(std::move(root));
-  if (!fs::create_directory(folder.path(), error)) {
-    return PosixError(folder.path().c_str(), error.value());
+  const std::string exported = folder.root_ + "/" + kExported;
+  for (const std::string& path : {folder.path(), exported}) {
+    ONEPACK_RETURN_IF_ERROR(MakeFolder(path));
   }
-  ONEPACK_RETURN_IF_ERROR(WriteLoraStack(folder.path(), options));
+  LoraStackOptions whole = options;
+  whole.data = DataPlace::kProgram;
+  ONEPACK_RETURN_IF_ERROR(WriteLoraStackPrograms(exported, whole));
+  ONEPACK_ASSIGN_OR_RETURN(folder.report_, Split(exported, folder.path(), options.adapters));
+  fs::remove_all(exported, error);
+  ONEPACK_RETURN_IF_ERROR(WriteLoraStackCases(folder.path(), options));
   return folder;
 }
 

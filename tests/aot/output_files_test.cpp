@@ -1,11 +1,8 @@
 #include "aot/output_files.h"
 
-#include <signal.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-
 #include <filesystem>
 
+#include "tests/support/file_size_limit.h"
 #include "tests/support/files.h"
 #include "tests/support/status_matchers.h"
 
@@ -22,27 +19,6 @@ std::string TextOf(const std::string& path) {
   const std::vector<uint8_t> bytes = ReadFile(path);
   return {bytes.begin(), bytes.end()};
 }
-
-// What a full disk looks like, for one process: files may not grow past `bytes`.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) {
-    getrlimit(RLIMIT_FSIZE, &before_);
-    const rlimit limit = {bytes, before_.rlim_max};
-    setrlimit(RLIMIT_FSIZE, &limit);
-    handler_ = signal(SIGXFSZ, SIG_IGN);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-  ~FileSizeLimit() {
-    setrlimit(RLIMIT_FSIZE, &before_);
-    signal(SIGXFSZ, handler_);
-  }
-
- private:
-  rlimit before_;
-  void (*handler_)(int);
-};
 
 TEST(OutputFilesTest, FilesHaveTheirNamesOnlyAfterCommit) {
   const TempFolder folder;

@@ -218,6 +218,7 @@ class FaultInjectionTest : public testing::Test {
   ProgramFiles running_files_;
   ProgramFiles loaded_files_;
   std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  bool of_all_threads_ = false;
 
  private:
   // False when the load asked for less than plan.fail_at.
@@ -269,7 +270,9 @@ void FaultInjectionTest::FailEachEvent(const Request& running, const Request& lo
   running_output_ = Compute(*running_);
   FaultReport report;
   {
-    const Attempt good = LoadWithFault(load, {});
+    FaultPlan plan;
+    plan.of_all_threads = of_all_threads_;
+    const Attempt good = LoadWithFault(load, plan);
     ASSERT_TRUE(good.method) << good.message;
     expected_output_ = Compute(*good.method);
     report = good.report;
@@ -281,7 +284,9 @@ void FaultInjectionTest::FailEachEvent(const Request& running, const Request& lo
     size_t k = 1;
     for (bool failed = true; failed; ++k) {
       SCOPED_TRACE(TraceOf(k, duration));
-      failed = FailEvent(load, {k, duration}, survivable);
+      FaultPlan plan{k, duration};
+      plan.of_all_threads = of_all_threads_;
+      failed = FailEvent(load, plan, survivable);
       if (HasFailure()) return;  // one is enough to read
     }
     // Tables that have grown before need not grow again.
@@ -316,6 +321,16 @@ TEST_F(FaultInjectionTest, ALoadOverACacheWithEveryOptionFailsCleanlyAtEveryRequ
   cache_ = WeightCache::Create(options);
   FailEachEvent(RequestFor(running_files_, Access::kMapped),
                 RequestFor(loaded_files_, Access::kRead));
+}
+
+// What a worker could not do is done by the runtime that needs it, so most loads succeed.
+TEST_F(FaultInjectionTest, ALoadThatPacksOnSeveralThreadsFailsCleanlyAtEveryRequest) {
+  Request load = RequestFor(loaded_files_, Access::kRead);
+  load.backend.packing_threads = 2;
+  of_all_threads_ = true;
+  FailEachEvent(RequestFor(running_files_, Access::kMapped), load,
+                {FaultKind::kNew, FaultKind::kHeap, FaultKind::kMap, FaultKind::kWish,
+                 FaultKind::kXnnpack, FaultKind::kRead});
 }
 
 TEST_F(FaultInjectionTest, ALoadWithoutASharedCacheFailsCleanlyAtEveryRequest) {

@@ -12,6 +12,7 @@
 #include "kernels/cpu_operators.h"
 #include "program_generated.h"
 #include "runtime/method.h"
+#include "schema/verify_program.h"
 #include "schema/verify_text.h"
 #include "tests/hardening/program_features.h"
 #include "weight_cache/weight_cache.h"
@@ -134,12 +135,19 @@ Operator TouchOperator(std::string_view name) {
   return touch;
 }
 
-// What a method maps for its tensors is in proportion to this.
-uint64_t PlannedBytes(const wire::program::ExecutionPlan& plan) {
+// The largest part of what a method maps for its tensors.
+uint64_t LargestPlannedBytes(const wire::program::ExecutionPlan& plan) {
   uint64_t total = 0;
   for (size_t i = 0; i < CountOf(plan.non_const_buffer_sizes()); ++i) {
     const auto size = plan.non_const_buffer_sizes()->Get(static_cast<uint32_t>(i));
     total = std::max(total, static_cast<uint64_t>(size));
+  }
+  // Tensors that the program plans no memory for get some too.
+  for (size_t i = 0; i < CountOf(plan.values()); ++i) {
+    const auto* tensor = plan.values()->Get(static_cast<uint32_t>(i))->val_as_Tensor();
+    if (tensor == nullptr) continue;
+    auto size = VerifiedSizeBytes(LayoutOf(*tensor));
+    if (size.ok()) total = std::max<uint64_t>(total, *size);
   }
   return total;
 }
@@ -305,7 +313,7 @@ class Session {
       ++outcome_.methods_loaded;
       const auto* plan = program->wire().execution_plan()->Get(static_cast<uint32_t>(i));
       RunMethod(**method);
-      if (PlannedBytes(*plan) <= kMaxPlannedBytes) RunFromSavedState(**method);
+      if (LargestPlannedBytes(*plan) <= kMaxPlannedBytes) RunFromSavedState(**method);
     }
   }
 

@@ -89,6 +89,37 @@ TEST_F(InstructionTest, AJumpInALaterChainCountsFromItsOwnStart) {
   EXPECT_EQ(method->output(0).int_value(), 0);
 }
 
+// What torch.cond becomes.
+TEST_F(InstructionTest, AJumpOnATensorIsTakenUnlessAllOfItIsTrue) {
+  TensorPlan condition = Planned({2}, 0);
+  condition.scalar_type = ScalarType::kBool;
+  plan_.values = {condition, int64_t{1}, int64_t{0}};
+  plan_.buffer_sizes = {0, 16};
+  plan_.inputs = {0};
+  plan_.outputs = {2};
+  plan_.chains = {{JumpFalseCallPlan{0, 2}, MoveCallPlan{1, 2}}};
+  for (const bool second : {false, true}) {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
+    uint8_t bools[] = {1, second};
+    const int32_t sizes[] = {2};
+    const uint8_t order[] = {0};
+    ONEPACK_ASSERT_OK_AND_ASSIGN(
+        Tensor tensor, Tensor::Over({ScalarType::kBool, sizes, order}, {bools, sizeof(bools)}));
+    ASSERT_TRUE(IsOk(method->SetInput(0, Value::OfTensor(&tensor))));
+    ASSERT_TRUE(IsOk(method->Execute()));
+    EXPECT_EQ(method->output(0).int_value(), second ? 1 : 0);
+  }
+}
+
+TEST_F(InstructionTest, AJumpOnATensorOfNumbersIsRefused) {
+  plan_.values = {Planned({2}, 0)};
+  plan_.buffer_sizes = {0, 16};
+  plan_.chains = {{JumpFalseCallPlan{0, 0}}};
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
+  EXPECT_TRUE(IsError(method->Execute(), StatusCode::kInvalidFile,
+                      {"instruction 0", "float32 [2]", "bools expected"}));
+}
+
 TEST_F(InstructionTest, AJumpOnSomethingElseThanABoolIsRefused) {
   plan_.values = {int64_t{0}};
   plan_.chains = {{FreeCallPlan{0}, JumpFalseCallPlan{0, 0}}};

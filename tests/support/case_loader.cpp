@@ -24,8 +24,12 @@ Result<Ref<Method>> CaseLoader::Load(const std::string& folder, const std::strin
   }
   MethodOptions options;
   ONEPACK_ASSIGN_OR_RETURN(options.named_data, NamedDataMap::Merge(maps));
-  ONEPACK_ASSIGN_OR_RETURN(const Ref<Backend> backend,
-                           CreateXnnpackBackend({cache_, threadpool_, on_progress_}));
+  XnnpackBackendOptions backend_options;
+  backend_options.weight_cache = cache_;
+  backend_options.threadpool = threadpool_;
+  backend_options.on_progress = on_progress_;
+  backend_options.packing_threads = packing_threads_;
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<Backend> backend, CreateXnnpackBackend(backend_options));
   const Ref<Backend> backends[] = {backend};
   options.backends = backends;
   return Method::Load(program, recorded.method, options);

@@ -30,6 +30,8 @@ class CaseLoader {
 
   // How files are opened from now on; every load opens its own.
   void set_open(OpenSource open) { open_ = std::move(open); }
+  // XnnpackBackendOptions::packing_threads, from now on.
+  void set_packing_threads(size_t threads) { packing_threads_ = threads; }
 
   // FOLDER/NAME.json says which program, data files and method.
   Result<Ref<Method>> Load(const std::string& folder, const std::string& name) const;
@@ -45,6 +47,7 @@ class CaseLoader {
   const std::shared_ptr<WeightCache> cache_;
   const ProgressCallback on_progress_;
   pthreadpool* const threadpool_;
+  size_t packing_threads_ = 1;
   OpenSource open_;
 };
 

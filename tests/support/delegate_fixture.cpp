@@ -229,6 +229,7 @@ Result<Ref<Method>> LoadMethod(const Ref<DataSource>& program,
   backend_options.weight_cache = cache;
   backend_options.threadpool = options.threadpool;
   backend_options.on_progress = options.on_progress;
+  backend_options.packing_threads = options.packing_threads;
   ONEPACK_ASSIGN_OR_RETURN(const Ref<Backend> backend, CreateXnnpackBackend(backend_options));
   method_options.backends = {&backend, 1};
   return Method::Load(opened, "forward", method_options);

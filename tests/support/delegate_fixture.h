@@ -78,6 +78,7 @@ std::vector<uint8_t> MakeData(const NamedBytes& data);
 struct LoadOptions {
   pthreadpool* threadpool = nullptr;
   ProgressCallback on_progress;
+  size_t packing_threads = 1;
   // Of program, data maps and method.
   Allocator allocator = HeapAllocator();
 };

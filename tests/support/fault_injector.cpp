@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <xnnpack.h>
 
+#include <atomic>
+#include <mutex>
 #include <new>
 #include <stdexcept>
 #include <utility>
@@ -34,28 +36,13 @@ struct State {
 };
 
 // No constructor runs for it, so that it can be used from the first allocation of the process on.
-thread_local State state;
+thread_local State own_state;
 
-}  // namespace
+// Of the thread that counts everybody's events, if one does.
+std::atomic<State*> common_state{nullptr};
+std::mutex common_mutex;
 
-const char* FaultKindName(FaultKind kind) {
-  static constexpr const char* kNames[] = {"operator new", "malloc",    "mmap",    "open",
-                                           "madvise",      "Allocator", "XNNPACK", "read"};
-  return kNames[static_cast<size_t>(kind)];
-}
-
-void FaultInjector::Arm(const FaultPlan& plan) {
-  state.plan = plan;
-  state.report = FaultReport();
-  state.is_armed = true;
-}
-
-FaultReport FaultInjector::Disarm() {
-  state.is_armed = false;
-  return state.report;
-}
-
-bool FaultInjector::ShouldFail(FaultKind kind) {
+bool CountEvent(State& state, FaultKind kind) {
   if (!state.is_armed || (kind == FaultKind::kXnnpack && state.plan.spares_xnnpack)) return false;
   FaultReport& report = state.report;
   ++report.events[static_cast<size_t>(kind)];
@@ -66,6 +53,34 @@ bool FaultInjector::ShouldFail(FaultKind kind) {
       (plan.duration == FaultPlan::kOnce ? number == plan.fail_at : number >= plan.fail_at);
   if (fails && ++report.failed == 1) report.first_failed = kind;
   return fails;
+}
+
+}  // namespace
+
+const char* FaultKindName(FaultKind kind) {
+  static constexpr const char* kNames[] = {"operator new", "malloc",    "mmap",    "open",
+                                           "madvise",      "Allocator", "XNNPACK", "read"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
+void FaultInjector::Arm(const FaultPlan& plan) {
+  own_state.plan = plan;
+  own_state.report = FaultReport();
+  own_state.is_armed = true;
+  if (plan.of_all_threads) common_state = &own_state;
+}
+
+FaultReport FaultInjector::Disarm() {
+  common_state = nullptr;
+  own_state.is_armed = false;
+  return own_state.report;
+}
+
+bool FaultInjector::ShouldFail(FaultKind kind) {
+  State* const common = common_state;
+  if (common == nullptr) return CountEvent(own_state, kind);
+  const std::lock_guard<std::mutex> lock(common_mutex);
+  return CountEvent(*common, kind);
 }
 
 namespace {

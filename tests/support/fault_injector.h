@@ -11,7 +11,7 @@
 //     Status status = Load(...);
 //     FaultReport report = FaultInjector::Disarm();
 //
-// Threads: events of the thread that armed it count; one thread at a time.
+// Threads: one thread at a time arms it. Its events count, and with `of_all_threads` everybody's.
 
 #ifndef ONEPACK_TESTS_SUPPORT_FAULT_INJECTOR_H_
 #define ONEPACK_TESTS_SUPPORT_FAULT_INJECTOR_H_
@@ -48,6 +48,8 @@ struct FaultPlan {
   Duration duration = kOnce;
   // Requests of XNNPACK then neither fail nor count.
   bool spares_xnnpack = false;
+  // Events of threads that the armed one starts count too, in the order in which they happen.
+  bool of_all_threads = false;
 };
 
 struct FaultReport {

@@ -108,6 +108,30 @@ std::vector<float> Mixed(size_t count, uint32_t seed) {
   return numbers;
 }
 
+namespace {
+
+// Several threads pack for any graph what one does.
+Status ComparePacking(const Ref<DataSource>& program, const std::vector<Ref<DataSource>>& data) {
+  const auto alone = WeightCache::Create();
+  const auto together = WeightCache::Create();
+  LoadOptions options;
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<Method> a, LoadMethod(program, data, alone, options));
+  options.packing_threads = 3;
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<Method> b, LoadMethod(program, data, together, options));
+  const WeightCacheStats expected = alone->Stats();
+  const WeightCacheStats found = together->Stats();
+  if (found.entries == expected.entries && found.packed_bytes == expected.packed_bytes &&
+      found.private_bytes == expected.private_bytes) {
+    return Status::Ok();
+  }
+  return Status::Error(StatusCode::kInternal,
+                       "3 threads packed %llu bytes for %zu entries, one thread %llu for %zu",
+                       static_cast<unsigned long long>(found.packed_bytes), found.entries,
+                       static_cast<unsigned long long>(expected.packed_bytes), expected.entries);
+}
+
+}  // namespace
+
 Result<GraphProgram> GraphProgram::Load(PayloadWriter& payload,
                                         const std::vector<GraphBorder>& borders,
                                         const Options& options) {
@@ -136,8 +160,9 @@ Result<GraphProgram> GraphProgram::Load(PayloadWriter& payload,
   program.AddMethod(method);
   std::vector<Ref<DataSource>> data;
   if (!options.data.empty()) data.push_back(SourceOf(MakeData(options.data), "graph.ptd"));
-  ONEPACK_ASSIGN_OR_RETURN(
-      Ref<Method> loaded, LoadMethod(SourceOf(program.Finish(), "graph.pte"), data, options.cache));
+  const Ref<DataSource> source = SourceOf(program.Finish(), "graph.pte");
+  ONEPACK_ASSIGN_OR_RETURN(Ref<Method> loaded, LoadMethod(source, data, options.cache));
+  ONEPACK_RETURN_IF_ERROR(ComparePacking(source, data));
   return GraphProgram(std::move(loaded));
 }
 

@@ -56,7 +56,9 @@ GraphTensor Bfloats(std::vector<int32_t> sizes, const std::vector<float>& number
 template <typename T>
 std::vector<T> NumbersOf(const GraphTensor& tensor) {
   std::vector<T> numbers(tensor.bytes.size() / sizeof(T));
-  memcpy(numbers.data(), tensor.bytes.data(), numbers.size() * sizeof(T));
+  if (!numbers.empty()) {
+    memcpy(numbers.data(), tensor.bytes.data(), numbers.size() * sizeof(T));
+  }
   return numbers;
 }
 // Of float32, float16 or bfloat16.

@@ -151,7 +151,7 @@ TEST_F(RecordedCaseTest, ATensorMustFitItsTypeItsSizesAndTheFile) {
   document_ = whole;
   input()["sizes"] = {INT32_MAX, INT32_MAX};
   input()["nbytes"] = 4;
-  ExpectInvalid("calls[0].inputs[0]", "expected");
+  ExpectInvalid("calls[0].inputs[0]", "63 bits");
 }
 
 TEST_F(RecordedCaseTest, NumbersOutOfRangeAreNamed) {

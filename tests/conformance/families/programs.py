@@ -207,10 +207,19 @@ class Cache(nn.Module):
         return torch.softmax(torch.bmm(self.keys, x.transpose(1, 2)).squeeze(-1), -1)
 
 
+class Branch(nn.Module):
+    """Control flow: a jump on a tensor."""
+
+    def forward(self, x):
+        return torch.cond(x.sum() > 0, lambda x: x.sin(), lambda x: x * 2 + 1, (x,))
+
+
 def state_cases():
     yield Case("state_f32", Counter, [(t(2, 3),)] * 3, ("XNNAbs",))
     yield Case("state_at_position_f32", Cache,
                [(t(1, 1, 4), torch.tensor([i])) for i in (0, 1, 5)], FC)
+    yield Case("branch_f32", Branch, [(t(3, low=1, high=2),), (t(3, low=-2, high=-1),), (t(3),)],
+               outside=True)
 
 
 def cases():

@@ -1,0 +1,109 @@
+"""Which scenarios are run on which models, and which figures are read from them."""
+
+ADAPTERS = 8
+
+
+class Scenario:
+    """One command line of the driver. `ours` is added for onepack only."""
+
+    def __init__(self, name, model, arguments, programs, ours=()):
+        self.name = name
+        self.model = model
+        self.arguments = list(arguments)
+        self.programs = programs
+        self.ours = list(ours)
+
+    def command(self, peer, peers, models):
+        command = [f"{peers}/peer_{peer}"] + self.arguments + (self.ours if peer == "onepack" else [])
+        for model, program in self.programs:
+            folder = f"{models}/{model}"
+            files = [f"{folder}/{program}.pte", f"{folder}/foundation.ptd"]
+            if program != "base":
+                files.append(f"{folder}/{program}.ptd")
+            command += ["--program", ",".join(files)]
+        return command
+
+
+def of_model(model, adapters):
+    """The scenarios that are the same for every model."""
+    base = [(model, "base")]
+    some = base + [(model, f"lora{i}") for i in range(adapters)]
+    return [
+        Scenario("load", model, ["load"], some),
+        Scenario("load_all_cores", model, ["load"], some[:2], ["--packing-threads", "0"]),
+        Scenario("load_cold", model, ["load", "--cold"], some[:2]),
+        Scenario("load_apart", model, ["load", "--apart"], some[:2]),
+        Scenario("execute", model, ["execute"], base),
+        Scenario("parallel", model, ["parallel"], some[1:3]),
+    ]
+
+
+SCENARIOS = (
+    of_model("stack", ADAPTERS) + of_model("stack_8da4w", 2) + of_model("llm", ADAPTERS) + [
+        Scenario("interference", "stack", ["interference"], [("small", "base"), ("stack", "base")]),
+        Scenario("interference", "llm", ["interference"], [("small", "base"), ("llm", "base")]),
+    ])
+
+
+def anonymous_added(result, index, moment="memory"):
+    """Anonymous memory that program `index` added: loaded and run, or "loaded" only."""
+    before = result["loads"][index - 1]["memory"] if index > 0 else result["start"]
+    return (result["loads"][index][moment]["anonymous_bytes"] - before["anonymous_bytes"]) / 1e6
+
+
+def anonymous_after(result, index):
+    return (result["loads"][index]["memory"]["anonymous_bytes"] - result["start"]["anonymous_bytes"]) / 1e6
+
+
+class Figure:
+    """`goal` is the highest ratio, ours / theirs."""
+
+    def __init__(self, title, scenario, unit, read, goal=None):
+        self.title = title
+        self.scenario = scenario
+        self.unit = unit
+        self.read = read
+        self.goal = goal
+
+
+def load_figures(goals):
+    return [
+        Figure("load, first program", "load", "ms", lambda r: r["loads"][0]["load_ms"]),
+        Figure("the same, ours packing on all cores", "load_all_cores", "ms", lambda r: r["loads"][0]["load_ms"],
+               goals["first"]),
+        Figure("the same, page cache cold", "load_cold", "ms", lambda r: r["loads"][0]["load_ms"]),
+        Figure("load, second program", "load", "ms", lambda r: r["loads"][1]["load_ms"], goals["second"]),
+        Figure("load, last program", "load", "ms", lambda r: r["loads"][-1]["load_ms"]),
+        Figure("load again after all were closed", "load", "ms", lambda r: r["reloads"][0]["load_ms"]),
+        Figure("first output, first program", "load", "ms", lambda r: r["loads"][0]["first_output_ms"]),
+        Figure("first output, second program", "load", "ms", lambda r: r["loads"][1]["first_output_ms"]),
+        Figure("peak memory while loading the first", "load", "MB",
+               lambda r: r["loads"][0]["loaded"]["peak_bytes"] / 1e6, goals["peak"]),
+        Figure("memory of the first program", "load", "MB", lambda r: anonymous_added(r, 0)),
+        Figure("memory that the second adds, loaded", "load", "MB", lambda r: anonymous_added(r, 1, "loaded"),
+               goals["added"]),
+        Figure("memory that the second adds, run", "load", "MB", lambda r: anonymous_added(r, 1)),
+        Figure("the same without sharing", "load_apart", "MB", lambda r: anonymous_added(r, 1)),
+        Figure("proportional set size of all programs", "load", "MB",
+               lambda r: r["loads"][-1]["memory"]["proportional_bytes"] / 1e6),
+    ]
+
+
+def run_figures(what):
+    return [Figure(f"run of {rows} {what}{'s' if rows > 1 else ''}", "execute", "ms",
+                   lambda r, rows=rows: r[f"ms_of_{rows}_rows"], 1.0) for rows in (1, 16, 128)]
+
+
+INTERFERENCE = Figure("worst run of a small program meanwhile", "interference", "ms", lambda r: r["worst_ms"], 0.02)
+
+# Model, what it is, its figures.
+TABLES = [
+    ("stack", "A stack of linear layers: 302 MB of f32 weights, adapters of rank 16 (3.9 MB each).",
+     load_figures({"first": 0.7, "second": 0.5, "peak": 0.6, "added": 0.9}) + run_figures("row") + [INTERFERENCE]),
+    ("stack_8da4w", "The same in 8da4w: int4 weights in groups of 32, activations rounded to int8 at run time; 42 MB.",
+     load_figures({"first": 0.7, "second": None, "peak": None, "added": None}) + run_figures("row")),
+    ("llm", "A language model of the widths and vocabulary of Qwen3-0.6B with 4 layers: 8da4w, an 8-bit embedding, "
+     "280 MB, adapters of rank 16 (2.6 MB each), a context of 512. A run of one token is one of decoding, of more a "
+     "prompt.",
+     load_figures({"first": 0.7, "second": 0.1, "peak": 0.7, "added": 0.1}) + run_figures("token") + [INTERFERENCE]),
+]

@@ -1,0 +1,43 @@
+// Packs the weights of a method on several threads, before its runtimes are created.
+//
+// XNNPACK creates the operators of a runtime one after another, and packs each one's weight on the
+// way. Here every node with a weight to pack becomes a graph of its own first, whose runtime is
+// thrown away: what stays is the packed weight, pinned in the cache under the key that the real
+// runtime will ask for. A worker takes the next node when it is done with one, the largest first.
+//
+// Nothing rests on it. Whatever a worker could not pack, for want of memory, of a thread, or
+// because the real runtime asks for another kernel after all, is packed when the runtime is
+// created, which also says what is wrong if something is. Only a cancelled load ends here.
+//
+// The threads are made for the load and end with it. The application's pthreadpool would serve one
+// caller at a time: a program that runs on it would wait for the whole load. And making such a pool
+// for the load waits for ever where the system grants fewer threads than it wants.
+//
+// Memory:  what is packed so far, and for each worker the raw weight in hand.
+
+#ifndef ONEPACK_DELEGATE_PARALLEL_PACKING_H_
+#define ONEPACK_DELEGATE_PARALLEL_PACKING_H_
+
+#include <stddef.h>
+
+#include <memory>
+#include <vector>
+
+#include "base/span.h"
+#include "delegate/executor.h"
+#include "delegate/load_reporter.h"
+
+namespace onepack {
+
+// Pins of what was packed ahead, until the runtimes have their own.
+using PackedAhead = std::vector<std::unique_ptr<XnnProvider>>;
+
+// Packs the packable nodes of executors that have their graphs pending, each weight once. At most
+// `threads` workers, and none is left when this returns. Returns early, and nothing else, when the
+// load is cancelled: `reporter` says so. May throw std::bad_alloc, when no worker runs.
+PackedAhead PackAhead(const std::shared_ptr<WeightCache>& cache,
+                      Span<const Ref<Executor>> executors, size_t threads, LoadReporter& reporter);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_DELEGATE_PARALLEL_PACKING_H_
