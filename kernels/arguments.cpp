@@ -124,10 +124,12 @@ Tensor& ArgumentReader::InPlace(const char* name) {
   const Value* value = Next(name);
   if (value == nullptr || !CheckTensor(name, *value)) return placeholder_tensor;
   Tensor& tensor = value->tensor();
-  if (tensor.is_constant() || tensor.is_view()) {
-    status_ = Status::Error(StatusCode::kInvalidFile, "argument '%s' is %s, and to be changed",
-                            name, tensor.is_view() ? "a view" : "a constant");
+  if (tensor.is_constant()) {
+    status_ = Status::Error(StatusCode::kInvalidFile,
+                            "argument '%s' is a constant, and to be changed", name);
+    return placeholder_tensor;
   }
+  tensor.EndView();
   return tensor;
 }
 

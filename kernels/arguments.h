@@ -56,7 +56,8 @@ class ArgumentReader {
   const Tensor* OptionalInput(const char* name);  // null for none
   // A tensor to write as a whole, that no argument before it names.
   Tensor& Output(const char* name);
-  // A tensor that the operator changes in place. Not a view: its own bytes are meant.
+  // A tensor that the operator changes in place. A view gets a copy first: operators make views
+  // that the program knows nothing of, and what they show stays what it is.
   Tensor& InPlace(const char* name);
   TensorList Inputs(const char* name);
   TensorList OptionalInputs(const char* name);

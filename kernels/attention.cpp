@@ -151,7 +151,10 @@ class RowBlock {
   void AddScores(Row& row, float* scores, size_t n, const float* values, size_t distance) const {
     float maximum = row.maximum;
     for (size_t i = 0; i < n; ++i) maximum = scores[i] > maximum ? scores[i] : maximum;
-    if (maximum == -HUGE_VALF) return;  // all masked
+    if (maximum == -HUGE_VALF) {  // all masked, or not numbers
+      for (size_t i = 0; i < n; ++i) row.weight = isnan(scores[i]) ? NAN : row.weight;
+      return;
+    }
     if (maximum > row.maximum) {
       // What was summed so far was relative to another maximum.
       const float correction = row.weight == 0 ? 0 : expf(row.maximum - maximum);
@@ -165,7 +168,7 @@ class RowBlock {
 
   void FinishRow(size_t r) {
     const Row& row = rows_of_block_[r];
-    const float factor = row.weight > 0 ? 1 / row.weight : 0;
+    const float factor = row.weight == 0 ? 0 : 1 / row.weight;  // a NaN stays one
     for (size_t i = 0; i < problem_.width; ++i) row.sums[i] *= factor;
     if (problem_.output.type == ScalarType::kFloat) return;
     StoreElements<float>(problem_.output.type, problem_.output.data, OutputOffset(r), 1,

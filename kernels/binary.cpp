@@ -161,12 +161,14 @@ bool Block(const void* parameters, const C* const* inputs, C* output, size_t n) 
   const C alpha = NumberAs<C>(static_cast<const Parameters*>(parameters)->alpha);
   const C* a = inputs[0];
   const C* b = inputs[1];
-  if constexpr (Op::kDividesIntegers && kIsLong<C>) {
-    for (size_t i = 0; i < n; ++i) {
-      if (b[i] == 0) return false;
+  for (size_t i = 0; i < n; ++i) {
+    // Read once: the output may overlap the input, so what was checked must be what divides.
+    const C of_b = b[i];
+    if constexpr (Op::kDividesIntegers && kIsLong<C>) {
+      if (of_b == 0) return false;
     }
+    output[i] = Op::Apply(a[i], of_b, alpha);
   }
-  for (size_t i = 0; i < n; ++i) output[i] = Op::Apply(a[i], b[i], alpha);
   return true;
 }
 
@@ -186,9 +188,7 @@ Status Run(const Operand& a, const Operand& b, const Parameters& parameters, Ten
 enum class Kind : uint8_t { kTensorTensor, kTensorScalar, kScalarTensor };
 
 Operand ReadOperand(ArgumentReader& read, const char* name, bool is_scalar) {
-  if (!is_scalar) return Operand::Of(read.Input(name));
-  // The exporter may write a number as a tensor, and a tensor where the schema says number.
-  return Operand::Of(read.Scalar(name));
+  return is_scalar ? Operand::Of(read.Scalar(name)) : Operand::Of(read.Input(name));
 }
 
 template <typename Op, Kind kKind, bool kHasAlpha = false>
@@ -213,7 +213,10 @@ Status DivWithMode(void* /*context*/, Span<Value* const> arguments) {
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
   if (mode == "floor") return Run<DivFloor>(a, b, {}, out);
   if (mode == "trunc") return Run<DivTrunc>(a, b, {}, out);
-  return Run<Div>(a, b, {}, out);
+  if (mode.empty()) return Run<Div>(a, b, {}, out);
+  return Status::Error(StatusCode::kUnsupported,
+                       "rounding_mode is '%.*s', none, floor or trunc expected",
+                       static_cast<int>(mode.size()), mode.data());
 }
 
 enum class Bits : uint8_t { kAnd, kOr, kXor, kLeft, kRight };

@@ -100,6 +100,54 @@ ChosenParameters ChooseSymmetric(const Extremes& extremes, const QuantizedRange&
               (static_cast<double>(range.highest) + static_cast<double>(range.lowest) + 1) / 2))};
 }
 
+// A symmetric one whose two ends of the range both hold what they have to.
+ChosenParameters ChooseWithoutClipping(const Extremes& extremes, const QuantizedRange& range,
+                                       double smallest_scale) {
+  const double from_low = static_cast<double>(extremes.lowest) / static_cast<double>(range.lowest);
+  const double from_high =
+      static_cast<double>(extremes.highest) / static_cast<double>(range.highest);
+  ChosenParameters chosen = ChooseSymmetric(extremes, range, smallest_scale);
+  chosen.scale = std::fmax(from_low > from_high ? from_low : from_high, smallest_scale);
+  return chosen;
+}
+
+using Choose = ChosenParameters (*)(const Extremes&, const QuantizedRange&, double);
+
+Status FindMapping(std::string_view name, Choose* choose) {
+  struct Mapping {
+    std::string_view name;
+    Choose choose;
+  };
+  constexpr Mapping kMappings[] = {{"ASYMMETRIC", ChooseFromLowest},
+                                   {"SYMMETRIC", ChooseSymmetric},
+                                   {"SYMMETRIC_NO_CLIPPING_ERR", ChooseWithoutClipping}};
+  for (const Mapping& mapping : kMappings) {
+    if (mapping.name != name) continue;
+    *choose = mapping.choose;
+    return Status::Ok();
+  }
+  return Status::Error(StatusCode::kUnsupported, "mapping_type is '%.*s'",
+                       static_cast<int>(name.size()), name.data());
+}
+
+// What the type holds, where the range is not given.
+Status RangeOf(const Optional<int64_t>& type, const Optional<double>& lowest,
+               const Optional<double>& highest, QuantizedRange* range) {
+  if (!lowest.is_given || !highest.is_given) {
+    const bool is_known =
+        type.is_given && type.value >= 0 && type.value <= static_cast<int64_t>(ScalarType::kInt);
+    if (!is_known) {
+      return Status::Error(StatusCode::kUnsupported, "target_dtype is %lld, and no range is given",
+                           static_cast<long long>(type.is_given ? type.value : -1));
+    }
+    const auto known = static_cast<ScalarType>(type.value);
+    *range = {TruncateToLong(LowestOf(known)), TruncateToLong(HighestOf(known))};
+  }
+  if (lowest.is_given) range->lowest = TruncateToLong(lowest.value);
+  if (highest.is_given) range->highest = TruncateToLong(highest.value);
+  return Status::Ok();
+}
+
 void StoreChosen(const ChosenParameters& chosen, int64_t index, Tensor& scales,
                  Tensor& zero_points) {
   StoreElement<double>(scales.scalar_type(), scales.mutable_data(), index, chosen.scale);
@@ -158,7 +206,7 @@ Status ChooseForBlocks(void* /*context*/, Span<Value* const> arguments) {
   const Tensor& input = read.Input("input");
   const std::string_view mapping = read.OptionalText("mapping_type");
   const IntList block_sizes = read.Ints("block_size");
-  read.Skip();
+  const Optional<int64_t> type = read.OptionalInt("target_dtype");
   const Optional<double> lowest = read.OptionalDouble("quant_min");
   const Optional<double> highest = read.OptionalDouble("quant_max");
   const Optional<double> eps = read.OptionalDouble("eps");
@@ -166,6 +214,10 @@ Status ChooseForBlocks(void* /*context*/, Span<Value* const> arguments) {
   Tensor& scales = read.Output("out0");
   Tensor& zero_points = read.Output("out1");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
+  Choose choose = nullptr;
+  ONEPACK_RETURN_IF_ERROR(FindMapping(mapping, &choose));
+  QuantizedRange range{};
+  ONEPACK_RETURN_IF_ERROR(RangeOf(type, lowest, highest, &range));
   Strided split;
   ONEPACK_RETURN_IF_ERROR(SplitInBlocks(input, StridedInput(input), block_sizes, &split));
   Strided blocks = split;
@@ -183,21 +235,15 @@ Status ChooseForBlocks(void* /*context*/, Span<Value* const> arguments) {
     const bool has_rank = out->rank() == blocks.rank;
     ONEPACK_RETURN_IF_ERROR(has_rank ? ResizeTo(blocks, *out) : out->Resize(out->bounds()));
   }
-  const QuantizedRange range{lowest.is_given ? TruncateToLong(lowest.value) : -128,
-                             highest.is_given ? TruncateToLong(highest.value) : 127};
   const double smallest = eps.is_given ? eps.value : 1.1920929e-7;
-  const bool is_symmetric = mapping.substr(0, 9) == "SYMMETRIC";
   int64_t index = 0;
-  ForEachRow(LoopOver<1>({&blocks}),
-             [&](const int64_t* offsets, const int64_t* strides, int64_t n) {
-               for (int64_t i = 0; i < n; ++i) {
-                 block.offset = offsets[0] + i * strides[0];
-                 const Extremes extremes = ExtremesOf(block);
-                 StoreChosen(is_symmetric ? ChooseSymmetric(extremes, range, smallest)
-                                          : ChooseFromLowest(extremes, range, smallest),
-                             index++, scales, zero_points);
-               }
-             });
+  ForEachRow(
+      LoopOver<1>({&blocks}), [&](const int64_t* offsets, const int64_t* strides, int64_t n) {
+        for (int64_t i = 0; i < n; ++i) {
+          block.offset = offsets[0] + i * strides[0];
+          StoreChosen(choose(ExtremesOf(block), range, smallest), index++, scales, zero_points);
+        }
+      });
   return Status::Ok();
 }
 

@@ -96,6 +96,7 @@ class BlockRunner {
     const bool in_place = strides[0] == 1 && out_.type == kTypeOf<C>;
     if (in_place) results = reinterpret_cast<C*>(out_.data) + offsets[0];
     ok_ = function_(parameters_, loaded, results, size);
+    if (!ok_) return;  // not all results were computed
     if (!in_place) StoreElements<C>(out_.type, out_.data, offsets[0], strides[0], size, results);
   }
 

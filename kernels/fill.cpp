@@ -157,6 +157,7 @@ Status Triangle(void* /*context*/, Span<Value* const> arguments) {
   ONEPACK_RETURN_IF_ERROR(out.Resize(self.sizes()));
   const Strided from = StridedInput(self);
   const Strided to = StridedOutput(out);
+  if (to.count() == 0) return Status::Ok();
   FillStrided(to, Number::Of(int64_t{0}));
   const size_t row_dimension = self.rank() - 2;
   const int64_t columns = from.sizes[row_dimension + 1];

@@ -41,6 +41,7 @@ Status MaskedSelect(void* /*context*/, Span<Value* const> arguments) {
   int32_t sizes[kMaxTensorRank];
   ONEPACK_RETURN_IF_ERROR(BroadcastSizes(self.sizes(), mask.sizes(), sizes, &like.rank));
   for (size_t i = 0; i < like.rank; ++i) like.sizes[i] = sizes[i];
+  ONEPACK_RETURN_IF_ERROR(CheckRepeats(like, self, mask));
   Strided from;
   Strided where;
   ONEPACK_RETURN_IF_ERROR(BroadcastTo(self, like, &from));

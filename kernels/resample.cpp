@@ -151,10 +151,12 @@ struct Triangle {
 };
 
 Triangle TriangleAt(int64_t out, const Resize& resize, size_t d, bool align_corners) {
-  const bool spans_corners = align_corners && resize.to[d] > 1;
-  const double scale = spans_corners ? static_cast<double>(resize.from[d] - 1) /
-                                           static_cast<double>(resize.to[d] - 1)
-                                     : resize.scale[d];
+  double scale = resize.scale[d];
+  if (align_corners) {  // one pixel alone is the first corner
+    scale = resize.to[d] > 1
+                ? static_cast<double>(resize.from[d] - 1) / static_cast<double>(resize.to[d] - 1)
+                : 0;
+  }
   const double reach = scale > 1 ? scale : 1;
   const double centre = scale * (static_cast<double>(out) + 0.5);
   const auto size = static_cast<double>(resize.from[d]);

@@ -1,5 +1,6 @@
 #include "kernels/result.h"
 
+#include "base/checked_math.h"
 #include "kernels/arguments.h"
 
 namespace onepack::kernels {
@@ -81,6 +82,24 @@ Status BroadcastTo(const Tensor& tensor, const Strided& like, Strided* view) {
   if (fits) return Status::Ok();
   return Status::Error(StatusCode::kInvalidArgument, "%s does not fit what is to be replaced",
                        LayoutText(tensor.layout()).c_str());
+}
+
+Status CheckRepeats(const Strided& sizes, const Tensor& a, const Tensor& b) {
+  int64_t most = kMostRepeats;
+  for (const Tensor* tensor : {&a, &b}) {
+    const int64_t count = CountOf(tensor->sizes());
+    if (count > most) most = count;
+  }
+  int64_t count = 1;
+  bool fits = true;
+  for (size_t i = 0; i < sizes.rank; ++i) {
+    if (sizes.sizes[i] == 0) return Status::Ok();
+    fits = fits && CheckedMultiply(count, sizes.sizes[i], &count) && count <= most;
+  }
+  if (fits) return Status::Ok();
+  return Status::Error(StatusCode::kUnsupported, "%s and %s repeated to more than %lld elements",
+                       LayoutText(a.layout()).c_str(), LayoutText(b.layout()).c_str(),
+                       static_cast<long long>(most));
 }
 
 }  // namespace onepack::kernels

@@ -43,6 +43,7 @@ Status PutAt(Tensor& target, const TensorList& indices, const Tensor& values, bo
   ONEPACK_RETURN_IF_ERROR(map.Create(to, indices, ContextOf(context).allocator));
   Strided from;
   ONEPACK_RETURN_IF_ERROR(BroadcastTo(values, map.ResultSizes(), &from));
+  ONEPACK_RETURN_IF_ERROR(CheckRepeats(from, target, values));
   return map.ForEach(to, from, [&](const Strided& part, const Strided& value) {
     if (accumulate) {
       AddStrided(value, part);

@@ -39,7 +39,7 @@ ONEPACK_REAL(Erf, std::erf(x))
 ONEPACK_REAL(Exp, std::exp(x))
 ONEPACK_REAL(Exp2, std::exp2(x))
 ONEPACK_REAL(Expm1, std::expm1(x))
-ONEPACK_REAL(HardSigmoid, std::fmin(std::fmax(x + C{3}, C{0}), C{6}) / C{6})
+ONEPACK_REAL(HardSigmoid, (x < -3 ? C{0} : (x > 3 ? C{6} : x + C{3})) / C{6})  // keeps a NaN
 ONEPACK_REAL(HardSwish, x* std::fmin(std::fmax(x + C{3}, C{0}), C{6}) / C{6})
 ONEPACK_REAL(Log, std::log(x))
 ONEPACK_REAL(Log10, std::log10(x))
@@ -143,7 +143,9 @@ Status Gelu(void* context, Span<Value* const> arguments) {
   Value out_value = Value::OfTensor(&out);
   Value* const without_text[] = {arguments[0], &out_value};
   if (approximate == "tanh") return Real<GeluByTanh>(context, without_text);
-  return Real<GeluByErf>(context, without_text);
+  if (approximate.empty() || approximate == "none") return Real<GeluByErf>(context, without_text);
+  return Status::Error(StatusCode::kUnsupported, "approximate is '%.*s', none or tanh expected",
+                       static_cast<int>(approximate.size()), approximate.data());
 }
 
 // Operators with numbers of their own: Read takes them in the order of the schema.

@@ -58,4 +58,12 @@ Status Tensor::ViewOf(const Tensor& source, size_t offset) {
   return Status::Ok();
 }
 
+void Tensor::EndView() {
+  if (view_ == nullptr) return;
+  const size_t size = size_bytes();
+  // The room may be a part of what is shown.
+  if (size > 0) memmove(mutable_data(), view_, size);
+  view_ = nullptr;
+}
+
 }  // namespace onepack

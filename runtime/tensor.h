@@ -59,6 +59,10 @@ class Tensor {
   // what they are is for the caller to know. Errors: a constant; bytes that `source` does not have.
   Status ViewOf(const Tensor& source, size_t offset);
 
+  // Copies what a view shows into the tensor's own room, and ends it: for who changes the tensor in
+  // place. REQUIRES: !is_constant().
+  void EndView();
+
  private:
   friend class MethodBuilder;
 

@@ -3,6 +3,7 @@
 #include "kernels/attention.h"
 
 #include <cmath>
+#include <limits>
 
 #include "kernels/vector_loops.h"
 #include "tests/kernels/operator_fixture.h"
@@ -185,6 +186,26 @@ TEST(AttentionMaskTest, BoolsAndInfinitiesHideKeys) {
   ASSERT_TRUE(
       IsOk(Call("llama::custom_sdpa.out", {q, k, v, 0, nothing, 0.0, false, nullptr, out})));
   ExpectNumbers(out, {0, 0});
+}
+
+TEST(AttentionNanTest, ARowWithoutNumbersIsNotAMaskedOne) {
+  constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+  TestTensor q(kF, {1, 1, 1, 2}, {kNan, 1});
+  TestTensor k(kF, {1, 1, 1, 2}, {1, 1});
+  TestTensor out(kF, {1, 1, 1, 2});
+  ASSERT_TRUE(IsOk(Call("llama::custom_sdpa.out", {q, k, k, 0, nullptr, 0.0, true, nullptr, out})));
+  ExpectNumbers(out, {kNan, kNan});
+  // One key of several, and a tile of such keys before others.
+  for (const size_t count : {1u, 64u}) {
+    TestTensor ones(kF, {1, 1, 1, 2}, {1, 1});
+    std::vector<double> numbers(size_t{2} * 70, 1.0);
+    for (size_t i = 0; i < 2 * count; ++i) numbers[i] = kNan;
+    TestTensor keys(kF, {1, 70, 1, 2}, numbers);
+    TestTensor values(kF, {1, 70, 1, 2}, std::vector<double>(size_t{2} * 70, 1.0));
+    ASSERT_TRUE(IsOk(Call("llama::custom_sdpa.out",
+                          {ones, keys, values, 69, nullptr, 0.0, true, nullptr, out})));
+    ExpectNumbers(out, {kNan, kNan});
+  }
 }
 
 TEST(KeyValueCacheTest, ValuesGoToTheirPosition) {

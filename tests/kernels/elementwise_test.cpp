@@ -125,7 +125,8 @@ TEST(UnaryTest, AnswersQuestionsWithBools) {
 TEST(UnaryTest, ANanStaysOne) {
   TestTensor self(kF, {1}, {kNan});
   TestTensor out(kF, {1});
-  for (const char* name : {"aten::relu.out", "aten::abs.out", "aten::exp.out"}) {
+  for (const char* name : {"aten::relu.out", "aten::abs.out", "aten::exp.out",
+                           "aten::hardsigmoid.out", "aten::hardswish.out", "aten::relu6.out"}) {
     ASSERT_TRUE(IsOk(Call(name, {self, out})));
     ExpectNumbers(out, {kNan});
   }
@@ -268,6 +269,47 @@ TEST(BinaryTest, AnIntegerDividedByZeroIsAStatus) {
        {"aten::floor_divide.out", "aten::fmod.Tensor_out", "aten::remainder.Tensor_out"}) {
     EXPECT_TRUE(IsError(Call(name, {a, b, out}), StatusCode::kInvalidArgument, {"zero"}));
   }
+}
+
+TEST(BinaryTest, AnUnknownModeIsAStatus) {
+  TestTensor a(kF, {1}, {7});
+  TestTensor out(kF, {1});
+  EXPECT_TRUE(IsError(Call("aten::div.out_mode", {a, a, "ceil", out}), StatusCode::kUnsupported,
+                      {"'ceil'"}));
+  EXPECT_TRUE(IsError(Call("aten::gelu.out", {a, "sigmoid", out}), StatusCode::kUnsupported,
+                      {"'sigmoid'"}));
+}
+
+TEST(BinaryTest, ADivisorThatTheOutputOverwritesIsAStatus) {
+  const int32_t size = 4;
+  const uint8_t order = 0;
+  const TensorLayout layout{kL, {&size, 1}, {&order, 1}};
+  for (const char* name :
+       {"aten::floor_divide.out", "aten::fmod.Tensor_out", "aten::remainder.Tensor_out"}) {
+    int64_t ones[] = {1, 1, 1, 1};
+    // The output lies one element behind the divisor. 1 % 1 is 0, and the next divisor.
+    int64_t overlapping[] = {1, 1, 1, 1, 1};
+    overlapping[0] = std::string(name) == "aten::floor_divide.out" ? 5 : 1;
+    auto* bytes = reinterpret_cast<uint8_t*>(overlapping);
+    ONEPACK_ASSERT_OK_AND_ASSIGN(Tensor a,
+                                 Tensor::Over(layout, {reinterpret_cast<uint8_t*>(ones), 32}));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(Tensor b, Tensor::Over(layout, {bytes, 32}));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(Tensor out, Tensor::Over(layout, {bytes + 8, 32}));
+    Value of_a = Value::OfTensor(&a);
+    Value of_b = Value::OfTensor(&b);
+    Value of_out = Value::OfTensor(&out);
+    EXPECT_TRUE(IsError(Call(name, {of_a, of_b, of_out}), StatusCode::kInvalidArgument, {"zero"}))
+        << name;
+  }
+}
+
+TEST(BinaryTest, AfterADivisionByZeroTheOutputIsWhatItWas) {
+  constexpr ScalarType kNarrow = ScalarType::kInt;  // computed in a block of int64_t
+  TestTensor a(kNarrow, {3}, {7, 7, 7});
+  TestTensor b(kNarrow, {3}, {0, 1, 2});
+  TestTensor out(kNarrow, {3}, {11, 12, 13});
+  EXPECT_TRUE(IsError(Call("aten::fmod.Tensor_out", {a, b, out}), StatusCode::kInvalidArgument));
+  ExpectNumbers(out, {11, 12, 13});
 }
 
 TEST(BinaryTest, TheSmallestIntegerDividedByMinusOneWrapsAround) {

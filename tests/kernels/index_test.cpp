@@ -101,6 +101,30 @@ TEST(ScatterTest, PutsByIndex) {
   ExpectNumbers(self, {0, 1, 2, 3, 7, 7});
 }
 
+TEST(ScatterTest, IndicesThatRepeatWithoutEndAreRefused) {
+  TestTensor self(kF, {1, 1, 1, 1});
+  TestTensor first(kL, {65536, 1, 1});
+  TestTensor second(kL, {65536, 1});
+  TestTensor third(kL, {65536});
+  TestTensor number(kF, {}, {7});
+  const std::vector<TestTensor*> indices = {&first, &second, &third};
+  EXPECT_TRUE(IsError(Call("aten::index_put_", {self, indices, number, false, self}),
+                      StatusCode::kUnsupported, {"repeated"}));
+  // Four of them are more than an int64_t counts.
+  TestTensor outermost(kL, {65536, 1, 1, 1});
+  const std::vector<TestTensor*> four = {&outermost, &first, &second, &third};
+  EXPECT_FALSE(Call("aten::index_put_", {self, four, number, false, self}).ok());
+  ExpectNumbers(self, {0});
+}
+
+TEST(MaskTest, ASelectionFromWhatRepeatsWithoutEndIsRefused) {
+  TestTensor self(kB, {4096, 1, 4096});
+  TestTensor mask(kB, {1, 65536, 1});
+  TestTensor out(kF, {0});
+  EXPECT_TRUE(IsError(Call("aten::masked_select.out", {self, mask, out}), StatusCode::kUnsupported,
+                      {"repeated"}));
+}
+
 TEST(ScatterTest, AlongADimension) {
   TestTensor self(kF, {2, 3}, Counting(6));
   TestTensor index(kL, {2, 2}, {0, 2, 1, 1});

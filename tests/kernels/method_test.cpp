@@ -69,6 +69,27 @@ TEST_F(OperatorsInMethodTest, ASmallSliceIsCopied) {
   EXPECT_EQ(Floats(method->output(0)).front(), 7.0F * 128);
 }
 
+TEST_F(OperatorsInMethodTest, ALargeSliceOfAConstantCanBeChangedInPlace) {
+  PlanSlice(40);
+  TensorPlan row;
+  row.sizes = {128};
+  const std::vector<float> sevens(128, 7.0F);
+  row.data_buffer_idx = program_.AddConstant(AsBytes(sevens));
+  plan_.values.emplace_back(row);
+  plan_.operators.push_back({"executorch_prim::et_copy_index", "tensor"});
+  plan_.chains[0].push_back(KernelCallPlan{2, {5, 7, 4}});
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, LoadWithOurs());
+  for (const int64_t start : {10, 3}) {
+    ASSERT_TRUE(IsOk(method->SetInput(0, Value::OfInt(start))));
+    ASSERT_TRUE(IsOk(method->Execute()));
+    const std::vector<float> found = Floats(method->output(0));
+    EXPECT_EQ(found.front(), static_cast<float>(start * 128));
+    EXPECT_EQ(found[128], 7);
+    EXPECT_EQ(found[255], 7);
+    EXPECT_EQ(found.back(), static_cast<float>((start + 40) * 128 - 1));
+  }
+}
+
 TEST_F(OperatorsInMethodTest, AfterAnErrorTheMethodCanBeUsedAgain) {
   PlanSlice(40);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, LoadWithOurs());

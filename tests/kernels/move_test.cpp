@@ -105,13 +105,18 @@ TEST(ViewTest, EtViewCopiesNothing) {
   ExpectNumbers(self, Counting(12));
 }
 
-TEST(ViewTest, AViewIsNotChangedInPlace) {
+TEST(ViewTest, AViewIsCopiedBeforeItIsChangedInPlace) {
   TestTensor self(kF, {4}, Counting(4));
   TestTensor view(kF, {4});
   ASSERT_TRUE(
       IsOk(Call("executorch_prim::et_view.default", {self, std::vector<int64_t>{4}, view})));
-  EXPECT_TRUE(
-      IsError(Call("aten::copy_", {view, self, false}), StatusCode::kInvalidFile, {"a view"}));
+  TestTensor index(kL, {1}, {2});
+  TestTensor number(kF, {1}, {9});
+  ASSERT_TRUE(IsOk(
+      Call("aten::index_put_", {view, std::vector<TestTensor*>{&index}, number, false, view})));
+  EXPECT_FALSE(view.tensor().is_view());
+  ExpectNumbers(view, {0, 1, 9, 3});
+  ExpectNumbers(self, Counting(4));
 }
 
 TEST(ViewTest, StridesMayNotLeadOut) {
@@ -280,6 +285,10 @@ TEST(FillTest, Triangles) {
   ExpectNumbers(out, {0, 2, 3, 0, 0, 6, 0, 0, 0});
   ASSERT_TRUE(IsOk(Call("aten::tril.out", {self, INT64_MIN, out})));
   ExpectNumbers(out, std::vector<double>(9));
+  // Rows without elements are not visited one by one.
+  TestTensor empty(ScalarType::kByte, {0, INT32_MAX, INT32_MAX});
+  TestTensor nothing(ScalarType::kByte, {0, INT32_MAX, INT32_MAX});
+  EXPECT_TRUE(IsOk(Call("aten::tril.out", {empty, 0, nothing})));
 }
 
 TEST(FillTest, PadsAndCutsOff) {

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "kernels/element.h"
 #include "tests/kernels/operator_fixture.h"
 
 namespace onepack {
@@ -197,6 +198,30 @@ TEST(ConvolutionErrorsTest, WhatDoesNotFitIsRefused) {
   EXPECT_TRUE(IsError(convolve({1, 1}, {0}, {1}, 1), StatusCode::kInvalidArgument, {"2 numbers"}));
 }
 
+TEST(ConvolutionErrorsTest, AKernelWithoutElementsIsNotVisited) {
+  TestTensor input(kF, {1, 0, 1, 1});
+  TestTensor weight(kF, {1, 0, INT32_MAX, (1 << 30) - 1});
+  TestTensor bias(kF, {1}, {3});
+  TestTensor out(kF, {1, 1, 1, 1});
+  ASSERT_TRUE(IsOk(Call("aten::convolution.out",
+                        {input, weight, bias, Ints{1, 1}, Ints{(1 << 30) - 1, (1 << 29) - 1},
+                         Ints{1, 1}, false, Ints{0, 0}, 1, out})));
+  ExpectNumbers(out, {3});
+}
+
+TEST(IntegerProductTest, WhatDoesNotFitWrapsAround) {
+  TestTensor large(kL, {1, 1, 1});
+  kernels::StoreElement<int64_t>(kL, large.tensor().mutable_data(), 0, INT64_MAX);
+  TestTensor three(kL, {1, 1, 1}, {3});
+  TestTensor out(kL, {1, 1, 1});
+  const auto found = [&] { return kernels::LoadElement<int64_t>(kL, out.tensor().data(), 0); };
+  ASSERT_TRUE(IsOk(Call("aten::baddbmm.out", {three, large, three, 0, 5, out})));
+  EXPECT_EQ(found(), INT64_MAX - 14);
+  ASSERT_TRUE(IsOk(Call("aten::convolution.out", {large, three, nullptr, Ints{1}, Ints{0}, Ints{1},
+                                                  false, Ints{0}, 1, out})));
+  EXPECT_EQ(found(), INT64_MAX - 2);
+}
+
 TEST(PoolingTest, MeansAndLargest) {
   TestTensor self(kF, {1, 1, 4, 4}, Counting(16));
   TestTensor out(kF, {1, 1, 2, 2});
@@ -314,6 +339,29 @@ TEST(ResampleTest, ShrinksWithoutAliases) {
       Call("aten::_upsample_bilinear2d_aa.out", {self, Ints{1, 2}, false, nullptr, nullptr, out})));
   // Weights 3, 3, 1 of the first three pixels.
   ExpectNumbers(out, {12.0 / 7, 23.0 / 7}, 1e-6);
+  TestTensor picture(kF, {1, 1, 4, 4}, Counting(16, 5));
+  TestTensor one(kF, {1, 1, 1, 1});
+  ASSERT_TRUE(IsOk(Call("aten::_upsample_bilinear2d_aa.out",
+                        {picture, Ints{1, 1}, true, nullptr, nullptr, one})));
+  ExpectNumbers(one, {5});  // the corner, not the mean
+}
+
+TEST(ResampleTest, ScalesAndSizesWithoutSenseDoNoHarm) {
+  TestTensor self(ScalarType::kByte, {1, 1, 1, 1}, {7});
+  TestTensor out(ScalarType::kByte, {1, 1, 1, 2});
+  for (const double scale : {1e-30, 1e-320, 1e300}) {
+    ASSERT_TRUE(
+        IsOk(Call("aten::upsample_nearest2d.out", {self, Ints{1, 2}, nullptr, scale, out})));
+    ExpectNumbers(out, {7, 7});
+    ASSERT_TRUE(IsOk(
+        Call("aten::upsample_bilinear2d.out", {self, Ints{1, 2}, false, nullptr, scale, out})));
+    ExpectNumbers(out, {7, 7});
+  }
+  TestTensor nothing(ScalarType::kByte, {0, 1, 1, 1});
+  TestTensor large(ScalarType::kByte, {0, 1, INT32_MAX, INT32_MAX});
+  const Ints sizes = {INT32_MAX, INT32_MAX};
+  EXPECT_TRUE(
+      IsOk(Call("aten::upsample_nearest2d.out", {nothing, sizes, nullptr, nullptr, large})));
 }
 
 TEST(ResampleTest, ShufflesPixelsThereAndBack) {

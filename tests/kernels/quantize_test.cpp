@@ -78,6 +78,34 @@ TEST(QuantizeTest, ChoosesScales) {
   ExpectNumbers(zero_point, {-77});
 }
 
+TEST(QuantizeTest, ChoosesScalesOfBlocksByMappingAndType) {
+  TestTensor self(kF, {1, 2}, {-64, 127});
+  TestTensor scale(kF, {1, 1});
+  TestTensor zero_point(kL, {1, 1});
+  const auto choose = [&](const char* mapping, int type, Argument lowest, Argument highest) {
+    return Call("torchao::choose_qparams_affine.out",
+                {self, mapping, std::vector<int64_t>{1, 2}, type, lowest, highest, nullptr, nullptr,
+                 nullptr, scale, zero_point});
+  };
+  const auto kByte = static_cast<int>(ScalarType::kByte);
+  const auto kChar = static_cast<int>(ScalarType::kChar);
+  ASSERT_TRUE(IsOk(choose("SYMMETRIC", kChar, nullptr, nullptr)));
+  ExpectNumbers(scale, {127 / 127.5}, 1e-6);
+  ExpectNumbers(zero_point, {0});
+  ASSERT_TRUE(IsOk(choose("SYMMETRIC_NO_CLIPPING_ERR", kChar, nullptr, nullptr)));
+  ExpectNumbers(scale, {1}, 1e-6);
+  ExpectNumbers(zero_point, {0});
+  ASSERT_TRUE(IsOk(choose("SYMMETRIC_NO_CLIPPING_ERR", kChar, -8, 127)));
+  ExpectNumbers(scale, {8}, 1e-6);
+  ASSERT_TRUE(IsOk(choose("ASYMMETRIC", kByte, nullptr, nullptr)));
+  ExpectNumbers(scale, {191 / 255.0}, 1e-6);
+  ExpectNumbers(zero_point, {85});
+  EXPECT_TRUE(IsError(choose("SYMMETRIC_OF_TOMORROW", kChar, -128, 127), StatusCode::kUnsupported,
+                      {"SYMMETRIC_OF_TOMORROW"}));
+  EXPECT_TRUE(IsError(choose("SYMMETRIC", static_cast<int>(kF), nullptr, nullptr),
+                      StatusCode::kUnsupported, {"target_dtype is 6"}));
+}
+
 TEST(QuantizeTest, AddsQuantized) {
   TestTensor a(kU8, {2}, {10, 200});
   TestTensor b(kU8, {2}, {4, 250});

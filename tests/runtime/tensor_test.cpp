@@ -63,6 +63,22 @@ TEST(TensorTest, AViewShowsTheBytesOfAnotherUntilItIsResized) {
   EXPECT_EQ(tensor.data(), bytes.data());
 }
 
+TEST(TensorTest, AViewThatIsEndedLeavesACopy) {
+  std::vector<uint8_t> source_bytes(24, 1);
+  std::vector<uint8_t> bytes(24, 2);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Tensor source,
+                               Tensor::Over({ScalarType::kFloat, kSizes, kOrder}, source_bytes));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Tensor tensor,
+                               Tensor::Over({ScalarType::kFloat, kSizes, kOrder}, bytes));
+  tensor.EndView();
+  EXPECT_EQ(bytes[0], 2);  // its own room, as it was
+  ASSERT_TRUE(IsOk(tensor.ViewOf(source, 0)));
+  tensor.EndView();
+  EXPECT_FALSE(tensor.is_view());
+  EXPECT_EQ(tensor.data(), bytes.data());
+  EXPECT_EQ(bytes, source_bytes);
+}
+
 TEST(TensorTest, AViewEndsWhereItsSourceEnds) {
   std::vector<uint8_t> source_bytes(24);
   std::vector<uint8_t> bytes(24);
