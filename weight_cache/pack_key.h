@@ -8,8 +8,8 @@
 // chose. Equal digests mean equal parts (digest.h), hence equal input to the same function.
 //
 // Where XNNPACK has no kernel for raw bytes they are widened before it packs them: a pure function
-// of the bytes and of the datatypes and flags of weight and node, which are all in the key. So it is
-// part of the function above, and `kernel` and `bias` name the bytes as they were.
+// of the bytes and of the datatypes and flags of weight and node, which are all in the key. So it
+// is part of the function above, and `kernel` and `bias` name the bytes as they were.
 //
 // Left out: names of tensors (two names may have equal bytes), pointers (two programs have
 // different ones), batch sizes and other activations' shapes (packing does not see them).

@@ -2,8 +2,8 @@
 
 #include <map>
 
-#include "delegate/ops/op.h"
 #include "delegate/datatypes.h"
+#include "delegate/ops/op.h"
 #include "program_generated.h"
 #include "runtime/aligned_copy.h"
 #include "schema/payload_header.h"
