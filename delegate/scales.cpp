@@ -33,10 +33,11 @@ Digest IdentityOfSpan(Span<const T> scales) {
       {reinterpret_cast<const uint8_t*>(scales.data()), scales.size() * sizeof(T)});
 }
 
-std::vector<std::vector<float>>& CopiesOf(ScaleStorage& storage, float) { return storage.floats; }
-std::vector<std::vector<uint16_t>>& CopiesOf(ScaleStorage& storage, uint16_t) {
-  return storage.bfloats;
-}
+template <typename T>
+using Scales = ScaleStorage::Scales<T>;
+
+std::vector<Scales<float>>& CopiesOf(ScaleStorage& storage, float) { return storage.floats; }
+std::vector<Scales<uint16_t>>& CopiesOf(ScaleStorage& storage, uint16_t) { return storage.bfloats; }
 
 // In place where they are aligned, else copied.
 template <typename T>
@@ -46,7 +47,7 @@ Result<const T*> LoadFromConstant(const Constant& constant, size_t count, ScaleS
   if (reinterpret_cast<uintptr_t>(scales) % alignof(T) == 0) {
     storage.loaded.push_back(std::move(buffer));
   } else {
-    std::vector<T>& copy = CopiesOf(storage, T()).emplace_back(count);
+    Scales<T>& copy = CopiesOf(storage, T()).emplace_back(count);
     memcpy(copy.data(), buffer.bytes.data(), count * sizeof(T));
     scales = copy.data();
   }
@@ -57,7 +58,7 @@ Result<const T*> LoadFromConstant(const Constant& constant, size_t count, ScaleS
 
 // A vector of ones that is never moved: XNNPACK may hold pointers into the ones given out before.
 template <typename T>
-const T* Ones(size_t count, T one, std::vector<std::vector<T>>& ones) {
+const T* Ones(size_t count, T one, std::vector<Scales<T>>& ones) {
   if (ones.empty() || ones.back().size() < count) ones.emplace_back(count, one);
   return ones.back().data();
 }
@@ -120,12 +121,12 @@ Result<const T*> LoadScales(const Payload& payload, const ScaleRef<T>& scales, s
     return scales.inline_scales.data();
   }
   ONEPACK_RETURN_IF_ERROR(CheckScales(scales.to_be_rounded));
-  std::vector<T>& rounded = CopiesOf(storage, T()).emplace_back();
+  Scales<T>& rounded = CopiesOf(storage, T()).emplace_back();
   rounded.reserve(count);
   for (const float scale : scales.to_be_rounded) {
     rounded.push_back(static_cast<T>(Bfloat16OfFloat(scale)));
   }
-  ONEPACK_RETURN_IF_ERROR(CheckScales(Span<const T>(rounded)));
+  ONEPACK_RETURN_IF_ERROR(CheckScales(Span<const T>(rounded.data(), rounded.size())));
   return rounded.data();
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/span.h"
+#include "delegate/mapped_allocator.h"
 #include "delegate/payload.h"
 #include "weight_cache/digest.h"
 
@@ -16,12 +17,16 @@ namespace onepack {
 // XNNPACK checks scales when a value is defined and reads them when its weight is packed: they are
 // kept here until the runtime is created.
 struct ScaleStorage {
-  std::vector<Buffer> loaded;                  // used where they are
-  std::vector<std::vector<float>> floats;      // copied, because they were not aligned
-  std::vector<std::vector<uint16_t>> bfloats;  // copied or rounded
+  // The head of a language model has millions of scales.
+  template <typename T>
+  using Scales = std::vector<T, MappedAllocator<T>>;
+
+  std::vector<Buffer> loaded;             // used where they are
+  std::vector<Scales<float>> floats;      // copied, because they were not aligned
+  std::vector<Scales<uint16_t>> bfloats;  // copied or rounded
   // For weights that are known to be in the cache: XNNPACK gets to see ones, and no scale is read.
-  std::vector<std::vector<float>> float_ones;
-  std::vector<std::vector<uint16_t>> bfloat_ones;
+  std::vector<Scales<float>> float_ones;
+  std::vector<Scales<uint16_t>> bfloat_ones;
 };
 
 // Scales of one value, as the file has them.
