@@ -98,9 +98,17 @@ OutputFiles::~OutputFiles() {
   }
 }
 
-Status OutputFiles::CheckName(const std::string& path) const {
+Result<OutputFiles::Place> OutputFiles::PlaceOf(const std::string& path) {
+  struct stat folder;
+  if (stat(FolderOf(path).c_str(), &folder) != 0) return PosixError(path.c_str(), errno);
+  return Place{folder.st_dev, folder.st_ino, path.substr(path.find_last_of('/') + 1)};
+}
+
+Status OutputFiles::CheckName(const std::string& path, const Place& place) const {
   for (const File& file : files_) {
-    if (file.path != path) continue;
+    const bool is_same = file.place.device == place.device && file.place.folder == place.folder &&
+                         file.place.name == place.name;
+    if (!is_same) continue;
     return Status::Error(StatusCode::kFailedPrecondition, "%s: two outputs have this name",
                          path.c_str());
   }
@@ -109,13 +117,14 @@ Status OutputFiles::CheckName(const std::string& path) const {
 }
 
 Status OutputFiles::Write(const std::string& path, const DataBytes::Producer& producer) {
-  ONEPACK_RETURN_IF_ERROR(CheckName(path));
+  ONEPACK_ASSIGN_OR_RETURN(Place place, PlaceOf(path));
+  ONEPACK_RETURN_IF_ERROR(CheckName(path, place));
   std::string temporary = FolderOf(path) + "/.onepack-XXXXXX";
   const int descriptor = mkstemp(temporary.data());
   if (descriptor < 0) return PosixError(path.c_str(), errno);
   fcntl(descriptor, F_SETFD, FD_CLOEXEC);
   fchmod(descriptor, UsualMode());
-  files_.push_back({path, std::move(temporary), {}});
+  files_.push_back({path, std::move(place), std::move(temporary), {}});
   return WriteAndClose(descriptor, path, producer);
 }
 
@@ -142,8 +151,10 @@ Status OutputFiles::GiveName(File& file) {
   return Status::Ok();
 }
 
+// Last named first: should two paths lead to one file by now, its first state is what stays.
 void OutputFiles::TakeBack() {
-  for (File& file : files_) {
+  for (size_t i = files_.size(); i-- > 0;) {
+    File& file = files_[i];
     if (!file.is_named) continue;
     if (!file.backup.empty()) {
       rename(file.backup.c_str(), file.path.c_str());

@@ -13,6 +13,8 @@
 #ifndef ONEPACK_AOT_OUTPUT_FILES_H_
 #define ONEPACK_AOT_OUTPUT_FILES_H_
 
+#include <sys/types.h>
+
 #include <string>
 #include <vector>
 
@@ -35,15 +37,23 @@ class OutputFiles {
   Status Commit();
 
  private:
+  // A name in a folder: paths that are spelled in different ways can lead to the same one.
+  struct Place {
+    dev_t device;
+    ino_t folder;
+    std::string name;
+  };
   struct File {
     std::string path;
+    Place place;
     std::string temporary;
     std::string backup;  // of what was replaced, until all files have their names
     bool replaces = false;
     bool is_named = false;
   };
 
-  Status CheckName(const std::string& path) const;
+  static Result<Place> PlaceOf(const std::string& path);
+  Status CheckName(const std::string& path, const Place& place) const;
   Status GiveName(File& file);
   void TakeBack();
 

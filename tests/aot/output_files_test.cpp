@@ -91,6 +91,39 @@ TEST(OutputFilesTest, OneNameTwiceIsRefused) {
                       {"two outputs"}));
 }
 
+TEST(OutputFilesTest, OneNameSpelledInTwoWaysIsRefused) {
+  const TempFolder folder;
+  std::filesystem::create_directory(folder.File("x"));
+  std::filesystem::create_directory_symlink(folder.File("x"), folder.File("link"));
+  OutputFiles files(ExistingFile::kReplace);
+  ASSERT_TRUE(IsOk(files.Write(folder.File("x/a"), Text("one"))));
+  for (const char* other : {"x//a", "./x/a", "x/../x/a", "link/a"}) {
+    EXPECT_TRUE(IsError(files.Write(folder.File(other), Text("two")),
+                        StatusCode::kFailedPrecondition, {"two outputs"}));
+  }
+  EXPECT_TRUE(IsOk(files.Write(folder.File("a"), Text("another folder's"))));
+  ASSERT_TRUE(IsOk(files.Commit()));
+  EXPECT_EQ(TextOf(folder.File("x/a")), "one");
+}
+
+TEST(OutputFilesTest, WhatWasThereFirstComesBackWhereTwoFoldersBecameOne) {
+  const TempFolder folder;
+  for (const char* name : {"x", "y", "z"}) std::filesystem::create_directory(folder.File(name));
+  WriteFile(folder.File("x/a"), AsBytes("old"));
+  OutputFiles files(ExistingFile::kReplace);
+  for (const char* name : {"x/a", "y/a", "z/a"}) {
+    ASSERT_TRUE(IsOk(files.Write(folder.File(name), Text(name))));
+  }
+  const std::string moved = FilesIn(folder.File("y")).at(0);
+  std::filesystem::rename(folder.File("y/" + moved), folder.File("x/" + moved));
+  std::filesystem::remove(folder.File("y"));
+  std::filesystem::create_directory_symlink(folder.File("x"), folder.File("y"));
+  std::filesystem::remove_all(folder.File("z"));
+  EXPECT_FALSE(files.Commit().ok());
+  EXPECT_EQ(TextOf(folder.File("x/a")), "old");
+  EXPECT_EQ(FilesIn(folder.File("x")), Names{"a"});
+}
+
 TEST(OutputFilesTest, AFailureOfWhoProducesTheBytesLeavesTheOldFile) {
   const TempFolder folder;
   WriteFile(folder.File("a"), AsBytes("old"));

@@ -229,6 +229,20 @@ TEST(SplitProgramsTest, TwoProgramsOfOneNameAreRefused) {
   EXPECT_TRUE(FilesIn(split.path()).empty());
 }
 
+TEST(SplitProgramsTest, AnAdapterThatWouldReplaceTheFoundationIsRefused) {
+  const TempFolder original;
+  ASSERT_TRUE(
+      IsOk(WriteLoraStack(original.path(), Stack(WeightType::kFloat32, DataPlace::kPayload))));
+  const TempFolder split;
+  SplitOptions options = Split(original, split);
+  options.foundation = split.File("lora0.ptd");
+  options.folder = split.File(".");
+  options.existing = ExistingFile::kReplace;
+  EXPECT_TRUE(
+      IsError(SplitPrograms(options), StatusCode::kFailedPrecondition, {"lora0.ptd", "two"}));
+  EXPECT_TRUE(FilesIn(split.path()).empty());
+}
+
 TEST(SplitProgramsTest, ProgramsThatShareNothingAreRefused) {
   const TempFolder folder;
   WriteNamed(folder.File("a.pte"), "a", std::string(1024, 'a'));
