@@ -238,6 +238,8 @@ Status EditableProgram::MoveIn(const NamedDataMap& data, const Watch& watch) {
     if (!status.ok()) return std::move(status).WithContext("%s", name());
     const auto [known, is_new] = buffers.emplace(key, buffer_of_[tensor]);
     if (is_new) continue;
+    DataBytes& largest = buffers_[known->second];
+    if (buffers_.back().size_bytes() > largest.size_bytes()) largest = buffers_.back();
     buffers_.pop_back();
     buffer_of_[tensor] = known->second;
   }

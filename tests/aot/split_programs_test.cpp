@@ -7,6 +7,7 @@
 #include "aot/lora_stack.h"
 #include "aot/merge_program.h"
 #include "aot/payload_writer.h"
+#include "aot/ptd_writer.h"
 #include "aot/pte_writer.h"
 #include "runtime/named_data_map.h"
 #include "tests/support/case_loader.h"
@@ -332,6 +333,46 @@ TEST(SplitProgramsTest, ConstantsOfOldPayloadsMoveToo) {
   float first = 0;
   memcpy(&first, method->output(0).tensor().data(), sizeof(first));
   EXPECT_EQ(first, 9.0f);
+}
+
+// A tensor whose `size` floats are under "k" in a data file.
+TensorPlan ExternalFloats(int32_t size) {
+  TensorPlan tensor;
+  tensor.sizes = {size};
+  tensor.external_key = "k";
+  return tensor;
+}
+
+TEST(MergeProgramTest, TensorsThatReadMoreOrLessOfOneKeyGetAllThatTheyRead) {
+  const TempFolder folder;
+  const std::vector<float> numbers = {1, 2, 3, 4, 5, 6, 7, 8};
+  PtdWriter data;
+  data.AddBytes("k", AsBytes(numbers));
+  ASSERT_TRUE(IsOk(data.ToFile(folder.File("k.ptd"))));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const std::unique_ptr<ProgramLoader> loader,
+                               ProgramLoader::Create({}));
+  for (const auto& sizes : {std::vector<int32_t>{4, 8}, {8, 4}}) {
+    MethodPlan method;
+    method.values = {ExternalFloats(sizes[0]), ExternalFloats(sizes[1])};
+    method.outputs = {0, 1};
+    method.chains.resize(1);
+    ProgramWriter program;
+    program.AddMethod(method);
+    ASSERT_TRUE(IsOk(program.ToFile(folder.File("a.pte"))));
+    MergeOptions options;
+    options.program = folder.File("a.pte");
+    options.data = {folder.File("k.ptd")};
+    options.output = folder.File("merged.pte");
+    options.existing = ExistingFile::kReplace;
+    ASSERT_TRUE(IsOk(MergeProgram(options)));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> merged,
+                                 loader->Load(options.output, {}, "forward"));
+    ASSERT_TRUE(IsOk(merged->Execute()));
+    for (size_t i = 0; i < 2; ++i) {
+      const size_t size_bytes = static_cast<size_t>(sizes[i]) * sizeof(float);
+      EXPECT_EQ(memcmp(merged->output(i).tensor().data(), numbers.data(), size_bytes), 0) << i;
+    }
+  }
 }
 
 TEST(MergeProgramTest, AKeyThatNoFileHasIsNamed) {
