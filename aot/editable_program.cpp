@@ -287,6 +287,10 @@ Status EditableProgram::EncodePayloads(SegmentList& segments) {
     delegate.processed->index = number->second;
   });
   for (const auto& group : tables_.mutable_data_segments) {
+    if (group->offsets.empty()) {
+      group->segment_index = 0;  // nobody reads it, nor has the file's been verified
+      continue;
+    }
     group->segment_index = segments.Add(BytesOfSegment(group->segment_index, {}));
   }
   return Status::Ok();

@@ -6,6 +6,7 @@
 #include "aot/editable_program.h"
 #include "aot/payload_writer.h"
 #include "aot/plan_builder.h"
+#include "aot/program_file.h"
 #include "aot/pte_writer.h"
 #include "program_generated.h"
 #include "schema/verify_payload.h"
@@ -383,6 +384,39 @@ TEST(RoundTripTest, RandomProgramsAreTheSameAfterTheyWereEdited) {
     })));
     ExpectProgram(std::move(again), told);
   }
+}
+
+// Its segment is not verified, as nothing of it is read.
+TEST(RoundTripTest, AGroupOfNoInitialValuesNeedsNoSegment) {
+  ProgramWriter writer;
+  MethodPlan method;
+  method.chains.resize(1);
+  writer.AddMethod(method);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> plain, OpenProgram(writer.Finish()));
+  edit::program::ProgramT tables;
+  reinterpret_cast<const edit::program::Program&>(plain->wire()).UnPackTo(&tables);
+  tables.mutable_data_segments.push_back(std::make_unique<edit::program::SubsegmentOffsetsT>());
+  tables.mutable_data_segments.back()->segment_index = 9;
+  flatbuffers::FlatBufferBuilder builder;
+  builder.Finish(edit::program::CreateProgram(builder, &tables),
+                 edit::program::ProgramIdentifier());
+  std::vector<uint8_t> bytes;
+  const Append append = [&bytes](Bytes more) {
+    bytes.insert(bytes.end(), more.begin(), more.end());
+    return Status::Ok();
+  };
+  ASSERT_TRUE(IsOk(WriteProgramFile(builder.GetBufferSpan(), SegmentList(128), 32, append)));
+  const TempFolder folder;
+  WriteFile(folder.File("a.pte"), bytes);
+  bytes.clear();
+  ONEPACK_ASSERT_OK_AND_ASSIGN(std::unique_ptr<EditableProgram> editable,
+                               EditableProgram::Open(folder.File("a.pte"), {}));
+  ASSERT_TRUE(IsOk(std::move(*editable).Write(append)));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> again, OpenProgram(bytes));
+  ASSERT_EQ(CountOf(again->wire().mutable_data_segments()), 1u);
+  const auto* group = again->wire().mutable_data_segments()->Get(0);
+  EXPECT_EQ(CountOf(group->offsets()), 0u);
+  EXPECT_LT(group->segment_index(), CountOf(again->wire().segments()));
 }
 
 // No two tensors that are needed at the same time share memory.
