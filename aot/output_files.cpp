@@ -128,7 +128,22 @@ Status OutputFiles::Write(const std::string& path, const DataBytes::Producer& pr
   return WriteAndClose(descriptor, path, producer);
 }
 
-// What is there gets a second name first, by which it can come back.
+// What is there gets a second name, by which it can come back.
+Status OutputFiles::KeepOld(File& file) {
+  struct stat old;
+  if (lstat(file.path.c_str(), &old) != 0) return Status::Ok();
+  // It could be moved away, but is not what a file replaces.
+  if (S_ISDIR(old.st_mode)) return PosixError(file.path.c_str(), EISDIR);
+  std::string backup = file.temporary + "-old";
+  // A file system without links: the second name is the only one for a while.
+  if (link(file.path.c_str(), backup.c_str()) != 0 &&
+      rename(file.path.c_str(), backup.c_str()) != 0) {
+    return PosixError(file.path.c_str(), errno);
+  }
+  file.backup = std::move(backup);
+  return Status::Ok();
+}
+
 Status OutputFiles::GiveName(File& file) {
   if (existing_ == ExistingFile::kRefuse) {
     // Fails where the name was taken meanwhile, as rename would not.
@@ -139,10 +154,6 @@ Status OutputFiles::GiveName(File& file) {
     }
     // A file system without links: what is left is to look and to rename.
     if (errno == EEXIST || Exists(file.path)) return NameTaken(file.path);
-  } else if (Exists(file.path)) {
-    file.replaces = true;
-    const std::string backup = file.temporary + "-old";
-    if (link(file.path.c_str(), backup.c_str()) == 0) file.backup = backup;
   }
   if (rename(file.temporary.c_str(), file.path.c_str()) != 0) {
     return PosixError(file.path.c_str(), errno);
@@ -152,23 +163,27 @@ Status OutputFiles::GiveName(File& file) {
 }
 
 // Last named first: should two paths lead to one file by now, its first state is what stays.
-void OutputFiles::TakeBack() {
+Status OutputFiles::TakeBack(Status status) {
   for (size_t i = files_.size(); i-- > 0;) {
     File& file = files_[i];
-    if (!file.is_named) continue;
-    if (!file.backup.empty()) {
-      rename(file.backup.c_str(), file.path.c_str());
-      file.backup.clear();
-    } else if (!file.replaces) {
-      unlink(file.path.c_str());
+    if (file.backup.empty()) {
+      if (file.is_named) unlink(file.path.c_str());
+    } else if (rename(file.backup.c_str(), file.path.c_str()) != 0) {
+      status = std::move(status).WithContext("the old %s is now %s", file.path.c_str(),
+                                             file.backup.c_str());
+      file.backup.clear();  // it stays
     }
   }
+  return status;
 }
 
 Status OutputFiles::Commit() {
   Status status;
+  if (existing_ == ExistingFile::kReplace) {
+    for (size_t i = 0; i < files_.size() && status.ok(); ++i) status = KeepOld(files_[i]);
+  }
   for (size_t i = 0; i < files_.size() && status.ok(); ++i) status = GiveName(files_[i]);
-  if (!status.ok()) TakeBack();
+  if (!status.ok()) status = TakeBack(std::move(status));
   for (const File& file : files_) {
     if (!file.backup.empty()) unlink(file.backup.c_str());
   }

@@ -3,7 +3,8 @@
 // Each is written to a temporary file in its own folder and brought to the disk; Commit then gives
 // all of them their names. Until then, and after any failure, what was there before is untouched
 // and no temporary file stays. (Should the machine stop in the middle of Commit, every single file
-// is old or new, whole in either case.)
+// is old or new, whole in either case; on a file system without links an old one may be left under
+// a temporary name.)
 //
 // Ownership: of its temporary files; the destructor removes those that were not committed.
 // Threads:   one at a time.
@@ -47,15 +48,15 @@ class OutputFiles {
     std::string path;
     Place place;
     std::string temporary;
-    std::string backup;  // of what was replaced, until all files have their names
-    bool replaces = false;
+    std::string backup;  // of what was there, until all files have their names; empty: nothing was
     bool is_named = false;
   };
 
   static Result<Place> PlaceOf(const std::string& path);
   Status CheckName(const std::string& path, const Place& place) const;
+  static Status KeepOld(File& file);
   Status GiveName(File& file);
-  void TakeBack();
+  Status TakeBack(Status status);
 
   const ExistingFile existing_;
   std::vector<File> files_;

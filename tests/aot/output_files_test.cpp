@@ -70,17 +70,24 @@ TEST(OutputFilesTest, ANameThatIsTakenMeanwhileUndoesAll) {
 
 TEST(OutputFilesTest, WhatWasReplacedComesBackWhenALaterNameFails) {
   const TempFolder folder;
+  std::filesystem::create_directory(folder.File("x"));
   WriteFile(folder.File("a"), AsBytes("old"));
-  {
-    OutputFiles files(ExistingFile::kReplace);
-    ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("new"))));
-    ASSERT_TRUE(IsOk(files.Write(folder.File("b"), Text("two"))));
-    // A folder cannot be replaced by a file.
-    std::filesystem::create_directory(folder.File("b"));
-    EXPECT_TRUE(IsError(files.Commit(), StatusCode::kIoError, {folder.File("b").c_str()}));
-  }
+  OutputFiles files(ExistingFile::kReplace);
+  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("new"))));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("x/b"), Text("two"))));
+  std::filesystem::remove_all(folder.File("x"));
+  EXPECT_TRUE(IsError(files.Commit(), StatusCode::kNotFound, {folder.File("x/b").c_str()}));
   EXPECT_EQ(TextOf(folder.File("a")), "old");
-  EXPECT_EQ(FilesIn(folder.path()), (Names{"a", "b"}));
+  EXPECT_EQ(FilesIn(folder.path()), Names{"a"});
+}
+
+TEST(OutputFilesTest, AFolderIsNotReplaced) {
+  const TempFolder folder;
+  std::filesystem::create_directories(folder.File("a/inside"));
+  EXPECT_TRUE(IsError(WriteOutputFile(folder.File("a"), Text("new")), StatusCode::kIoError,
+                      {folder.File("a").c_str()}));
+  EXPECT_EQ(FilesIn(folder.path()), Names{"a"});
+  EXPECT_EQ(FilesIn(folder.File("a")), Names{"inside"});
 }
 
 TEST(OutputFilesTest, OneNameTwiceIsRefused) {
@@ -106,22 +113,56 @@ TEST(OutputFilesTest, OneNameSpelledInTwoWaysIsRefused) {
   EXPECT_EQ(TextOf(folder.File("x/a")), "one");
 }
 
+// Takes the name that a link to the old file would get: of the only one that `folder` waits for.
+void RefuseLink(const std::string& folder) {
+  WriteFile(folder + "/" + FilesIn(folder).at(0) + "-old", AsBytes("in the way of a link"));
+}
+
 TEST(OutputFilesTest, WhatWasThereFirstComesBackWhereTwoFoldersBecameOne) {
-  const TempFolder folder;
-  for (const char* name : {"x", "y", "z"}) std::filesystem::create_directory(folder.File(name));
-  WriteFile(folder.File("x/a"), AsBytes("old"));
-  OutputFiles files(ExistingFile::kReplace);
-  for (const char* name : {"x/a", "y/a", "z/a"}) {
-    ASSERT_TRUE(IsOk(files.Write(folder.File(name), Text(name))));
+  for (const bool has_links : {true, false}) {
+    const TempFolder folder;
+    for (const char* name : {"x", "y", "z"}) std::filesystem::create_directory(folder.File(name));
+    WriteFile(folder.File("x/a"), AsBytes("old"));
+    OutputFiles files(ExistingFile::kReplace);
+    for (const char* name : {"x/a", "y/a", "z/a"}) {
+      ASSERT_TRUE(IsOk(files.Write(folder.File(name), Text(name))));
+    }
+    if (!has_links) RefuseLink(folder.File("x"));
+    const std::string moved = FilesIn(folder.File("y")).at(0);
+    std::filesystem::rename(folder.File("y/" + moved), folder.File("x/" + moved));
+    std::filesystem::remove(folder.File("y"));
+    std::filesystem::create_directory_symlink(folder.File("x"), folder.File("y"));
+    std::filesystem::remove_all(folder.File("z"));
+    EXPECT_TRUE(IsError(files.Commit(), StatusCode::kNotFound, {"z/a"}));
+    EXPECT_EQ(TextOf(folder.File("x/a")), "old");
+    EXPECT_EQ(FilesIn(folder.File("x")), Names{"a"});
   }
-  const std::string moved = FilesIn(folder.File("y")).at(0);
-  std::filesystem::rename(folder.File("y/" + moved), folder.File("x/" + moved));
-  std::filesystem::remove(folder.File("y"));
-  std::filesystem::create_directory_symlink(folder.File("x"), folder.File("y"));
-  std::filesystem::remove_all(folder.File("z"));
-  EXPECT_FALSE(files.Commit().ok());
-  EXPECT_EQ(TextOf(folder.File("x/a")), "old");
-  EXPECT_EQ(FilesIn(folder.File("x")), Names{"a"});
+}
+
+TEST(OutputFilesTest, AFileThatCannotHaveTwoNamesIsReplaced) {
+  const TempFolder folder;
+  WriteFile(folder.File("a"), AsBytes("old"));
+  OutputFiles files(ExistingFile::kReplace);
+  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("new"))));
+  RefuseLink(folder.path());
+  ASSERT_TRUE(IsOk(files.Commit()));
+  EXPECT_EQ(TextOf(folder.File("a")), "new");
+  EXPECT_EQ(FilesIn(folder.path()), Names{"a"});
+}
+
+TEST(OutputFilesTest, AFileThatCannotBeKeptFailsBeforeAnyIsNamed) {
+  const TempFolder folder;
+  for (const char* name : {"x", "y"}) std::filesystem::create_directory(folder.File(name));
+  WriteFile(folder.File("y/b"), AsBytes("old"));
+  OutputFiles files(ExistingFile::kReplace);
+  ASSERT_TRUE(IsOk(files.Write(folder.File("x/a"), Text("one"))));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("y/b"), Text("two"))));
+  const Names temporary = FilesIn(folder.File("x"));
+  // Neither a link nor a file can have this name.
+  std::filesystem::create_directory(folder.File("y/" + FilesIn(folder.File("y")).at(0) + "-old"));
+  EXPECT_TRUE(IsError(files.Commit(), StatusCode::kIoError, {"y/b"}));
+  EXPECT_EQ(TextOf(folder.File("y/b")), "old");
+  EXPECT_EQ(FilesIn(folder.File("x")), temporary);
 }
 
 TEST(OutputFilesTest, AFailureOfWhoProducesTheBytesLeavesTheOldFile) {
