@@ -29,6 +29,22 @@ Status NameTaken(const std::string& path) {
                        path.c_str());
 }
 
+// A file system that cannot has nothing to promise.
+Status Sync(int descriptor, const std::string& path) {
+  if (fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP) return Status::Ok();
+  return PosixError(path.c_str(), errno);
+}
+
+// Brings the name to the disk, not only the bytes.
+Status SyncFolderOf(const std::string& path) {
+  const int descriptor = open(FolderOf(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  // A folder may take files and not be for reading.
+  if (descriptor < 0) return errno == EACCES ? Status::Ok() : PosixError(path.c_str(), errno);
+  Status status = Sync(descriptor, path);
+  close(descriptor);
+  return status;
+}
+
 // Collects small pieces, so that the system is asked for few writes.
 class BufferedFile {
  public:
@@ -45,9 +61,7 @@ class BufferedFile {
 
   Status Finish() {
     ONEPACK_RETURN_IF_ERROR(Flush());
-    // A file system without it has nothing to promise.
-    if (fsync(descriptor_) != 0 && errno != EINVAL) return PosixError(path_.c_str(), errno);
-    return Status::Ok();
+    return Sync(descriptor_, path_);
   }
 
  private:
@@ -182,7 +196,10 @@ Status OutputFiles::Commit() {
   if (existing_ == ExistingFile::kReplace) {
     for (size_t i = 0; i < files_.size() && status.ok(); ++i) status = KeepOld(files_[i]);
   }
-  for (size_t i = 0; i < files_.size() && status.ok(); ++i) status = GiveName(files_[i]);
+  for (size_t i = 0; i < files_.size() && status.ok(); ++i) {
+    status = GiveName(files_[i]);
+    if (status.ok()) status = SyncFolderOf(files_[i].path);
+  }
   if (!status.ok()) status = TakeBack(std::move(status));
   for (const File& file : files_) {
     if (!file.backup.empty()) unlink(file.backup.c_str());

@@ -1,10 +1,10 @@
 // Files that appear together or not at all.
 //
 // Each is written to a temporary file in its own folder and brought to the disk; Commit then gives
-// all of them their names. Until then, and after any failure, what was there before is untouched
-// and no temporary file stays. (Should the machine stop in the middle of Commit, every single file
-// is old or new, whole in either case; on a file system without links an old one may be left under
-// a temporary name.)
+// all of them their names, in the order of Write: each is on the disk before the next. Until then,
+// and after any failure, what was there before is untouched and no temporary file stays. (Should
+// the machine stop in the middle of Commit, every single file is old or new, whole in either case;
+// on a file system without links an old one may be left under a temporary name.)
 //
 // Ownership: of its temporary files; the destructor removes those that were not committed.
 // Threads:   one at a time.

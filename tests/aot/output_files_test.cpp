@@ -1,5 +1,10 @@
 #include "aot/output_files.h"
 
+#include <errno.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include <filesystem>
 
 #include "tests/support/file_size_limit.h"
@@ -10,6 +15,35 @@ namespace onepack {
 namespace {
 
 using Names = std::vector<std::string>;
+
+// What a folder held each time that it was brought to the disk; a disk that fails after some.
+struct FolderSyncs {
+  FolderSyncs();
+  ~FolderSyncs();
+  std::vector<Names> names;
+  size_t allowed = SIZE_MAX;
+};
+
+FolderSyncs* watched = nullptr;
+
+FolderSyncs::FolderSyncs() { watched = this; }
+FolderSyncs::~FolderSyncs() { watched = nullptr; }
+
+bool IsFolder(int descriptor) {
+  struct stat status;
+  return fstat(descriptor, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+int WatchedSync(int descriptor) {
+  if (watched != nullptr && IsFolder(descriptor)) {
+    watched->names.push_back(FilesIn("/proc/self/fd/" + std::to_string(descriptor)));
+    if (watched->names.size() > watched->allowed) {
+      errno = EIO;
+      return -1;
+    }
+  }
+  return static_cast<int>(syscall(SYS_fsync, descriptor));
+}
 
 DataBytes::Producer Text(const char* text) {
   return [text](const Append& append) { return append(AsBytes(text)); };
@@ -165,6 +199,41 @@ TEST(OutputFilesTest, AFileThatCannotBeKeptFailsBeforeAnyIsNamed) {
   EXPECT_EQ(FilesIn(folder.File("x")), temporary);
 }
 
+TEST(OutputFilesTest, ANameIsOnTheDiskBeforeTheNextIsGivenAndBeforeOldFilesGo) {
+  const TempFolder folder;
+  WriteFile(folder.File("b"), AsBytes("old"));
+  FolderSyncs syncs;
+  OutputFiles files(ExistingFile::kReplace);
+  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("data"))));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("b"), Text("program"))));
+  ASSERT_TRUE(IsOk(files.Commit()));
+  ASSERT_EQ(syncs.names.size(), 2u);
+  // First with the new program and the old one under temporary names, then with the old one.
+  ASSERT_EQ(syncs.names[0].size(), 4u);
+  const std::string program = syncs.names[0][0];
+  EXPECT_EQ(syncs.names[0], (Names{program, program + "-old", "a", "b"}));
+  EXPECT_EQ(syncs.names[1], (Names{program + "-old", "a", "b"}));
+  EXPECT_EQ(FilesIn(folder.path()), (Names{"a", "b"}));
+}
+
+TEST(OutputFilesTest, ADiskThatDoesNotTakeANameUndoesAll) {
+  for (const size_t allowed : {0, 1}) {
+    const TempFolder folder;
+    WriteFile(folder.File("b"), AsBytes("old"));
+    {
+      FolderSyncs syncs;
+      syncs.allowed = allowed;
+      OutputFiles files(ExistingFile::kReplace);
+      ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("data"))));
+      ASSERT_TRUE(IsOk(files.Write(folder.File("b"), Text("program"))));
+      EXPECT_TRUE(IsError(files.Commit(), StatusCode::kIoError,
+                          {folder.File(allowed == 0 ? "a" : "b").c_str()}));
+    }
+    EXPECT_EQ(FilesIn(folder.path()), Names{"b"});
+    EXPECT_EQ(TextOf(folder.File("b")), "old");
+  }
+}
+
 TEST(OutputFilesTest, AFailureOfWhoProducesTheBytesLeavesTheOldFile) {
   const TempFolder folder;
   WriteFile(folder.File("a"), AsBytes("old"));
@@ -212,4 +281,8 @@ TEST(OutputFilesTest, ManySmallPiecesArriveInOrder) {
 }
 
 }  // namespace
+
 }  // namespace onepack
+
+// Stands in for the C library's.
+extern "C" int fsync(int descriptor) { return onepack::WatchedSync(descriptor); }
