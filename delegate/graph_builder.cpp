@@ -109,6 +109,7 @@ class GraphBuilder {
   Status CheckOrder(const Operands& operands) const;
   Status CheckOutputs() const;
   Status DescribeWeights();
+  std::unordered_set<const void*> AddressesReadUnasked() const;
   void CutOutPackableNodes();
   uint32_t ScaleIndexOf(const GraphValue& value) const;
 
@@ -457,7 +458,23 @@ Status GraphBuilder::DescribeWeights() {
   return Status::Ok();
 }
 
+// Where raw bytes are that were read for good when the graph was built, because XNNPACK will pack
+// them without asking.
+std::unordered_set<const void*> GraphBuilder::AddressesReadUnasked() const {
+  std::unordered_set<const void*> addresses;
+  for (const PackedUse& use : uses_) {
+    if (use.packing == Packing::kLookedUp) continue;
+    addresses.insert(values_.at(use.kernel_id).data);
+    if (use.bias_id != XNN_INVALID_VALUE_ID) addresses.insert(values_.at(use.bias_id).data);
+  }
+  return addresses;
+}
+
+// A weight that is packed ahead is served twice, and so its raw bytes may be let go of while others
+// that share them are still to be served. Those would ask for them again, except where XNNPACK does
+// not ask.
 void GraphBuilder::CutOutPackableNodes() {
+  const std::unordered_set<const void*> unasked = AddressesReadUnasked();
   std::unordered_map<uint32_t, const XNode*> writers;
   for (size_t i = 0; i < CountOf(graph_.xnodes()); ++i) {
     const XNode& node = *graph_.xnodes()->Get(static_cast<uint32_t>(i));
@@ -470,6 +487,11 @@ void GraphBuilder::CutOutPackableNodes() {
     if (uses_[i].packing == Packing::kPrivate) continue;
     PackableNode packable{weight++, {packing_nodes_[i]}, {}};
     if (is_expected_hit_[i] || uses_[i].packing != Packing::kLookedUp) continue;
+    const bool has_bias = uses_[i].bias_id != XNN_INVALID_VALUE_ID;
+    if (unasked.count(values_.at(uses_[i].kernel_id).data) > 0 ||
+        (has_bias && unasked.count(values_.at(uses_[i].bias_id).data) > 0)) {
+      continue;
+    }
     for (const uint32_t id : OperandsOf(*packing_nodes_[i]).inputs) {
       const auto writer = writers.find(id);
       if (writer == writers.end() || values_.at(id).datatype() != XNNDatatype::qdint8) continue;

@@ -77,6 +77,7 @@ class GraphProgram {
     std::shared_ptr<WeightCache> cache;
     NamedBytes data;
     ProgressCallback on_progress;
+    size_t packing_threads = 1;
   };
 
   // Uses the writer up.

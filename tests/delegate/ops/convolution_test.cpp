@@ -448,5 +448,44 @@ TEST(ConvolutionErrorsTest, AFilterThatIsNoConstantIsRefused) {
       StatusCode::kUnsupported, {"graph node 0 (XNNConv2d)", "no constant"}));
 }
 
+// The bias is widened to a copy of its own, read once for the depthwise convolution, which XNNPACK
+// packs without asking, and let go of when all others have it.
+std::vector<float> RunWithSharedBias(size_t packing_threads) {
+  const Convolution wide = {XNodeUnion::XNNConv2d, 1, 2, 4, 1};
+  const Convolution depthwise = {XNodeUnion::XNNDepthwiseConv2d, 4, 1, 1, 3, 1, 1, 1};
+  const Convolution last = {XNodeUnion::XNNConv2d, 1, 4, 3, 1};
+  PayloadWriter payload;
+  const auto add_filter = [&](const Convolution& c) {
+    return payload.AddConstant(c.FilterDims(),
+                               payload.AddOwnConstant(AsBytes(WeightsOf(c).filter)));
+  };
+  PayloadTensor bias;
+  bias.datatype = XNNDatatype::fp16;
+  bias.dims = {4};
+  bias.constant = payload.AddOwnConstant(AsBytes(HalfBits({1, 2, 3, 4})));
+  const uint32_t bias_id = payload.AddTensor(bias);
+  const uint32_t x = payload.AddInput(ImageDims(5, 2));
+  const uint32_t first = payload.AddInternal(ImageDims(5, 4));
+  const uint32_t second = payload.AddInternal(ImageDims(5, 4));
+  AddConvolution(payload, wide, x, add_filter(wide), bias_id, first);
+  AddConvolution(payload, depthwise, first, add_filter(depthwise), bias_id, second);
+  AddConvolution(payload, last, second, add_filter(last), PayloadWriter::kNoValue,
+                 payload.AddOutput(ImageDims(5, 3)));
+  GraphProgram::Options options;
+  options.packing_threads = packing_threads;
+  auto program = GraphProgram::Load(payload, {Input({1, 5, 5, 2}), Output({1, 5, 5, 3})}, options);
+  EXPECT_TRUE(IsOk(program));
+  if (!program.ok()) return {};
+  auto found = program->Run({Floats({1, 5, 5, 2}, Mixed(50))});
+  EXPECT_TRUE(IsOk(found));
+  return found.ok() ? FloatsOf((*found)[0]) : std::vector<float>();
+}
+
+TEST(ConvolutionTest, ABiasSharedWithADepthwiseOneIsThereHoweverManyThreadsPack) {
+  const std::vector<float> expected = RunWithSharedBias(1);
+  ASSERT_EQ(expected.size(), 75u);
+  EXPECT_EQ(RunWithSharedBias(3), expected);
+}
+
 }  // namespace
 }  // namespace onepack
