@@ -3,8 +3,10 @@
 #include <stdio.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "base/printable.h"
 #include "delegate/key_integrity.h"
@@ -85,23 +87,33 @@ class Verifier {
     return VerifyMethods(file, data, backend_);
   }
 
-  // The data files that a program would be loaded with: those that have something for it.
+  // The data files that a program would be loaded with: one for each key that it asks for.
   void FindHolders(const InspectedFile& file, std::vector<Ref<NamedDataMap>>* holders,
                    size_t* missing, const std::string** first_missing) const {
-    std::vector<bool> is_holder(opened_.size());
+    std::set<const InspectedFile*> found;
     for (const std::string& key : file.keys) {
-      bool is_found = file.named_data->Find(key) != nullptr;
-      for (size_t i = 0; i < opened_.size(); ++i) {
-        const bool is_data = opened_[i] && !opened_[i]->program;
-        if (!is_data || opened_[i]->named_data->Find(key) == nullptr) continue;
-        is_holder[i] = is_found = true;
+      if (file.named_data->Find(key) != nullptr) continue;
+      const InspectedFile* holder = FindHolder(file, key);
+      if (holder != nullptr) {
+        found.insert(holder);
+      } else if ((*missing)++ == 0) {
+        *first_missing = &key;
       }
-      if (is_found) continue;
-      if ((*missing)++ == 0) *first_missing = &key;
     }
-    for (size_t i = 0; i < opened_.size(); ++i) {
-      if (is_holder[i]) holders->push_back(opened_[i]->named_data);
+    for (const InspectedFile* holder : found) holders->push_back(holder->named_data);
+  }
+
+  // Adapters may use the same keys for what is their own: a.ptd is asked first for what a.pte
+  // wants.
+  const InspectedFile* FindHolder(const InspectedFile& program, const std::string& key) const {
+    const auto stem = std::filesystem::path(program.path).stem();
+    const InspectedFile* holder = nullptr;
+    for (const auto& file : opened_) {
+      if (!file || file->program || file->named_data->Find(key) == nullptr) continue;
+      if (std::filesystem::path(file->path).stem() == stem) return &*file;
+      if (holder == nullptr) holder = &*file;
     }
+    return holder;
   }
 
   bool HasDataFiles() const {

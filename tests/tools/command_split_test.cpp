@@ -4,6 +4,8 @@
 
 #include <filesystem>
 
+#include "aot/ptd_writer.h"
+#include "aot/pte_writer.h"
 #include "tests/support/file_size_limit.h"
 #include "tests/support/files.h"
 #include "tests/tools/onepack_command.h"
@@ -179,6 +181,32 @@ TEST(MakeModelCommandTest, ALanguageModelVerifies) {
     ExpectOk(result);
     EXPECT_TRUE(Contains(result.out, "6 passed, 0 failed")) << result.out;
   }
+}
+
+// A program that asks for "k", and a data file of the same name that has it.
+void WriteAdapter(const TempFolder& folder, const std::string& name, float number) {
+  TensorPlan tensor;
+  tensor.sizes = {1};
+  tensor.external_key = "k";
+  MethodPlan method;
+  method.values = {tensor};
+  method.outputs = {0};
+  ProgramWriter program;
+  program.AddMethod(method);
+  WriteFile(folder.File(name + ".pte"), program.Finish());
+  PtdWriter data;
+  data.AddBytes("k", AsBytes(std::vector<float>{number}));
+  ASSERT_TRUE(data.ToFile(folder.File(name + ".ptd")).ok());
+}
+
+TEST(VerifyCommandTest, AdaptersMayUseTheSameKeysForTheirOwnData) {
+  const TempFolder folder;
+  WriteAdapter(folder, "a", 1);
+  WriteAdapter(folder, "b", 2);
+  const CommandResult result = RunOnepack({"verify", folder.File("a.pte"), folder.File("b.pte"),
+                                           folder.File("a.ptd"), folder.File("b.ptd")});
+  ExpectOk(result);
+  EXPECT_EQ(LinesOf(result.out).back(), "4 passed, 0 failed") << result.out;
 }
 
 }  // namespace
