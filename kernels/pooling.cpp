@@ -65,24 +65,6 @@ Status ResizeToWindows(const Tensor& self, const Windows& windows, Tensor& out) 
   return ResizeTo(sizes, out);
 }
 
-// visit(batch, channel, row, column) for each element of a result.
-template <typename Visit>
-void ForEachPlace(const Strided& tensor, Visit visit) {
-  if (tensor.count() == 0) return;
-  for (int64_t n = 0; n < tensor.sizes[0]; ++n) {
-    for (int64_t c = 0; c < tensor.sizes[1]; ++c) {
-      for (int64_t y = 0; y < tensor.sizes[3]; ++y) {
-        for (int64_t x = 0; x < tensor.sizes[4]; ++x) visit(n, c, y, x);
-      }
-    }
-  }
-}
-
-int64_t Place(const Strided& tensor, int64_t n, int64_t c, int64_t y, int64_t x) {
-  return n * tensor.strides[0] + c * tensor.strides[1] + y * tensor.strides[3] +
-         x * tensor.strides[4];
-}
-
 int64_t Clamp(int64_t value, int64_t highest) {
   return value < 0 ? 0 : (value > highest ? highest : value);
 }
@@ -128,7 +110,7 @@ Status AvgPool(void* /*context*/, Span<Value* const> arguments) {
   ONEPACK_RETURN_IF_ERROR(ResizeToWindows(self, w, out));
   const Strided from = WithBatch(StridedInput(self));
   const Strided to = WithBatch(StridedOutput(out));
-  ForEachPlace(to, [&](int64_t n, int64_t c, int64_t y, int64_t x) {
+  ForEachPixel(to, [&](int64_t n, int64_t c, int64_t y, int64_t x) {
     const int64_t at[2] = {y, x};
     int64_t begin[2];
     int64_t end[2];
@@ -171,7 +153,7 @@ Status MaxPool(void* /*context*/, Span<Value* const> arguments) {
   const Strided from = WithBatch(StridedInput(self));
   const Strided to = WithBatch(StridedOutput(out));
   const Strided to_index = WithBatch(StridedOutput(indices));
-  ForEachPlace(to, [&](int64_t n, int64_t c, int64_t y, int64_t x) {
+  ForEachPixel(to, [&](int64_t n, int64_t c, int64_t y, int64_t x) {
     double best = -HUGE_VAL;
     int64_t index = -1;
     const KernelRange rows = RangeInside(w, 1, y, from.sizes[3]);
@@ -208,7 +190,7 @@ Status AdaptiveAvgPool(void* /*context*/, Span<Value* const> arguments) {
   ONEPACK_RETURN_IF_ERROR(ResizeTo(sizes, out));
   const Strided from = WithBatch(StridedInput(self));
   const Strided to = WithBatch(StridedOutput(out));
-  ForEachPlace(to, [&](int64_t n, int64_t c, int64_t y, int64_t x) {
+  ForEachPixel(to, [&](int64_t n, int64_t c, int64_t y, int64_t x) {
     const int64_t at[2] = {y, x};
     int64_t begin[2];
     int64_t end[2];

@@ -6,6 +6,7 @@
 #include "kernels/element.h"
 #include "kernels/operator_families.h"
 #include "kernels/result.h"
+#include "kernels/spatial.h"
 
 namespace onepack::kernels {
 namespace {
@@ -45,24 +46,6 @@ Status ResizeOutput(const Tensor& input, const Resize& resize, Tensor& out) {
   sizes.sizes[2] = resize.to[0];
   sizes.sizes[3] = resize.to[1];
   return ResizeTo(sizes, out);
-}
-
-// visit(batch, channel, y, x) over an output.
-template <typename Visit>
-void ForEachPixel(const Strided& out, Visit visit) {
-  if (out.count() == 0) return;
-  for (int64_t n = 0; n < out.sizes[0]; ++n) {
-    for (int64_t c = 0; c < out.sizes[1]; ++c) {
-      for (int64_t y = 0; y < out.sizes[2]; ++y) {
-        for (int64_t x = 0; x < out.sizes[3]; ++x) visit(n, c, y, x);
-      }
-    }
-  }
-}
-
-int64_t Place(const Strided& tensor, int64_t n, int64_t c, int64_t y, int64_t x) {
-  return n * tensor.strides[0] + c * tensor.strides[1] + y * tensor.strides[2] +
-         x * tensor.strides[3];
 }
 
 int64_t NearestIndex(int64_t out, double scale, int64_t size) {

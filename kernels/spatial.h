@@ -21,6 +21,26 @@ Status ReadSpatial(const IntList& given, size_t count, const char* name, int64_t
 // REQUIRES: rank 2 to 5.
 Strided WithThreeSpatial(Strided tensor);
 
+// The offset of an element of images: [batch, channels, ..., height, width], whatever is between
+// has one element.
+inline int64_t Place(const Strided& images, int64_t n, int64_t c, int64_t y, int64_t x) {
+  return n * images.strides[0] + c * images.strides[1] + y * images.strides[images.rank - 2] +
+         x * images.strides[images.rank - 1];
+}
+
+// visit(batch, channel, y, x) for each element of images.
+template <typename Visit>
+void ForEachPixel(const Strided& images, Visit visit) {
+  if (images.count() == 0) return;
+  for (int64_t n = 0; n < images.sizes[0]; ++n) {
+    for (int64_t c = 0; c < images.sizes[1]; ++c) {
+      for (int64_t y = 0; y < images.sizes[images.rank - 2]; ++y) {
+        for (int64_t x = 0; x < images.sizes[images.rank - 1]; ++x) visit(n, c, y, x);
+      }
+    }
+  }
+}
+
 }  // namespace onepack::kernels
 
 #endif  // ONEPACK_KERNELS_SPATIAL_H_
