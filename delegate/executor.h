@@ -40,6 +40,7 @@ class Executor final : public Delegate {
     // Of the graph that Prepare leaves pending.
     bool wants_packable_nodes = false;
     std::shared_ptr<OnesStore> ones;  // GraphOptions::ones
+    SlicedPacker* sliced_packer = nullptr;
   };
 
   // A graph that is still to become a runtime, and its weights.

@@ -9,6 +9,7 @@
 #include "delegate/load_reporter.h"
 #include "delegate/parallel_packing.h"
 #include "delegate/payload.h"
+#include "delegate/sliced_packing.h"
 
 namespace onepack {
 
@@ -44,7 +45,11 @@ Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
   }
   if (requests.empty()) return Status::Ok();
   LoadReporter reporter(options_.on_progress, requests[0].source->name(), expected_bytes);
-  const Load load{requests, payloads, reporter, std::make_shared<OnesStore>()};
+  // The hash of a weight is taken of all its raw bytes at once.
+  SlicedPacker sliced_packer(cache(),
+                             cache()->options().record_hashes ? 0 : options_.large_weight_bytes,
+                             options_.packing_threads, reporter);
+  const Load load{requests, payloads, reporter, std::make_shared<OnesStore>(), sliced_packer};
   return options_.packing_threads > 1 ? PackAheadAndFinish(load, delegates)
                                       : PackOnTheWay(load, delegates);
 } catch (const std::bad_alloc&) {
@@ -85,6 +90,7 @@ Result<Ref<Executor>> MethodSession::Prepare(const Load& load, size_t index) {
   options.on_served = [&reporter](uint64_t raw_bytes) { return reporter.Served(raw_bytes); };
   options.wants_packable_nodes = options_.packing_threads > 1;
   options.ones = load.ones;
+  options.sliced_packer = &load.sliced_packer;
   auto executor = Executor::Prepare(Ref<MethodSession>::Share(this), load.payloads[index], options);
   if (!executor.ok()) return executor.TakeStatus().WithContext("delegate %zu", request.index);
   return executor;

@@ -25,6 +25,7 @@ class Executor;
 class LoadReporter;
 class OnesStore;
 class Payload;
+class SlicedPacker;
 
 class MethodSession final : public BackendSession {
  public:
@@ -57,6 +58,7 @@ class MethodSession final : public BackendSession {
     Span<const std::shared_ptr<const Payload>> payloads;  // parallel to requests
     LoadReporter& reporter;
     std::shared_ptr<OnesStore> ones;
+    SlicedPacker& sliced_packer;
   };
 
   Status PackOnTheWay(const Load& load, Span<Ref<Delegate>> delegates);

@@ -2,15 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
-#include <functional>
 #include <new>
-#include <system_error>
-#include <thread>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
-#include "delegate/quantization.h"
+#include "delegate/lone_node.h"
+#include "delegate/packing_workers.h"
 #include "delegate/xnn_handles.h"
 
 namespace onepack {
@@ -45,7 +43,7 @@ std::unordered_set<const void*> PlainKernels(const BuiltGraph& graph) {
 
 uint64_t RawBytesOf(const Payload& payload, const PackableNode& node) {
   uint64_t total = 0;
-  for (const auto& [id, value] : node.values) {
+  for (const auto& [id, value] : node.alone.values) {
     if (value.is_constant()) total += payload.constant(value.constant_index()).size();
   }
   return total;
@@ -71,28 +69,11 @@ std::vector<Task> TasksOf(Span<const Ref<Executor>> executors) {
   return tasks;
 }
 
-// The node as a graph of its own. The real graph was defined from the same values, so that this
-// fails for want of memory only.
-Result<XnnSubgraph> DefineAlone(const Task& task, ScaleStorage& scales) {
-  xnn_subgraph_t created = nullptr;
-  ONEPACK_RETURN_IF_XNN_ERROR(xnn_create_subgraph(task.payload->graph().num_externs(), 0, &created),
-                              "creating a subgraph of one node");
-  XnnSubgraph subgraph(created);
-  std::unordered_map<uint32_t, GraphValue> values = task.node->values;
-  for (auto& [id, value] : values) {
-    ONEPACK_RETURN_IF_ERROR(
-        DefineValue(subgraph.get(), *task.payload, /*with_ones=*/false, scales, value));
-  }
-  for (const wire::xnnpack::XNode* node : task.node->nodes) {
-    ONEPACK_RETURN_IF_ERROR(
-        FindOp(node->xnode_union_type())->define({subgraph.get(), values}, *node));
-  }
-  return subgraph;
-}
-
 Status Pack(const Task& task, XnnProvider& provider, xnn_workspace_t workspace) {
   ScaleStorage scales;
-  ONEPACK_ASSIGN_OR_RETURN(const XnnSubgraph subgraph, DefineAlone(task, scales));
+  // The real graph was defined from the same values, so that this fails for want of memory only.
+  ONEPACK_ASSIGN_OR_RETURN(const XnnSubgraph subgraph,
+                           DefineAlone(*task.payload, task.node->alone, scales));
   provider.ClearDescriptions();
   provider.Describe(task.weight->kernel, task.weight->bias, task.weight->description);
   provider.BeginBuild(&task.pending->raw_weights);
@@ -132,17 +113,6 @@ void RunWorker(Work& work, XnnProvider& provider) {
   } catch (const std::bad_alloc&) {
     work.has_failed = true;
   }
-  work.reporter.OtherIsDone();
-}
-
-// False when the system has no thread, or no memory, for one more.
-bool Start(std::vector<std::thread>& workers, Work& work, XnnProvider& provider) try {
-  workers.emplace_back(RunWorker, std::ref(work), std::ref(provider));
-  return true;
-} catch (const std::system_error&) {
-  return false;
-} catch (const std::bad_alloc&) {
-  return false;
 }
 
 }  // namespace
@@ -154,12 +124,8 @@ PackedAhead PackAhead(const std::shared_ptr<WeightCache>& cache,
   if (tasks.size() < 2) return packed;  // nothing to do at the same time
   threads = std::min(threads, tasks.size());
   for (size_t i = 0; i < threads; ++i) packed.push_back(std::make_unique<XnnProvider>(cache));
-  std::vector<std::thread> workers;
-  workers.reserve(threads);
   Work work{tasks, reporter};
-  while (workers.size() < threads && Start(workers, work, *packed[workers.size()])) continue;
-  reporter.ReportOthers(workers.size());
-  for (std::thread& worker : workers) worker.join();
+  RunWorkers(threads, reporter, [&](size_t worker) { RunWorker(work, *packed[worker]); });
   return packed;
 }
 
