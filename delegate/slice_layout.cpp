@@ -36,24 +36,25 @@ class Probe {
   std::optional<SliceLayout> Run() {
     const size_t channels = matrix_.channels();
     if (channels < 2 * kBlock || !AllocateScratch()) return std::nullopt;
-    const auto together = matrix_.Pack({0, 2 * kBlock}, Scratch(0), workspace_);
-    if (!together || together->size % (2 * HeapStore::kAlignment) != 0) return std::nullopt;
+    const auto two = matrix_.Pack({0, 2 * kBlock}, Scratch(0), workspace_);
+    if (!two || two->size % (2 * HeapStore::kAlignment) != 0) return std::nullopt;
+    block_size_ = two->size / 2;
+    seed_without_count_ = SeedWithoutCount(*two, 2 * kBlock);
     SliceLayout layout;
-    layout.block_size = together->size / 2;
-    const uint32_t rest = together->seed ^ static_cast<uint32_t>(2 * kBlock);
-    layout.seed = rest ^ static_cast<uint32_t>(channels);
-    const size_t left = channels % kBlock;
-    const auto second = JoinSeamlessly(*together, 0, kBlock, layout.block_size, rest);
-    if (!second || *second != layout.block_size ||
-        !CheckedMultiply(channels / kBlock, layout.block_size, &layout.size)) {
+    layout.seed = seed_without_count_ ^ static_cast<uint32_t>(channels);
+    layout.block_size = block_size_;
+    if (!IsJoined(*two, 0, kBlock) ||
+        !CheckedMultiply(channels / kBlock, block_size_, &layout.size)) {
       return std::nullopt;
     }
+    const size_t left = channels % kBlock;
     if (left == 0) return layout;
-    const size_t before = channels - left - kBlock;
-    const auto last = matrix_.Pack({before, kBlock + left}, Scratch(0), workspace_);
-    if (!last) return std::nullopt;
-    const auto rest_size = JoinSeamlessly(*last, before, left, layout.block_size, rest);
-    if (!rest_size || !CheckedAdd(layout.size, *rest_size, &layout.size)) return std::nullopt;
+    const size_t first = channels - left - kBlock;
+    const auto last = matrix_.Pack({first, kBlock + left}, Scratch(0), workspace_);
+    if (!last || !IsJoined(*last, first, left) ||
+        !CheckedAdd(layout.size, last->size - block_size_, &layout.size)) {
+      return std::nullopt;
+    }
     return layout;
   }
 
@@ -76,30 +77,33 @@ class Probe {
 
   Span<uint8_t> Scratch(size_t index) { return {scratch_.data() + index * half_, half_}; }
 
-  // `together`, in the first half of the scratch, is a block from `first` on and `count` channels
-  // more: their packed size, if they are that when packed by themselves. The second goes first, so
-  // that the first would be seen to write past its end.
-  std::optional<size_t> JoinSeamlessly(const RawMatrix::Packed& together, size_t first,
-                                       size_t count, size_t block_size, uint32_t rest) {
+  static uint32_t SeedWithoutCount(const RawMatrix::Packed& packed, size_t channels) {
+    return packed.seed ^ static_cast<uint32_t>(channels);
+  }
+
+  // `together`, in the first half of the scratch, is the block from `first` on and `count` channels
+  // more: is it the two as they are packed each by itself? The second goes first, so that the first
+  // would be seen to write past its end.
+  bool IsJoined(const RawMatrix::Packed& together, size_t first, size_t count) {
+    if (together.size < block_size_) return false;
+    const size_t size = together.size - block_size_;
     const Span<uint8_t> apart = Scratch(1);
-    if (block_size > together.size) return std::nullopt;
-    const size_t size = together.size - block_size;
     const auto b =
-        matrix_.Pack({first + kBlock, count}, apart.subspan(block_size, size), workspace_);
-    const auto a = matrix_.Pack({first, kBlock}, apart.subspan(0, block_size), workspace_);
-    const bool is_seamless = a && b && a->size == block_size && b->size == size &&
-                             (a->seed ^ static_cast<uint32_t>(kBlock)) == rest &&
-                             (b->seed ^ static_cast<uint32_t>(count)) == rest &&
-                             (together.seed ^ static_cast<uint32_t>(kBlock + count)) == rest &&
-                             memcmp(Scratch(0).data(), apart.data(), together.size) == 0;
-    if (!is_seamless) return std::nullopt;
-    return size;
+        matrix_.Pack({first + kBlock, count}, apart.subspan(block_size_, size), workspace_);
+    const auto a = matrix_.Pack({first, kBlock}, apart.subspan(0, block_size_), workspace_);
+    return a && b && a->size == block_size_ && b->size == size &&
+           SeedWithoutCount(*a, kBlock) == seed_without_count_ &&
+           SeedWithoutCount(*b, count) == seed_without_count_ &&
+           SeedWithoutCount(together, kBlock + count) == seed_without_count_ &&
+           memcmp(Scratch(0).data(), apart.data(), together.size) == 0;
   }
 
   const RawMatrix& matrix_;
   const xnn_workspace_t workspace_;
   Mapping scratch_;
   size_t half_ = 0;
+  size_t block_size_ = 0;
+  uint32_t seed_without_count_ = 0;
 };
 
 }  // namespace

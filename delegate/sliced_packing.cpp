@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <atomic>
-#include <mutex>
 #include <new>
 #include <optional>
 
@@ -30,7 +29,6 @@ class Slices {
   }
 
   size_t count() const { return count_; }
-  bool is_packed() const { return packed_ == count_; }
 
   // The next slice that nobody has taken; count() or more when there is none.
   size_t Take() { return next_++; }
@@ -66,8 +64,9 @@ class Slices {
   std::atomic<size_t> packed_{0};
 };
 
-// What becomes of a claimed key. Whoever packs the last slice commits, and whoever fails gives the
-// claim up, there and then: the thread that loads may be waiting for either.
+// What becomes of a claimed key. Whoever packs the last slice commits, and whoever fails first
+// gives the claim up, there and then: the thread that loads may be waiting for either. Never both,
+// and never at once, because a slice that failed is none that was packed: so there is no lock.
 class Claim {
  public:
   Claim(PackTransaction& transaction, const PackKey& key,
@@ -75,22 +74,16 @@ class Claim {
       : transaction_(transaction), key_(key), contents_(contents) {}
 
   // All slices are packed. May throw std::bad_alloc.
-  void Commit() {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    pin_ = transaction_.Commit(key_, contents_);
-  }
+  void Commit() { pin_ = transaction_.Commit(key_, contents_); }
 
   void GiveUp() {
-    is_given_up_ = true;
-    const std::lock_guard<std::mutex> lock(mutex_);
-    transaction_.DropClaim();
+    if (!is_given_up_.exchange(true)) transaction_.DropClaim();
   }
 
   bool is_given_up() const { return is_given_up_; }
   PackedWeight TakePin() { return std::move(pin_); }
 
  private:
-  std::mutex mutex_;  // one thread at a time uses the transaction
   PackTransaction& transaction_;
   const PackKey& key_;
   const std::vector<std::shared_ptr<Content>>& contents_;
