@@ -16,6 +16,10 @@ DelegateRuntime::UserId NewId() {
 
 Digest KeyOfOwn(DelegateRuntime::UserId id) { return DigestBuilder("own").Add(id).Finish(); }
 
+Status StatusOf(Result<DelegateRuntime*> created) {
+  return created.ok() ? Status::Ok() : created.TakeStatus();
+}
+
 }  // namespace
 
 Executor::Executor(Ref<MethodSession> session, std::shared_ptr<const Payload> payload,
@@ -49,9 +53,9 @@ Result<std::unique_ptr<Executor::PendingGraph>> Executor::MakeGraph(const Option
   WeightCache& cache = *session_->cache();
   auto pending = std::make_unique<PendingGraph>(
       cache.options().record_hashes ? &cache.contents() : nullptr, options.on_served);
-  Result<BuiltGraph> graph = BuildGraph(
-      *payload_,
-      GraphOptions{cache, pending->raw_weights, max_activation_bytes_, trust_cache, options.ones});
+  Result<BuiltGraph> graph =
+      BuildGraph(*payload_, GraphOptions{cache, pending->raw_weights, max_activation_bytes_,
+                                         trust_cache, options.wants_packable_nodes, options.ones});
   if (graph.ok()) {
     pending->graph = std::move(graph).value();
     return pending;
@@ -66,7 +70,7 @@ Status Executor::Finish(Lane& lane) {
   std::unique_ptr<PendingGraph> pending = std::move(pending_);
   if (!pending->graph.structure) {
     key_ = KeyOfOwn(id_);
-    return CreateRuntime(std::move(pending), session_->home()).TakeStatus();
+    return StatusOf(CreateRuntime(std::move(pending), session_->home()));
   }
   Share(*pending->graph.structure);
   ONEPACK_ASSIGN_OR_RETURN(const bool has_weights, TakeWeights(*pending, lane));
@@ -79,7 +83,7 @@ Status Executor::Finish(Lane& lane) {
   // Some pointers meant two things.
   lane.runtimes.erase(key_);
   Unshare();
-  return CreateRuntimeFromNothing(session_->home()).TakeStatus();
+  return StatusOf(CreateRuntimeFromNothing(session_->home()));
 }
 
 void Executor::Share(const Digest& structure) {

@@ -14,7 +14,9 @@
 #ifndef ONEPACK_DELEGATE_EXECUTOR_H_
 #define ONEPACK_DELEGATE_EXECUTOR_H_
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "delegate/delegate_runtime.h"
@@ -35,7 +37,9 @@ class Executor final : public Delegate {
     uint64_t max_activation_bytes = 0;
     // Called while weights are packed or found.
     RawWeights::ServedCallback on_served;
-    std::shared_ptr<OnesStore> ones;  // GraphOptions::ones
+    // As in GraphOptions.
+    std::function<bool(const std::optional<Digest>& structure)> wants_packable_nodes;
+    std::shared_ptr<OnesStore> ones;
   };
 
   // A graph that is still to become a runtime, and its weights.

@@ -66,8 +66,10 @@ class GraphBuilder {
       external.is_index = indices_.count(external.value_id) > 0;
     }
     ONEPACK_RETURN_IF_ERROR(DescribeWeights());
-    CutOutPackableNodes();
     built_.structure = Structure();
+    if (options_.wants_packable_nodes && options_.wants_packable_nodes(built_.structure)) {
+      CutOutPackableNodes();
+    }
     built_.values = std::move(values_);
     return std::move(built_);
   }

@@ -4,6 +4,7 @@
 #ifndef ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 #define ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -70,7 +71,7 @@ struct BuiltGraph {
   std::vector<uint32_t> nodes;                      // that are needed for an output, in order
   std::unordered_set<uint32_t> with_ones;           // kernels whose scales need not be read
   std::vector<DescribedWeight> weights;
-  std::vector<PackableNode> packable_nodes;
+  std::vector<PackableNode> packable_nodes;  // if they were wanted
   // Those of the raw weights that XNNPACK packs without a word.
   std::vector<std::pair<const void*, const void*>> private_weights;  // kernel and bias
   ScaleStorage scales;
@@ -86,6 +87,8 @@ struct GraphOptions {
   uint64_t max_activation_bytes;
   // Do not read the scales of weights that the cache has.
   bool trust_cache = true;
+  // Asked with BuiltGraph::structure; may be empty.
+  std::function<bool(const std::optional<Digest>& structure)> wants_packable_nodes = {};
   // To take ones from, together with other graphs; null for some of its own.
   std::shared_ptr<OnesStore> ones = nullptr;
 };

@@ -84,6 +84,10 @@ Result<Ref<Executor>> MethodSession::Prepare(const Load& load, size_t index) {
   Executor::Options options;
   options.max_activation_bytes = request.max_planned_bytes;
   options.on_served = [&reporter](uint64_t raw_bytes) { return reporter.Served(raw_bytes); };
+  // A delegate of a structure that is known needs no runtime, and its weights are packed alone.
+  options.wants_packable_nodes = [this](const std::optional<Digest>& structure) {
+    return options_.packing_threads > 1 || (structure && pool().Knows(*structure));
+  };
   options.ones = load.ones;
   auto executor = Executor::Prepare(Ref<MethodSession>::Share(this), load.payloads[index], options);
   if (!executor.ok()) return executor.TakeStatus().WithContext("delegate %zu", request.index);

@@ -95,9 +95,10 @@ bool RuntimePool::DropRuntimesOfNobody(Lane& lane) const {
 
 bool RuntimePool::Knows(const Digest& structure, std::vector<WeightTable::Entry>* entries) const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const Structure& known = structures_.at(structure);
-  if (known.is_known) *entries = known.entries;
-  return known.is_known;
+  const auto known = structures_.find(structure);
+  if (known == structures_.end() || !known->second.is_known) return false;
+  if (entries != nullptr) *entries = known->second.entries;
+  return true;
 }
 
 void RuntimePool::Learn(const Digest& structure, const std::vector<WeightTable::Entry>& entries) {

@@ -76,9 +76,10 @@ class RuntimePool {
   void Join(const Digest& structure);
   void Leave(const Digest& structure);
 
-  // What the runtimes of a structure have in their tables, once one was created. For those who have
-  // joined.
-  bool Knows(const Digest& structure, std::vector<WeightTable::Entry>* entries) const;
+  // What the runtimes of a structure have in their tables, once one was created: then true. May
+  // throw std::bad_alloc.
+  bool Knows(const Digest& structure, std::vector<WeightTable::Entry>* entries = nullptr) const;
+  // REQUIRES: joined.
   void Learn(const Digest& structure, const std::vector<WeightTable::Entry>& entries);
 
  private:
