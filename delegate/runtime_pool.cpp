@@ -108,4 +108,13 @@ void RuntimePool::Learn(const Digest& structure, const std::vector<WeightTable::
   known.is_known = true;
 }
 
+RuntimePoolStats RuntimePool::Stats() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  RuntimePoolStats stats;
+  stats.structures = structures_.size();
+  stats.idle_lanes = idle_.size();
+  for (const Lane& lane : idle_) stats.idle_runtimes += lane.runtimes.size();
+  return stats;
+}
+
 }  // namespace onepack

@@ -46,6 +46,12 @@ struct Lane {
   bool is_spoiled = false;  // nothing in it must run any more
 };
 
+struct RuntimePoolStats {
+  size_t structures = 0;     // that some delegate has
+  size_t idle_lanes = 0;
+  size_t idle_runtimes = 0;  // in them
+};
+
 class RuntimePool {
  public:
   // A lane that is taken, and given back in the end.
@@ -81,6 +87,8 @@ class RuntimePool {
   bool Knows(const Digest& structure, std::vector<WeightTable::Entry>* entries = nullptr) const;
   // REQUIRES: joined.
   void Learn(const Digest& structure, const std::vector<WeightTable::Entry>& entries);
+
+  RuntimePoolStats Stats() const;
 
  private:
   struct Structure {
