@@ -143,8 +143,8 @@ class RowBlock {
     float* scores = scores_[r];
     const size_t n = visible_[r];
     if (problem_.inputs.mask != nullptr) ApplyMask(TokenOf(r), first_key, n, scores);
-    float maximum = maximums_[r];
-    for (size_t i = 0; i < n; ++i) maximum = scores[i] > maximum ? scores[i] : maximum;
+    const float of_tile = problem_.loops->maximum(scores, n);
+    const float maximum = of_tile > maximums_[r] ? of_tile : maximums_[r];
     if (maximum == -HUGE_VALF) {  // all masked, or not numbers
       for (size_t i = 0; i < n; ++i) weights_[r] = isnan(scores[i]) ? NAN : weights_[r];
       visible_[r] = 0;

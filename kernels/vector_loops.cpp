@@ -134,6 +134,20 @@ ONEPACK_INLINE void AddWeightedRows(const float* const* weights, size_t m, const
   if (r < m) AddToRows<1>(weights + r, b, sums + r);
 }
 
+ONEPACK_INLINE float Maximum(const float* values, size_t n) {
+  Vector maximums = Vector{} - __builtin_huge_valf();
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    Vector x;
+    Load(values + i, &x);
+    maximums = x > maximums ? x : maximums;
+  }
+  float maximum = maximums[0];
+  for (size_t k = 1; k < kLanes; ++k) maximum = maximums[k] > maximum ? maximums[k] : maximum;
+  for (; i < n; ++i) maximum = values[i] > maximum ? values[i] : maximum;
+  return maximum;
+}
+
 // exp(x) = 2^n * exp(r), x = n * ln 2 + r, |r| <= ln 2 / 2; exp(r) by its series. x <= 0.
 ONEPACK_INLINE void Exponential(Vector* value) {
   constexpr float kSmallest = -87.0F;  // below, the result is taken for 0
@@ -185,7 +199,7 @@ ONEPACK_INLINE float Exponentials(float* values, size_t n, float maximum) {
   return SumOf(sums);
 }
 
-// The same three once for each set of instructions.
+// The same four once for each set of instructions.
 #define ONEPACK_VECTOR_LOOPS(Name, attributes)                                                     \
   attributes void Name##DotProducts(const float* const* a, size_t m, const FloatRows& b,           \
                                     float scale, float* const* results) {                          \
@@ -195,10 +209,12 @@ ONEPACK_INLINE float Exponentials(float* values, size_t n, float maximum) {
                                         float* const* sums) {                                      \
     AddWeightedRows(weights, m, b, sums);                                                          \
   }                                                                                                \
+  attributes float Name##Maximum(const float* values, size_t n) { return Maximum(values, n); }     \
   attributes float Name##Exponentials(float* values, size_t n, float maximum) {                    \
     return Exponentials(values, n, maximum);                                                       \
   }                                                                                                \
-  constexpr VectorLoops k##Name{Name##DotProducts, Name##AddWeightedRows, Name##Exponentials};
+  constexpr VectorLoops k##Name{Name##DotProducts, Name##AddWeightedRows, Name##Maximum,           \
+                                Name##Exponentials};
 
 ONEPACK_VECTOR_LOOPS(Portable, )
 #if defined(__x86_64__)

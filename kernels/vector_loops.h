@@ -24,6 +24,8 @@ struct VectorLoops {
   // sums[r][i] += sum of weights[r][k] * row k of b [i], for r < m.
   void (*add_weighted_rows)(const float* const* weights, size_t m, const FloatRows& b,
                             float* const* sums);
+  // The largest that is a number; -inf if there is none.
+  float (*maximum)(const float* values, size_t n);
   // values[i] = exp(values[i] - maximum), to about one unit in the last place; returns their sum.
   // REQUIRES: no value above the maximum, which is finite.
   float (*exponentials)(float* values, size_t n, float maximum);

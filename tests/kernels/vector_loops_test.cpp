@@ -114,6 +114,19 @@ TEST_P(VectorLoopsTest, ARowIsTheSameToTheLastBitWhateverIsComputedWithIt) {
   }
 }
 
+TEST_P(VectorLoopsTest, TheMaximumIsANumber) {
+  EXPECT_EQ(GetParam()->maximum(nullptr, 0), -HUGE_VALF);
+  for (const size_t n : {1u, 7u, 8u, 9u, 33u}) {
+    for (size_t i = 0; i < n; ++i) {
+      std::vector<float> values(n, NAN);
+      EXPECT_EQ(GetParam()->maximum(values.data(), n), -HUGE_VALF);
+      if (i > 0) values[i - 1] = -4;
+      values[i] = -3;
+      EXPECT_EQ(GetParam()->maximum(values.data(), n), -3);
+    }
+  }
+}
+
 TEST_P(VectorLoopsTest, ExponentialsAreTheLibrarys) {
   for (const size_t n : {1u, 7u, 8u, 9u, 33u, 64u, 100u}) {
     std::vector<float> values(n);
