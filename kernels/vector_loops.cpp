@@ -25,22 +25,30 @@ ONEPACK_INLINE void Store(const Vector& from, float* to) {
   *reinterpret_cast<Unaligned*>(to) = from;
 }
 
+using Half = float __attribute__((vector_size(kLanes / 2 * sizeof(float))));
+
+ONEPACK_INLINE void AddHalves(const Vector& v, Half* sums) {
+  *sums = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+}
+
 // Sums of the lanes of four vectors, all four at once.
 ONEPACK_INLINE void SumLanes(const Vector (&v)[4], float* sums) {
-  const Vector v01 = __builtin_shufflevector(v[0], v[1], 0, 8, 2, 10, 4, 12, 6, 14) +
-                     __builtin_shufflevector(v[0], v[1], 1, 9, 3, 11, 5, 13, 7, 15);
-  const Vector v23 = __builtin_shufflevector(v[2], v[3], 0, 8, 2, 10, 4, 12, 6, 14) +
-                     __builtin_shufflevector(v[2], v[3], 1, 9, 3, 11, 5, 13, 7, 15);
-  const Vector all = __builtin_shufflevector(v01, v23, 0, 1, 8, 9, 4, 5, 12, 13) +
-                     __builtin_shufflevector(v01, v23, 2, 3, 10, 11, 6, 7, 14, 15);
-  const auto four =
-      __builtin_shufflevector(all, all, 0, 1, 2, 3) + __builtin_shufflevector(all, all, 4, 5, 6, 7);
-  memcpy(sums, &four, sizeof(four));
+  Half h[4];
+  for (size_t i = 0; i < 4; ++i) AddHalves(v[i], &h[i]);
+  const Half h01 = __builtin_shufflevector(h[0], h[1], 0, 1, 4, 5) +
+                   __builtin_shufflevector(h[0], h[1], 2, 3, 6, 7);
+  const Half h23 = __builtin_shufflevector(h[2], h[3], 0, 1, 4, 5) +
+                   __builtin_shufflevector(h[2], h[3], 2, 3, 6, 7);
+  const Half all =
+      __builtin_shufflevector(h01, h23, 0, 2, 4, 6) + __builtin_shufflevector(h01, h23, 1, 3, 5, 7);
+  memcpy(sums, &all, sizeof(all));
 }
 
 // Of one vector: in the same order, so that the sum is the same to the last bit.
 ONEPACK_INLINE float SumOf(const Vector& v) {
-  return ((v[0] + v[1]) + (v[2] + v[3])) + ((v[4] + v[5]) + (v[6] + v[7]));
+  Half h;
+  AddHalves(v, &h);
+  return (h[0] + h[2]) + (h[1] + h[3]);
 }
 ONEPACK_INLINE void SumLanes(const Vector (&v)[1], float* sums) { *sums = SumOf(v[0]); }
 
