@@ -87,7 +87,7 @@ Result<std::unique_ptr<Executor::PendingGraph>> Executor::MakeGraph(const Option
       cache.options().record_hashes ? &cache.contents() : nullptr, options.on_served);
   Result<BuiltGraph> graph =
       BuildGraph(*payload_, GraphOptions{cache, pending->raw_weights, max_activation_bytes_,
-                                         trust_cache, options.wants_packable_nodes});
+                                         trust_cache, options.wants_packable_nodes, options.ones});
   if (graph.ok()) {
     pending->graph = std::move(graph).value();
     return pending;

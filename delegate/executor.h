@@ -39,6 +39,7 @@ class Executor final : public Delegate {
     RawWeights::ServedCallback on_served;
     // Of the graph that Prepare leaves pending.
     bool wants_packable_nodes = false;
+    std::shared_ptr<OnesStore> ones;  // GraphOptions::ones
   };
 
   // A graph that is still to become a runtime, and its weights.

@@ -40,7 +40,9 @@ Operands OperandsOf(const XNode& node) { return FindOp(node.xnode_union_type())-
 class GraphBuilder {
  public:
   GraphBuilder(const Payload& payload, const GraphOptions& options)
-      : payload_(payload), graph_(payload.graph()), options_(options) {}
+      : payload_(payload), graph_(payload.graph()), options_(options) {
+    if (options.ones != nullptr) built_.scales.ones = options.ones;
+  }
 
   // In this order: each step uses what the ones before it found.
   Result<BuiltGraph> Build() {

@@ -6,6 +6,7 @@
 #ifndef ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 #define ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 
+#include <memory>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -82,6 +83,8 @@ struct GraphOptions {
   // Do not read the scales of weights that the cache has.
   bool trust_cache = true;
   bool wants_packable_nodes = false;
+  // To take ones from, together with other graphs; null for some of its own.
+  std::shared_ptr<OnesStore> ones;
 };
 
 // Errors: kInvalidFile for a graph that is not in order (each value defined once, before it is

@@ -23,6 +23,7 @@ namespace onepack {
 
 class Executor;
 class LoadReporter;
+class OnesStore;
 class Payload;
 
 class MethodSession final : public BackendSession {
@@ -50,14 +51,17 @@ class MethodSession final : public BackendSession {
       : options_(std::move(options)), owner_(owner), workspace_(std::move(workspace)) {}
 
  private:
-  Status PackOnTheWay(Span<const DelegateRequest> requests,
-                      Span<const std::shared_ptr<const Payload>> payloads, LoadReporter& reporter,
-                      Span<Ref<Delegate>> delegates);
-  Status PackAheadAndFinish(Span<const DelegateRequest> requests,
-                            Span<const std::shared_ptr<const Payload>> payloads,
-                            LoadReporter& reporter, Span<Ref<Delegate>> delegates);
-  Result<Ref<Executor>> Prepare(const DelegateRequest& request,
-                                std::shared_ptr<const Payload> payload, LoadReporter& reporter);
+  // What the steps of one load have in common.
+  struct Load {
+    Span<const DelegateRequest> requests;
+    Span<const std::shared_ptr<const Payload>> payloads;  // parallel to requests
+    LoadReporter& reporter;
+    std::shared_ptr<OnesStore> ones;
+  };
+
+  Status PackOnTheWay(const Load& load, Span<Ref<Delegate>> delegates);
+  Status PackAheadAndFinish(const Load& load, Span<Ref<Delegate>> delegates);
+  Result<Ref<Executor>> Prepare(const Load& load, size_t index);
   static Status Finish(const DelegateRequest& request, Executor& executor);
 
   const XnnpackBackendOptions options_;
