@@ -42,7 +42,7 @@ struct WeightCacheOptions {
   bool record_hashes = false;
   // Ask for transparent huge pages: runs that wait for weights from memory take up to half as long,
   // and so does packing, if the kernel has such pages at hand. If it has to find some first, the
-  // load pays for that. At most one of them is not filled.
+  // load pays for that. Of each 32 MB of smaller entries, one huge page may be only partly used.
   bool huge_pages = false;
 };
 
