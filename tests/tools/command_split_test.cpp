@@ -171,6 +171,29 @@ TEST(MakeModelCommandTest, SizesThatDoNotFitAreOneLine) {
   ExpectFailed(RunOnepack({"make-model", "stack", "/proc/self/x"}), "/proc/self/x");
 }
 
+TEST(MakeModelCommandTest, FilesThatAreThereStayWithoutReplace) {
+  for (const std::string kind : {"stack", "llm"}) {
+    const TempFolder folder;
+    ExpectOk(RunOnepack({"make-model", kind, folder.path()}));
+    const std::vector<std::string> names = FilesIn(folder.path());
+    const std::vector<uint8_t> before = ReadFile(folder.File("foundation.ptd"));
+    ExpectFailed(RunOnepack({"make-model", kind, folder.path(), "--seed", "1"}), "already");
+    EXPECT_EQ(ReadFile(folder.File("foundation.ptd")), before);
+    ExpectOk(RunOnepack({"make-model", kind, folder.path(), "--seed", "1", "--replace"}));
+    EXPECT_NE(ReadFile(folder.File("foundation.ptd")), before);
+    EXPECT_EQ(FilesIn(folder.path()), names);
+  }
+}
+
+TEST(MakeModelCommandTest, AFullDiskIsOneLineAndLeavesNothing) {
+  const TempFolder folder;
+  const FileSizeLimit limit(20000);
+  for (const std::string kind : {"stack", "llm"}) {
+    ExpectFailed(RunOnepack({"make-model", kind, folder.path()}), "File too large");
+    EXPECT_TRUE(FilesIn(folder.path()).empty());
+  }
+}
+
 TEST(MakeModelCommandTest, ALanguageModelVerifies) {
   for (const std::string weights : {"f32", "8da8w", "8da4w"}) {
     const TempFolder folder;
