@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -40,11 +41,13 @@ Operands OperandsOf(const XNode& node) { return FindOp(node.xnode_union_type())-
 class GraphBuilder {
  public:
   GraphBuilder(const Payload& payload, const GraphOptions& options)
-      : payload_(payload), graph_(payload.graph()), options_(options) {}
+      : payload_(payload), graph_(payload.graph()), options_(options) {
+    if (options.ones != nullptr) built_.scales.ones = options.ones;
+  }
 
   // In this order: each step uses what the ones before it found.
   Result<BuiltGraph> Build() {
-    ONEPACK_RETURN_IF_ERROR(CreateSubgraph());
+    ONEPACK_RETURN_IF_ERROR(CountExternals());
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::ScanNode));
     ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::DescribeWireValue));
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::FindInPlace));
@@ -53,8 +56,8 @@ class GraphBuilder {
     ONEPACK_RETURN_IF_ERROR(CheckPackedBytes());
     ONEPACK_RETURN_IF_ERROR(WidenValues());
     FindInCache();
-    ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::DefineWireValue));
-    ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::DefineNode));
+    ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::PlaceConstant));
+    ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::InferNode));
     ONEPACK_RETURN_IF_ERROR(CheckOutputs());
     // Dims mean something only now that the nodes have confirmed them; and nothing of their size
     // was allocated so far.
@@ -63,7 +66,11 @@ class GraphBuilder {
       external.is_index = indices_.count(external.value_id) > 0;
     }
     ONEPACK_RETURN_IF_ERROR(DescribeWeights());
-    if (options_.wants_packable_nodes) CutOutPackableNodes();
+    built_.structure = Structure();
+    if (options_.wants_packable_nodes && options_.wants_packable_nodes(built_.structure)) {
+      CutOutPackableNodes();
+    }
+    built_.values = std::move(values_);
     return std::move(built_);
   }
 
@@ -90,7 +97,7 @@ class GraphBuilder {
     return Status::Ok();
   }
 
-  Status CreateSubgraph();
+  Status CountExternals();
   Status ScanNode(const XNode& node);
   Status DescribeWireValue(const XValue& wire);
   Status FindInPlace(const XNode& node);
@@ -102,16 +109,15 @@ class GraphBuilder {
   Status CheckPackedBytes();
   Status TakeBytes(uint64_t size, const char* what);
   void FindInCache();
-  Status DefineWireValue(const XValue& wire);
-  Status PlaceConstant(GraphValue& value);
-  Status DefineNode(const XNode& node);
+  Status PlaceConstant(const XValue& wire);
+  Status InferNode(const XNode& node);
   Status WidenValues();
   Status CheckOrder(const Operands& operands) const;
   Status CheckOutputs() const;
   Status DescribeWeights();
   std::unordered_set<const void*> AddressesReadUnasked() const;
   void CutOutPackableNodes();
-  uint32_t ScaleIndexOf(const GraphValue& value) const;
+  std::optional<Digest> Structure() const;
 
   const Payload& payload_;
   const XNNGraph& graph_;
@@ -128,21 +134,14 @@ class GraphBuilder {
   std::vector<const XNode*> packing_nodes_;  // parallel to uses_
   uint64_t bytes_left_ = 0;                  // that may be packed and copied
   std::vector<bool> is_expected_hit_;        // parallel to uses_
-  std::unordered_set<uint32_t> with_ones_;   // kernels whose scales need not be read
 };
 
-Status GraphBuilder::CreateSubgraph() {
+// XNNPACK allocates that many values at once; more than there are in the file means nothing.
+Status GraphBuilder::CountExternals() {
   built_.parts.external_count = graph_.num_externs();
-  // XNNPACK allocates that many values at once; more than there are in the file means nothing.
-  if (graph_.num_externs() > CountOf(graph_.xvalues())) {
-    return Status::Error(StatusCode::kInvalidFile, "%u external values among %zu values",
-                         graph_.num_externs(), CountOf(graph_.xvalues()));
-  }
-  xnn_subgraph_t subgraph = nullptr;
-  ONEPACK_RETURN_IF_XNN_ERROR(xnn_create_subgraph(graph_.num_externs(), 0, &subgraph),
-                              "creating a subgraph");
-  built_.subgraph.reset(subgraph);
-  return Status::Ok();
+  if (graph_.num_externs() <= CountOf(graph_.xvalues())) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile, "%u external values among %zu values",
+                       graph_.num_externs(), CountOf(graph_.xvalues()));
 }
 
 Status GraphBuilder::ScanNode(const XNode& node) {
@@ -271,7 +270,7 @@ Status GraphBuilder::IdentifyNode(const XNode& node) {
     }
   }
   if (op.identify == nullptr || !IsNeeded(operands)) return Status::Ok();
-  const std::optional<PackedUse> use = op.identify({built_.subgraph.get(), values_}, node);
+  const std::optional<PackedUse> use = op.identify({/*subgraph=*/nullptr, values_}, node);
   if (!use) return Status::Ok();
   uses_.push_back(*use);
   packing_nodes_.push_back(&node);
@@ -341,26 +340,13 @@ void GraphBuilder::FindInCache() {
   for (size_t i = 0; i < uses_.size(); ++i) {
     const uint32_t id = uses_[i].kernel_id;
     is_expected_hit_[i] = missing.count(id) == 0 && in_place_.count(id) == 0;
-    if (is_expected_hit_[i]) with_ones_.insert(id);
+    if (is_expected_hit_[i]) built_.with_ones.insert(id);
   }
 }
 
-Status GraphBuilder::DefineWireValue(const XValue& wire) {
+Status GraphBuilder::PlaceConstant(const XValue& wire) {
   GraphValue& value = values_.at(TensorOf(wire).id_out());
-  if (value.is_constant()) ONEPACK_RETURN_IF_ERROR(PlaceConstant(value));
-  const bool with_ones = with_ones_.count(value.tensor().id_out()) > 0;
-  ONEPACK_RETURN_IF_ERROR(
-      DefineValue(built_.subgraph.get(), payload_, with_ones, built_.scales, value));
-  // XNNPACK has looked at the scales and will not do so again before it packs the weight.
-  const uint32_t scale_index = ScaleIndexOf(value);
-  if (scale_index != 0 && !with_ones) {
-    const Constant& scales = payload_.constant(scale_index);
-    scales.source().Discard(scales.segment());
-  }
-  return Status::Ok();
-}
-
-Status GraphBuilder::PlaceConstant(GraphValue& value) {
+  if (!value.is_constant()) return Status::Ok();
   if (in_place_.count(value.tensor().id_out()) == 0) {
     RawWeights::Widening widening;
     if (value.is_widened) {
@@ -386,16 +372,15 @@ Status GraphBuilder::PlaceConstant(GraphValue& value) {
   return Status::Ok();
 }
 
-Status GraphBuilder::DefineNode(const XNode& node) {
+Status GraphBuilder::InferNode(const XNode& node) {
   const Op& op = *FindOp(node.xnode_union_type());
   const Operands operands = op.operands(node);
   ONEPACK_RETURN_IF_ERROR(CheckOrder(operands));
   for (const uint32_t id : operands.outputs) values_.at(id).is_defined = true;
   if (op.type == XNodeUnion::XNNArgMaxPooling2d) indices_.insert(operands.outputs[1]);
   if (!IsNeeded(operands)) return Status::Ok();
-  ONEPACK_RETURN_IF_ERROR(
-      built_.parts.shapes.AddNode(node_index_, op, node, options_.max_activation_bytes));
-  return op.define({built_.subgraph.get(), values_}, node);
+  built_.nodes.push_back(static_cast<uint32_t>(node_index_));
+  return built_.parts.shapes.AddNode(node_index_, op, node, options_.max_activation_bytes);
 }
 
 Status GraphBuilder::CheckOrder(const Operands& operands) const {
@@ -512,14 +497,25 @@ void GraphBuilder::CutOutPackableNodes() {
   }
 }
 
-uint32_t GraphBuilder::ScaleIndexOf(const GraphValue& value) const {
-  const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
-  if (quantized == nullptr) return 0;
-  if (const auto* channel = quantized->quant_params_as_PerChannelQuant()) {
-    return channel->scale_buffer_idx();
+// XNNPACK keeps addresses of constants that it reads in place, and numbers that it computes from
+// what is quantized; everything packed is asked for again when a runtime is reshaped. So graphs of
+// one structure have equal bytes, but for the names of constants; equal constants in place; and
+// weights that are quantized equally, and equal to each other where the others are.
+std::optional<Digest> GraphBuilder::Structure() const {
+  DigestBuilder digest("structure");
+  digest.Add(payload_.structure()).Add(options_.max_activation_bytes);
+  std::map<WeightIdentity, size_t, IdentityLess> numbers;
+  for (const PackedUse& use : uses_) {
+    if (use.packing != Packing::kLookedUp) return std::nullopt;
+    digest.Add(use.identity.quantization).Add(use.identity.consumer);
+    digest.Add(numbers.try_emplace(use.identity, numbers.size()).first->second);
   }
-  const auto* group = quantized->quant_params_as_PerChannelGroupQuant();
-  return group != nullptr ? group->scale_buffer_idx() : 0;
+  const std::set<uint32_t> in_place(in_place_.begin(), in_place_.end());
+  for (const uint32_t id : in_place) {
+    const auto found = values_.find(id);
+    if (found != values_.end() && found->second.is_constant()) digest.Add(found->second.content);
+  }
+  return digest.Finish();
 }
 
 }  // namespace

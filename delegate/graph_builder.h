@@ -1,12 +1,14 @@
-// From a payload's graph to an XNNPACK subgraph.
-//
-// A subgraph serves for one runtime (XNNPACK changes it while creating one) and is built anew for
-// the next.
+// From a payload to a graph that XNNPACK may be given: checked, with an address for every constant,
+// and with all that is known of its weights. XNNPACK itself comes after that (graph_definition.h).
 
 #ifndef ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 #define ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 
+#include <functional>
+#include <memory>
+#include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -16,7 +18,6 @@
 #include "delegate/raw_weights.h"
 #include "delegate/scales.h"
 #include "delegate/shape_inference.h"
-#include "delegate/xnn_handles.h"
 #include "weight_cache/weight_cache.h"
 #include "weight_cache/xnn_provider.h"
 
@@ -39,7 +40,7 @@ struct DescribedWeight {
   WeightDescription description;
 };
 
-// A node whose weight has to be packed, cut out of its graph: see parallel_packing.h.
+// A node whose weight has to be packed, cut out of its graph.
 struct PackableNode {
   size_t weight;  // in BuiltGraph::weights
   // The node; before it the one that quantizes its input, if it is quantized at run time.
@@ -63,9 +64,14 @@ struct GraphParts {
 // What creating the runtime needs besides.
 struct BuiltGraph {
   GraphParts parts;
-  XnnSubgraph subgraph;
+  // Equal for graphs whose runtimes can take each other's place: they differ in what is packed, and
+  // in nothing else. None where XNNPACK packs without asking first.
+  std::optional<Digest> structure;
+  std::unordered_map<uint32_t, GraphValue> values;  // by id_out
+  std::vector<uint32_t> nodes;                      // that are needed for an output, in order
+  std::unordered_set<uint32_t> with_ones;           // kernels whose scales need not be read
   std::vector<DescribedWeight> weights;
-  std::vector<PackableNode> packable_nodes;  // if they were asked for
+  std::vector<PackableNode> packable_nodes;  // if they were wanted
   // Those of the raw weights that XNNPACK packs without a word.
   std::vector<std::pair<const void*, const void*>> private_weights;  // kernel and bias
   ScaleStorage scales;
@@ -81,7 +87,10 @@ struct GraphOptions {
   uint64_t max_activation_bytes;
   // Do not read the scales of weights that the cache has.
   bool trust_cache = true;
-  bool wants_packable_nodes = false;
+  // Asked with BuiltGraph::structure; may be empty.
+  std::function<bool(const std::optional<Digest>& structure)> wants_packable_nodes = {};
+  // To take ones from, together with other graphs; null for some of its own.
+  std::shared_ptr<OnesStore> ones = nullptr;
 };
 
 // Errors: kInvalidFile for a graph that is not in order (each value defined once, before it is

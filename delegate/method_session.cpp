@@ -12,13 +12,12 @@
 
 namespace onepack {
 
-Result<Ref<BackendSession>> MethodSession::Open(XnnpackBackendOptions options, pid_t owner) {
-  xnn_workspace_t workspace = nullptr;
-  ONEPACK_RETURN_IF_XNN_ERROR(xnn_create_workspace(&workspace), "creating a workspace");
-  XnnWorkspace handle(workspace);
-  ONEPACK_ASSIGN_OR_RETURN(
-      Ref<MethodSession> session,
-      MakeRef<MethodSession>(HeapAllocator(), std::move(options), owner, std::move(handle)));
+Result<Ref<BackendSession>> MethodSession::Open(XnnpackBackendOptions options,
+                                                std::shared_ptr<RuntimePool> pool, pid_t owner) {
+  ONEPACK_ASSIGN_OR_RETURN(Lane home, Lane::Create());
+  ONEPACK_ASSIGN_OR_RETURN(Ref<MethodSession> session,
+                           MakeRef<MethodSession>(HeapAllocator(), std::move(options),
+                                                  std::move(pool), owner, std::move(home)));
   return Ref<BackendSession>(session);
 }
 
@@ -44,59 +43,61 @@ Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
   }
   if (requests.empty()) return Status::Ok();
   LoadReporter reporter(options_.on_progress, requests[0].source->name(), expected_bytes);
-  return options_.packing_threads > 1 ? PackAheadAndFinish(requests, payloads, reporter, delegates)
-                                      : PackOnTheWay(requests, payloads, reporter, delegates);
+  // Nobody runs in it before all is loaded: what runs meanwhile is not held up.
+  ONEPACK_ASSIGN_OR_RETURN(RuntimePool::Lease lease, pool().TakeNew());
+  const Load load{requests, payloads, reporter, std::make_shared<OnesStore>(), lease.lane()};
+  return options_.packing_threads > 1 ? PackAheadAndFinish(load, delegates)
+                                      : PackOnTheWay(load, delegates);
 } catch (const std::bad_alloc&) {
   return Status::Error(StatusCode::kResourceExhausted, "out of memory while loading delegates");
 }
 
 // One delegate after the other, so that no two graphs are in memory.
-Status MethodSession::PackOnTheWay(Span<const DelegateRequest> requests,
-                                   Span<const std::shared_ptr<const Payload>> payloads,
-                                   LoadReporter& reporter, Span<Ref<Delegate>> delegates) {
-  for (size_t i = 0; i < requests.size(); ++i) {
-    ONEPACK_ASSIGN_OR_RETURN(const Ref<Executor> executor,
-                             Prepare(requests[i], payloads[i], reporter));
-    ONEPACK_RETURN_IF_ERROR(Finish(requests[i], *executor));
+Status MethodSession::PackOnTheWay(const Load& load, Span<Ref<Delegate>> delegates) {
+  for (size_t i = 0; i < load.requests.size(); ++i) {
+    ONEPACK_ASSIGN_OR_RETURN(const Ref<Executor> executor, Prepare(load, i));
+    ONEPACK_RETURN_IF_ERROR(Finish(load, i, *executor));
     delegates[i] = executor;
   }
   return Status::Ok();
 }
 
-Status MethodSession::PackAheadAndFinish(Span<const DelegateRequest> requests,
-                                         Span<const std::shared_ptr<const Payload>> payloads,
-                                         LoadReporter& reporter, Span<Ref<Delegate>> delegates) {
+Status MethodSession::PackAheadAndFinish(const Load& load, Span<Ref<Delegate>> delegates) {
   std::vector<Ref<Executor>> executors;
-  for (size_t i = 0; i < requests.size(); ++i) {
-    ONEPACK_ASSIGN_OR_RETURN(Ref<Executor> executor, Prepare(requests[i], payloads[i], reporter));
+  for (size_t i = 0; i < load.requests.size(); ++i) {
+    ONEPACK_ASSIGN_OR_RETURN(Ref<Executor> executor, Prepare(load, i));
     executors.push_back(std::move(executor));
   }
-  const PackedAhead pins =
-      PackAhead(cache(), {executors.data(), executors.size()}, options_.packing_threads, reporter);
-  ONEPACK_RETURN_IF_ERROR(reporter.CheckNotCancelled());
-  for (size_t i = 0; i < requests.size(); ++i) {
-    ONEPACK_RETURN_IF_ERROR(Finish(requests[i], *executors[i]));
+  const PackedAhead pins = PackAhead(cache(), {executors.data(), executors.size()},
+                                     options_.packing_threads, load.reporter);
+  ONEPACK_RETURN_IF_ERROR(load.reporter.CheckNotCancelled());
+  for (size_t i = 0; i < load.requests.size(); ++i) {
+    ONEPACK_RETURN_IF_ERROR(Finish(load, i, *executors[i]));
     delegates[i] = executors[i];
   }
   return Status::Ok();
 }
 
-Result<Ref<Executor>> MethodSession::Prepare(const DelegateRequest& request,
-                                             std::shared_ptr<const Payload> payload,
-                                             LoadReporter& reporter) {
+Result<Ref<Executor>> MethodSession::Prepare(const Load& load, size_t index) {
+  const DelegateRequest& request = load.requests[index];
+  LoadReporter& reporter = load.reporter;
   Executor::Options options;
   options.max_activation_bytes = request.max_planned_bytes;
   options.on_served = [&reporter](uint64_t raw_bytes) { return reporter.Served(raw_bytes); };
-  options.wants_packable_nodes = options_.packing_threads > 1;
-  auto executor = Executor::Prepare(Ref<MethodSession>::Share(this), std::move(payload), options);
+  // A delegate of a structure that is known needs no runtime, and its weights are packed alone.
+  options.wants_packable_nodes = [this](const std::optional<Digest>& structure) {
+    return options_.packing_threads > 1 || (structure && pool().Knows(*structure));
+  };
+  options.ones = load.ones;
+  auto executor = Executor::Prepare(Ref<MethodSession>::Share(this), load.payloads[index], options);
   if (!executor.ok()) return executor.TakeStatus().WithContext("delegate %zu", request.index);
   return executor;
 }
 
-Status MethodSession::Finish(const DelegateRequest& request, Executor& executor) {
-  Status status = executor.Finish();
+Status MethodSession::Finish(const Load& load, size_t index, Executor& executor) {
+  Status status = executor.Finish(load.lane);
   if (status.ok()) return status;
-  return std::move(status).WithContext("delegate %zu", request.index);
+  return std::move(status).WithContext("delegate %zu", load.requests[index].index);
 }
 
 }  // namespace onepack

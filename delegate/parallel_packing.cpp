@@ -10,8 +10,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include "delegate/quantization.h"
-#include "delegate/xnn_handles.h"
+#include "delegate/graph_definition.h"
 
 namespace onepack {
 namespace {
@@ -71,38 +70,15 @@ std::vector<Task> TasksOf(Span<const Ref<Executor>> executors) {
   return tasks;
 }
 
-// The node as a graph of its own. The real graph was defined from the same values, so that this
-// fails for want of memory only.
-Result<XnnSubgraph> DefineAlone(const Task& task, ScaleStorage& scales) {
-  xnn_subgraph_t created = nullptr;
-  ONEPACK_RETURN_IF_XNN_ERROR(xnn_create_subgraph(task.payload->graph().num_externs(), 0, &created),
-                              "creating a subgraph of one node");
-  XnnSubgraph subgraph(created);
-  std::unordered_map<uint32_t, GraphValue> values = task.node->values;
-  for (auto& [id, value] : values) {
-    ONEPACK_RETURN_IF_ERROR(
-        DefineValue(subgraph.get(), *task.payload, /*with_ones=*/false, scales, value));
-  }
-  for (const wire::xnnpack::XNode* node : task.node->nodes) {
-    ONEPACK_RETURN_IF_ERROR(
-        FindOp(node->xnode_union_type())->define({subgraph.get(), values}, *node));
-  }
-  return subgraph;
-}
-
+// The real graph was built from the same values, so that this fails for want of memory only.
 Status Pack(const Task& task, XnnProvider& provider, xnn_workspace_t workspace) {
-  ScaleStorage scales;
-  ONEPACK_ASSIGN_OR_RETURN(const XnnSubgraph subgraph, DefineAlone(task, scales));
   provider.ClearDescriptions();
   provider.Describe(task.weight->kernel, task.weight->bias, task.weight->description);
-  provider.BeginBuild(&task.pending->raw_weights);
-  xnn_runtime_t created = nullptr;
-  const xnn_status status = xnn_create_runtime_v4(subgraph.get(), provider.handle(), workspace,
-                                                  /*threadpool=*/nullptr, kRuntimeFlags, &created);
-  const XnnRuntime runtime(created);
+  WeightTable table;
+  provider.BeginBuild(&task.pending->raw_weights, table);
+  Status status = PackAlone(*task.payload, *task.node, table, workspace);
   ONEPACK_RETURN_IF_ERROR(provider.EndBuild());
-  ONEPACK_RETURN_IF_XNN_ERROR(status, "creating a runtime of one node");
-  return Status::Ok();
+  return status;
 }
 
 // What the workers share.

@@ -198,7 +198,7 @@ Status DefinePerChannel(const Definition& definition, const PerChannelQuant& qua
   const size_t channels = dims.sizes[channel_dim];
   const float* scales = nullptr;
   if (definition.with_ones) {
-    scales = FloatOnes(channels, definition.storage);
+    scales = definition.storage.ones->Floats(channels);
   } else {
     ONEPACK_ASSIGN_OR_RETURN(
         scales, LoadScales(definition.payload, ScalesOf(quant), channels, definition.storage));
@@ -249,7 +249,7 @@ Status DefinePerGroup(const Definition& definition, const PerChannelGroupQuant& 
   ONEPACK_ASSIGN_OR_RETURN(const size_t groups, GroupCount(tensor, quant));
   const uint16_t* scales = nullptr;
   if (definition.with_ones) {
-    scales = BfloatOnes(groups, definition.storage);
+    scales = definition.storage.ones->Bfloats(groups);
   } else {
     ONEPACK_ASSIGN_OR_RETURN(
         scales, LoadScales(definition.payload, ScalesOf(quant), groups, definition.storage));
@@ -344,6 +344,16 @@ Status DefineValue(xnn_subgraph_t subgraph, const Payload& payload, bool with_on
     default:
       return DefinePerTensor(definition, *quantized->quant_params_as_PerTensorQuant(), value);
   }
+}
+
+uint32_t ScaleIndexOf(const GraphValue& value) {
+  const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
+  if (quantized == nullptr) return 0;
+  if (const auto* channel = quantized->quant_params_as_PerChannelQuant()) {
+    return channel->scale_buffer_idx();
+  }
+  const auto* group = quantized->quant_params_as_PerChannelGroupQuant();
+  return group != nullptr ? group->scale_buffer_idx() : 0;
 }
 
 }  // namespace onepack

@@ -10,8 +10,6 @@
 namespace onepack {
 namespace {
 
-constexpr uint16_t kBfloatOne = 0x3f80;
-
 float Widen(float scale) { return scale; }
 float Widen(uint16_t scale) { return FloatOfBfloat16(scale); }
 
@@ -54,13 +52,6 @@ Result<const T*> LoadFromConstant(const Constant& constant, size_t count, ScaleS
   Status status = CheckScales(Span<const T>(scales, count));
   if (!status.ok()) return std::move(status).WithContext("%s", constant.place());
   return scales;
-}
-
-// A vector of ones that is never moved: XNNPACK may hold pointers into the ones given out before.
-template <typename T>
-const T* Ones(size_t count, T one, std::vector<Scales<T>>& ones) {
-  if (ones.empty() || ones.back().size() < count) ones.emplace_back(count, one);
-  return ones.back().data();
 }
 
 }  // namespace
@@ -136,13 +127,5 @@ template Result<const float*> LoadScales(const Payload&, const ScaleRef<float>&,
                                          ScaleStorage&);
 template Result<const uint16_t*> LoadScales(const Payload&, const ScaleRef<uint16_t>&, size_t,
                                             ScaleStorage&);
-
-const float* FloatOnes(size_t count, ScaleStorage& storage) {
-  return Ones(count, 1.0f, storage.float_ones);
-}
-
-const uint16_t* BfloatOnes(size_t count, ScaleStorage& storage) {
-  return Ones(count, kBfloatOne, storage.bfloat_ones);
-}
 
 }  // namespace onepack

@@ -4,11 +4,13 @@
 #ifndef ONEPACK_DELEGATE_SCALES_H_
 #define ONEPACK_DELEGATE_SCALES_H_
 
+#include <memory>
 #include <vector>
 
 #include "base/result.h"
 #include "base/span.h"
 #include "delegate/mapped_allocator.h"
+#include "delegate/ones.h"
 #include "delegate/payload.h"
 #include "weight_cache/digest.h"
 
@@ -25,8 +27,8 @@ struct ScaleStorage {
   std::vector<Scales<float>> floats;      // copied, because they were not aligned
   std::vector<Scales<uint16_t>> bfloats;  // copied or rounded
   // For weights that are known to be in the cache: XNNPACK gets to see ones, and no scale is read.
-  std::vector<Scales<float>> float_ones;
-  std::vector<Scales<uint16_t>> bfloat_ones;
+  // Never null.
+  std::shared_ptr<OnesStore> ones = std::make_shared<OnesStore>();
 };
 
 // Scales of one value, as the file has them.
@@ -50,10 +52,6 @@ Result<Digest> IdentityOfScales(const Payload& payload, const ScaleRef<T>& scale
 template <typename T>
 Result<const T*> LoadScales(const Payload& payload, const ScaleRef<T>& scales, size_t count,
                             ScaleStorage& storage);
-
-// `count` ones.
-const float* FloatOnes(size_t count, ScaleStorage& storage);
-const uint16_t* BfloatOnes(size_t count, ScaleStorage& storage);
 
 }  // namespace onepack
 
