@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "aot/insert_header.h"
-#include "aot/output_files.h"
 
 namespace onepack {
 namespace {
@@ -49,7 +48,7 @@ void CaseWriter::AddCall(const std::vector<CaseTensor>& inputs,
   calls_.push_back(std::move(call));
 }
 
-Status CaseWriter::Write(const std::string& folder) const {
+Status CaseWriter::Write(const std::string& folder, OutputFiles& files) const {
   Json json = {{"name", files_.family + "/" + files_.name},
                {"program", files_.program},
                {"data", files_.data},
@@ -62,13 +61,11 @@ Status CaseWriter::Write(const std::string& folder) const {
   }
   const std::string text = json.dump(1);
   const std::string stem = folder + "/" + files_.name;
-  OutputFiles files(ExistingFile::kReplace);
   ONEPACK_RETURN_IF_ERROR(
       files.Write(stem + ".bin", [this](const Append& append) { return append(bytes_); }));
-  ONEPACK_RETURN_IF_ERROR(files.Write(stem + ".json", [&](const Append& append) {
+  return files.Write(stem + ".json", [&](const Append& append) {
     return append({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
-  }));
-  return files.Commit();
+  });
 }
 
 }  // namespace onepack

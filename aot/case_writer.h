@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "aot/output_files.h"
 #include "base/span.h"
 #include "base/status.h"
 #include "schema/scalar_type.h"
@@ -39,8 +40,8 @@ class CaseWriter {
   // Copies the bytes.
   void AddCall(const std::vector<CaseTensor>& inputs, const std::vector<CaseTensor>& outputs);
 
-  // FOLDER/NAME.json and FOLDER/NAME.bin, replaced if they were there.
-  Status Write(const std::string& folder) const;
+  // FOLDER/NAME.bin and FOLDER/NAME.json.
+  Status Write(const std::string& folder, OutputFiles& files) const;
 
  private:
   struct Value {

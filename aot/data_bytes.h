@@ -26,6 +26,9 @@ namespace onepack {
 // Takes the next bytes of what is being written.
 using Append = std::function<Status(Bytes bytes)>;
 
+// Told how many more bytes have been read or made; an error stops the work. May be empty.
+using Watch = std::function<Status(uint64_t bytes)>;
+
 class DataBytes {
  public:
   // Appends all bytes, from the first to the last; called each time they are needed, with the same

@@ -61,7 +61,10 @@ std::string ProgramName(uint32_t program) {
 class ModelWriter {
  public:
   ModelWriter(const std::string& folder, const LanguageModelOptions& options)
-      : folder_(folder), options_(options) {}
+      : folder_(folder),
+        options_(options),
+        bank_(WatchOfWeights(options.data, options.watch)),
+        files_(options.existing) {}
 
   // With data files all at once, so that what is shared is seen; else each program alone.
   Status Write() {
@@ -69,13 +72,13 @@ class ModelWriter {
       ONEPACK_RETURN_IF_ERROR(Build(p));
       if (options_.data != DataPlace::kDataFiles) ONEPACK_RETURN_IF_ERROR(WriteBuilt());
     }
-    if (options_.data != DataPlace::kDataFiles) return Status::Ok();
-    ONEPACK_RETURN_IF_ERROR(WriteBuilt());
-    return Status::Ok();
+    if (options_.data == DataPlace::kDataFiles) ONEPACK_RETURN_IF_ERROR(WriteBuilt());
+    return files_.Commit();
   }
 
  private:
   Status Build(uint32_t p) {
+    if (options_.watch) ONEPACK_RETURN_IF_ERROR(options_.watch(0));
     const bool has_files = options_.data == DataPlace::kDataFiles;
     const std::optional<uint32_t> adapter = p == 0 ? std::nullopt : std::optional(p - 1);
     auto program = std::make_unique<LanguageModelProgram>(
@@ -90,27 +93,35 @@ class ModelWriter {
     return Status::Ok();
   }
 
+  // Data first: a program gets its name only after what it needs.
   Status WriteBuilt() {
     ONEPACK_ASSIGN_OR_RETURN(Preprocessed all, Preprocess(std::exchange(graphs_, {}), kFoundation));
+    ONEPACK_RETURN_IF_ERROR(all.store.Merge(tensors_));
+    for (const std::string& tag : all.store.Tags()) {
+      ONEPACK_RETURN_IF_ERROR(WriteFile(tag + ".ptd", all.store.DataFile(tag)));
+    }
     for (size_t p = 0; p < all.programs.size(); ++p) {
       ProgramWriter& program = programs_[p]->program();
       for (const std::vector<uint8_t>& payload : all.programs[p].methods[0].payloads) {
         program.AddSegment(payload);
       }
       all.programs[p].own_data.AddOwnData(program);
-      ONEPACK_RETURN_IF_ERROR(program.ToFile(folder_ + "/" + all.programs[p].name + ".pte"));
+      ONEPACK_RETURN_IF_ERROR(WriteFile(all.programs[p].name + ".pte", program));
     }
     programs_.clear();
-    ONEPACK_RETURN_IF_ERROR(all.store.Merge(tensors_));
-    for (const std::string& tag : all.store.Tags()) {
-      ONEPACK_RETURN_IF_ERROR(all.store.DataFile(tag).ToFile(folder_ + "/" + tag + ".ptd"));
-    }
     return Status::Ok();
+  }
+
+  template <typename Writer>
+  Status WriteFile(const std::string& name, const Writer& writer) {
+    return files_.Write(folder_ + "/" + name,
+                        [&](const Append& append) { return writer.Write(append); });
   }
 
   const std::string& folder_;
   const LanguageModelOptions& options_;
   WeightBank bank_;
+  OutputFiles files_;
   NamedDataStore tensors_;  // outside of the delegates
   std::vector<ProgramGraphs> graphs_;
   std::vector<std::unique_ptr<LanguageModelProgram>> programs_;

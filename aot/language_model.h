@@ -12,7 +12,8 @@
 //
 // Memory:  a few rows of a matrix at a time, and each program's graphs.
 // Threads: one at a time for one folder.
-// Errors:  kIoError or kNotFound name the path; kInvalidArgument for sizes that do not fit.
+// Errors:  kIoError or kNotFound name the path; kFailedPrecondition for a name that is taken;
+//          kInvalidArgument for sizes that do not fit. Then nothing was written.
 
 #ifndef ONEPACK_AOT_LANGUAGE_MODEL_H_
 #define ONEPACK_AOT_LANGUAGE_MODEL_H_
@@ -56,6 +57,9 @@ struct LanguageModelOptions {
 
   uint64_t seed = 0;
   DataPlace data = DataPlace::kDataFiles;
+
+  ExistingFile existing = ExistingFile::kRefuse;
+  Watch watch;  // told of each byte of a weight when it is hashed and when it is written
 };
 
 // The shape of a known model, with its usual context; nullopt for a name that is not among
@@ -66,7 +70,7 @@ std::vector<std::string> LanguageModelPresets();
 // Of foundation.ptd.
 uint64_t LanguageModelSizeBytes(const LanguageModelOptions& options);
 
-// `folder` exists; files in it are replaced.
+// `folder` exists. Files appear in it when all are written.
 Status WriteLanguageModel(const std::string& folder, const LanguageModelOptions& options);
 
 }  // namespace onepack

@@ -142,11 +142,21 @@ DataBytes LinearWeight::Scales() const {
   });
 }
 
+DataBytes WeightBank::Watched(const DataBytes& bytes) const {
+  if (!watch_) return bytes;
+  return DataBytes::Produced(bytes.size_bytes(), [bytes, watch = watch_](const Append& append) {
+    return bytes.AppendTo([&](Bytes piece) {
+      ONEPACK_RETURN_IF_ERROR(watch(piece.size()));
+      return append(piece);
+    });
+  });
+}
+
 const WeightBank::Files& WeightBank::Of(const LinearWeight& weight) {
   const auto [place, is_new] = by_seed_.try_emplace(weight.seed);
   if (is_new) {
-    place->second.data = weight.Data();
-    if (weight.type != WeightType::kFloat32) place->second.scales = weight.Scales();
+    place->second.data = Watched(weight.Data());
+    if (weight.type != WeightType::kFloat32) place->second.scales = Watched(weight.Scales());
   }
   return place->second;
 }

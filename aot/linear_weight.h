@@ -11,6 +11,7 @@
 
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "aot/data_bytes.h"
@@ -47,6 +48,9 @@ struct LinearWeight {
 // Each weight's bytes, so that all who use a weight share their digest.
 class WeightBank {
  public:
+  // `watch` is told each time that bytes are made: for their digest, and for a file.
+  explicit WeightBank(Watch watch = {}) : watch_(std::move(watch)) {}
+
   struct Files {
     DataBytes data;
     DataBytes scales;
@@ -54,6 +58,9 @@ class WeightBank {
   const Files& Of(const LinearWeight& weight);
 
  private:
+  DataBytes Watched(const DataBytes& bytes) const;
+
+  const Watch watch_;
   std::map<uint64_t, Files> by_seed_;
 };
 

@@ -122,8 +122,11 @@ MethodPlan PlanMethod(const LoraStackOptions& options, uint32_t factor_count,
 
 class StackWriter {
  public:
-  StackWriter(const std::string& folder, const LoraStackOptions& options)
-      : folder_(folder), options_(options) {}
+  StackWriter(const std::string& folder, const LoraStackOptions& options, OutputFiles& files)
+      : folder_(folder),
+        options_(options),
+        files_(files),
+        bank_(WatchOfWeights(options.data, options.watch)) {}
 
   Status Write() {
     std::vector<ProgramGraphs> programs;
@@ -150,8 +153,14 @@ class StackWriter {
     return program;
   }
 
-  Status WritePrograms(std::vector<ProgramGraphs> graphs, size_t first) const {
+  // Data first: a program gets its name only after what it needs.
+  Status WritePrograms(std::vector<ProgramGraphs> graphs, size_t first) {
+    if (options_.watch) ONEPACK_RETURN_IF_ERROR(options_.watch(0));
     ONEPACK_ASSIGN_OR_RETURN(const Preprocessed all, Preprocess(std::move(graphs), kFoundation));
+    for (const std::string& tag : all.store.Tags()) {
+      const PtdWriter writer = all.store.DataFile(tag);
+      ONEPACK_RETURN_IF_ERROR(WriteFile(tag + ".ptd", writer));
+    }
     for (size_t p = 0; p < all.programs.size(); ++p) {
       const PreprocessedProgram& preprocessed = all.programs[p];
       ProgramWriter program;
@@ -160,16 +169,20 @@ class StackWriter {
           "XnnpackBackend", program.AddSegment(preprocessed.methods[0].payloads[0]))};
       program.AddMethod(std::move(method));
       preprocessed.own_data.AddOwnData(program);
-      ONEPACK_RETURN_IF_ERROR(program.ToFile(folder_ + "/" + preprocessed.name + ".pte"));
-    }
-    for (const std::string& tag : all.store.Tags()) {
-      ONEPACK_RETURN_IF_ERROR(all.store.DataFile(tag).ToFile(folder_ + "/" + tag + ".ptd"));
+      ONEPACK_RETURN_IF_ERROR(WriteFile(preprocessed.name + ".pte", program));
     }
     return Status::Ok();
   }
 
+  template <typename Writer>
+  Status WriteFile(const std::string& name, const Writer& writer) {
+    return files_.Write(folder_ + "/" + name,
+                        [&](const Append& append) { return writer.Write(append); });
+  }
+
   const std::string& folder_;
   const LoraStackOptions& options_;
+  OutputFiles& files_;
   WeightBank bank_;
   std::vector<uint32_t> factor_counts_;  // of each program
 };
@@ -204,6 +217,31 @@ Status CheckOptions(const LoraStackOptions& options) {
                        "width and hidden are multiples of the group, and that one of 32");
 }
 
+Status WriteCases(const std::string& folder, const LoraStackOptions& options, OutputFiles& files) {
+  size_t row_count = 0;
+  for (const uint32_t rows : kCallRows) row_count += rows;
+  LoraRows input{options.width, std::vector<float>(row_count * options.width)};
+  FillUniform(options.seed + 42, 1.0f, input.numbers);
+  const std::vector<LoraRows> outputs = ComputeLoraStack(options, input);
+  for (uint32_t program = 0; program < outputs.size(); ++program) {
+    CaseFiles described;
+    described.family = "lora_stack";
+    described.name = ProgramName(program);
+    described.program = described.name + ".pte";
+    described.data = DataFilesOf(options, program);
+    // A number that lies between two int8 may be rounded either way.
+    if (options.weights != WeightType::kFloat32) described.tolerance = 1e-2;
+    CaseWriter recorded(std::move(described));
+    size_t first = 0;
+    for (const uint32_t rows : kCallRows) {
+      recorded.AddCall({Rows(input, first, rows)}, {Rows(outputs[program], first, rows)});
+      first += rows;
+    }
+    ONEPACK_RETURN_IF_ERROR(recorded.Write(folder, files));
+  }
+  return Status::Ok();
+}
+
 }  // namespace
 
 uint64_t FoundationSizeBytes(const LoraStackOptions& options) {
@@ -218,37 +256,23 @@ uint64_t FoundationSizeBytes(const LoraStackOptions& options) {
 
 Status WriteLoraStackPrograms(const std::string& folder, const LoraStackOptions& options) {
   ONEPACK_RETURN_IF_ERROR(CheckOptions(options));
-  return StackWriter(folder, options).Write();
+  OutputFiles files(options.existing);
+  ONEPACK_RETURN_IF_ERROR(StackWriter(folder, options, files).Write());
+  return files.Commit();
 }
 
 Status WriteLoraStackCases(const std::string& folder, const LoraStackOptions& options) {
-  size_t row_count = 0;
-  for (const uint32_t rows : kCallRows) row_count += rows;
-  LoraRows input{options.width, std::vector<float>(row_count * options.width)};
-  FillUniform(options.seed + 42, 1.0f, input.numbers);
-  const std::vector<LoraRows> outputs = ComputeLoraStack(options, input);
-  for (uint32_t program = 0; program < outputs.size(); ++program) {
-    CaseFiles files;
-    files.family = "lora_stack";
-    files.name = ProgramName(program);
-    files.program = files.name + ".pte";
-    files.data = DataFilesOf(options, program);
-    // A number that lies between two int8 may be rounded either way.
-    if (options.weights != WeightType::kFloat32) files.tolerance = 1e-2;
-    CaseWriter recorded(std::move(files));
-    size_t first = 0;
-    for (const uint32_t rows : kCallRows) {
-      recorded.AddCall({Rows(input, first, rows)}, {Rows(outputs[program], first, rows)});
-      first += rows;
-    }
-    ONEPACK_RETURN_IF_ERROR(recorded.Write(folder));
-  }
-  return Status::Ok();
+  OutputFiles files(options.existing);
+  ONEPACK_RETURN_IF_ERROR(WriteCases(folder, options, files));
+  return files.Commit();
 }
 
 Status WriteLoraStack(const std::string& folder, const LoraStackOptions& options) {
-  ONEPACK_RETURN_IF_ERROR(WriteLoraStackPrograms(folder, options));
-  return WriteLoraStackCases(folder, options);
+  ONEPACK_RETURN_IF_ERROR(CheckOptions(options));
+  OutputFiles files(options.existing);
+  ONEPACK_RETURN_IF_ERROR(StackWriter(folder, options, files).Write());
+  ONEPACK_RETURN_IF_ERROR(WriteCases(folder, options, files));
+  return files.Commit();
 }
 
 }  // namespace onepack

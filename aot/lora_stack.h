@@ -14,7 +14,8 @@
 //
 // Memory:  a row of a matrix at a time; weights are generated again wherever they are needed.
 // Threads: one at a time for one folder.
-// Errors:  kIoError or kNotFound name the path; kInvalidArgument for sizes that do not fit.
+// Errors:  kIoError or kNotFound name the path; kFailedPrecondition for a name that is taken;
+//          kInvalidArgument for sizes that do not fit. Then nothing was written.
 
 #ifndef ONEPACK_AOT_LORA_STACK_H_
 #define ONEPACK_AOT_LORA_STACK_H_
@@ -24,6 +25,7 @@
 #include <string>
 
 #include "aot/linear_weight.h"
+#include "aot/output_files.h"
 #include "base/status.h"
 
 namespace onepack {
@@ -31,6 +33,11 @@ namespace onepack {
 // Where a model's weights are: in data files, or in each program, as segments with names, or inside
 // the payloads. A payload is put together in memory.
 enum class DataPlace { kDataFiles, kProgram, kPayload };
+
+// A payload is put together where nothing can fail: who makes payloads is asked between programs.
+inline Watch WatchOfWeights(DataPlace place, const Watch& watch) {
+  return place == DataPlace::kPayload ? Watch() : watch;
+}
 
 struct LoraStackOptions {
   uint32_t width = 64;    // of x
@@ -43,9 +50,12 @@ struct LoraStackOptions {
   WeightType weights = WeightType::kFloat32;  // of the base linears
   uint32_t group = 32;                        // of kInt4
   DataPlace data = DataPlace::kDataFiles;
+
+  ExistingFile existing = ExistingFile::kRefuse;
+  Watch watch;  // told of each byte of a weight when it is hashed and when it is written
 };
 
-// `folder` exists; files in it are replaced.
+// `folder` exists. Files appear in it when all are written.
 Status WriteLoraStackPrograms(const std::string& folder, const LoraStackOptions& options);
 // For programs with the data files that `options` say, whoever wrote them.
 Status WriteLoraStackCases(const std::string& folder, const LoraStackOptions& options);

@@ -28,33 +28,66 @@ Status ForEachConstant(std::vector<ProgramGraphs>& programs, const Visit& visit)
   return Status::Ok();
 }
 
-// Which programs use which data, by its SHA-256.
-using Users = std::map<std::string, std::set<size_t>>;
+Result<std::string> KeyOf(const PayloadConstant& constant) {
+  if (!constant.key.empty()) return constant.key;
+  ONEPACK_ASSIGN_OR_RETURN(const std::string sha256, constant.data.Sha256());
+  return constant.key_prefix + sha256;
+}
 
-Result<Users> FindUsers(std::vector<ProgramGraphs>& programs) {
-  Users users;
+// What decides where data goes.
+struct Uses {
+  std::map<std::string, std::set<size_t>> programs;  // by SHA-256
+  // That constants name themselves, by key and SHA-256.
+  std::map<std::pair<std::string, std::string>, std::string> tags;
+};
+
+Result<Uses> FindUses(std::vector<ProgramGraphs>& programs) {
+  Uses uses;
   ONEPACK_RETURN_IF_ERROR(ForEachConstant(programs, [&](size_t program, PayloadConstant& constant) {
     ONEPACK_ASSIGN_OR_RETURN(const std::string sha256, constant.data.Sha256());
-    users[sha256].insert(program);
+    uses.programs[sha256].insert(program);
+    if (constant.tag.empty()) return Status::Ok();
+    ONEPACK_ASSIGN_OR_RETURN(std::string key, KeyOf(constant));
+    uses.tags.emplace(std::pair(std::move(key), sha256), constant.tag);
     return Status::Ok();
   }));
-  return users;
+  return uses;
 }
 
 class Namer {
  public:
-  Namer(const std::vector<ProgramGraphs>& programs, const std::string& shared_tag, Users users,
+  Namer(const std::vector<ProgramGraphs>& programs, const std::string& shared_tag, Uses uses,
         Preprocessed& result)
-      : programs_(programs), shared_tag_(shared_tag), users_(std::move(users)), result_(result) {}
+      : programs_(programs),
+        shared_tag_(shared_tag),
+        uses_(std::move(uses)),
+        result_(result),
+        tags_(programs.size()) {}
 
-  Status Name(size_t program, PayloadConstant& constant) const {
+  Status Name(size_t program, PayloadConstant& constant) {
+    ONEPACK_ASSIGN_OR_RETURN(constant.key, KeyOf(constant));
     NamedDataOptions options;
     ONEPACK_ASSIGN_OR_RETURN(options.tag, TagOf(program, constant));
+    tags_[program].insert(options.tag);
     NamedDataStore& store =
         options.tag.empty() ? result_.programs[program].own_data : result_.store;
-    if (!constant.key.empty()) return store.Add(constant.key, constant.data, options);
-    ONEPACK_ASSIGN_OR_RETURN(constant.key,
-                             store.AddByContent(constant.data, options, constant.key_prefix));
+    return store.Add(constant.key, constant.data, options);
+  }
+
+  // A key that a program carries and one of its data files has too: what stands for the same bytes
+  // went to one place, so these are others, and the program could not be loaded.
+  Status CheckOwnData() const {
+    for (size_t p = 0; p < programs_.size(); ++p) {
+      for (const auto& [key, entry] : result_.programs[p].own_data.entries()) {
+        const auto other = result_.store.entries().find(key);
+        if (other == result_.store.entries().end()) continue;
+        if (tags_[p].count(other->second.tag) == 0) continue;
+        return Status::Error(StatusCode::kMismatch,
+                             "program '%s': key '%s' stands for other bytes in its data file '%s'",
+                             Printable(programs_[p].name).c_str(), Printable(key).c_str(),
+                             Printable(other->second.tag).c_str());
+      }
+    }
     return Status::Ok();
   }
 
@@ -62,7 +95,9 @@ class Namer {
   Result<std::string> TagOf(size_t program, const PayloadConstant& constant) const {
     if (!constant.tag.empty()) return constant.tag;
     ONEPACK_ASSIGN_OR_RETURN(const std::string sha256, constant.data.Sha256());
-    const size_t count = users_.at(sha256).size();
+    const auto named = uses_.tags.find({constant.key, sha256});
+    if (named != uses_.tags.end()) return named->second;
+    const size_t count = uses_.programs.at(sha256).size();
     if (count == 1) return programs_[program].tag;
     if (!shared_tag_.empty()) return shared_tag_;
     return Status::Error(StatusCode::kInvalidArgument,
@@ -71,8 +106,9 @@ class Namer {
 
   const std::vector<ProgramGraphs>& programs_;
   const std::string& shared_tag_;
-  const Users users_;
+  const Uses uses_;
   Preprocessed& result_;
+  std::vector<std::set<std::string>> tags_;  // of the data that each program uses
 };
 
 PreprocessedProgram Encode(ProgramGraphs& program) {
@@ -91,13 +127,14 @@ PreprocessedProgram Encode(ProgramGraphs& program) {
 
 Result<Preprocessed> Preprocess(std::vector<ProgramGraphs> programs,
                                 const std::string& shared_tag) {
-  ONEPACK_ASSIGN_OR_RETURN(Users users, FindUsers(programs));
+  ONEPACK_ASSIGN_OR_RETURN(Uses uses, FindUses(programs));
   Preprocessed result;
   result.programs.resize(programs.size());
-  const Namer namer(programs, shared_tag, std::move(users), result);
+  Namer namer(programs, shared_tag, std::move(uses), result);
   ONEPACK_RETURN_IF_ERROR(ForEachConstant(programs, [&](size_t program, PayloadConstant& constant) {
     return namer.Name(program, constant);
   }));
+  ONEPACK_RETURN_IF_ERROR(namer.CheckOwnData());
   for (size_t p = 0; p < programs.size(); ++p) {
     NamedDataStore own_data = std::move(result.programs[p].own_data);
     result.programs[p] = Encode(programs[p]);

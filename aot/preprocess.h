@@ -7,11 +7,13 @@
 //
 // Every constant becomes a key in a store: the SHA-256 of its bytes. Data that more than one of the
 // programs uses gets the shared tag, and so one data file; what only one uses gets that program's
-// tag; a constant that names a tag itself gets that one.
+// tag; a constant that names a tag itself gets that one, and so do the same bytes under the
+// same key elsewhere.
 //
 // Ownership: the stores keep handles on the data. Threads: one at a time.
-// Errors:    kInvalidArgument for shared data without a tag to give it; those of the store and of
-//            producing data. Errors name program, method and partition.
+// Errors:    kInvalidArgument for shared data without a tag to give it; kMismatch for a key that
+//            stands for other bytes in a program than in one of its data files; those of the store
+//            and of producing data. Errors name program, method and partition.
 
 #ifndef ONEPACK_AOT_PREPROCESS_H_
 #define ONEPACK_AOT_PREPROCESS_H_

@@ -3,15 +3,10 @@
 #ifndef ONEPACK_AOT_SOURCE_BYTES_H_
 #define ONEPACK_AOT_SOURCE_BYTES_H_
 
-#include <functional>
-
 #include "aot/data_bytes.h"
 #include "runtime/data_source.h"
 
 namespace onepack {
-
-// Told how many more bytes have been read; an error stops the work. May be empty.
-using Watch = std::function<Status(uint64_t bytes)>;
 
 // Read a piece at a time, each of which the source may let go of afterwards. Keeps the source.
 DataBytes BytesOfSource(const Ref<const DataSource>& source, const Segment& range,

@@ -13,7 +13,9 @@ Fd::~Fd() {
 Result<Fd> Fd::OpenForReading(const char* path) {
   int descriptor;
   do {
-    descriptor = open(path, O_RDONLY | O_CLOEXEC);
+    // A path may lead to a pipe that nobody writes to, or to a terminal: neither waits, nor becomes
+    // the process's own. Of a file, reads are as ever.
+    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   } while (descriptor < 0 && errno == EINTR);
   if (descriptor < 0) return PosixError(path, errno);
   return Fd(descriptor);

@@ -147,9 +147,10 @@ void ProviderOffsetToAddress(benchmark::State& state) {
   constexpr size_t kWeights = 1000;
   const auto cache = WeightCache::Create();
   XnnProvider provider(cache);
-  const xnn_weights_cache_provider& calls = *provider.handle();
+  WeightTable table;
+  const xnn_weights_cache_provider& calls = *table.handle();
   std::vector<std::pair<size_t, void*>> inserted;
-  provider.BeginBuild(&observer);
+  provider.BeginBuild(&observer, table);
   for (uint32_t i = 0; i < kWeights; ++i) {
     const xnn_weights_cache_look_up_key key = {i, &observer, nullptr};
     void* space = calls.reserve_space(calls.context, kSmall);

@@ -1,30 +1,30 @@
-// One delegate, ready to run: an XNNPACK runtime, reshaped whenever the sizes of its inputs change.
+// One delegate of a method: its graph, its weights, and a runtime whenever it runs.
 //
-// clang-format off
-//   state   event                                next
-//   ------  -----------------------------------  --------------------------------------------------
-//   built   Execute, sizes as before             run (set up again if an argument's address changed)
-//   built   Execute, other sizes                 infer, reshape, resize outputs, set up, run
-//   built   Execute, sizes of another pattern    created anew, then as above (ShapePattern)
-//   built   Execute, nothing to compute          infer, resize outputs
-//   built   Execute, sizes that do not fit       the same; nothing was changed
-//   built   reshape, set-up or run fails         broken; the method's other delegates are told
-//   broken  Execute                              created anew, then as above
-// clang-format on
+// The runtime is not its own. Delegates whose graphs are of one structure, in layers and programs,
+// take turns with the runtimes of a pool, which are pointed to the weights of whoever runs. To load
+// a delegate of a structure that is known takes its weights and nothing else. Where XNNPACK keeps
+// weights to itself, the delegate has a runtime of its own, in the method's own lane.
 //
-// Creating anew takes no packing: this delegate's provider has every shared weight pinned.
+// A runtime is created anew where there is none for it that is free, where sizes ask for another
+// plan, and after a failure, which takes all runtimes of its lane with it. That takes no packing:
+// the delegate has every shared weight pinned.
 //
 // Threads: that of its method.
 
 #ifndef ONEPACK_DELEGATE_EXECUTOR_H_
 #define ONEPACK_DELEGATE_EXECUTOR_H_
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
+#include "delegate/delegate_runtime.h"
 #include "delegate/graph_builder.h"
 #include "delegate/method_session.h"
 #include "delegate/payload.h"
+#include "delegate/raw_weights.h"
+#include "delegate/runtime_pool.h"
 #include "runtime/backend.h"
 #include "weight_cache/xnn_provider.h"
 
@@ -37,9 +37,9 @@ class Executor final : public Delegate {
     uint64_t max_activation_bytes = 0;
     // Called while weights are packed or found.
     RawWeights::ServedCallback on_served;
-    // Of the graph that Prepare leaves pending.
-    bool wants_packable_nodes = false;
-    std::shared_ptr<OnesStore> ones;  // GraphOptions::ones
+    // As in GraphOptions.
+    std::function<bool(const std::optional<Digest>& structure)> wants_packable_nodes;
+    std::shared_ptr<OnesStore> ones;
     SlicedPacker* sliced_packer = nullptr;
   };
 
@@ -51,11 +51,12 @@ class Executor final : public Delegate {
     BuiltGraph graph;
   };
 
-  // In two steps, between which weights may be packed ahead. Both may throw std::bad_alloc.
+  // In two steps, between which weights may be packed ahead. Finish creates a runtime in `lane` if
+  // none of the structure is known. Both may throw std::bad_alloc.
   static Result<Ref<Executor>> Prepare(Ref<MethodSession> session,
                                        std::shared_ptr<const Payload> payload,
                                        const Options& options);
-  Status Finish() { return MakeRuntime(std::move(pending_)); }
+  Status Finish(Lane& lane);
 
   // REQUIRES, for both: between the two steps.
   const Payload& payload() const { return *payload_; }
@@ -65,64 +66,34 @@ class Executor final : public Delegate {
 
   // For MakeRef.
   Executor(Ref<MethodSession> session, std::shared_ptr<const Payload> payload,
-           uint64_t max_activation_bytes)
-      : session_(std::move(session)),
-        payload_(std::move(payload)),
-        max_activation_bytes_(max_activation_bytes),
-        provider_(session_->cache()) {}
+           uint64_t max_activation_bytes);
+  ~Executor() override;
 
  private:
-  // What an argument was at the last run, and the value it belongs to.
-  struct Binding {
-    ExternalValue external;
-    Shape shape;
-    bool is_known = false;  // `shape` is that of the last run
-    void* data = nullptr;
-    size_t size_bytes = 0;
-    // What XNNPACK writes instead of an output that overlaps an input, or that is of int64: XNNPACK
-    // computes 32 bits. Empty for others.
-    std::vector<uint8_t> stand_in;
-    bool is_widened = false;
-  };
-
   Result<std::unique_ptr<PendingGraph>> MakeGraph(const Options& options, bool trust_cache) const;
-  Status MakeRuntime(std::unique_ptr<PendingGraph> pending);
-  Status CreateRuntime(PendingGraph& pending);
-  // From nothing, once more.
-  Status Rebuild();
-  Status ExecuteBound(Span<Value* const> arguments);
-  Status CheckArguments(Span<Value* const> arguments) const;
-  Status CheckArgument(const Value* argument, const Binding& binding) const;
-  // Takes over the inputs' shapes; true if any changed.
-  bool UpdateInputShapes(Span<Value* const> arguments);
-  // From the inputs' shapes to a runtime that is ready for them.
-  Status Shapen();
-  Status InferShapes();
-  Status Reshape();
-  Status ResizeOutputs(Span<Value* const> arguments);
-  // Takes over the places of all arguments; true if any changed.
-  bool UpdatePlaces(Span<Value* const> arguments);
-  void ChooseStandIns();
-  Status SetUp();
-  void CopyStandIns();
-  Status Broken(Status status);
+  // From now on, its runtimes are for others too, or not.
+  void Share(const Digest& structure);
+  void Unshare();
+  void Describe(BuiltGraph& graph);
+  // Takes all that runtimes of the structure have in their tables. False if that is not possible.
+  Result<bool> TakeWeights(PendingGraph& pending, Lane& lane);
+  Status TakeWeight(PendingGraph& pending, const WeightTable::Entry& entry, Lane& lane,
+                    WeightTable& scratch, std::vector<bool>& is_served);
+  // In the place of the one that may be there.
+  Result<DelegateRuntime*> CreateRuntime(std::unique_ptr<PendingGraph> pending, Lane& lane);
+  Result<DelegateRuntime*> CreateRuntimeFromNothing(Lane& lane);
+  Result<std::unique_ptr<DelegateRuntime>> CreateOnce(PendingGraph& pending, Lane& lane);
+  Status RunIn(Lane& lane, Span<Value* const> arguments);
+  bool Spoiled(const Lane& lane) const;
 
   const Ref<MethodSession> session_;
   const std::shared_ptr<const Payload> payload_;
   const uint64_t max_activation_bytes_;
+  const DelegateRuntime::UserId id_;
   std::unique_ptr<PendingGraph> pending_;  // between Prepare and Finish
-  // Outlives the runtime, which holds its address.
   XnnProvider provider_;
-  GraphParts graph_;
-  std::vector<Binding> bindings_;
-  ShapePattern pattern_;  // that the runtime was planned for, if it was
-  bool is_planned_ = false;
-
-  XnnRuntime runtime_;  // null when broken
-  size_t epoch_ = 0;    // of the session when it was created
-  bool is_shaped_ = false;
-  bool is_empty_ = false;  // no output has an element
-  bool is_set_up_ = false;
+  bool is_shared_ = false;
+  Digest key_;  // of its runtimes in lanes: the structure, or, if not shared, its own
 };
 
 }  // namespace onepack

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 #include <unordered_map>
 #include <unordered_set>
@@ -47,7 +48,7 @@ class GraphBuilder {
 
   // In this order: each step uses what the ones before it found.
   Result<BuiltGraph> Build() {
-    ONEPACK_RETURN_IF_ERROR(CreateSubgraph());
+    ONEPACK_RETURN_IF_ERROR(CountExternals());
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::ScanNode));
     ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::DescribeWireValue));
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::FindInPlace));
@@ -55,19 +56,22 @@ class GraphBuilder {
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::IdentifyNode));
     ONEPACK_RETURN_IF_ERROR(CheckPackedBytes());
     ONEPACK_RETURN_IF_ERROR(WidenValues());
-    ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::CheckNode));
+    ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::PlaceConstant));
+    ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::InferNode));
     ONEPACK_RETURN_IF_ERROR(CheckOutputs());
     // Dims mean something only now that the nodes have confirmed them; and nothing of their size
     // was allocated so far.
     ONEPACK_RETURN_IF_ERROR(CheckActivations(graph_, options_.max_activation_bytes));
     ONEPACK_RETURN_IF_ERROR(FindInCache());
-    ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::DefineWireValue));
-    ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::DefineNode));
     for (ExternalValue& external : built_.parts.externals) {
       external.is_index = indices_.count(external.value_id) > 0;
     }
     ONEPACK_RETURN_IF_ERROR(DescribeWeights());
-    if (options_.wants_packable_nodes) CutOutPackableNodes();
+    built_.structure = Structure();
+    if (options_.wants_packable_nodes && options_.wants_packable_nodes(built_.structure)) {
+      CutOutPackableNodes();
+    }
+    built_.values = std::move(values_);
     return std::move(built_);
   }
 
@@ -94,7 +98,7 @@ class GraphBuilder {
     return Status::Ok();
   }
 
-  Status CreateSubgraph();
+  Status CountExternals();
   Status ScanNode(const XNode& node);
   Status DescribeWireValue(const XValue& wire);
   Status FindInPlace(const XNode& node);
@@ -108,10 +112,8 @@ class GraphBuilder {
   Status FindInCache();
   Result<PackedWeight> PackIfLarge(size_t use_index);
   WeightDescription DescriptionOf(const PackedUse& use) const;
-  Status DefineWireValue(const XValue& wire);
-  Status PlaceConstant(GraphValue& value);
-  Status CheckNode(const XNode& node);
-  Status DefineNode(const XNode& node);
+  Status PlaceConstant(const XValue& wire);
+  Status InferNode(const XNode& node);
   Status WidenValues();
   Status CheckOrder(const Operands& operands) const;
   Status CheckOutputs() const;
@@ -119,7 +121,7 @@ class GraphBuilder {
   std::unordered_set<const void*> AddressesReadUnasked() const;
   LoneNode CutOut(size_t use_index);
   void CutOutPackableNodes();
-  uint32_t ScaleIndexOf(const GraphValue& value) const;
+  std::optional<Digest> Structure() const;
 
   const Payload& payload_;
   const XNNGraph& graph_;
@@ -136,22 +138,15 @@ class GraphBuilder {
   std::vector<const XNode*> packing_nodes_;             // parallel to uses_
   uint64_t bytes_left_ = 0;                             // that may be packed and copied
   std::vector<bool> is_expected_hit_;                   // parallel to uses_
-  std::unordered_set<uint32_t> with_ones_;              // kernels whose scales need not be read
   std::unordered_map<uint32_t, const XNode*> writers_;  // of values, for CutOut
 };
 
-Status GraphBuilder::CreateSubgraph() {
+// XNNPACK allocates that many values at once; more than there are in the file means nothing.
+Status GraphBuilder::CountExternals() {
   built_.parts.external_count = graph_.num_externs();
-  // XNNPACK allocates that many values at once; more than there are in the file means nothing.
-  if (graph_.num_externs() > CountOf(graph_.xvalues())) {
-    return Status::Error(StatusCode::kInvalidFile, "%u external values among %zu values",
-                         graph_.num_externs(), CountOf(graph_.xvalues()));
-  }
-  xnn_subgraph_t subgraph = nullptr;
-  ONEPACK_RETURN_IF_XNN_ERROR(xnn_create_subgraph(graph_.num_externs(), 0, &subgraph),
-                              "creating a subgraph");
-  built_.subgraph.reset(subgraph);
-  return Status::Ok();
+  if (graph_.num_externs() <= CountOf(graph_.xvalues())) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile, "%u external values among %zu values",
+                       graph_.num_externs(), CountOf(graph_.xvalues()));
 }
 
 Status GraphBuilder::ScanNode(const XNode& node) {
@@ -280,7 +275,7 @@ Status GraphBuilder::IdentifyNode(const XNode& node) {
     }
   }
   if (op.identify == nullptr || !IsNeeded(operands)) return Status::Ok();
-  const std::optional<PackedUse> use = op.identify({built_.subgraph.get(), values_}, node);
+  const std::optional<PackedUse> use = op.identify({/*subgraph=*/nullptr, values_}, node);
   if (!use) return Status::Ok();
   uses_.push_back(*use);
   packing_nodes_.push_back(&node);
@@ -354,7 +349,7 @@ Status GraphBuilder::FindInCache() {
   for (size_t i = 0; i < uses_.size(); ++i) {
     const uint32_t id = uses_[i].kernel_id;
     is_expected_hit_[i] = missing.count(id) == 0 && in_place_.count(id) == 0;
-    if (is_expected_hit_[i]) with_ones_.insert(id);
+    if (is_expected_hit_[i]) built_.with_ones.insert(id);
   }
   return Status::Ok();
 }
@@ -393,22 +388,9 @@ WeightDescription GraphBuilder::DescriptionOf(const PackedUse& use) const {
   return description;
 }
 
-Status GraphBuilder::DefineWireValue(const XValue& wire) {
+Status GraphBuilder::PlaceConstant(const XValue& wire) {
   GraphValue& value = values_.at(TensorOf(wire).id_out());
-  if (value.is_constant()) ONEPACK_RETURN_IF_ERROR(PlaceConstant(value));
-  const bool with_ones = with_ones_.count(value.tensor().id_out()) > 0;
-  ONEPACK_RETURN_IF_ERROR(
-      DefineValue(built_.subgraph.get(), payload_, with_ones, built_.scales, value));
-  // XNNPACK has looked at the scales and will not do so again before it packs the weight.
-  const uint32_t scale_index = ScaleIndexOf(value);
-  if (scale_index != 0 && !with_ones) {
-    const Constant& scales = payload_.constant(scale_index);
-    scales.source().Discard(scales.segment());
-  }
-  return Status::Ok();
-}
-
-Status GraphBuilder::PlaceConstant(GraphValue& value) {
+  if (!value.is_constant()) return Status::Ok();
   if (in_place_.count(value.tensor().id_out()) == 0) {
     RawWeights::Widening widening;
     if (value.is_widened) {
@@ -434,20 +416,15 @@ Status GraphBuilder::PlaceConstant(GraphValue& value) {
   return Status::Ok();
 }
 
-Status GraphBuilder::CheckNode(const XNode& node) {
+Status GraphBuilder::InferNode(const XNode& node) {
   const Op& op = *FindOp(node.xnode_union_type());
   const Operands operands = op.operands(node);
   ONEPACK_RETURN_IF_ERROR(CheckOrder(operands));
   for (const uint32_t id : operands.outputs) values_.at(id).is_defined = true;
   if (op.type == XNodeUnion::XNNArgMaxPooling2d) indices_.insert(operands.outputs[1]);
   if (!IsNeeded(operands)) return Status::Ok();
+  built_.nodes.push_back(static_cast<uint32_t>(node_index_));
   return built_.parts.shapes.AddNode(node_index_, op, node, options_.max_activation_bytes);
-}
-
-Status GraphBuilder::DefineNode(const XNode& node) {
-  const Op& op = *FindOp(node.xnode_union_type());
-  if (!IsNeeded(op.operands(node))) return Status::Ok();
-  return op.define({built_.subgraph.get(), values_}, node);
 }
 
 Status GraphBuilder::CheckOrder(const Operands& operands) const {
@@ -556,14 +533,25 @@ void GraphBuilder::CutOutPackableNodes() {
   }
 }
 
-uint32_t GraphBuilder::ScaleIndexOf(const GraphValue& value) const {
-  const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
-  if (quantized == nullptr) return 0;
-  if (const auto* channel = quantized->quant_params_as_PerChannelQuant()) {
-    return channel->scale_buffer_idx();
+// XNNPACK keeps addresses of constants that it reads in place, and numbers that it computes from
+// what is quantized; everything packed is asked for again when a runtime is reshaped. So graphs of
+// one structure have equal bytes, but for the names of constants; equal constants in place; and
+// weights that are quantized equally, and equal to each other where the others are.
+std::optional<Digest> GraphBuilder::Structure() const {
+  DigestBuilder digest("structure");
+  digest.Add(payload_.structure()).Add(options_.max_activation_bytes);
+  std::map<WeightIdentity, size_t, IdentityLess> numbers;
+  for (const PackedUse& use : uses_) {
+    if (use.packing != Packing::kLookedUp) return std::nullopt;
+    digest.Add(use.identity.quantization).Add(use.identity.consumer);
+    digest.Add(numbers.try_emplace(use.identity, numbers.size()).first->second);
   }
-  const auto* group = quantized->quant_params_as_PerChannelGroupQuant();
-  return group != nullptr ? group->scale_buffer_idx() : 0;
+  const std::set<uint32_t> in_place(in_place_.begin(), in_place_.end());
+  for (const uint32_t id : in_place) {
+    const auto found = values_.find(id);
+    if (found != values_.end() && found->second.is_constant()) digest.Add(found->second.content);
+  }
+  return digest.Finish();
 }
 
 }  // namespace

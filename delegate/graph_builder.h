@@ -1,13 +1,14 @@
-// From a payload's graph to an XNNPACK subgraph.
-//
-// A subgraph serves for one runtime (XNNPACK changes it while creating one) and is built anew for
-// the next.
+// From a payload to a graph that XNNPACK may be given: checked, with an address for every constant,
+// and with all that is known of its weights. XNNPACK itself comes after that (graph_definition.h).
 
 #ifndef ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 #define ONEPACK_DELEGATE_GRAPH_BUILDER_H_
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -18,7 +19,6 @@
 #include "delegate/raw_weights.h"
 #include "delegate/scales.h"
 #include "delegate/shape_inference.h"
-#include "delegate/xnn_handles.h"
 #include "weight_cache/weight_cache.h"
 #include "weight_cache/xnn_provider.h"
 
@@ -43,7 +43,7 @@ struct DescribedWeight {
   WeightDescription description;
 };
 
-// A node whose weight has to be packed, cut out of its graph: see parallel_packing.h.
+// A node whose weight has to be packed, cut out of its graph.
 struct PackableNode {
   size_t weight;  // in BuiltGraph::weights
   LoneNode alone;
@@ -65,9 +65,14 @@ struct GraphParts {
 // What creating the runtime needs besides.
 struct BuiltGraph {
   GraphParts parts;
-  XnnSubgraph subgraph;
+  // Equal for graphs whose runtimes can take each other's place: they differ in what is packed, and
+  // in nothing else. None where XNNPACK packs without asking first.
+  std::optional<Digest> structure;
+  std::unordered_map<uint32_t, GraphValue> values;  // by id_out
+  std::vector<uint32_t> nodes;                      // that are needed for an output, in order
+  std::unordered_set<uint32_t> with_ones;           // kernels whose scales need not be read
   std::vector<DescribedWeight> weights;
-  std::vector<PackableNode> packable_nodes;  // if they were asked for
+  std::vector<PackableNode> packable_nodes;  // if they were wanted
   // Those of the raw weights that XNNPACK packs without a word.
   std::vector<std::pair<const void*, const void*>> private_weights;  // kernel and bias
   ScaleStorage scales;
@@ -83,7 +88,8 @@ struct GraphOptions {
   uint64_t max_activation_bytes;
   // Do not read the scales of weights that the cache has.
   bool trust_cache = true;
-  bool wants_packable_nodes = false;
+  // Asked with BuiltGraph::structure; may be empty.
+  std::function<bool(const std::optional<Digest>& structure)> wants_packable_nodes = {};
   // To take ones from, together with other graphs; null for some of its own.
   std::shared_ptr<OnesStore> ones = nullptr;
   // Packs large weights that are trusted to be in the cache and are not there; null: they are left

@@ -1,19 +1,17 @@
-// A node with a weight, cut out of its graph: what XNNPACK is given to have that weight packed
-// apart from the rest.
+// A node with a weight, cut out of its graph, to have XNNPACK pack that weight apart from the rest.
 
 #ifndef ONEPACK_DELEGATE_LONE_NODE_H_
 #define ONEPACK_DELEGATE_LONE_NODE_H_
 
 #include <stdint.h>
+#include <xnnpack.h>
 
 #include <unordered_map>
 #include <vector>
 
-#include "base/result.h"
+#include "base/status.h"
 #include "delegate/graph_value.h"
 #include "delegate/payload.h"
-#include "delegate/scales.h"
-#include "delegate/xnn_handles.h"
 
 namespace onepack {
 
@@ -23,9 +21,11 @@ struct LoneNode {
   std::unordered_map<uint32_t, GraphValue> values;  // their operands
 };
 
-// The node as a graph of its own. `storage` keeps its scales, until the runtime is created.
-Result<XnnSubgraph> DefineAlone(const Payload& payload, const LoneNode& node,
-                                ScaleStorage& storage);
+// Has XNNPACK pack the weight of one node: creates a runtime of that node alone and throws it away.
+// REQUIRES: the provider behind `cache` is ready for a build, and knows what else went wrong;
+// nobody uses the workspace.
+Status PackAlone(const Payload& payload, const LoneNode& node, xnn_weights_cache_t cache,
+                 xnn_workspace_t workspace);
 
 }  // namespace onepack
 

@@ -13,13 +13,12 @@
 
 namespace onepack {
 
-Result<Ref<BackendSession>> MethodSession::Open(XnnpackBackendOptions options, pid_t owner) {
-  xnn_workspace_t workspace = nullptr;
-  ONEPACK_RETURN_IF_XNN_ERROR(xnn_create_workspace(&workspace), "creating a workspace");
-  XnnWorkspace handle(workspace);
-  ONEPACK_ASSIGN_OR_RETURN(
-      Ref<MethodSession> session,
-      MakeRef<MethodSession>(HeapAllocator(), std::move(options), owner, std::move(handle)));
+Result<Ref<BackendSession>> MethodSession::Open(XnnpackBackendOptions options,
+                                                std::shared_ptr<RuntimePool> pool, pid_t owner) {
+  ONEPACK_ASSIGN_OR_RETURN(Lane home, Lane::Create());
+  ONEPACK_ASSIGN_OR_RETURN(Ref<MethodSession> session,
+                           MakeRef<MethodSession>(HeapAllocator(), std::move(options),
+                                                  std::move(pool), owner, std::move(home)));
   return Ref<BackendSession>(session);
 }
 
@@ -45,11 +44,14 @@ Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
   }
   if (requests.empty()) return Status::Ok();
   LoadReporter reporter(options_.on_progress, requests[0].source->name(), expected_bytes);
+  // Nobody runs in it before all is loaded: what runs meanwhile is not held up.
+  ONEPACK_ASSIGN_OR_RETURN(RuntimePool::Lease lease, pool().TakeNew());
   // The hash of a weight is taken of all its raw bytes at once.
   SlicedPacker sliced_packer(cache(),
                              cache()->options().record_hashes ? 0 : options_.large_weight_bytes,
                              options_.packing_threads, reporter);
-  const Load load{requests, payloads, reporter, std::make_shared<OnesStore>(), sliced_packer};
+  const Load load{requests,     payloads,     reporter, std::make_shared<OnesStore>(),
+                  lease.lane(), sliced_packer};
   return options_.packing_threads > 1 ? PackAheadAndFinish(load, delegates)
                                       : PackOnTheWay(load, delegates);
 } catch (const std::bad_alloc&) {
@@ -60,7 +62,7 @@ Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
 Status MethodSession::PackOnTheWay(const Load& load, Span<Ref<Delegate>> delegates) {
   for (size_t i = 0; i < load.requests.size(); ++i) {
     ONEPACK_ASSIGN_OR_RETURN(const Ref<Executor> executor, Prepare(load, i));
-    ONEPACK_RETURN_IF_ERROR(Finish(load.requests[i], *executor));
+    ONEPACK_RETURN_IF_ERROR(Finish(load, i, *executor));
     delegates[i] = executor;
   }
   return Status::Ok();
@@ -76,7 +78,7 @@ Status MethodSession::PackAheadAndFinish(const Load& load, Span<Ref<Delegate>> d
                                      options_.packing_threads, load.reporter);
   ONEPACK_RETURN_IF_ERROR(load.reporter.CheckNotCancelled());
   for (size_t i = 0; i < load.requests.size(); ++i) {
-    ONEPACK_RETURN_IF_ERROR(Finish(load.requests[i], *executors[i]));
+    ONEPACK_RETURN_IF_ERROR(Finish(load, i, *executors[i]));
     delegates[i] = executors[i];
   }
   return Status::Ok();
@@ -88,7 +90,10 @@ Result<Ref<Executor>> MethodSession::Prepare(const Load& load, size_t index) {
   Executor::Options options;
   options.max_activation_bytes = request.max_planned_bytes;
   options.on_served = [&reporter](uint64_t raw_bytes) { return reporter.Served(raw_bytes); };
-  options.wants_packable_nodes = options_.packing_threads > 1;
+  // A delegate of a structure that is known needs no runtime, and its weights are packed alone.
+  options.wants_packable_nodes = [this](const std::optional<Digest>& structure) {
+    return options_.packing_threads > 1 || (structure && pool().Knows(*structure));
+  };
   options.ones = load.ones;
   options.sliced_packer = &load.sliced_packer;
   auto executor = Executor::Prepare(Ref<MethodSession>::Share(this), load.payloads[index], options);
@@ -96,10 +101,10 @@ Result<Ref<Executor>> MethodSession::Prepare(const Load& load, size_t index) {
   return executor;
 }
 
-Status MethodSession::Finish(const DelegateRequest& request, Executor& executor) {
-  Status status = executor.Finish();
+Status MethodSession::Finish(const Load& load, size_t index, Executor& executor) {
+  Status status = executor.Finish(load.lane);
   if (status.ok()) return status;
-  return std::move(status).WithContext("delegate %zu", request.index);
+  return std::move(status).WithContext("delegate %zu", load.requests[index].index);
 }
 
 }  // namespace onepack

@@ -69,21 +69,15 @@ std::vector<Task> TasksOf(Span<const Ref<Executor>> executors) {
   return tasks;
 }
 
+// The real graph was built from the same values, so that this fails for want of memory only.
 Status Pack(const Task& task, XnnProvider& provider, xnn_workspace_t workspace) {
-  ScaleStorage scales;
-  // The real graph was defined from the same values, so that this fails for want of memory only.
-  ONEPACK_ASSIGN_OR_RETURN(const XnnSubgraph subgraph,
-                           DefineAlone(*task.payload, task.node->alone, scales));
   provider.ClearDescriptions();
   provider.Describe(task.weight->kernel, task.weight->bias, task.weight->description);
-  provider.BeginBuild(&task.pending->raw_weights);
-  xnn_runtime_t created = nullptr;
-  const xnn_status status = xnn_create_runtime_v4(subgraph.get(), provider.handle(), workspace,
-                                                  /*threadpool=*/nullptr, kRuntimeFlags, &created);
-  const XnnRuntime runtime(created);
+  WeightTable table;
+  provider.BeginBuild(&task.pending->raw_weights, table);
+  Status status = PackAlone(*task.payload, task.node->alone, table.handle(), workspace);
   ONEPACK_RETURN_IF_ERROR(provider.EndBuild());
-  ONEPACK_RETURN_IF_XNN_ERROR(status, "creating a runtime of one node");
-  return Status::Ok();
+  return status;
 }
 
 // What the workers share.

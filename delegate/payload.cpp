@@ -1,10 +1,18 @@
 #include "delegate/payload.h"
 
+#include <string.h>
+
 #include "base/printable.h"
 #include "schema/verify_text.h"
 #include "weight_cache/content_identity.h"
 
 namespace onepack {
+namespace {
+
+// Stands in the graph for each character of a key.
+constexpr char kBlank = '-';
+
+}  // namespace
 
 Status Constant::Read(const std::function<void(Bytes)>& use) const {
   ONEPACK_ASSIGN_OR_RETURN(const Buffer buffer, Load());
@@ -18,39 +26,64 @@ Result<std::shared_ptr<const Payload>> Payload::Open(const DelegateRequest& requ
                                                      KeyVerifier* verifier) {
   ONEPACK_ASSIGN_OR_RETURN(const PayloadHeader header, ParsePayloadHeader(request.payload.bytes));
   std::shared_ptr<Payload> payload(new Payload());
-  const Bytes flatbuffer =
-      request.payload.bytes.subspan(header.flatbuffer.offset, header.flatbuffer.size);
-  ONEPACK_ASSIGN_OR_RETURN(payload->flatbuffer_, AlignedCopy::Of(flatbuffer, HeapAllocator()));
-  ONEPACK_ASSIGN_OR_RETURN(payload->graph_, VerifyPayload(payload->flatbuffer_->bytes(), header));
-  ONEPACK_RETURN_IF_ERROR(payload->FindConstants(request, header, contents, verifier));
+  Sources sources{request, header, {}, contents, verifier};
+  ONEPACK_RETURN_IF_ERROR(payload->ReadGraph(sources));
+  ONEPACK_RETURN_IF_ERROR(payload->FindConstants(sources));
   return std::shared_ptr<const Payload>(std::move(payload));
 }
 
-Status Payload::FindConstants(const DelegateRequest& request, const PayloadHeader& header,
-                              ContentRegistry& contents, KeyVerifier* verifier) {
+// The graph is verified and read with its names blank, and nothing is ever read from the bytes with
+// the names: so equal bytes without names are equal graphs, also where a crafted file has other
+// things inside a name.
+Status Payload::ReadGraph(Sources& sources) {
+  const PayloadHeader& header = sources.header;
+  const Bytes original =
+      sources.request.payload.bytes.subspan(header.flatbuffer.offset, header.flatbuffer.size);
+  ONEPACK_ASSIGN_OR_RETURN(flatbuffer_, AlignedCopy::Of(original, HeapAllocator()));
+  ONEPACK_ASSIGN_OR_RETURN(graph_, VerifyPayload(flatbuffer_->bytes(), header));
+  sources.keys.resize(ConstantCount(*graph_));
+  for (uint32_t i = 0; i < CountOf(graph_->constant_data()); ++i) {
+    const std::string_view key = TextOf(graph_->constant_data()->Get(i)->named_key());
+    if (key.empty()) continue;
+    const auto offset =
+        static_cast<size_t>(reinterpret_cast<const uint8_t*>(key.data()) - flatbuffer_->data());
+    sources.keys[i] = {reinterpret_cast<const char*>(original.data()) + offset, key.size()};
+  }
+  for (const std::string_view key : sources.keys) {
+    if (key.empty()) continue;
+    const size_t offset = reinterpret_cast<const uint8_t*>(key.data()) - original.data();
+    memset(flatbuffer_->data() + offset, kBlank, key.size());
+  }
+  ONEPACK_ASSIGN_OR_RETURN(graph_, VerifyPayload(flatbuffer_->bytes(), header));
+  structure_ = DigestBuilder("graph").AddBytes(flatbuffer_->bytes()).Finish();
+  return Status::Ok();
+}
+
+Status Payload::FindConstants(const Sources& sources) {
   constants_.resize(ConstantCount(*graph_));
+  // Blank names cannot change their number, unless something else is inside one.
+  if (constants_.size() != sources.keys.size()) {
+    return Status::Error(StatusCode::kInvalidFile, "a graph with something inside a key");
+  }
   for (size_t i = 1; i < constants_.size(); ++i) {
-    auto constant = FindConstant(request, header, contents, verifier, static_cast<uint32_t>(i));
+    auto constant = FindConstant(sources, static_cast<uint32_t>(i));
     if (!constant.ok()) return constant.TakeStatus().WithContext("constant %zu", i);
     constants_[i] = std::move(constant).value();
   }
   return Status::Ok();
 }
 
-Result<Payload::Registered> Payload::FindConstant(const DelegateRequest& request,
-                                                  const PayloadHeader& header,
-                                                  ContentRegistry& contents, KeyVerifier* verifier,
-                                                  uint32_t index) const {
-  std::string_view key;
-  if (CountOf(graph_->constant_data()) > 0) {
-    key = TextOf(graph_->constant_data()->Get(index)->named_key());
-  }
+Result<Payload::Registered> Payload::FindConstant(const Sources& sources, uint32_t index) const {
+  const DelegateRequest& request = sources.request;
+  const std::string_view key = sources.keys[index];
   Registered constant;
   if (key.empty()) {
-    constant.raw = InGraph(request, header, index);
+    constant.raw = InGraph(request, sources.header, index);
   } else {
     ONEPACK_ASSIGN_OR_RETURN(const NamedData* data, request.named_data->Find(key));
-    if (verifier != nullptr) ONEPACK_RETURN_IF_ERROR(verifier->Verify(*data));
+    if (sources.verifier != nullptr) {
+      ONEPACK_RETURN_IF_ERROR(sources.verifier->Verify(*data));
+    }
     constant.raw = std::make_shared<Constant>(
         *data->source, data->segment,
         std::string("key '") + Printable(key).c_str() + "' in " + data->source->name());
@@ -58,7 +91,7 @@ Result<Payload::Registered> Payload::FindConstant(const DelegateRequest& request
   const Segment& segment = constant.raw->segment();
   ONEPACK_ASSIGN_OR_RETURN(
       constant.content,
-      contents.Register(
+      sources.contents.Register(
           key, IdentityOfFileRange(constant.raw->source().identity(), segment.offset, segment.size),
           segment.size, constant.raw));
   return constant;

@@ -10,6 +10,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -53,7 +54,12 @@ class Payload {
                                                      ContentRegistry& contents,
                                                      KeyVerifier* verifier = nullptr);
 
+  // Without the names of constants: they are blank.
   const wire::xnnpack::XNNGraph& graph() const { return *graph_; }
+
+  // Of the bytes that graph() is read from: equal for graphs that differ in the names of their
+  // constants alone, as those of two layers do, or of two adapters.
+  const Digest& structure() const { return structure_; }
 
   // REQUIRES, for both: 0 < index < ConstantCount(graph()).
   const Constant& constant(uint32_t index) const { return *constants_[index].raw; }
@@ -69,17 +75,26 @@ class Payload {
 
   Payload() = default;
 
-  Status FindConstants(const DelegateRequest& request, const PayloadHeader& header,
-                       ContentRegistry& contents, KeyVerifier* verifier);
-  Result<Registered> FindConstant(const DelegateRequest& request, const PayloadHeader& header,
-                                  ContentRegistry& contents, KeyVerifier* verifier,
-                                  uint32_t index) const;
+  // How the files of a delegate say what a constant is.
+  struct Sources {
+    const DelegateRequest& request;
+    const PayloadHeader& header;
+    std::vector<std::string_view> keys;  // by index; empty where the payload has the bytes itself
+    ContentRegistry& contents;
+    KeyVerifier* verifier;
+  };
+
+  // Fills in the keys.
+  Status ReadGraph(Sources& sources);
+  Status FindConstants(const Sources& sources);
+  Result<Registered> FindConstant(const Sources& sources, uint32_t index) const;
   std::shared_ptr<const Constant> InGraph(const DelegateRequest& request,
                                           const PayloadHeader& header, uint32_t index) const;
 
   Ref<AlignedCopy> flatbuffer_;
   const wire::xnnpack::XNNGraph* graph_ = nullptr;  // in *flatbuffer_
-  std::vector<Registered> constants_;               // entry 0 stands for none
+  Digest structure_;
+  std::vector<Registered> constants_;  // entry 0 stands for none
 };
 
 }  // namespace onepack

@@ -28,6 +28,9 @@ Status DescribeValue(const Payload& payload, GraphValue& value);
 Status DefineValue(xnn_subgraph_t subgraph, const Payload& payload, bool with_ones,
                    ScaleStorage& storage, GraphValue& value);
 
+// In the payload's constants; 0 for a value without scales there.
+uint32_t ScaleIndexOf(const GraphValue& value);
+
 }  // namespace onepack
 
 #endif  // ONEPACK_DELEGATE_QUANTIZATION_H_

@@ -106,15 +106,9 @@ std::optional<RawMatrix::Packed> RawMatrix::Pack(Channels run, Span<uint8_t> tar
     bias.slice = &bias_slice;
     bias.data = bias_.bytes.data() + run.first * sizeof(float);
   }
-  ScaleStorage none;
-  auto subgraph = DefineAlone(payload_, alone, none);
-  if (!subgraph.ok()) return std::nullopt;
   SliceProvider provider(target);
-  xnn_runtime_t created = nullptr;
-  const xnn_status status = xnn_create_runtime_v4(subgraph->get(), provider.handle(), workspace,
-                                                  /*threadpool=*/nullptr, kRuntimeFlags, &created);
-  const XnnRuntime runtime(created);
-  if (status != xnn_status_success || !provider.is_packed()) return std::nullopt;
+  const Status status = PackAlone(payload_, alone, provider.handle(), workspace);
+  if (!status.ok() || !provider.is_packed()) return std::nullopt;
   return Packed{provider.seed(), provider.size()};
 }
 

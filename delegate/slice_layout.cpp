@@ -6,6 +6,7 @@
 
 #include "base/checked_math.h"
 #include "base/mapping.h"
+#include "delegate/xnn_handles.h"
 #include "weight_cache/heap_store.h"
 
 namespace onepack {

@@ -8,6 +8,7 @@
 #include "delegate/packing_workers.h"
 #include "delegate/raw_matrix.h"
 #include "delegate/slice_layout.h"
+#include "delegate/xnn_handles.h"
 #include "weight_cache/pack_transaction.h"
 
 namespace onepack {

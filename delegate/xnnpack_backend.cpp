@@ -14,21 +14,25 @@ namespace {
 class XnnpackBackend final : public Backend {
  public:
   // Moves only: MakeRef has no use for constructors that throw.
-  explicit XnnpackBackend(XnnpackBackendOptions options) : options_(std::move(options)) {}
+  XnnpackBackend(XnnpackBackendOptions options, std::shared_ptr<RuntimePool> pool)
+      : options_(std::move(options)), pool_(std::move(pool)) {}
 
   const char* name() const override { return "XnnpackBackend"; }
 
   Result<Ref<BackendSession>> OpenSession() override try {
     // A method that shares nothing packs in the same way, into a cache of its own.
     XnnpackBackendOptions options = options_;
-    if (options.weight_cache == nullptr) options.weight_cache = WeightCache::Create();
-    return MethodSession::Open(std::move(options), owner_);
+    if (options.weight_cache != nullptr)
+      return MethodSession::Open(std::move(options), pool_, owner_);
+    options.weight_cache = WeightCache::Create();
+    return MethodSession::Open(std::move(options), std::make_shared<RuntimePool>(), owner_);
   } catch (const std::bad_alloc&) {
     return Status::Error(StatusCode::kResourceExhausted, "out of memory while opening a session");
   }
 
  private:
   const XnnpackBackendOptions options_;
+  const std::shared_ptr<RuntimePool> pool_;  // of all methods that share the cache
   const pid_t owner_ = getpid();
 };
 
@@ -37,8 +41,9 @@ class XnnpackBackend final : public Backend {
 Result<Ref<Backend>> CreateXnnpackBackend(const XnnpackBackendOptions& options) try {
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_initialize(nullptr), "initializing XNNPACK");
   XnnpackBackendOptions copy = options;
-  ONEPACK_ASSIGN_OR_RETURN(Ref<XnnpackBackend> backend,
-                           MakeRef<XnnpackBackend>(HeapAllocator(), std::move(copy)));
+  ONEPACK_ASSIGN_OR_RETURN(
+      Ref<XnnpackBackend> backend,
+      MakeRef<XnnpackBackend>(HeapAllocator(), std::move(copy), std::make_shared<RuntimePool>()));
   return Ref<Backend>(backend);
 } catch (const std::bad_alloc&) {
   return Status::Error(StatusCode::kResourceExhausted, "out of memory while creating a backend");

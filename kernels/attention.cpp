@@ -12,124 +12,152 @@
 namespace onepack::kernels {
 namespace {
 
-constexpr size_t kTile = 64;  // keys at a time
+constexpr size_t kTile = 64;  // keys at a time, for the running maximum
+constexpr size_t kStep = 8;   // of these at a time, for all heads
 constexpr size_t kRows = 16;  // query rows at a time
 // Heads of types other than float are converted on the stack.
 constexpr size_t kWidestConverted = 256;
+
+size_t Smaller(size_t a, size_t b) { return a < b ? a : b; }
+size_t Quotient(size_t a, size_t b) { return (a + b - 1) / b; }  // rounded up
 
 struct Problem {
   AttentionInputs inputs;
   Strided query, key, value, output, mask;
   size_t tokens = 0, heads = 0, cached_heads = 0, width = 0;
-  size_t keys = 0;        // that may count for any query
-  size_t row_blocks = 0;  // of one cached head
+  size_t keys = 0;  // that may count for any query
+  // A task is all query rows of so many cached heads, or some rows of one.
+  size_t heads_of_task = 0, head_blocks = 0;
+  size_t rows_of_task = 0, row_blocks = 0;
   float scale = 1;
   const VectorLoops* loops = nullptr;
 
   size_t group() const { return heads / cached_heads; }
 };
 
-// Rows of a head as floats: where they are, or converted.
-class FloatRows {
+// The rows of a head: [batch, row, head, width].
+class Head {
  public:
-  FloatRows(const Strided& tensor, size_t width) : tensor_(tensor), width_(width) {}
+  Head(const Strided& tensor, size_t batch, size_t head)
+      : tensor_(tensor),
+        offset_(static_cast<int64_t>(batch) * tensor.strides[0] +
+                static_cast<int64_t>(head) * tensor.strides[2]) {}
 
-  // `n` rows of dimension 1 from `first` on.
-  const float* Load(size_t batch, size_t first, size_t head, size_t n, float* converted) {
-    const int64_t offset = OffsetOf(batch, first, head);
+  int64_t OffsetOf(size_t row) const {
+    return offset_ + static_cast<int64_t>(row) * tensor_.strides[1];
+  }
+  float* FloatsOf(size_t row) const {
+    return reinterpret_cast<float*>(tensor_.data) + OffsetOf(row);
+  }
+  // `n` rows from `first` on as floats: where they are, or converted.
+  FloatRows Load(size_t first, size_t n, float* converted) const {
+    const auto width = static_cast<size_t>(tensor_.sizes[3]);
     if (tensor_.type == ScalarType::kFloat) {
-      return reinterpret_cast<const float*>(tensor_.data) + offset;
+      return {FloatsOf(first), static_cast<size_t>(tensor_.strides[1]), n, width};
     }
     for (size_t i = 0; i < n; ++i) {
-      LoadElements<float>(tensor_.type, tensor_.data,
-                          offset + static_cast<int64_t>(i) * tensor_.strides[1], 1, width_,
-                          converted + i * width_);
+      LoadElements<float>(tensor_.type, tensor_.data, OffsetOf(first + i), 1, width,
+                          converted + i * width);
     }
-    return converted;
-  }
-  size_t distance() const {
-    return tensor_.type == ScalarType::kFloat ? static_cast<size_t>(tensor_.strides[1]) : width_;
-  }
-  int64_t OffsetOf(size_t batch, size_t row, size_t head) const {
-    return static_cast<int64_t>(batch) * tensor_.strides[0] +
-           static_cast<int64_t>(row) * tensor_.strides[1] +
-           static_cast<int64_t>(head) * tensor_.strides[2];
+    return {converted, width, n, width};
   }
 
  private:
   const Strided& tensor_;
-  const size_t width_;
+  const int64_t offset_;
 };
 
-// Some query rows of one cached head. Row r is query r / group of head r % group within the group.
+// The rows of one task, those of a cached head together; within these, row r is query r / group of
+// head r % group within the group.
 class RowBlock {
  public:
   RowBlock(const Problem& problem, size_t task)
       : problem_(problem),
-        batch_(task / problem.row_blocks / problem.cached_heads),
-        cached_head_(task / problem.row_blocks % problem.cached_heads),
-        first_row_(task % problem.row_blocks * kRows) {
-    const size_t rows = problem.tokens * problem.group();
-    rows_ = rows - first_row_ < kRows ? rows - first_row_ : kRows;
-  }
+        batch_(task / problem.row_blocks / problem.head_blocks),
+        first_head_(task / problem.row_blocks % problem.head_blocks * problem.heads_of_task),
+        first_row_(task % problem.row_blocks * problem.rows_of_task),
+        heads_(Smaller(problem.heads_of_task, problem.cached_heads - first_head_)),
+        rows_(Smaller(problem.rows_of_task, problem.tokens * problem.group() - first_row_)) {}
 
   void Run() {
-    for (size_t r = 0; r < rows_; ++r) StartRow(r);
-    const size_t keys = KeysOf(rows_ - 1);  // the last row sees the most
-    for (size_t tile = 0; tile < keys; tile += kTile) {
-      RunTile(tile, keys - tile < kTile ? keys - tile : kTile);
-    }
-    for (size_t r = 0; r < rows_; ++r) FinishRow(r);
+    for (size_t r = 0; r < heads_ * rows_; ++r) StartRow(r);
+    const size_t keys = KeysOf(rows_ - 1);  // the last row of a head sees the most
+    for (size_t tile = 0; tile < keys; tile += kTile) RunTile(tile, Smaller(keys - tile, kTile));
+    for (size_t r = 0; r < heads_ * rows_; ++r) FinishRow(r);
   }
 
  private:
-  struct Row {
-    const float* query = nullptr;
-    float* sums = nullptr;  // of weighted values
-    float maximum = -HUGE_VALF;
-    float weight = 0;  // sum of the exponentials
-  };
-
-  size_t TokenOf(size_t r) const { return (first_row_ + r) / problem_.group(); }
+  size_t CachedHeadOf(size_t r) const { return first_head_ + r / rows_; }
+  size_t RowOf(size_t r) const { return first_row_ + r % rows_; }
+  size_t TokenOf(size_t r) const { return RowOf(r) / problem_.group(); }
   size_t HeadOf(size_t r) const {
-    return cached_head_ * problem_.group() + (first_row_ + r) % problem_.group();
+    return CachedHeadOf(r) * problem_.group() + RowOf(r) % problem_.group();
   }
   // How many keys a row may see.
   size_t KeysOf(size_t r) const {
     if (!problem_.inputs.is_causal) return problem_.keys;
-    const size_t seen = static_cast<size_t>(problem_.inputs.start) + TokenOf(r) + 1;
-    return seen < problem_.keys ? seen : problem_.keys;
-  }
-  int64_t OutputOffset(size_t r) const {
-    return FloatRows(problem_.output, problem_.width).OffsetOf(batch_, TokenOf(r), HeadOf(r));
+    return Smaller(static_cast<size_t>(problem_.inputs.start) + TokenOf(r) + 1, problem_.keys);
   }
 
   void StartRow(size_t r) {
-    Row& row = rows_of_block_[r];
-    row.query = FloatRows(problem_.query, problem_.width)
-                    .Load(batch_, TokenOf(r), HeadOf(r), 1, queries_ + r * kWidestConverted);
+    queries_[r] = Head(problem_.query, batch_, HeadOf(r))
+                      .Load(TokenOf(r), 1, converted_queries_ + r * kWidestConverted)
+                      .first;
     // The output is the place to sum in, if it can be.
-    row.sums = problem_.output.type == ScalarType::kFloat
-                   ? reinterpret_cast<float*>(problem_.output.data) + OutputOffset(r)
-                   : sums_ + r * kWidestConverted;
-    memset(row.sums, 0, problem_.width * sizeof(float));
+    sums_[r] = problem_.output.type == ScalarType::kFloat
+                   ? Head(problem_.output, batch_, HeadOf(r)).FloatsOf(TokenOf(r))
+                   : converted_sums_ + r * kWidestConverted;
+    memset(sums_[r], 0, problem_.width * sizeof(float));
+    maximums_[r] = -HUGE_VALF;
+    weights_[r] = 0;
   }
 
   void RunTile(size_t first_key, size_t n) {
-    FloatRows keys(problem_.key, problem_.width);
-    FloatRows values(problem_.value, problem_.width);
-    const float* key = keys.Load(batch_, first_key, cached_head_, n, keys_);
-    const float* value = values.Load(batch_, first_key, cached_head_, n, values_);
-    for (size_t r = 0; r < rows_; ++r) {
-      const size_t seen = KeysOf(r);
-      if (seen <= first_key) continue;
-      const size_t visible = seen - first_key < n ? seen - first_key : n;
-      float scores[kTile];
-      problem_.loops->dot_products(rows_of_block_[r].query, problem_.width, key, keys.distance(),
-                                   visible, problem_.scale, scores);
-      if (problem_.inputs.mask != nullptr) ApplyMask(TokenOf(r), first_key, visible, scores);
-      AddScores(rows_of_block_[r], scores, visible, value, values.distance());
+    for (size_t r = 0; r < heads_ * rows_; ++r) {
+      const size_t keys = KeysOf(r);
+      visible_[r] = keys > first_key ? Smaller(keys - first_key, n) : 0;
     }
+    for (size_t step = 0; step < n; step += kStep) {
+      for (size_t h = 0; h < heads_; ++h) Score(h, first_key, step, Smaller(n - step, kStep));
+    }
+    for (size_t r = 0; r < heads_ * rows_; ++r) WeighScores(r, first_key);
+    for (size_t step = 0; step < n; step += kStep) {
+      for (size_t h = 0; h < heads_; ++h) AddValues(h, first_key, step, Smaller(n - step, kStep));
+    }
+  }
+
+  // The scores of the tile's keys from `step` on, for the rows of a head.
+  void Score(size_t head, size_t first_key, size_t step, size_t n) {
+    size_t r = head * rows_;
+    const size_t end = r + rows_;
+    while (r < end && visible_[r] <= step) ++r;
+    float* results[kRows];
+    for (size_t i = r; i < end; ++i) results[i - r] = scores_[i] + step;
+    const FloatRows keys =
+        Head(problem_.key, batch_, first_head_ + head).Load(first_key + step, n, converted_);
+    problem_.loops->dot_products(queries_ + r, end - r, keys, problem_.scale, results);
+  }
+
+  // Makes the row's scores of the tile weights of the values.
+  void WeighScores(size_t r, size_t first_key) {
+    float* scores = scores_[r];
+    const size_t n = visible_[r];
+    if (problem_.inputs.mask != nullptr) ApplyMask(TokenOf(r), first_key, n, scores);
+    const float of_tile = problem_.loops->maximum(scores, n);
+    const float maximum = of_tile > maximums_[r] ? of_tile : maximums_[r];
+    if (maximum == -HUGE_VALF) {  // all masked, or not numbers
+      for (size_t i = 0; i < n; ++i) weights_[r] = isnan(scores[i]) ? NAN : weights_[r];
+      visible_[r] = 0;
+      return;
+    }
+    if (maximum > maximums_[r]) {
+      // What was summed so far was relative to another maximum.
+      const float correction = weights_[r] == 0 ? 0 : expf(maximums_[r] - maximum);
+      weights_[r] *= correction;
+      for (size_t i = 0; i < problem_.width; ++i) sums_[r][i] *= correction;
+      maximums_[r] = maximum;
+    }
+    weights_[r] += problem_.loops->exponentials(scores, n, maximum);
   }
 
   void ApplyMask(size_t token, size_t first_key, size_t n, float* scores) const {
@@ -148,44 +176,51 @@ class RowBlock {
     }
   }
 
-  void AddScores(Row& row, float* scores, size_t n, const float* values, size_t distance) const {
-    float maximum = row.maximum;
-    for (size_t i = 0; i < n; ++i) maximum = scores[i] > maximum ? scores[i] : maximum;
-    if (maximum == -HUGE_VALF) {  // all masked, or not numbers
-      for (size_t i = 0; i < n; ++i) row.weight = isnan(scores[i]) ? NAN : row.weight;
-      return;
+  // Adds the tile's values from `step` on, for the rows of a head.
+  void AddValues(size_t head, size_t first_key, size_t step, size_t n) {
+    FloatRows values =
+        Head(problem_.value, batch_, first_head_ + head).Load(first_key + step, n, converted_);
+    const size_t end = (head + 1) * rows_;
+    for (size_t r = head * rows_; r < end;) {
+      const float* weights[kRows];
+      const size_t first = r;
+      const size_t visible = Smaller(visible_[r], step + n);
+      // Rows that see as many go together.
+      for (; r < end && Smaller(visible_[r], step + n) == visible; ++r) {
+        weights[r - first] = scores_[r] + step;
+      }
+      if (visible <= step) continue;
+      values.count = visible - step;
+      problem_.loops->add_weighted_rows(weights, r - first, values, sums_ + first);
     }
-    if (maximum > row.maximum) {
-      // What was summed so far was relative to another maximum.
-      const float correction = row.weight == 0 ? 0 : expf(row.maximum - maximum);
-      row.weight *= correction;
-      for (size_t i = 0; i < problem_.width; ++i) row.sums[i] *= correction;
-      row.maximum = maximum;
-    }
-    row.weight += problem_.loops->exponentials(scores, n, maximum);
-    problem_.loops->add_weighted_rows(scores, n, values, distance, problem_.width, row.sums);
   }
 
   void FinishRow(size_t r) {
-    const Row& row = rows_of_block_[r];
-    const float factor = row.weight == 0 ? 0 : 1 / row.weight;  // a NaN stays one
-    for (size_t i = 0; i < problem_.width; ++i) row.sums[i] *= factor;
+    const float factor = weights_[r] == 0 ? 0 : 1 / weights_[r];  // a NaN stays one
+    for (size_t i = 0; i < problem_.width; ++i) sums_[r][i] *= factor;
     if (problem_.output.type == ScalarType::kFloat) return;
-    StoreElements<float>(problem_.output.type, problem_.output.data, OutputOffset(r), 1,
-                         problem_.width, row.sums);
+    StoreElements<float>(problem_.output.type, problem_.output.data,
+                         Head(problem_.output, batch_, HeadOf(r)).OffsetOf(TokenOf(r)), 1,
+                         problem_.width, sums_[r]);
   }
 
   const Problem& problem_;
   const size_t batch_;
-  const size_t cached_head_;
-  const size_t first_row_;
-  size_t rows_ = 0;
-  Row rows_of_block_[kRows];
+  const size_t first_head_;  // of the cached ones
+  const size_t first_row_;   // of each of these
+  const size_t heads_;
+  const size_t rows_;  // of each head
+  const float* queries_[kRows];
+  float* sums_[kRows];  // of weighted values
+  float maximums_[kRows];
+  float weights_[kRows];  // sums of the exponentials
+  // Of the current tile.
+  size_t visible_[kRows];  // how many of its keys count
+  float scores_[kRows][kTile];
   // For types other than float.
-  float queries_[kRows * kWidestConverted];
-  float sums_[kRows * kWidestConverted];
-  float keys_[kTile * kWidestConverted];
-  float values_[kTile * kWidestConverted];
+  float converted_queries_[kRows * kWidestConverted];
+  float converted_sums_[kRows * kWidestConverted];
+  float converted_[kStep * kWidestConverted];  // keys or values
 };
 
 void RunTask(void* problem, size_t task) {
@@ -267,11 +302,21 @@ Status Prepare(const AttentionInputs& inputs, Tensor& out, Problem* problem) {
   problem->cached_heads = static_cast<size_t>(problem->key.sizes[2]);
   problem->width = static_cast<size_t>(problem->query.sizes[3]);
   problem->keys = static_cast<size_t>(inputs.start) + problem->tokens;
-  problem->row_blocks = (problem->tokens * problem->group() + kRows - 1) / kRows;
   problem->scale = static_cast<float>(
       inputs.scale != 0 ? inputs.scale : 1 / sqrt(static_cast<double>(problem->width)));
   problem->loops = &VectorLoopsOfThisMachine();
   return CheckMask(inputs, problem);
+}
+
+// Neighbouring heads of a position lie side by side in the cache: reading them together is reading
+// memory in its order. But there should be a task for each thread.
+void DivideIntoTasks(size_t threads, Problem* problem) {
+  const size_t rows = problem->tokens * problem->group();
+  problem->rows_of_task = Smaller(rows, kRows);
+  problem->row_blocks = Quotient(rows, kRows);
+  problem->heads_of_task =
+      Smaller(kRows / problem->rows_of_task, Quotient(problem->cached_heads, threads));
+  problem->head_blocks = Quotient(problem->cached_heads, problem->heads_of_task);
 }
 
 // custom_sdpa(query, key, value, start_pos, attn_mask?, dropout_p, is_causal, scale?, out)
@@ -300,9 +345,10 @@ constexpr OperatorRow kOperatorRows[] = {
 Status Attend(const AttentionInputs& inputs, pthreadpool_t threadpool, Tensor& out) {
   Problem problem;
   ONEPACK_RETURN_IF_ERROR(Prepare(inputs, out, &problem));
-  const size_t tasks =
-      static_cast<size_t>(problem.query.sizes[0]) * problem.cached_heads * problem.row_blocks;
-  if (problem.width == 0) return Status::Ok();
+  if (out.size_bytes() == 0) return Status::Ok();
+  DivideIntoTasks(pthreadpool_get_threads_count(threadpool), &problem);
+  const size_t batches = static_cast<size_t>(problem.query.sizes[0]);
+  const size_t tasks = batches * problem.head_blocks * problem.row_blocks;
   pthreadpool_parallelize_1d(threadpool, RunTask, &problem, tasks, 0);
   return Status::Ok();
 }

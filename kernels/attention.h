@@ -2,7 +2,9 @@
 //
 // The keys are taken in tiles; a running maximum and sum of each query row ("online softmax") make
 // a second pass, and memory for all scores, unnecessary. The query heads that share a head of the
-// cache are computed together, so that each tile is read once for all of them.
+// cache are computed together, and where tokens are few so are neighbouring heads of the cache: a
+// tile is read once for all of them, in the order of its memory, which decoding spends its time on.
+// Which rows are computed together, and by how many threads, does not change a bit of the result.
 
 #ifndef ONEPACK_KERNELS_ATTENTION_H_
 #define ONEPACK_KERNELS_ATTENTION_H_

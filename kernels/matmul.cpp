@@ -65,9 +65,11 @@ bool SumFloatRow(const Product& product, int64_t batch, int64_t row, int64_t col
   const auto depth = static_cast<size_t>(product.depth());
   if (b.strides[2] == 1) {
     for (size_t i = 0; i < n; ++i) sums[i] = 0;
-    product.loops->add_weighted_rows(of_a, depth, of_b, static_cast<size_t>(b.strides[1]), n, sums);
+    const FloatRows rows{of_b, static_cast<size_t>(b.strides[1]), depth, n};
+    product.loops->add_weighted_rows(&of_a, 1, rows, &sums);
   } else if (b.strides[1] == 1) {
-    product.loops->dot_products(of_a, depth, of_b, static_cast<size_t>(b.strides[2]), n, 1, sums);
+    const FloatRows rows{of_b, static_cast<size_t>(b.strides[2]), n, depth};
+    product.loops->dot_products(&of_a, 1, rows, 1, &sums);
   } else {
     return false;
   }

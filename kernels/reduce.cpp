@@ -98,17 +98,29 @@ void Reduce(const Reduction& reduction, const Reducer& initial) {
   });
 }
 
+// Four sums, because one would wait for the previous addition each time.
+double SumOf(const double* numbers, size_t n) {
+  double sums[4] = {};
+  size_t i = 0;
+  for (; i + 4 <= n; i += 4) {
+    for (size_t k = 0; k < 4; ++k) sums[k] += numbers[i + k];
+  }
+  for (; i < n; ++i) sums[0] += numbers[i];
+  return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+int64_t SumOf(const int64_t* numbers, size_t n) {
+  uint64_t sum = 0;
+  for (size_t i = 0; i < n; ++i) sum += static_cast<uint64_t>(numbers[i]);
+  return static_cast<int64_t>(sum);
+}
+
 template <typename C>
 struct Sum {
   C total{};
   void Add(const C* block, size_t n) {
-    for (size_t i = 0; i < n; ++i) {
-      if constexpr (std::is_same_v<C, int64_t>) {
-        total = static_cast<C>(static_cast<uint64_t>(total) + static_cast<uint64_t>(block[i]));
-      } else {
-        total += block[i];
-      }
-    }
+    const C added[] = {total, SumOf(block, n)};  // integers wrap around
+    total = SumOf(added, 2);
   }
   C Finish() const { return total; }
 };
@@ -131,9 +143,7 @@ struct Product {
 struct Mean {
   int64_t count;
   double total = 0;
-  void Add(const double* block, size_t n) {
-    for (size_t i = 0; i < n; ++i) total += block[i];
-  }
+  void Add(const double* block, size_t n) { total += SumOf(block, n); }
   double Finish() const { return total / static_cast<double>(count); }
 };
 

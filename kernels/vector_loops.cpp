@@ -14,69 +14,146 @@ using Integers = int32_t __attribute__((vector_size(kLanes * sizeof(int32_t))));
 
 #define ONEPACK_INLINE inline __attribute__((always_inline))
 
-ONEPACK_INLINE void Load(const float* from, Vector* to) { memcpy(to, from, sizeof(*to)); }
-ONEPACK_INLINE void Store(const Vector& from, float* to) { memcpy(to, &from, sizeof(from)); }
+// The same anywhere in memory. Copying by memcpy is no substitute: g++ makes halves of it.
+using Unaligned
+    __attribute__((vector_size(kLanes * sizeof(float)), aligned(sizeof(float)), may_alias)) = float;
 
-ONEPACK_INLINE float SumOf(const Vector& vector) {
-  float sum = 0;
-  for (size_t i = 0; i < kLanes; ++i) sum += vector[i];
-  return sum;
+ONEPACK_INLINE void Load(const float* from, Vector* to) {
+  *to = *reinterpret_cast<const Unaligned*>(from);
+}
+ONEPACK_INLINE void Store(const Vector& from, float* to) {
+  *reinterpret_cast<Unaligned*>(to) = from;
 }
 
-ONEPACK_INLINE float DotProduct(const float* a, const float* b, size_t length) {
-  // Four sums, because one would wait for the previous addition each time.
-  Vector sums[4] = {};
+using Half = float __attribute__((vector_size(kLanes / 2 * sizeof(float))));
+
+ONEPACK_INLINE void AddHalves(const Vector& v, Half* sums) {
+  *sums = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
+}
+
+// Sums of the lanes of four vectors, all four at once.
+ONEPACK_INLINE void SumLanes(const Vector (&v)[4], float* sums) {
+  Half h[4];
+  for (size_t i = 0; i < 4; ++i) AddHalves(v[i], &h[i]);
+  const Half h01 = __builtin_shufflevector(h[0], h[1], 0, 1, 4, 5) +
+                   __builtin_shufflevector(h[0], h[1], 2, 3, 6, 7);
+  const Half h23 = __builtin_shufflevector(h[2], h[3], 0, 1, 4, 5) +
+                   __builtin_shufflevector(h[2], h[3], 2, 3, 6, 7);
+  const Half all =
+      __builtin_shufflevector(h01, h23, 0, 2, 4, 6) + __builtin_shufflevector(h01, h23, 1, 3, 5, 7);
+  memcpy(sums, &all, sizeof(all));
+}
+
+// Of one vector: in the same order, so that the sum is the same to the last bit.
+ONEPACK_INLINE float SumOf(const Vector& v) {
+  Half h;
+  AddHalves(v, &h);
+  return (h[0] + h[2]) + (h[1] + h[3]);
+}
+ONEPACK_INLINE void SumLanes(const Vector (&v)[1], float* sums) { *sums = SumOf(v[0]); }
+
+// Every vector that is read serves kRows or kCount products.
+template <size_t kRows, size_t kCount>
+ONEPACK_INLINE void DotProductsOf(const float* const* a, const FloatRows& b, size_t k, float scale,
+                                  float* const* results) {
+  const float* row = b.first + k * b.distance;
+  Vector sums[kRows][kCount];
+  for (size_t r = 0; r < kRows; ++r) {
+    for (size_t c = 0; c < kCount; ++c) sums[r][c] = Vector{};
+  }
   size_t i = 0;
-  for (; i + 4 * kLanes <= length; i += 4 * kLanes) {
-    for (size_t k = 0; k < 4; ++k) {
-      Vector x;
+  for (; i + kLanes <= b.length; i += kLanes) {
+    Vector x[kRows];
+    for (size_t r = 0; r < kRows; ++r) Load(a[r] + i, &x[r]);
+    for (size_t c = 0; c < kCount; ++c) {
       Vector y;
-      Load(a + i + k * kLanes, &x);
-      Load(b + i + k * kLanes, &y);
-      sums[k] += x * y;
+      Load(row + c * b.distance + i, &y);
+      for (size_t r = 0; r < kRows; ++r) sums[r][c] += x[r] * y;
     }
   }
-  float sum = SumOf((sums[0] + sums[1]) + (sums[2] + sums[3]));
-  for (; i < length; ++i) sum += a[i] * b[i];
-  return sum;
-}
-
-ONEPACK_INLINE void DotProducts(const float* a, size_t length, const float* rows, size_t distance,
-                                size_t n, float scale, float* results) {
-  for (size_t k = 0; k < n; ++k) {
-    results[k] = scale * DotProduct(a, rows + k * distance, length);
+  for (size_t r = 0; r < kRows; ++r) SumLanes(sums[r], results[r] + k);
+  for (; i < b.length; ++i) {
+    for (size_t r = 0; r < kRows; ++r) {
+      for (size_t c = 0; c < kCount; ++c) results[r][k + c] += a[r][i] * row[c * b.distance + i];
+    }
+  }
+  for (size_t r = 0; r < kRows; ++r) {
+    for (size_t c = 0; c < kCount; ++c) results[r][k + c] *= scale;
   }
 }
 
-// kCount vectors of sums at a time stay in registers while all rows are added.
 template <size_t kCount>
-ONEPACK_INLINE void AddToVectors(const float* weights, size_t n, const float* rows, size_t distance,
-                                 float* sums) {
-  Vector totals[kCount];
-  for (size_t v = 0; v < kCount; ++v) Load(sums + v * kLanes, &totals[v]);
-  for (size_t k = 0; k < n; ++k) {
-    const float* row = rows + k * distance;
+ONEPACK_INLINE void DotProductsOfAll(const float* const* a, size_t m, const FloatRows& b, size_t k,
+                                     float scale, float* const* results) {
+  size_t r = 0;
+  for (; r + 2 <= m; r += 2) DotProductsOf<2, kCount>(a + r, b, k, scale, results + r);
+  if (r < m) DotProductsOf<1, kCount>(a + r, b, k, scale, results + r);
+}
+
+ONEPACK_INLINE void DotProducts(const float* const* a, size_t m, const FloatRows& b, float scale,
+                                float* const* results) {
+  size_t k = 0;
+  for (; k + 4 <= b.count; k += 4) DotProductsOfAll<4>(a, m, b, k, scale, results);
+  for (; k < b.count; ++k) DotProductsOfAll<1>(a, m, b, k, scale, results);
+}
+
+// kCount vectors of each sum stay in registers while all rows are added.
+template <size_t kRows, size_t kCount>
+ONEPACK_INLINE void AddToVectors(const float* const* weights, const FloatRows& b, size_t i,
+                                 float* const* sums) {
+  Vector totals[kRows][kCount];
+  for (size_t r = 0; r < kRows; ++r) {
+    for (size_t v = 0; v < kCount; ++v) Load(sums[r] + i + v * kLanes, &totals[r][v]);
+  }
+  const float* row = b.first + i;
+  for (size_t k = 0; k < b.count; ++k, row += b.distance) {
     for (size_t v = 0; v < kCount; ++v) {
       Vector values;
       Load(row + v * kLanes, &values);
-      totals[v] += weights[k] * values;
+      for (size_t r = 0; r < kRows; ++r) totals[r][v] += weights[r][k] * values;
     }
   }
-  for (size_t v = 0; v < kCount; ++v) Store(totals[v], sums + v * kLanes);
+  for (size_t r = 0; r < kRows; ++r) {
+    for (size_t v = 0; v < kCount; ++v) Store(totals[r][v], sums[r] + i + v * kLanes);
+  }
 }
 
-ONEPACK_INLINE void AddWeightedRows(const float* weights, size_t n, const float* rows,
-                                    size_t distance, size_t length, float* sums) {
+template <size_t kRows>
+ONEPACK_INLINE void AddToRows(const float* const* weights, const FloatRows& b, float* const* sums) {
+  constexpr size_t kCount = 8 / kRows;  // eight sums at a time hide what an addition takes
   size_t i = 0;
-  for (; i + 8 * kLanes <= length; i += 8 * kLanes) {
-    AddToVectors<8>(weights, n, rows + i, distance, sums + i);
+  for (; i + kCount * kLanes <= b.length; i += kCount * kLanes) {
+    AddToVectors<kRows, kCount>(weights, b, i, sums);
   }
-  for (; i + kLanes <= length; i += kLanes) {
-    AddToVectors<1>(weights, n, rows + i, distance, sums + i);
+  for (; i + kLanes <= b.length; i += kLanes) AddToVectors<kRows, 1>(weights, b, i, sums);
+  for (; i < b.length; ++i) {
+    for (size_t r = 0; r < kRows; ++r) {
+      for (size_t k = 0; k < b.count; ++k) {
+        sums[r][i] += weights[r][k] * b.first[k * b.distance + i];
+      }
+    }
   }
-  for (; i < length; ++i) {
-    for (size_t k = 0; k < n; ++k) sums[i] += weights[k] * rows[k * distance + i];
+}
+
+ONEPACK_INLINE void AddWeightedRows(const float* const* weights, size_t m, const FloatRows& b,
+                                    float* const* sums) {
+  size_t r = 0;
+  for (; r + 2 <= m; r += 2) AddToRows<2>(weights + r, b, sums + r);
+  if (r < m) AddToRows<1>(weights + r, b, sums + r);
+}
+
+ONEPACK_INLINE float Maximum(const float* values, size_t n) {
+  Vector maximums = Vector{} - __builtin_huge_valf();
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    Vector x;
+    Load(values + i, &x);
+    maximums = x > maximums ? x : maximums;
   }
+  float maximum = maximums[0];
+  for (size_t k = 1; k < kLanes; ++k) maximum = maximums[k] > maximum ? maximums[k] : maximum;
+  for (; i < n; ++i) maximum = values[i] > maximum ? values[i] : maximum;
+  return maximum;
 }
 
 // exp(x) = 2^n * exp(r), x = n * ln 2 + r, |r| <= ln 2 / 2; exp(r) by its series. x <= 0.
@@ -130,20 +207,22 @@ ONEPACK_INLINE float Exponentials(float* values, size_t n, float maximum) {
   return SumOf(sums);
 }
 
-// The same three once for each set of instructions.
-#define ONEPACK_VECTOR_LOOPS(Name, attributes)                                                \
-  attributes void Name##DotProducts(const float* a, size_t length, const float* rows,         \
-                                    size_t distance, size_t n, float scale, float* results) { \
-    DotProducts(a, length, rows, distance, n, scale, results);                                \
-  }                                                                                           \
-  attributes void Name##AddWeightedRows(const float* weights, size_t n, const float* rows,    \
-                                        size_t distance, size_t length, float* sums) {        \
-    AddWeightedRows(weights, n, rows, distance, length, sums);                                \
-  }                                                                                           \
-  attributes float Name##Exponentials(float* values, size_t n, float maximum) {               \
-    return Exponentials(values, n, maximum);                                                  \
-  }                                                                                           \
-  constexpr VectorLoops k##Name{Name##DotProducts, Name##AddWeightedRows, Name##Exponentials};
+// The same four once for each set of instructions.
+#define ONEPACK_VECTOR_LOOPS(Name, attributes)                                                     \
+  attributes void Name##DotProducts(const float* const* a, size_t m, const FloatRows& b,           \
+                                    float scale, float* const* results) {                          \
+    DotProducts(a, m, b, scale, results);                                                          \
+  }                                                                                                \
+  attributes void Name##AddWeightedRows(const float* const* weights, size_t m, const FloatRows& b, \
+                                        float* const* sums) {                                      \
+    AddWeightedRows(weights, m, b, sums);                                                          \
+  }                                                                                                \
+  attributes float Name##Maximum(const float* values, size_t n) { return Maximum(values, n); }     \
+  attributes float Name##Exponentials(float* values, size_t n, float maximum) {                    \
+    return Exponentials(values, n, maximum);                                                       \
+  }                                                                                                \
+  constexpr VectorLoops k##Name{Name##DotProducts, Name##AddWeightedRows, Name##Maximum,           \
+                                Name##Exponentials};
 
 ONEPACK_VECTOR_LOOPS(Portable, )
 #if defined(__x86_64__)

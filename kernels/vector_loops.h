@@ -8,14 +8,24 @@
 
 namespace onepack::kernels {
 
-// Distances between rows are in elements.
+// `count` rows of `length` numbers; their beginnings are `distance` numbers apart.
+struct FloatRows {
+  const float* first = nullptr;
+  size_t distance = 0;
+  size_t count = 0;
+  size_t length = 0;
+};
+
+// What a row of results is does not depend on which others are computed with it.
 struct VectorLoops {
-  // results[k] = scale * (sum of a[i] * rows[k][i], i < length), k < n.
-  void (*dot_products)(const float* a, size_t length, const float* rows, size_t distance, size_t n,
-                       float scale, float* results);
-  // sums[i] += sum of weights[k] * rows[k][i], k < n; i < length.
-  void (*add_weighted_rows)(const float* weights, size_t n, const float* rows, size_t distance,
-                            size_t length, float* sums);
+  // results[r][k] = scale * (sum of a[r][i] * row k of b [i]), for r < m.
+  void (*dot_products)(const float* const* a, size_t m, const FloatRows& b, float scale,
+                       float* const* results);
+  // sums[r][i] += sum of weights[r][k] * row k of b [i], for r < m.
+  void (*add_weighted_rows)(const float* const* weights, size_t m, const FloatRows& b,
+                            float* const* sums);
+  // The largest that is a number; -inf if there is none.
+  float (*maximum)(const float* values, size_t n);
   // values[i] = exp(values[i] - maximum), to about one unit in the last place; returns their sum.
   // REQUIRES: no value above the maximum, which is finite.
   float (*exponentials)(float* values, size_t n, float maximum);

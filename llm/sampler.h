@@ -34,20 +34,24 @@ class Sampler {
 
  private:
   struct Candidate {
-    float logit;
     int64_t token;
+    float logit;
+    float weight;  // its probability, but for a factor
   };
 
   explicit Sampler(const SamplerOptions& options) : options_(options), random_(options.seed) {}
 
-  int64_t SampleByProbability(Span<const float> logits);
-  // The likeliest ones, in order.
+  // Each leaves candidates in the order of tokens; the last three return what they weigh together.
   void KeepTopK(Span<const float> logits);
+  double Weigh(float highest_logit);
+  double KeepTopP(double total);
+  double KeepFrom(int32_t order, double needed);
+  int64_t DrawBelow(double total);
 
   SamplerOptions options_;
   std::mt19937_64 random_;
   std::vector<Candidate> candidates_;  // of the current call; kept for its memory
-  std::vector<double> probabilities_;  // theirs
+  std::vector<Candidate> undecided_;   // likewise
 };
 
 }  // namespace onepack

@@ -33,6 +33,8 @@ class AlignedCopy final : public RefCounted {
 
   // 16-byte aligned.
   Bytes bytes() const { return {reinterpret_cast<const uint8_t*>(blocks_.data()), size_}; }
+  // For those who change it before they share it.
+  uint8_t* data() { return reinterpret_cast<uint8_t*>(blocks_.data()); }
 
   // Flatbuffers counts in 32 bits, of which one is the sign.
   static constexpr size_t kMaxSize = INT32_MAX;
@@ -45,7 +47,7 @@ class AlignedCopy final : public RefCounted {
   AlignedCopy(Array<Block> blocks, size_t size) : blocks_(std::move(blocks)), size_(size) {}
 
  private:
-  const Array<Block> blocks_;
+  Array<Block> blocks_;
   const size_t size_;
 };
 

@@ -20,7 +20,7 @@ make_model() {
   local kind=$1 name=$2
   shift 2
   if [ "$(cat "$models/$name/options" 2>/dev/null)" = "$kind $*" ]; then return; fi
-  "$onepack" make-model "$kind" "$models/$name" "$@"
+  "$onepack" make-model "$kind" "$models/$name" "$@" --replace
   printf '%s' "$kind $*" >"$models/$name/options"
 }
 make_model stack stack --width 1024 --hidden 4096 --blocks 6 --rank 16 --adapters 8 --rows 128

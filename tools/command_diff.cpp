@@ -130,6 +130,9 @@ class Differ {
 Result<bool> Diff(const DiffOptions& options) {
   ONEPACK_ASSIGN_OR_RETURN(const InspectedFile before, OpenToInspect(options.before));
   ONEPACK_ASSIGN_OR_RETURN(const InspectedFile after, OpenToInspect(options.after));
+  for (const InspectedFile* file : {&before, &after}) {
+    ONEPACK_RETURN_IF_ERROR(CheckDataCanBeRead(*file));
+  }
   Progress progress("diff");
   Differ differ(before, after, progress);
   ONEPACK_RETURN_IF_ERROR(differ.Compare());

@@ -11,6 +11,7 @@
 #include "aot/lora_stack.h"
 #include "tools/commands.h"
 #include "tools/format.h"
+#include "tools/progress.h"
 
 namespace onepack {
 namespace {
@@ -29,6 +30,7 @@ struct MakeModelOptions {
   bool untied = false;
   uint32_t adapters = 2;
   uint64_t seed = 0;
+  ExistingFile existing = ExistingFile::kRefuse;
 };
 
 WeightType TypeOf(const std::string& weights) {
@@ -48,6 +50,7 @@ void Complete(const MakeModelOptions& given, Options& options) {
   options.data = PlaceOf(given.data);
   options.adapters = given.adapters;
   options.seed = given.seed;
+  options.existing = given.existing;
 }
 
 void Replace(const MakeModelOptions& given, const char* name, uint32_t& size) {
@@ -76,7 +79,11 @@ Result<bool> MakeStack(const MakeModelOptions& given) {
   Replace(given, "--rank", options.rank);
   Replace(given, "--rows", options.max_rows);
   ONEPACK_RETURN_IF_ERROR(MakeFolder(given.folder));
-  ONEPACK_RETURN_IF_ERROR(WriteLoraStack(given.folder, options));
+  {
+    Progress progress("make-model");
+    options.watch = progress.Watcher();
+    ONEPACK_RETURN_IF_ERROR(WriteLoraStack(given.folder, options));
+  }
   Report(given, FoundationSizeBytes(options));
   return true;
 }
@@ -97,7 +104,11 @@ Result<bool> MakeLanguageModel(const MakeModelOptions& given) {
   Replace(given, "--chunk", options.chunk);
   Replace(given, "--rank", options.rank);
   ONEPACK_RETURN_IF_ERROR(MakeFolder(given.folder));
-  ONEPACK_RETURN_IF_ERROR(WriteLanguageModel(given.folder, options));
+  {
+    Progress progress("make-model");
+    options.watch = progress.Watcher();
+    ONEPACK_RETURN_IF_ERROR(WriteLanguageModel(given.folder, options));
+  }
   Report(given, LanguageModelSizeBytes(options));
   return true;
 }
@@ -135,6 +146,9 @@ void AddCommonOptions(CLI::App& command, MakeModelOptions& options) {
   command.add_option("--seed", options.seed, "Another one gives other weights")
       ->type_name("N")
       ->capture_default_str();
+  command.add_flag_callback(
+      "--replace", [&options] { options.existing = ExistingFile::kReplace; },
+      "Replace files that are there");
   AddSize(command, options, "--rank", "Of an adapter");
 }
 
@@ -186,6 +200,8 @@ void AddMakeModelCommand(CLI::App& app, Action* action) {
   AddStackCommand(*command, options, action);
   AddLlmCommand(*command, options, action);
   command->footer(
+      "Files appear when all are written; after a failure nothing has changed.\n"
+      "\n"
       "Examples:\n"
       "  onepack make-model stack models/stack --width 1024 --hidden 4096 --weights 8da4w\n"
       "  onepack make-model llm models/qwen --preset Qwen3-0.6B --weights 8da4w --int8-embedding");

@@ -19,7 +19,7 @@ namespace onepack {
 void AddCountOption(CLI::App& command, const char* name, size_t& count, int highest,
                     const char* description);
 
-// --threads and --no-cache.
+// --threads, --no-cache and --huge-pages.
 void AddLoaderOptions(CLI::App& command, ProgramLoaderOptions& options);
 
 }  // namespace onepack

@@ -63,7 +63,7 @@ class Verifier {
     } else {
       ONEPACK_RETURN_IF_ERROR(VerifyProgram(file, what));
     }
-    if (options_.keys) ONEPACK_RETURN_IF_ERROR(VerifyContentKeys(*file.named_data, what));
+    if (options_.keys) ONEPACK_RETURN_IF_ERROR(VerifyContentKeys(file, what));
     return Status::Ok();
   }
 
@@ -123,7 +123,9 @@ class Verifier {
     return false;
   }
 
-  Status VerifyContentKeys(const NamedDataMap& map, std::string* what) {
+  Status VerifyContentKeys(const InspectedFile& file, std::string* what) {
+    ONEPACK_RETURN_IF_ERROR(CheckDataCanBeRead(file));
+    const NamedDataMap& map = *file.named_data;
     KeyReport report;
     for (const NamedData& entry : map.entries()) {
       ONEPACK_RETURN_IF_ERROR(progress_.Add(entry.segment.size));

@@ -58,7 +58,7 @@ std::string Describe(const InputArgument& argument) {
   return "nothing";
 }
 
-Status ReadFile(const std::string& path, const TensorLayout& layout, std::vector<uint8_t>& bytes) {
+Status ReadFile(const std::string& path, const TensorLayout& layout, const Mapping& bytes) {
   std::error_code error;
   const uintmax_t size = std::filesystem::file_size(path, error);
   if (error) return PosixError(path.c_str(), error.value());
@@ -126,14 +126,14 @@ Status InputValue::SetTensor(const Tensor& expected, const InputArgument& argume
   }
   const TensorLayout layout{expected.scalar_type(), sizes_, dim_order_};
   ONEPACK_ASSIGN_OR_RETURN(const size_t size_bytes, VerifiedSizeBytes(layout));
-  bytes_.resize(size_bytes);
+  ONEPACK_ASSIGN_OR_RETURN(bytes_, Mapping::OfZeros(size_bytes));
   if (argument.kind == InputArgument::Kind::kFile) {
     ONEPACK_RETURN_IF_ERROR(ReadFile(argument.path, layout, bytes_));
   } else if (argument.kind != InputArgument::Kind::kZeros) {
     return Status::Error(StatusCode::kInvalidArgument, "%s given, %s expected",
                          Describe(argument).c_str(), LayoutText(layout).c_str());
   }
-  ONEPACK_ASSIGN_OR_RETURN(tensor_, Tensor::Over(layout, bytes_));
+  ONEPACK_ASSIGN_OR_RETURN(tensor_, Tensor::Over(layout, {bytes_.data(), bytes_.size()}));
   value_ = Value::OfTensor(&tensor_);
   return Status::Ok();
 }

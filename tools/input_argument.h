@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/mapping.h"
 #include "base/result.h"
 #include "runtime/value.h"
 
@@ -58,7 +59,8 @@ class InputValue {
                    const std::vector<int32_t>* sizes);
   Status SetNumber(ValueKind kind, const InputArgument& argument);
 
-  std::vector<uint8_t> bytes_;
+  // Zeros cost no memory until they are read, however large a program says that its input is.
+  Mapping bytes_;
   std::vector<int32_t> sizes_;
   std::vector<uint8_t> dim_order_;
   Tensor tensor_;

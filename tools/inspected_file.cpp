@@ -1,6 +1,7 @@
 #include "tools/inspected_file.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "program_generated.h"
 #include "schema/identifier.h"
@@ -14,7 +15,8 @@ namespace {
 using wire::program::BackendDelegate;
 using wire::program::ExecutionPlan;
 
-// How often the delegates of a file may have the same payload, in the mean.
+// How often the delegates of a file may have the same payload, and keys the same bytes, in the
+// mean.
 constexpr uint64_t kMaxTimesShared = 16;
 
 Status AddDelegateKeys(const Program& program, const BackendDelegate& delegate,
@@ -74,6 +76,21 @@ Result<bool> IsProgram(const DataSource& source) {
 }
 
 }  // namespace
+
+Status CheckDataCanBeRead(const InspectedFile& file) {
+  std::set<std::pair<uint64_t, uint64_t>> segments;
+  uint64_t bytes = 0;
+  for (const NamedData& entry : file.named_data->entries()) {
+    if (!segments.emplace(entry.segment.offset, entry.segment.size).second) continue;
+    bytes += entry.segment.size;  // of less than 2^31 keys, each inside the file
+    if (bytes / kMaxTimesShared <= file.size_bytes) continue;
+    return Status::Error(StatusCode::kInvalidFile,
+                         "%s: segments that overlap: %llu bytes so far in a file of %llu",
+                         file.path.c_str(), static_cast<unsigned long long>(bytes),
+                         static_cast<unsigned long long>(file.size_bytes));
+  }
+  return Status::Ok();
+}
 
 Result<InspectedFile> OpenToInspect(const std::string& path) {
   ONEPACK_ASSIGN_OR_RETURN(const Ref<DataSource> source, OpenMappedFile(path.c_str()));

@@ -18,7 +18,11 @@ std::string CanonicalPath(const std::string& path) {
 
 Result<std::unique_ptr<ProgramLoader>> ProgramLoader::Create(const ProgramLoaderOptions& options) {
   std::unique_ptr<ProgramLoader> loader(new ProgramLoader);
-  if (options.share_packed_weights) loader->cache_ = WeightCache::Create();
+  if (options.share_packed_weights) {
+    WeightCacheOptions cache_options;
+    cache_options.huge_pages = options.huge_pages;
+    loader->cache_ = WeightCache::Create(cache_options);
+  }
   ONEPACK_ASSIGN_OR_RETURN(loader->pool_, CreateThreadPool(options.threads));
   CpuOperatorOptions operator_options;
   operator_options.threadpool = loader->pool_.get();

@@ -30,6 +30,8 @@ struct ProgramLoaderOptions {
   size_t threads = 1;
   // That pack weights while a method is loaded (XnnpackBackendOptions::packing_threads).
   size_t packing_threads = 1;
+  // For shared packed weights (WeightCacheOptions::huge_pages).
+  bool huge_pages = false;
   // The application's own operators outside the delegates, before ours of the same name. What they
   // refer to outlives the loader.
   Span<const Operator> additional_operators;

@@ -50,6 +50,7 @@ class SharedKeys {
   Status Collect() {
     for (const InspectedFile& file : files_) {
       if (file.named_data) {
+        ONEPACK_RETURN_IF_ERROR(CheckDataCanBeRead(file));
         for (const NamedData& entry : file.named_data->entries()) all_keys_.emplace(entry.key);
       }
     }

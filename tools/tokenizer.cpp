@@ -26,6 +26,7 @@ Tokenizer::~Tokenizer() = default;
 Result<std::unique_ptr<Tokenizer>> Tokenizer::Open(const std::string& path) {
   struct stat info;
   if (stat(path.c_str(), &info) != 0) return PosixError(path.c_str(), errno);
+  if (S_ISDIR(info.st_mode)) return PosixError(path.c_str(), EISDIR);  // a stream would throw
   // Read here: the library prints to standard error when it cannot read a file itself.
   std::ifstream file(path, std::ios::binary);
   const std::string bytes{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};

@@ -42,31 +42,49 @@ HeapBlock::~HeapBlock() {
   if (chunk_ != nullptr) {
     store_->FreeInChunk(static_cast<HeapStore::Chunk*>(chunk_), data_, size_);
   } else {
-    store_->mapped_bytes_ -= RoundUp(size_, PageSize());
+    store_->mapped_bytes_ -= RoundUp(mapping_.size(), PageSize());
   }
 }
+
+HeapStore::HeapStore(bool huge_pages)
+    : huge_pages_(huge_pages),
+      large_block_(huge_pages ? kLargeBlockOfHugePages : kLargeBlock),
+      chunk_size_(huge_pages ? kChunkSizeOfHugePages : kChunkSize) {}
 
 std::shared_ptr<HeapStore> HeapStore::Create(bool huge_pages) {
   return std::shared_ptr<HeapStore>(new HeapStore(huge_pages));
 }
 
 Result<HeapBlock> HeapStore::Allocate(size_t size) try {
-  return size >= kLargeBlock ? AllocateAlone(size) : AllocateInChunk(size);
+  return size >= large_block_ ? AllocateAlone(size) : AllocateInChunk(size);
 } catch (const std::bad_alloc&) {
   return Status::Error(StatusCode::kResourceExhausted, "out of memory for a block of %zu bytes",
                        size);
 }
 
+Result<Mapping> HeapStore::Map(size_t size, uint8_t** data) const {
+  size_t padded_size = size;
+  if (huge_pages_ && !CheckedAdd(size, kHugePage, &padded_size)) {
+    return Status::Error(StatusCode::kResourceExhausted, "cannot map %zu bytes of memory", size);
+  }
+  ONEPACK_ASSIGN_OR_RETURN(Mapping mapping, Mapping::OfZeros(padded_size));
+  *data = mapping.data();
+  if (huge_pages_) {
+    const auto address = reinterpret_cast<uintptr_t>(mapping.data());
+    *data += RoundUp(address, kHugePage) - address;
+    // Not the rest, which would take a whole one. Only a wish: without huge pages everything works
+    // the same.
+    madvise(*data, size / kHugePage * kHugePage, MADV_HUGEPAGE);
+  }
+  return mapping;
+}
+
 Result<HeapBlock> HeapStore::AllocateAlone(size_t size) {
-  ONEPACK_ASSIGN_OR_RETURN(Mapping mapping, Mapping::OfZeros(size));
-  // Only a wish: without huge pages everything works the same.
-  if (huge_pages_) madvise(mapping.data(), mapping.size(), MADV_HUGEPAGE);
   HeapBlock block;
+  ONEPACK_ASSIGN_OR_RETURN(block.mapping_, Map(size, &block.data_));
   block.store_ = shared_from_this();
-  block.mapping_ = std::move(mapping);
-  block.data_ = block.mapping_.data();
   block.size_ = size;
-  mapped_bytes_ += RoundUp(size, PageSize());
+  mapped_bytes_ += RoundUp(block.mapping_.size(), PageSize());
   return block;
 }
 
@@ -76,12 +94,11 @@ Result<HeapBlock> HeapStore::AllocateInChunk(size_t size) {
   for (Chunk& chunk : chunks_) {
     if (TakeFrom(chunk, size, &block)) return block;
   }
-  ONEPACK_ASSIGN_OR_RETURN(Mapping mapping, Mapping::OfZeros(kChunkSize));
   Chunk chunk;
-  chunk.mapping = std::move(mapping);
-  chunk.free.emplace(0, kChunkSize);
+  ONEPACK_ASSIGN_OR_RETURN(chunk.mapping, Map(chunk_size_, &chunk.data));
+  chunk.free.emplace(0, chunk_size_);
   chunks_.push_front(std::move(chunk));
-  mapped_bytes_ += kChunkSize;
+  mapped_bytes_ += RoundUp(chunks_.front().mapping.size(), PageSize());
   TakeFrom(chunks_.front(), size, &block);
   return block;
 }
@@ -101,7 +118,7 @@ bool HeapStore::TakeFrom(Chunk& chunk, size_t size, HeapBlock* block) {
     }
     block->store_ = shared_from_this();
     block->chunk_ = &chunk;
-    block->data_ = chunk.mapping.data() + offset;
+    block->data_ = chunk.data + offset;
     block->size_ = size;
     chunk.used += slot;
     return true;
@@ -111,10 +128,10 @@ bool HeapStore::TakeFrom(Chunk& chunk, size_t size, HeapBlock* block) {
 
 void HeapStore::FreeInChunk(Chunk* chunk, uint8_t* data, size_t size) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const size_t offset = static_cast<size_t>(data - chunk->mapping.data());
+  const size_t offset = static_cast<size_t>(data - chunk->data);
   chunk->used -= SlotSize(size);
   if (chunk->used == 0) {
-    mapped_bytes_ -= kChunkSize;
+    mapped_bytes_ -= RoundUp(chunk->mapping.size(), PageSize());
     chunks_.remove_if([chunk](const Chunk& other) { return &other == chunk; });
     return;
   }
@@ -122,7 +139,7 @@ void HeapStore::FreeInChunk(Chunk* chunk, uint8_t* data, size_t size) {
     AddFree(*chunk, offset, SlotSize(size));
   } catch (const std::bad_alloc&) {
     // Nobody can take this range again until its chunk goes; its pages go now.
-    chunk->mapping.Discard(offset, SlotSize(size));
+    chunk->Discard(offset, SlotSize(size));
   }
 }
 
@@ -142,7 +159,7 @@ void HeapStore::AddFree(Chunk& chunk, size_t offset, size_t size) {
       range = previous;
     }
   }
-  chunk.mapping.Discard(range->first, range->second);
+  chunk.Discard(range->first, range->second);
 }
 
 }  // namespace onepack

@@ -60,7 +60,13 @@ class HeapStore : public std::enable_shared_from_this<HeapStore> {
   static constexpr size_t kLargeBlock = 256 * 1024;
   static constexpr size_t kChunkSize = 1024 * 1024;
 
-  // `huge_pages` asks the kernel for transparent huge pages behind large blocks.
+  // With huge pages, the part of a large block that does not fill one stays in small pages, and
+  // more blocks share chunks, so that no block wastes one.
+  static constexpr size_t kHugePage = 2 * 1024 * 1024;
+  static constexpr size_t kLargeBlockOfHugePages = 8 * kHugePage;
+  static constexpr size_t kChunkSizeOfHugePages = 16 * kHugePage;
+
+  // `huge_pages` asks the kernel for transparent huge pages.
   static std::shared_ptr<HeapStore> Create(bool huge_pages);
 
   Result<HeapBlock> Allocate(size_t size);
@@ -72,13 +78,20 @@ class HeapStore : public std::enable_shared_from_this<HeapStore> {
   friend class HeapBlock;
 
   struct Chunk {
+    void Discard(size_t offset, size_t size) const {
+      mapping.Discard(static_cast<size_t>(data - mapping.data()) + offset, size);
+    }
+
     Mapping mapping;
+    uint8_t* data = nullptr;        // in `mapping`
     size_t used = 0;                // bytes of live blocks; the chunk goes when it is 0
     std::map<size_t, size_t> free;  // offset → size; disjoint, never adjacent
   };
 
-  explicit HeapStore(bool huge_pages) : huge_pages_(huge_pages) {}
+  explicit HeapStore(bool huge_pages);
 
+  // With room for `size` bytes at `*data`: at a page, or at a huge page where they are wanted.
+  Result<Mapping> Map(size_t size, uint8_t** data) const;
   Result<HeapBlock> AllocateAlone(size_t size);
   Result<HeapBlock> AllocateInChunk(size_t size);
   bool TakeFrom(Chunk& chunk, size_t size, HeapBlock* block);
@@ -86,6 +99,8 @@ class HeapStore : public std::enable_shared_from_this<HeapStore> {
   static void AddFree(Chunk& chunk, size_t offset, size_t size);
 
   const bool huge_pages_;
+  const size_t large_block_;
+  const size_t chunk_size_;
   std::atomic<size_t> mapped_bytes_{0};
 
   std::mutex mutex_;         // leaf lock

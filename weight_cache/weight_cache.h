@@ -40,7 +40,9 @@ struct WeightCacheOptions {
   // (retained_bytes) is then recognised in another file. Costs about as much as reading it once
   // more.
   bool record_hashes = false;
-  // Ask for transparent huge pages behind large entries.
+  // Ask for transparent huge pages: runs that wait for weights from memory take up to half as long,
+  // and so does packing, if the kernel has such pages at hand. If it has to find some first, the
+  // load pays for that. Of each 32 MB of smaller entries, one huge page may be only partly used.
   bool huge_pages = false;
 };
 

@@ -5,51 +5,80 @@
 
 namespace onepack {
 
-XnnProvider::XnnProvider(std::shared_ptr<WeightCache> cache) : cache_(std::move(cache)) {
+namespace {
+
+PackKey KeyOf(const WeightIdentity& identity, uint32_t seed) {
+  return PackKey{identity, LayoutFingerprint(), seed};
+}
+
+}  // namespace
+
+WeightTable::WeightTable() {
   provider_.context = this;
   provider_.look_up = [](void* context, const xnn_weights_cache_look_up_key* key) {
-    return Of(context).LookUp(*key);
+    XnnProvider* builder = Of(context).builder_;
+    return builder != nullptr ? builder->LookUp(*key) : SIZE_MAX;
   };
-  provider_.reserve_space = [](void* context, size_t size) {
-    return Of(context).ReserveSpace(size);
+  provider_.reserve_space = [](void* context, size_t size) -> void* {
+    XnnProvider* builder = Of(context).builder_;
+    return builder != nullptr ? builder->ReserveSpace(size) : nullptr;
   };
   provider_.look_up_or_insert = [](void* context, const xnn_weights_cache_look_up_key* key,
-                                   void* packed,
-                                   size_t) { return Of(context).LookUpOrInsert(*key, packed); };
+                                   void* packed, size_t) {
+    XnnProvider* builder = Of(context).builder_;
+    return builder != nullptr ? builder->LookUpOrInsert(*key, packed) : 0;
+  };
   // XNNPACK asks before it runs an operator. A build that failed never gets there.
   provider_.is_finalized = [](void*) { return true; };
   provider_.offset_to_addr = [](void* context, size_t offset) {
-    return const_cast<void*>(Of(context).table_[offset]);
+    return const_cast<void*>(Of(context).addresses_[offset]);
   };
   provider_.delete_cache = [](void*) { return xnn_status_invalid_state; };  // ours to delete
+}
+
+size_t WeightTable::Add(const Entry& entry, Bytes bytes) {
+  entries_.push_back(entry);
+  addresses_.push_back(bytes.data());
+  return addresses_.size() - 1;
+}
+
+void WeightTable::Clear() {
+  addresses_.clear();
+  entries_.clear();
+  private_pins_.clear();
 }
 
 void XnnProvider::ClearDescriptions() {
   kernel_meanings_.clear();
   meanings_.clear();
+  described_.clear();
 }
 
 void XnnProvider::Describe(const void* kernel, const void* bias, WeightDescription description) {
-  const auto differ = [](const WeightDescription* a, const WeightDescription* b) {
-    return a == nullptr || b == nullptr || !(a->identity == b->identity);
+  const auto differ = [](const Meaning* a, const WeightIdentity& b) {
+    return a == nullptr || !(a->description.identity == b);
   };
+  const WeightIdentity identity = description.identity;
   const auto [pair, is_new] = meanings_.try_emplace(Pointers(kernel, bias));
-  std::optional<WeightDescription>& known = pair->second;
+  std::optional<Meaning>& known = pair->second;
   if (is_new) {
-    known.emplace(std::move(description));
-  } else if (known && differ(&*known, &description)) {
+    known.emplace(Meaning{described_.size(), std::move(description)});
+  } else if (known && differ(&*known, identity)) {
     known.reset();
   }
-  const WeightDescription* meaning = known ? &*known : nullptr;
+  described_.push_back(identity);
+  const Meaning* meaning = known ? &*known : nullptr;
   const auto [of_kernel, is_first] = kernel_meanings_.try_emplace(kernel, meaning);
-  if (!is_first && differ(of_kernel->second, meaning)) of_kernel->second = nullptr;
+  if (is_first) return;
+  if (meaning == nullptr || differ(of_kernel->second, identity)) of_kernel->second = nullptr;
 }
 
-void XnnProvider::BeginBuild(PackingObserver* observer) {
+void XnnProvider::BeginBuild(PackingObserver* observer, WeightTable& table) {
   observer_ = observer;
+  table_ = &table;
+  table.Clear();
+  table.builder_ = this;
   status_ = Status();
-  table_.clear();
-  private_pins_.clear();
   told_kernels_.clear();
   transaction_.emplace(cache_);
 }
@@ -57,7 +86,39 @@ void XnnProvider::BeginBuild(PackingObserver* observer) {
 Status XnnProvider::EndBuild() {
   transaction_.reset();
   observer_ = nullptr;
+  table_->builder_ = nullptr;
+  table_ = nullptr;
   return std::move(status_);
+}
+
+bool XnnProvider::Find(const WeightTable::Entry& entry) {
+  if (Pin(KeyOf(described_[entry.weight], entry.seed), /*has_namesake=*/false) != nullptr) {
+    return true;
+  }
+  transaction_->DropClaim();
+  return false;
+}
+
+const PackedWeight* XnnProvider::Pinned(const WeightTable::Entry& entry) const {
+  if (entry.weight >= described_.size()) return nullptr;
+  const auto pinned = pins_.find(KeyOf(described_[entry.weight], entry.seed));
+  return pinned != pins_.end() ? &pinned->second : nullptr;
+}
+
+bool XnnProvider::IsPinned(const WeightTable::Entry& entry) const {
+  return Pinned(entry) != nullptr;
+}
+
+bool XnnProvider::Connect(WeightTable& table) const {
+  std::vector<const void*> addresses;
+  addresses.reserve(table.entries_.size());
+  for (const WeightTable::Entry& entry : table.entries_) {
+    const PackedWeight* pinned = Pinned(entry);
+    if (pinned == nullptr) return false;
+    addresses.push_back(pinned->bytes().data());
+  }
+  table.addresses_ = std::move(addresses);
+  return true;
 }
 
 // With a dynamically quantized input XNNPACK packs the bias as if it were scales, and its key has
@@ -69,7 +130,7 @@ XnnProvider::MeaningRange XnnProvider::Candidates(const xnn_weights_cache_look_u
           meanings_.lower_bound(Pointers(next, nullptr))};
 }
 
-const WeightDescription* XnnProvider::Find(const xnn_weights_cache_look_up_key& key) const {
+const XnnProvider::Meaning* XnnProvider::Find(const xnn_weights_cache_look_up_key& key) const {
   if (key.bias == nullptr) {
     const auto found = kernel_meanings_.find(key.kernel);
     return found != kernel_meanings_.end() ? found->second : nullptr;
@@ -96,25 +157,24 @@ void XnnProvider::TellAfterServing(const xnn_weights_cache_look_up_key& key) {
   Fail(observer_->AfterServing(key.kernel, bias));
 }
 
-PackKey XnnProvider::KeyOf(const WeightDescription& weight, uint32_t seed) {
-  return PackKey{weight.identity, LayoutFingerprint(), seed};
+const PackedWeight* XnnProvider::Pin(const PackKey& key, bool has_namesake) {
+  const auto pinned = pins_.find(key);
+  if (pinned != pins_.end()) return &pinned->second;
+  PackedWeight found = transaction_->LookUp(key, has_namesake);
+  return found ? &pins_.emplace(key, std::move(found)).first->second : nullptr;
 }
 
 size_t XnnProvider::LookUp(const xnn_weights_cache_look_up_key& key) noexcept try {
-  if (!transaction_) return SIZE_MAX;
   // XNNPACK has turned to the next weight: whatever was claimed and not inserted never will be.
   transaction_->DropClaim();
-  const WeightDescription* weight = Find(key);
+  const Meaning* weight = Find(key);
   if (weight != nullptr) {
-    const PackKey pack_key = KeyOf(*weight, key.seed);
-    auto pinned = pins_.find(pack_key);
-    if (pinned == pins_.end()) {
-      PackedWeight found = transaction_->LookUp(pack_key, weight->has_namesake);
-      if (found) pinned = pins_.emplace(pack_key, std::move(found)).first;
-    }
-    if (pinned != pins_.end()) {
+    const WeightDescription& description = weight->description;
+    const PackedWeight* pinned =
+        Pin(KeyOf(description.identity, key.seed), description.has_namesake);
+    if (pinned != nullptr) {
       TellAfterServing(key);
-      return AddToTable(pinned->second.bytes());
+      return table_->Add({weight->number, key.seed}, pinned->bytes());
     }
   }
   TellBeforePacking(key);
@@ -125,7 +185,7 @@ size_t XnnProvider::LookUp(const xnn_weights_cache_look_up_key& key) noexcept tr
 }
 
 void* XnnProvider::ReserveSpace(size_t size) noexcept {
-  if (!status_.ok() || !transaction_) return nullptr;
+  if (!status_.ok()) return nullptr;
   uint8_t* space = transaction_->Reserve(size);
   if (space == nullptr) {
     Fail(Status::Error(StatusCode::kResourceExhausted, "no memory for a packed weight of %zu bytes",
@@ -138,12 +198,15 @@ void* XnnProvider::ReserveSpace(size_t size) noexcept {
 // the failure and the runtime is never set up.
 size_t XnnProvider::LookUpOrInsert(const xnn_weights_cache_look_up_key& key,
                                    const void* packed) noexcept try {
-  if (!transaction_) return 0;
-  const WeightDescription* weight = Find(key);
+  const Meaning* weight = Find(key);
   // Convolutions insert after a hit too, with nothing packed.
   if (packed == nullptr) {
-    const auto pinned = weight != nullptr ? pins_.find(KeyOf(*weight, key.seed)) : pins_.end();
-    if (pinned != pins_.end()) return AddToTable(pinned->second.bytes());
+    if (weight != nullptr) {
+      const auto pinned = pins_.find(KeyOf(weight->description.identity, key.seed));
+      if (pinned != pins_.end()) {
+        return table_->Add({weight->number, key.seed}, pinned->second.bytes());
+      }
+    }
     Fail(Status::Error(StatusCode::kInternal,
                        "XNNPACK inserted nothing under a key that was never found"));
     return 0;
@@ -160,31 +223,25 @@ size_t XnnProvider::LookUpOrInsert(const xnn_weights_cache_look_up_key& key,
   return 0;
 }
 
-size_t XnnProvider::Insert(const WeightDescription* weight, uint32_t seed) {
-  if (weight == nullptr) {
-    private_pins_.push_back(transaction_->CommitPrivate());
-    return AddToTable(private_pins_.back().bytes());
-  }
+size_t XnnProvider::Insert(const Meaning* weight, uint32_t seed) {
+  const auto keep_private = [&](PackedWeight packed) {
+    const Bytes bytes = packed.bytes();
+    table_->private_pins_.push_back(std::move(packed));
+    return table_->Add({WeightTable::kPrivate, seed}, bytes);
+  };
+  if (weight == nullptr) return keep_private(transaction_->CommitPrivate());
   // Depthwise kernels pack without asking; this graph may have the weight already. One of another
   // size is not the same, whatever the key says: the cache then makes it a private one.
-  const PackKey key = KeyOf(*weight, seed);
+  const PackKey key = KeyOf(weight->description.identity, seed);
   const auto pinned = pins_.find(key);
   if (pinned != pins_.end() && pinned->second.bytes().size() == transaction_->reserved_size()) {
-    return AddToTable(pinned->second.bytes());
+    return table_->Add({weight->number, seed}, pinned->second.bytes());
   }
-  PackedWeight packed = transaction_->Commit(key, weight->contents);
-  const size_t offset = AddToTable(packed.bytes());
-  if (packed.is_private()) {
-    private_pins_.push_back(std::move(packed));
-  } else {
-    pins_.emplace(key, std::move(packed));
-  }
-  return offset;
-}
-
-size_t XnnProvider::AddToTable(Bytes bytes) {
-  table_.push_back(bytes.data());
-  return table_.size() - 1;
+  PackedWeight packed = transaction_->Commit(key, weight->description.contents);
+  if (packed.is_private()) return keep_private(std::move(packed));
+  const Bytes bytes = packed.bytes();
+  pins_.emplace(key, std::move(packed));
+  return table_->Add({weight->number, seed}, bytes);
 }
 
 // The first failure counts; OK is none.

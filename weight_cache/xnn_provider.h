@@ -5,17 +5,21 @@
 // not tell all weights apart, so the owner says first what each pointer means:
 //
 //     provider.Describe(kernel, bias, ...);        for every weight of the graph
-//     provider.BeginBuild(observer);
-//     xnn_create_runtime_v4(..., provider.handle(), ...);
-//     provider.EndBuild();                        then the table never changes, and no lock is
-//     taken
+//     provider.BeginBuild(observer, table);
+//     xnn_create_runtime_v4(..., table.handle(), ...);
+//     provider.EndBuild();                        then running takes no lock
 //
-// An `offset` is an index in this provider's own table of addresses. Where one pair of pointers was
-// described twice with different meanings, or not at all, the weight is packed for this graph
+// An `offset` is an index in the runtime's own table of addresses. Where one pair of pointers was
+// described twice with different meanings, or not at all, the weight is packed for this runtime
 // alone: never shared, never wrong.
 //
-// Ownership: pins everything in its table; must outlive the runtime. Not movable: XNNPACK has its
-//            address.
+// A runtime need not stay with the weights it was created for. Graphs that differ in nothing but
+// what is packed take turns with one: its table is connected to the provider of the graph whose
+// turn it is, and XNNPACK asks it for all addresses again when the runtime is reshaped.
+//
+// Ownership: a provider pins what its tables point to, and outlives what runs with it; a table
+//            outlives its runtime, and pins what is packed for that alone. Not movable: XNNPACK
+//            has the table's address.
 // Threads:   one thread at a time, but the callbacks of a built provider only read.
 // Errors:    what goes wrong inside a callback is kept and returned by EndBuild.
 
@@ -60,9 +64,46 @@ class PackingObserver {
   virtual Status AfterServing(const void* kernel, const void* bias) = 0;
 };
 
+class XnnProvider;
+
+// What XNNPACK takes for a weights cache: the packed weights of one runtime.
+class WeightTable {
+ public:
+  WeightTable();
+  WeightTable(const WeightTable&) = delete;
+  WeightTable& operator=(const WeightTable&) = delete;
+
+  xnn_weights_cache_t handle() { return &provider_; }
+
+  // What is at an offset: the weight that was described as number `weight` (counted from 0), packed
+  // for a kernel with this seed.
+  struct Entry {
+    size_t weight;
+    uint32_t seed;
+  };
+  const std::vector<Entry>& entries() const { return entries_; }
+  // No entry is of a weight that was packed for this runtime alone.
+  bool is_shared() const { return private_pins_.empty(); }
+
+ private:
+  friend class XnnProvider;
+
+  static constexpr size_t kPrivate = SIZE_MAX;  // Entry::weight of those
+
+  static WeightTable& Of(void* context) { return *static_cast<WeightTable*>(context); }
+  size_t Add(const Entry& entry, Bytes bytes);
+  void Clear();
+
+  xnn_weights_cache_provider provider_{};
+  XnnProvider* builder_ = nullptr;  // while a runtime is being created
+  std::vector<const void*> addresses_;
+  std::vector<Entry> entries_;  // parallel to addresses_
+  std::vector<PackedWeight> private_pins_;
+};
+
 class XnnProvider {
  public:
-  explicit XnnProvider(std::shared_ptr<WeightCache> cache);
+  explicit XnnProvider(std::shared_ptr<WeightCache> cache) : cache_(std::move(cache)) {}
   XnnProvider(const XnnProvider&) = delete;
   XnnProvider& operator=(const XnnProvider&) = delete;
 
@@ -73,52 +114,66 @@ class XnnProvider {
   void Describe(const void* kernel, const void* bias, WeightDescription description);
 
   // May be called again to create the runtime anew, after the old one was deleted: weights found or
-  // shared before are found without asking the cache. `observer` lives until EndBuild.
-  void BeginBuild(PackingObserver* observer);
+  // shared before are found without asking the cache. `observer` lives until EndBuild, and the
+  // table's earlier content is dropped.
+  void BeginBuild(PackingObserver* observer, WeightTable& table);
   Status EndBuild();
 
-  xnn_weights_cache_t handle() { return &provider_; }
+  // Without XNNPACK, between BeginBuild and EndBuild, takes from the cache what is described as
+  // number `weight`. False if it is not there. May throw std::bad_alloc.
+  bool Find(const WeightTable::Entry& entry);
+
+  bool IsPinned(const WeightTable::Entry& entry) const;
+
+  // Points the table of a runtime that another graph created to the weights of this one. False,
+  // with nothing changed, if one of them is not pinned here.
+  bool Connect(WeightTable& table) const;
 
  private:
+  friend class WeightTable;
+
   using Pointers = std::pair<const void*, const void*>;
+  struct Meaning {
+    size_t number;  // of the description, the first one if there are several
+    WeightDescription description;
+  };
   // nullopt for pointers that were described as two different things.
-  using Meanings = std::map<Pointers, std::optional<WeightDescription>>;
+  using Meanings = std::map<Pointers, std::optional<Meaning>>;
   using MeaningRange = std::pair<Meanings::const_iterator, Meanings::const_iterator>;
 
-  static XnnProvider& Of(void* context) { return *static_cast<XnnProvider*>(context); }
   size_t LookUp(const xnn_weights_cache_look_up_key& key) noexcept;
   void* ReserveSpace(size_t size) noexcept;
   size_t LookUpOrInsert(const xnn_weights_cache_look_up_key& key, const void* packed) noexcept;
 
+  const PackedWeight* Pinned(const WeightTable::Entry& entry) const;
   // What was described that XNNPACK may mean by a key.
   MeaningRange Candidates(const xnn_weights_cache_look_up_key& key) const;
   // Null if that is nothing or not one thing.
-  const WeightDescription* Find(const xnn_weights_cache_look_up_key& key) const;
+  const Meaning* Find(const xnn_weights_cache_look_up_key& key) const;
   void TellBeforePacking(const xnn_weights_cache_look_up_key& key);
   void TellAfterServing(const xnn_weights_cache_look_up_key& key);
-  static PackKey KeyOf(const WeightDescription& weight, uint32_t seed);
-  size_t Insert(const WeightDescription* weight, uint32_t seed);
-  size_t AddToTable(Bytes bytes);
+  // Null if it is neither pinned nor in the cache, which then has a claim on it.
+  const PackedWeight* Pin(const PackKey& key, bool has_namesake);
+  size_t Insert(const Meaning* weight, uint32_t seed);
   void Fail(Status status);
 
   const std::shared_ptr<WeightCache> cache_;
-  xnn_weights_cache_provider provider_{};
 
   // What the pointers of the graph mean.
   Meanings meanings_;
   // What all pairs of one kernel mean; null if they are not one thing.
-  std::unordered_map<const void*, const WeightDescription*> kernel_meanings_;
+  std::unordered_map<const void*, const Meaning*> kernel_meanings_;
+  // By number.
+  std::vector<WeightIdentity> described_;
 
   // While building.
   PackingObserver* observer_ = nullptr;
+  WeightTable* table_ = nullptr;
   std::unordered_set<const void*> told_kernels_;  // together with all their biases
   std::optional<PackTransaction> transaction_;
   Status status_;
 
-  // table_[offset] is the address of packed bytes that a pin below keeps.
-  std::vector<const void*> table_;
   std::unordered_map<PackKey, PackedWeight, PackKeyHash> pins_;
-  std::vector<PackedWeight> private_pins_;
 };
 
 // Names the code that packs: the XNNPACK build, and the CPU features and core type it chooses

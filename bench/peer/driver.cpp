@@ -224,6 +224,7 @@ int Main(int argc, char** argv) {
   app.add_flag("--apart", is_apart, "Each program packs for itself");
   app.add_option("--packing-threads", engine_options.packing_threads,
                  "That pack while a method is loaded; 0: one for each core");
+  app.add_flag("--huge-pages", engine_options.huge_pages, "Ask for them behind packed weights");
   app.add_flag("--cold", options.cold, "Drop the files from the page cache first");
   CLI11_PARSE(app, argc, argv);
   for (const std::string& list : programs) {

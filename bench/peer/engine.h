@@ -44,6 +44,7 @@ class Engine {
 struct EngineOptions {
   bool share = true;  // with a cache of packed weights
   size_t packing_threads = 1;
+  bool huge_pages = false;  // behind packed weights
 };
 
 // One of these per executable. Both compute on the thread that calls.

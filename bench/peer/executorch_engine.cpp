@@ -94,6 +94,7 @@ class ExecuTorchEngine final : public Engine {
 
 std::unique_ptr<Engine> CreateEngine(const EngineOptions& options) {
   if (options.packing_threads != 1) throw std::runtime_error("ExecuTorch packs on one thread");
+  if (options.huge_pages) throw std::runtime_error("ExecuTorch has no option for huge pages");
   return std::make_unique<ExecuTorchEngine>(options.share);
 }
 

@@ -33,7 +33,9 @@ def of_model(model, adapters):
         Scenario("load_all_cores", model, ["load"], some[:2], ["--packing-threads", "0"]),
         Scenario("load_cold", model, ["load", "--cold"], some[:2]),
         Scenario("load_apart", model, ["load", "--apart"], some[:2]),
+        Scenario("load_huge_pages", model, ["load"], some[:2], ["--packing-threads", "0", "--huge-pages"]),
         Scenario("execute", model, ["execute"], base),
+        Scenario("execute_huge_pages", model, ["execute"], base, ["--huge-pages"]),
         Scenario("parallel", model, ["parallel"], some[1:3]),
     ]
 
@@ -71,6 +73,7 @@ def load_figures(goals):
         Figure("load, first program", "load", "ms", lambda r: r["loads"][0]["load_ms"]),
         Figure("the same, ours packing on all cores", "load_all_cores", "ms", lambda r: r["loads"][0]["load_ms"],
                goals["first"]),
+        Figure("the same, ours on all cores in huge pages", "load_huge_pages", "ms", lambda r: r["loads"][0]["load_ms"]),
         Figure("the same, page cache cold", "load_cold", "ms", lambda r: r["loads"][0]["load_ms"]),
         Figure("load, second program", "load", "ms", lambda r: r["loads"][1]["load_ms"], goals["second"]),
         Figure("load, last program", "load", "ms", lambda r: r["loads"][-1]["load_ms"]),
@@ -90,8 +93,10 @@ def load_figures(goals):
 
 
 def run_figures(what):
-    return [Figure(f"run of {rows} {what}{'s' if rows > 1 else ''}", "execute", "ms",
-                   lambda r, rows=rows: r[f"ms_of_{rows}_rows"], 1.0) for rows in (1, 16, 128)]
+    return [Figure(f"run of {rows} {what}{'s' if rows > 1 else ''}{how}", scenario, "ms",
+                   lambda r, rows=rows: r[f"ms_of_{rows}_rows"], 1.0)
+            for scenario, how in (("execute", ""), ("execute_huge_pages", ", ours in huge pages"))
+            for rows in (1, 16, 128)]
 
 
 INTERFERENCE = Figure("worst run of a small program meanwhile", "interference", "ms", lambda r: r["worst_ms"], 0.02)

@@ -103,6 +103,32 @@ TEST(LanguageModelTest, SizesThatDoNotFitAreRefused) {
   EXPECT_TRUE(FilesIn(folder.path()).empty());
 }
 
+TEST(LanguageModelTest, WhatIsInterruptedLeavesNothingAndWhatIsThereStays) {
+  const TempFolder whole;
+  LanguageModelOptions options;
+  int pieces = 0;
+  options.watch = [&](uint64_t) {
+    ++pieces;
+    return Status::Ok();
+  };
+  ASSERT_TRUE(IsOk(WriteLanguageModel(whole.path(), options)));
+  const TempFolder folder;
+  options.watch = [&](uint64_t) {
+    return --pieces > 0 ? Status::Ok() : Status::Error(StatusCode::kCancelled, "stop");
+  };
+  EXPECT_TRUE(IsError(WriteLanguageModel(folder.path(), options), StatusCode::kCancelled));
+  EXPECT_TRUE(FilesIn(folder.path()).empty());
+  options.watch = nullptr;
+  ASSERT_TRUE(IsOk(WriteLanguageModel(folder.path(), options)));
+  const std::vector<uint8_t> before = ReadFile(folder.File("foundation.ptd"));
+  options.seed = 1;
+  EXPECT_TRUE(IsError(WriteLanguageModel(folder.path(), options), StatusCode::kFailedPrecondition));
+  EXPECT_EQ(ReadFile(folder.File("foundation.ptd")), before);
+  options.existing = ExistingFile::kReplace;
+  ASSERT_TRUE(IsOk(WriteLanguageModel(folder.path(), options)));
+  EXPECT_NE(ReadFile(folder.File("foundation.ptd")), before);
+}
+
 // Of this process, since the last Reset.
 class PeakMemory {
  public:

@@ -216,6 +216,7 @@ TEST_F(LoraStackTest, TheSameSeedGivesTheSameFilesAndAnotherOthers) {
   }
   LoraStackOptions options = TinyOptions();
   options.seed = 1;
+  options.existing = ExistingFile::kReplace;
   ASSERT_TRUE(IsOk(WriteLoraStack(again.path(), options)));
   EXPECT_NE(ReadFile(again.File("foundation.ptd")), ReadFile(folder_.File("foundation.ptd")));
 }
@@ -236,6 +237,37 @@ TEST(LoraStackErrorTest, SizesOfZeroAreRefused) {
   options = LoraStackOptions();
   options.max_rows = 3;
   EXPECT_TRUE(IsError(WriteLoraStack(folder.path(), options), StatusCode::kInvalidArgument));
+}
+
+TEST_F(LoraStackTest, FilesThatAreThereStayUnlessTheyShallBeReplaced) {
+  const std::vector<uint8_t> before = ReadFile(folder_.File("foundation.ptd"));
+  LoraStackOptions options = TinyOptions();
+  options.seed = 1;
+  EXPECT_TRUE(IsError(WriteLoraStack(folder_.path(), options), StatusCode::kFailedPrecondition,
+                      {"foundation.ptd", "already"}));
+  EXPECT_EQ(ReadFile(folder_.File("foundation.ptd")), before);
+}
+
+// Stopped after each of its pieces in turn.
+TEST(LoraStackErrorTest, WhatIsInterruptedLeavesNothing) {
+  for (const DataPlace data : {DataPlace::kDataFiles, DataPlace::kProgram, DataPlace::kPayload}) {
+    int pieces = 1;
+    for (int stop_after = 0; stop_after < pieces; ++stop_after) {
+      const TempFolder folder;
+      LoraStackOptions options = TinyOptions();
+      options.data = data;
+      int seen = 0;
+      options.watch = [&](uint64_t) {
+        return seen++ < stop_after ? Status::Ok() : Status::Error(StatusCode::kCancelled, "stop");
+      };
+      Status status = WriteLoraStack(folder.path(), options);
+      pieces = std::max(pieces, seen + 1);
+      if (status.ok()) break;
+      EXPECT_TRUE(IsError(status, StatusCode::kCancelled, {"stop"}));
+      EXPECT_TRUE(FilesIn(folder.path()).empty()) << stop_after;
+    }
+    EXPECT_GT(pieces, 2);
+  }
 }
 
 TEST(LoraStackErrorTest, AFolderThatIsNotThereIsNamed) {

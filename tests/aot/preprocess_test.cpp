@@ -102,6 +102,58 @@ TEST(PreprocessTest, AConstantThatNamesItsTagGetsIt) {
   EXPECT_EQ(all.store.entries().count("scale_" + KeyOf("s")), 1u);
 }
 
+TEST(PreprocessTest, ATagThatOneConstantNamesIsThatOfAllUnderItsKey) {
+  std::vector<ProgramGraphs> programs;
+  programs.push_back(OneGraph("before", {Weight("w")}));
+  programs.push_back(OneGraph("base", {Weight("w", "foundation"), Weight("w")}));
+  programs.push_back(OneGraph("after", {Weight("w")}));
+  programs.back().tag.clear();
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Preprocessed all, Preprocess(std::move(programs), ""));
+  EXPECT_EQ(all.store.Tags(), std::vector<std::string>{"foundation"});
+  EXPECT_EQ(all.store.SizeBytes(), 1u);
+  EXPECT_TRUE(all.programs[2].own_data.entries().empty());
+}
+
+TEST(PreprocessTest, TwoTagsForOneKeyAreRefused) {
+  std::vector<ProgramGraphs> programs;
+  programs.push_back(OneGraph("base", {Weight("w", "one"), Weight("w", "two")}));
+  EXPECT_TRUE(IsError(Preprocess(std::move(programs), ""), StatusCode::kMismatch,
+                      {"program 'base'", "'one'", "'two'"}));
+}
+
+PayloadConstant Named(const char* key, const char* text, const char* tag = "") {
+  PayloadConstant constant = Weight(text, tag);
+  constant.key = key;
+  return constant;
+}
+
+// Programs that carry their own data, but for what names a tag.
+std::vector<ProgramGraphs> WithOwnData(const std::vector<PayloadConstant>& weights) {
+  std::vector<ProgramGraphs> programs;
+  programs.push_back(OneGraph("own", weights));
+  programs.back().tag.clear();
+  return programs;
+}
+
+TEST(PreprocessTest, AKeyOfAProgramAndOfItsDataFileMustStandForTheSameBytes) {
+  for (const bool own_comes_first : {true, false}) {
+    std::vector<ProgramGraphs> programs =
+        WithOwnData({Named("k", "own"), Weight("w", "shared"), Weight("v")});
+    programs.push_back(OneGraph("other", {Named("k", "other", "shared")}));
+    if (!own_comes_first) std::swap(programs[0], programs[1]);
+    EXPECT_TRUE(IsError(Preprocess(std::move(programs), ""), StatusCode::kMismatch,
+                        {"program 'own'", "'k'", "'shared'"}));
+  }
+}
+
+TEST(PreprocessTest, AKeyMayStandForOtherBytesInADataFileThatTheProgramDoesNotUse) {
+  std::vector<ProgramGraphs> programs = WithOwnData({Named("k", "own")});
+  programs.push_back(OneGraph("other", {Named("k", "other", "shared")}));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Preprocessed all, Preprocess(std::move(programs), ""));
+  EXPECT_EQ(all.programs[0].own_data.entries().count("k"), 1u);
+  EXPECT_EQ(all.store.entries().count("k"), 1u);
+}
+
 TEST(PreprocessTest, SharedDataNeedsATag) {
   std::vector<ProgramGraphs> programs;
   programs.push_back(OneGraph("a", {Weight("w")}));

@@ -60,6 +60,18 @@ TEST(MappingTest, AFolderIsRefused) {
                       StatusCode::kInvalidArgument, {folder.path(), "not a regular file"}));
 }
 
+// Who opens a pipe to read it waits for somebody to write: here nobody ever does.
+TEST(MappingTest, APipeAndADeviceAreRefusedAtOnce) {
+  const TempFolder folder;
+  const std::string pipe = folder.File("pipe");
+  ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
+  for (const std::string& path : {pipe, std::string("/dev/zero")}) {
+    FileIdentity identity;
+    EXPECT_TRUE(IsError(Mapping::OfFile(path.c_str(), &identity), StatusCode::kInvalidArgument,
+                        {path, "not a regular file"}));
+  }
+}
+
 TEST(MappingTest, IdentityChangesWithTheFileAndOnlyThen) {
   const TempFolder folder;
   FileIdentity first;

@@ -128,7 +128,9 @@ class StateFaultTest : public testing::Test {
           break;
         }
         most = std::max(most, k);
-        const bool may_succeed = report.first_failed == FaultKind::kWish;
+        // The source is memory: the only file is the system's table of pages, which saves time.
+        const bool may_succeed =
+            report.first_failed == FaultKind::kWish || report.first_failed == FaultKind::kOpen;
         EXPECT_TRUE((may_succeed && status.ok()) || status.code() == StatusCode::kResourceExhausted)
             << "request " << k << ": " << status.message();
         check();

@@ -5,10 +5,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <fstream>
 #include <string>
 #include <vector>
 
+#include "aot/ptd_writer.h"
 #include "aot/pte_writer.h"
+#include "flat_tensor_generated.h"
 #include "runtime/method.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/files.h"
@@ -87,6 +90,34 @@ TEST(BadFilesTest, AFlatbufferOf2GiBIsRefused) {
       IsError(Program::Open(source), StatusCode::kInvalidFile, {"huge.pte", "less than 2 GiB"}));
 }
 
+// Two keys, and the second one's segment moved to start inside the first one's.
+TEST(BadFilesTest, SegmentsMayOverlap) {
+  PtdWriter writer(4);
+  writer.AddBytes("a", AsBytes("01234567"));
+  writer.AddBytes("b", AsBytes("abcd"));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(std::vector<uint8_t> file, writer.ToBytes());
+  using wire::flat_tensor::DataSegment;
+  const auto* directory = flatbuffers::GetRoot<wire::flat_tensor::FlatTensor>(file.data());
+  const DataSegment* second = directory->segments()->Get(1);
+  auto* table = reinterpret_cast<flatbuffers::Table*>(const_cast<DataSegment*>(second));
+  ASSERT_TRUE(table->SetField<uint64_t>(DataSegment::VT_OFFSET, 3, 0));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<NamedDataMap> map, OpenData(file));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Buffer bytes, map->Find("b")->Load());
+  EXPECT_EQ(std::string(bytes.bytes.begin(), bytes.bytes.end()), "3456");
+}
+
+TEST(BadFilesTest, AKeyOfAMegabyteIsFoundAndNotPrintedWhole) {
+  const std::string key(size_t{1} << 20, 'k');
+  PtdWriter writer;
+  const uint32_t segment = writer.AddBytes(key, AsBytes("data"));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<NamedDataMap> map, OpenData(writer.ToBytes().value()));
+  EXPECT_NE(map->Find(key), nullptr);
+  writer.AddKey(key + "l", segment, PtdTensorLayout{ScalarType::kFloat, {2}, {}});
+  auto refused = OpenData(writer.ToBytes().value());
+  ASSERT_TRUE(IsError(refused, StatusCode::kInvalidFile, {"kkkk", "needs 8 bytes"}));
+  EXPECT_LT(std::string(refused.status().message()).size(), 1000u);
+}
+
 // Serves a good file in a bad way.
 class Liar final : public DataSource {
  public:
@@ -156,6 +187,58 @@ TEST(LyingSourceTest, BytesAtAnOddAddressAreFine) {
                                RunLinear(*method, MakeRows(4, 32), 32));
   // Inputs are rounded to 8 bits.
   EXPECT_LT(LargestDifference(found, ReferenceChain({kLayer}, MakeRows(4, 32))), 0.05f);
+}
+
+// A program and its data in files, and what the program computes.
+class OpenFilesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    WriteFile(program_, MakeLinearProgram({{kLayer}, 4}));
+    WriteFile(data_, MakeData(DataOf(kLayer)));
+  }
+
+  Result<Ref<Method>> Load() const {
+    ONEPACK_ASSIGN_OR_RETURN(const Ref<DataSource> program, OpenMappedFile(program_.c_str()));
+    ONEPACK_ASSIGN_OR_RETURN(const Ref<DataSource> data, OpenMappedFile(data_.c_str()));
+    return LoadMethod(program, {data}, nullptr);
+  }
+
+  static void ExpectRuns(Method& method) {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const std::vector<float> found,
+                                 RunLinear(method, MakeRows(4, 32), 32));
+    EXPECT_LT(LargestDifference(found, ReferenceChain({kLayer}, MakeRows(4, 32))), 0.05f);
+  }
+
+  const TempFolder folder_;
+  const std::string program_ = folder_.File("a.pte");
+  const std::string data_ = folder_.File("a.ptd");
+};
+
+// What an update does: new files over old names.
+TEST_F(OpenFilesTest, AFileThatIsReplacedOrRemovedStaysWhatItWasForWhoHasItOpen) {
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<DataSource> program, OpenMappedFile(program_.c_str()));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<DataSource> data, OpenMappedFile(data_.c_str()));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> before, LoadMethod(program, {data}, nullptr));
+  WriteFile(folder_.File("new"), AsBytes("not a data file any more"));
+  ASSERT_EQ(rename(folder_.File("new").c_str(), data_.c_str()), 0);
+  ASSERT_EQ(unlink(program_.c_str()), 0);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> after, LoadMethod(program, {data}, nullptr));
+  ExpectRuns(*before);
+  ExpectRuns(*after);
+  EXPECT_FALSE(Load().ok());
+}
+
+TEST_F(OpenFilesTest, AHundredLoadsLeaveNoFileOpenAndNoneMapped) {
+  const size_t descriptors = FilesIn("/proc/self/fd").size();
+  for (int i = 0; i < 100; ++i) {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
+    ExpectRuns(*method);
+  }
+  EXPECT_EQ(FilesIn("/proc/self/fd").size(), descriptors);
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    EXPECT_EQ(line.find(folder_.path()), std::string::npos) << line;
+  }
 }
 
 TEST(BadFilesTest, AnExternalIdThatNoValueHasIsAnArgumentThatNobodyReads) {

@@ -10,10 +10,8 @@
 
 #include "delegate/xnnpack_backend.h"
 #include "kernels/cpu_operators.h"
-#include "program_generated.h"
 #include "runtime/method.h"
-#include "schema/verify_program.h"
-#include "schema/verify_text.h"
+#include "schema/tensor_layout.h"
 #include "tests/hardening/program_features.h"
 #include "weight_cache/weight_cache.h"
 
@@ -133,23 +131,6 @@ Operator TouchOperator(std::string_view name) {
   touch.name = name;
   touch.function = TouchAll;
   return touch;
-}
-
-// The largest part of what a method maps for its tensors.
-uint64_t LargestPlannedBytes(const wire::program::ExecutionPlan& plan) {
-  uint64_t total = 0;
-  for (size_t i = 0; i < CountOf(plan.non_const_buffer_sizes()); ++i) {
-    const auto size = plan.non_const_buffer_sizes()->Get(static_cast<uint32_t>(i));
-    total = std::max(total, static_cast<uint64_t>(size));
-  }
-  // Tensors that the program plans no memory for get some too.
-  for (size_t i = 0; i < CountOf(plan.values()); ++i) {
-    const auto* tensor = plan.values()->Get(static_cast<uint32_t>(i))->val_as_Tensor();
-    if (tensor == nullptr) continue;
-    auto size = VerifiedSizeBytes(LayoutOf(*tensor));
-    if (size.ok()) total = std::max<uint64_t>(total, *size);
-  }
-  return total;
 }
 
 // Values to give to a method, with what they are views of.
@@ -311,9 +292,8 @@ class Session {
         continue;
       }
       ++outcome_.methods_loaded;
-      const auto* plan = program->wire().execution_plan()->Get(static_cast<uint32_t>(i));
       RunMethod(**method);
-      if (LargestPlannedBytes(*plan) <= kMaxPlannedBytes) RunFromSavedState(**method);
+      RunFromSavedState(**method);
     }
   }
 

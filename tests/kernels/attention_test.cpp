@@ -5,7 +5,6 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/vector_loops.h"
 #include "tests/kernels/operator_fixture.h"
 
 namespace onepack {
@@ -126,12 +125,45 @@ TEST_P(AttentionTest, InHalf) {
                 1e-3);
 }
 
+TEST_P(AttentionTest, IsTheSameToTheLastBitWithMoreThreadsAndTokenByToken) {
+  TestTensor q(kF, QuerySizes(), Noise(QueryCount(), 1));
+  TestTensor k(kF, CacheSizes(), Noise(CacheCount(), 2));
+  TestTensor v(kF, CacheSizes(), Noise(CacheCount(), 3));
+  TestTensor at_once(kF, QuerySizes());
+  TestTensor by_threads(kF, QuerySizes());
+  const auto attend = [&](TestTensor& query, int start, TestTensor& out, pthreadpool_t threads) {
+    ASSERT_TRUE(
+        IsOk(Call("llama::custom_sdpa.out",
+                  {query, k, v, start, nullptr, 0.0, s_.is_causal, nullptr, out}, threads)));
+  };
+  attend(q, s_.start, at_once, nullptr);
+  for (const size_t count : {2u, 5u}) {
+    const std::unique_ptr<pthreadpool, void (*)(pthreadpool*)> pool(pthreadpool_create(count),
+                                                                    pthreadpool_destroy);
+    attend(q, s_.start, by_threads, pool.get());
+    ExpectNumbers(by_threads, at_once.Numbers());
+  }
+  if (!s_.is_causal || s_.batch != 1) return;  // a token alone would see other keys
+  const auto count = static_cast<ptrdiff_t>(s_.heads) * s_.width;
+  const std::vector<double> queries = q.Numbers();
+  const std::vector<double> expected = at_once.Numbers();
+  for (int t = 0; t < s_.tokens; ++t) {
+    const std::vector<double> query(queries.begin() + t * count, queries.begin() + (t + 1) * count);
+    TestTensor one(kF, {1, 1, s_.heads, s_.width}, query);
+    TestTensor out(kF, {1, 1, s_.heads, s_.width});
+    attend(one, s_.start + t, out, nullptr);
+    ExpectNumbers(out, {expected.begin() + t * count, expected.begin() + (t + 1) * count});
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(
     , AttentionTest,
     testing::Values(Shape{1, 1, 0, 8, 1, 1, 4, true}, Shape{1, 1, 7, 8, 4, 2, 16, true},
                     Shape{2, 5, 0, 16, 4, 4, 8, true}, Shape{1, 7, 3, 64, 6, 2, 33, true},
                     Shape{1, 3, 100, 200, 4, 1, 64, true}, Shape{1, 70, 0, 70, 2, 2, 17, true},
-                    Shape{1, 20, 60, 150, 8, 2, 128, true}, Shape{2, 4, 65, 80, 3, 3, 5, false},
+                    Shape{1, 20, 60, 150, 8, 2, 128, true}, Shape{1, 1, 140, 150, 16, 8, 128, true},
+                    Shape{1, 2, 70, 80, 36, 12, 40, true}, Shape{1, 1, 66, 80, 40, 20, 9, true},
+                    Shape{1, 1, 5, 8, 24, 1, 8, true}, Shape{2, 4, 65, 80, 3, 3, 5, false},
                     Shape{1, 33, 10, 50, 5, 1, 20, false}),
     NameOf);
 
@@ -223,25 +255,6 @@ TEST(KeyValueCacheTest, ValuesGoToTheirPosition) {
   TestTensor indices(kL, {2, 2}, {3, 0, 1, 1});
   ASSERT_TRUE(IsOk(Call("llama::update_cache_with_indices.out", {value, cache, 0, indices, out})));
   ExpectNumbers(cache, {3, 4, 1, 2, 3, 4, 1, 2, 0, 0, 7, 8, 7, 8, 0, 0});
-}
-
-TEST(VectorLoopsTest, AllMachinesComputeTheSame) {
-  for (const kernels::VectorLoops* loops :
-       {&kernels::VectorLoopsOfThisMachine(), &kernels::PortableVectorLoops()}) {
-    for (const size_t n : {1u, 7u, 8u, 9u, 33u, 64u, 100u}) {
-      std::vector<float> values(n);
-      double sum = 0;
-      for (size_t i = 0; i < n; ++i) values[i] = -static_cast<float>(i) * 1.3F;
-      const std::vector<float> given = values;
-      const float found = loops->exponentials(values.data(), n, 0.5F);
-      for (size_t i = 0; i < n; ++i) {
-        const double expected = std::exp(static_cast<double>(given[i] - 0.5F));
-        EXPECT_NEAR(values[i], expected, 3e-7 * expected + 1e-37);
-        sum += expected;
-      }
-      EXPECT_NEAR(found, sum, 1e-6 * sum);
-    }
-  }
 }
 
 }  // namespace

@@ -118,11 +118,16 @@ TEST(ScatterTest, IndicesThatRepeatWithoutEndAreRefused) {
 }
 
 TEST(MaskTest, ASelectionFromWhatRepeatsWithoutEndIsRefused) {
-  TestTensor self(kB, {4096, 1, 4096});
-  TestTensor mask(kB, {1, 65536, 1});
+  TestTensor self(kB, {4096, 1, 2});
+  TestTensor mask(kB, {1, 1024, 1});
   TestTensor out(kF, {0});
   EXPECT_TRUE(IsError(Call("aten::masked_select.out", {self, mask, out}), StatusCode::kUnsupported,
                       {"repeated"}));
+  // What the mask itself has is no repetition.
+  TestTensor row(kB, {2048});
+  TestTensor whole(kB, {4096, 2048});
+  TestTensor none(kB, {0});
+  EXPECT_TRUE(IsOk(Call("aten::masked_select.out", {row, whole, none})));
 }
 
 TEST(ScatterTest, AlongADimension) {

@@ -2,8 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "tests/support/status_matchers.h"
 
@@ -37,6 +39,19 @@ TEST(SamplerTest, TheDefaultIsTheLikeliestAndTheFirstOfEquals) {
   EXPECT_EQ(Draw({}, kLogits, 3), (std::vector<int64_t>{1, 1, 1}));
   EXPECT_EQ(Draw({}, {1, 5, 5}, 1), std::vector<int64_t>{1});
   EXPECT_EQ(Draw({}, {-INFINITY, -3}, 1), std::vector<int64_t>{1});
+}
+
+TEST(SamplerTest, TheLikeliestIsFoundAnywhereInALargeVocabulary) {
+  for (const size_t size : {1u, 1023u, 1024u, 1025u, 5000u}) {
+    for (const size_t place : {size_t{0}, size / 2, size - 1}) {
+      std::vector<float> logits(size, -7.5F);
+      logits[place] = -7.25F;
+      EXPECT_EQ(Draw({}, logits, 1)[0], static_cast<int64_t>(place)) << size;
+    }
+  }
+  std::vector<float> zeros(3000, -0.0F);
+  zeros[2500] = 0.0F;
+  EXPECT_EQ(Draw({}, zeros, 1)[0], 0);
 }
 
 TEST(SamplerTest, TokensComeAsOftenAsTheSoftmaxSays) {
@@ -80,6 +95,54 @@ TEST(SamplerTest, TopPLeavesTheFewestThatReachIt) {
   EXPECT_EQ(Frequencies(options).size(), 3u);
 }
 
+TEST(SamplerTest, TopKOfALargeVocabularyLeavesTheFirstOfEquals) {
+  std::vector<float> logits(5000);
+  for (size_t i = 0; i < logits.size(); ++i) logits[i] = static_cast<float>(i * 37 % 100);
+  SamplerOptions options;
+  options.temperature = 1e6F;  // all as likely
+  options.top_k = 7;           // 99 is at 27, 127, 227, ...
+  const std::vector<int64_t> tokens = Draw(options, logits, 500);
+  EXPECT_EQ(std::set<int64_t>(tokens.begin(), tokens.end()),
+            (std::set<int64_t>{27, 127, 227, 327, 427, 527, 627}));
+}
+
+TEST(SamplerTest, TopPOfALargeVocabularyLeavesTheFewestAndTheFirstOfEquals) {
+  // Two tokens of weight 1 / n each, n = 1, 2, ...
+  std::vector<float> logits(5000);
+  std::vector<std::pair<double, int64_t>> by_weight;
+  double total = 0;
+  for (size_t i = 0; i < logits.size(); ++i) {
+    const double weight = 1.0 / static_cast<double>(i * 37 % 2500 + 1);
+    logits[i] = static_cast<float>(std::log(weight));
+    by_weight.emplace_back(-weight, static_cast<int64_t>(i));
+    total += weight;
+  }
+  std::sort(by_weight.begin(), by_weight.end());
+  for (const float top_p : {0.01F, 0.3F, 0.41F}) {
+    std::set<int64_t> expected;
+    double sum = 0;
+    for (size_t i = 0; sum < static_cast<double>(top_p) * total; ++i) {
+      expected.insert(by_weight[i].second);
+      sum -= by_weight[i].first;
+    }
+    SamplerOptions options;
+    options.temperature = 1;
+    options.top_p = top_p;
+    const std::vector<int64_t> tokens = Draw(options, logits, 1000);
+    EXPECT_EQ(std::set<int64_t>(tokens.begin(), tokens.end()), expected) << top_p;
+  }
+}
+
+TEST(SamplerTest, WhatIsImpossibleIsNeverDrawn) {
+  SamplerOptions options;
+  options.temperature = 1e6F;
+  for (const float top_p : {0.999F, 1.0F}) {
+    options.top_p = top_p;
+    const std::vector<int64_t> tokens = Draw(options, {-INFINITY, 1, -INFINITY, 2}, 100);
+    EXPECT_EQ(std::set<int64_t>(tokens.begin(), tokens.end()), (std::set<int64_t>{1, 3}));
+  }
+}
+
 TEST(SamplerTest, TheSeedDecides) {
   SamplerOptions options;
   options.temperature = 1;
@@ -107,6 +170,9 @@ TEST(SamplerTest, BadLogitsAreNamed) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(Sampler sampler, Sampler::Create({}));
   const std::vector<float> nan = {1, NAN};
   EXPECT_TRUE(IsError(sampler.Sample(nan), StatusCode::kInvalidArgument, {"token 1", "nan"}));
+  std::vector<float> late(5000, 1);
+  late[4321] = -NAN;
+  EXPECT_TRUE(IsError(sampler.Sample(late), StatusCode::kInvalidArgument, {"token 4321", "nan"}));
   const std::vector<float> infinite = {INFINITY, 1};
   EXPECT_TRUE(IsError(sampler.Sample(infinite), StatusCode::kInvalidArgument, {"token 0", "inf"}));
   const std::vector<float> impossible(3, -INFINITY);

@@ -1,5 +1,7 @@
 // Where a method's tensors are: constants, data files, planned memory, state.
 
+#include <sys/resource.h>
+
 #include "tests/runtime/method_fixture.h"
 
 namespace onepack {
@@ -295,6 +297,27 @@ TEST_F(StateTest, ASavedStateHoldsOnlyBlocksThatAreNotZero) {
   EXPECT_EQ(zeros->size_bytes(), 0u);
   RunWith(*method, 5);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<MethodState> state, method->SaveState());
+  EXPECT_GT(state->size_bytes(), 0u);
+  EXPECT_LT(state->size_bytes(), 8192u);
+}
+
+long PageFaults() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return usage.ru_minflt;
+}
+
+// A program may plan for more than it ever fills: a page fault for each page takes seconds.
+TEST_F(StateTest, SavingDoesNotReadWhatNobodyHasTouched) {
+  constexpr int64_t kPages = 65536;
+  PlanState(Planned({2}, 8));
+  plan_.values.push_back(Planned({kPages * 1024}, 4096));
+  plan_.buffer_sizes = {0, (kPages + 1) * 4096};
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
+  RunWith(*method, 5);
+  const long before = PageFaults();
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<MethodState> state, method->SaveState());
+  EXPECT_LT(PageFaults() - before, kPages / 16);
   EXPECT_GT(state->size_bytes(), 0u);
   EXPECT_LT(state->size_bytes(), 8192u);
 }

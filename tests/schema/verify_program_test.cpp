@@ -1,7 +1,11 @@
 #include "schema/verify_program.h"
 
+#include <string.h>
+
+#include <algorithm>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "aot/pte_writer.h"
@@ -179,6 +183,14 @@ TEST_F(VerifyProgramTest, PlannedBuffersMustHaveASizeAndBeOnTheCpu) {
   EXPECT_TRUE(IsError(VerifyMethod(), kUnsupported, {"planned buffer 1", "device 1"}));
 }
 
+// Entry 0 stands for no buffer: nothing is planned in it, whatever it says.
+TEST_F(VerifyProgramTest, TheReservedBufferHasNoBytes) {
+  method_.buffer_sizes = {1 << 20, 48};
+  EXPECT_TRUE(IsOk(VerifyMethod()));
+  tensor(1).place = PlannedPlace{0, 16};
+  EXPECT_TRUE(IsError(VerifyMethod(), kInvalid, {"value 1", "buffer 0"}));
+}
+
 TEST_F(VerifyProgramTest, ConstantsMustLieInTheirSegment) {
   tensor(0).data_buffer_idx = 2;
   EXPECT_TRUE(IsError(VerifyMethod(), kInvalid, {"value 0", "constant 2 of 2"}));
@@ -273,6 +285,23 @@ TEST_F(VerifyProgramTest, NamesMustBeUsable) {
   method_.delegates[0].compile_specs.clear();
   method_.name = "";
   EXPECT_TRUE(IsError(VerifyMethod(), kInvalid, {"method 0 has no usable name"}));
+}
+
+// A reader that stops at NUL would see another name.
+TEST_F(VerifyProgramTest, NamesMustNotHoldNul) {
+  ProgramWriter program = program_;
+  program.AddMethod(method_);
+  const std::vector<uint8_t> file = program.Finish();
+  for (const auto& [name, complaint] :
+       {std::pair("forward", "method 0"), std::pair("aten::add", "operator 0"),
+        std::pair("weight", "external tensor"), std::pair("XnnpackBackend", "delegate 0"),
+        std::pair("own", "named_data entry 0")}) {
+    std::vector<uint8_t> damaged = file;
+    const auto at = std::search(damaged.begin(), damaged.end(), name, name + strlen(name));
+    ASSERT_NE(at, damaged.end()) << name;
+    at[1] = 0;
+    EXPECT_TRUE(IsError(Verify(damaged), kInvalid, {complaint}));
+  }
 }
 
 TEST_F(VerifyProgramTest, MethodsMustHaveDifferentNames) {

@@ -24,15 +24,22 @@ Result<Ref<Method>> CaseLoader::Load(const std::string& folder, const std::strin
   }
   MethodOptions options;
   ONEPACK_ASSIGN_OR_RETURN(options.named_data, NamedDataMap::Merge(maps));
-  XnnpackBackendOptions backend_options;
-  backend_options.weight_cache = cache_;
-  backend_options.threadpool = threadpool_;
-  backend_options.on_progress = on_progress_;
-  backend_options.packing_threads = packing_threads_;
-  ONEPACK_ASSIGN_OR_RETURN(const Ref<Backend> backend, CreateXnnpackBackend(backend_options));
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<Backend> backend, SharedBackend());
   const Ref<Backend> backends[] = {backend};
   options.backends = backends;
   return Method::Load(program, recorded.method, options);
+}
+
+Result<Ref<Backend>> CaseLoader::SharedBackend() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (backend_) return Ref<Backend>(backend_);
+  XnnpackBackendOptions options;
+  options.weight_cache = cache_;
+  options.threadpool = threadpool_;
+  options.on_progress = on_progress_;
+  options.packing_threads = packing_threads_;
+  ONEPACK_ASSIGN_OR_RETURN(backend_, CreateXnnpackBackend(options));
+  return Ref<Backend>(backend_);
 }
 
 std::string CaseLoader::Check(const Ref<Method>& method, const std::string& folder,

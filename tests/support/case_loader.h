@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -31,7 +32,10 @@ class CaseLoader {
   // How files are opened from now on; every load opens its own.
   void set_open(OpenSource open) { open_ = std::move(open); }
   // XnnpackBackendOptions::packing_threads, from now on.
-  void set_packing_threads(size_t threads) { packing_threads_ = threads; }
+  void set_packing_threads(size_t threads) {
+    packing_threads_ = threads;
+    backend_ = Ref<Backend>();
+  }
 
   // FOLDER/NAME.json says which program, data files and method.
   Result<Ref<Method>> Load(const std::string& folder, const std::string& name) const;
@@ -44,10 +48,15 @@ class CaseLoader {
   const WeightCache& cache() const { return *cache_; }
 
  private:
+  Result<Ref<Backend>> SharedBackend() const;
+
   const std::shared_ptr<WeightCache> cache_;
   const ProgressCallback on_progress_;
   pthreadpool* const threadpool_;
   size_t packing_threads_ = 1;
+  // Of all loads, so that programs share what a backend shares.
+  mutable std::mutex mutex_;
+  mutable Ref<Backend> backend_;  // guarded by mutex_; null before the first load
   OpenSource open_;
 };
 

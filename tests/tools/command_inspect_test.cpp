@@ -70,6 +70,7 @@ TEST(CommandLineTest, BadUsageIsOneLineOnStandardErrorAndStatusTwo) {
       {"run", "x.pte", "y.pte"},
       {"run", "x.pte", "--repeat", "0"},
       {"run", "x.pte", "--data"},
+      {"run", "x.pte", "--no-cache", "--huge-pages"},
       {"inspect"},
       {"check", "run", "--jobs"},
   };

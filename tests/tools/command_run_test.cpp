@@ -76,6 +76,17 @@ TEST(RunTest, ALoraProgramTakesBothOfItsDataFilesSeparatedByACommaOrRepeated) {
   EXPECT_EQ(repeated.exit_status, 0) << repeated.err;
 }
 
+TEST(RunTest, HugePagesChangeNoOutput) {
+  TempFolder folder;
+  const CommandResult small = RunBase({"--output-dir", folder.File("small")});
+  EXPECT_EQ(small.exit_status, 0) << small.err;
+  const CommandResult huge = RunBase({"--output-dir", folder.File("huge"), "--huge-pages"});
+  EXPECT_EQ(huge.exit_status, 0) << huge.err;
+  const std::vector<uint8_t> output = ReadFile(folder.File("small/output0.bin"));
+  EXPECT_FALSE(output.empty());
+  EXPECT_EQ(ReadFile(folder.File("huge/output0.bin")), output);
+}
+
 TEST(RunTest, RepeatPrintsHowLongTheRunsTook) {
   const CommandResult result = RunBase({"--repeat", "3"});
   EXPECT_EQ(result.exit_status, 0);

@@ -6,6 +6,7 @@
 
 #include "aot/ptd_writer.h"
 #include "aot/pte_writer.h"
+#include "flat_tensor_generated.h"
 #include "tests/support/file_size_limit.h"
 #include "tests/support/files.h"
 #include "tests/tools/onepack_command.h"
@@ -165,10 +166,67 @@ TEST(DiffCommandTest, CountsKeysAndTheBytesOfAnUpdate) {
   EXPECT_TRUE(Contains(result.out, "0 B of data")) << result.out;
 }
 
+// Each of `count` keys has nearly all bytes of the file.
+void WriteOverlapping(const std::string& path, int count) {
+  constexpr uint64_t kSize = 1 << 16;
+  PtdWriter writer;
+  writer.AddBytes("all", std::vector<uint8_t>(kSize));
+  for (int i = 0; i < count; ++i) writer.AddBytes("part" + std::to_string(i), AsBytes("x"));
+  std::vector<uint8_t> file = writer.ToBytes().value();
+  const auto* directory = flatbuffers::GetRoot<wire::flat_tensor::FlatTensor>(file.data());
+  using wire::flat_tensor::DataSegment;
+  for (int i = 0; i < count; ++i) {
+    const DataSegment* segment = directory->segments()->Get(static_cast<uint32_t>(i) + 1);
+    auto* table = reinterpret_cast<flatbuffers::Table*>(const_cast<DataSegment*>(segment));
+    ASSERT_TRUE(table->SetField<uint64_t>(DataSegment::VT_OFFSET, static_cast<uint64_t>(i), 0));
+    ASSERT_TRUE(table->SetField<uint64_t>(DataSegment::VT_SIZE, kSize - 1000, 0));
+  }
+  WriteFile(path, file);
+}
+
+TEST(OverlappingDataTest, IsNotReadAgainAndAgain) {
+  const TempFolder folder;
+  const std::string some = folder.File("some.ptd");
+  const std::string many = folder.File("many.ptd");
+  WriteOverlapping(some, 10);
+  WriteOverlapping(many, 100);
+  ExpectOk(RunOnepack({"diff", some, some}));
+  ExpectOk(RunOnepack({"verify", some, "--keys"}));
+  ExpectOk(RunOnepack({"inspect", many}));
+  ExpectFailed(RunOnepack({"diff", some, many}), many + ": segments that overlap");
+  ExpectFailed(RunOnepack({"inspect", many, some}), many + ": segments that overlap");
+  const CommandResult result = RunOnepack({"verify", many, "--keys"});
+  EXPECT_EQ(result.exit_status, 1);
+  EXPECT_TRUE(Contains(result.out, "segments that overlap")) << result.out;
+}
+
 TEST(MakeModelCommandTest, SizesThatDoNotFitAreOneLine) {
   const TempFolder folder;
   ExpectFailed(RunOnepack({"make-model", "llm", folder.path(), "--heads", "3"}), "heads");
   ExpectFailed(RunOnepack({"make-model", "stack", "/proc/self/x"}), "/proc/self/x");
+}
+
+TEST(MakeModelCommandTest, FilesThatAreThereStayWithoutReplace) {
+  for (const std::string kind : {"stack", "llm"}) {
+    const TempFolder folder;
+    ExpectOk(RunOnepack({"make-model", kind, folder.path()}));
+    const std::vector<std::string> names = FilesIn(folder.path());
+    const std::vector<uint8_t> before = ReadFile(folder.File("foundation.ptd"));
+    ExpectFailed(RunOnepack({"make-model", kind, folder.path(), "--seed", "1"}), "already");
+    EXPECT_EQ(ReadFile(folder.File("foundation.ptd")), before);
+    ExpectOk(RunOnepack({"make-model", kind, folder.path(), "--seed", "1", "--replace"}));
+    EXPECT_NE(ReadFile(folder.File("foundation.ptd")), before);
+    EXPECT_EQ(FilesIn(folder.path()), names);
+  }
+}
+
+TEST(MakeModelCommandTest, AFullDiskIsOneLineAndLeavesNothing) {
+  const TempFolder folder;
+  const FileSizeLimit limit(20000);
+  for (const std::string kind : {"stack", "llm"}) {
+    ExpectFailed(RunOnepack({"make-model", kind, folder.path()}), "File too large");
+    EXPECT_TRUE(FilesIn(folder.path()).empty());
+  }
 }
 
 TEST(MakeModelCommandTest, ALanguageModelVerifies) {

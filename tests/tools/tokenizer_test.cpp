@@ -73,6 +73,8 @@ TEST_F(TokenizerTest, FilesThatAreNoModelAreNamed) {
   EXPECT_TRUE(IsError(Tokenizer::Open(folder_.File("none")), StatusCode::kNotFound, {"none"}));
   EXPECT_TRUE(IsError(Tokenizer::Open(folder_.File("corpus.txt")), StatusCode::kInvalidFile,
                       {"corpus.txt", "not a SentencePiece model"}));
+  EXPECT_TRUE(IsError(Tokenizer::Open(folder_.path()), StatusCode::kIoError,
+                      {folder_.path(), "directory"}));
 }
 
 }  // namespace

@@ -8,8 +8,11 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <fstream>
 #include <memory>
 #include <random>
+#include <sstream>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -48,6 +51,28 @@ size_t ResidentPages(const uint8_t* data, size_t size) {
     resident += result == 0 && (state & 1) != 0;
   }
   return resident;
+}
+
+bool KernelHasHugePages() { return access("/sys/kernel/mm/transparent_hugepage", F_OK) == 0; }
+
+// Whether the kernel was asked to back the mapping of `data` with huge pages.
+bool WantsHugePages(const uint8_t* data) {
+  std::ifstream file("/proc/self/smaps");
+  const auto address = reinterpret_cast<uintptr_t>(data);
+  bool is_here = false;
+  for (std::string line; std::getline(file, line);) {
+    uintptr_t begin = 0;
+    uintptr_t end = 0;
+    char dash = 0;
+    std::istringstream range(line);
+    if (range >> std::hex >> begin >> dash >> end && dash == '-') {
+      is_here = begin <= address && address < end;
+    } else if (is_here && line.rfind("VmFlags:", 0) == 0) {
+      return line.find(" hg") != std::string::npos;
+    }
+  }
+  ADD_FAILURE() << "not mapped: " << static_cast<const void*>(data);
+  return false;
 }
 
 HeapBlock Allocate(HeapStore& store, size_t size) {
@@ -90,6 +115,35 @@ TEST(HeapStoreTest, HugePagesChangeNothingThatCanBeSeen) {
     EXPECT_TRUE(IsFilledWith(block.bytes(), 0xab));
   }
   EXPECT_EQ(store->mapped_bytes(), 0u);
+}
+
+TEST(HeapStoreTest, HugePagesAreAskedForFromTheFirstToTheLastThatABlockFills) {
+  constexpr size_t kHuge = HeapStore::kHugePage;
+  constexpr size_t kSize = HeapStore::kLargeBlockOfHugePages + kHuge / 2;
+  const auto store = HeapStore::Create(true);
+  const HeapBlock block = Allocate(*store, kSize);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(block.data()) % kHuge, 0u);
+  if (!KernelHasHugePages()) GTEST_SKIP() << "this kernel has no transparent huge pages";
+  EXPECT_TRUE(WantsHugePages(block.data()));
+  EXPECT_TRUE(WantsHugePages(block.data() + kSize / kHuge * kHuge - 1));
+  // A huge page of its own would cost more than half of one.
+  EXPECT_FALSE(WantsHugePages(block.data() + kSize - 1));
+}
+
+TEST(HeapStoreTest, BlocksThatFillNoHugePageShareThem) {
+  const auto store = HeapStore::Create(true);
+  const HeapBlock first = Allocate(*store, HeapStore::kHugePage / 2);
+  const HeapBlock second = Allocate(*store, HeapStore::kHugePage / 2);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(first.data()) % HeapStore::kHugePage, 0u);
+  EXPECT_EQ(second.data(), first.data() + first.size());
+  if (!KernelHasHugePages()) GTEST_SKIP() << "this kernel has no transparent huge pages";
+  EXPECT_TRUE(WantsHugePages(first.data()));
+}
+
+TEST(HeapStoreTest, WithoutHugePagesNoneAreAskedFor) {
+  const auto store = HeapStore::Create(false);
+  EXPECT_FALSE(WantsHugePages(Allocate(*store, HeapStore::kLargeBlockOfHugePages).data()));
+  EXPECT_FALSE(WantsHugePages(Allocate(*store, 100).data()));
 }
 
 TEST(HeapStoreTest, AMovedBlockTakesItsBytesWithIt) {
@@ -162,9 +216,13 @@ TEST(HeapStoreTest, FreeNeighboursAreJoined) {
   }
 }
 
-TEST(HeapStoreTest, RandomBlocksNeverOverlap) {
+// With huge pages or without.
+class EitherHeapStoreTest : public testing::TestWithParam<bool> {};
+INSTANTIATE_TEST_SUITE_P(HugePages, EitherHeapStoreTest, testing::Bool());
+
+TEST_P(EitherHeapStoreTest, RandomBlocksNeverOverlap) {
   std::mt19937 random(4711);
-  const auto store = HeapStore::Create(false);
+  const auto store = HeapStore::Create(GetParam());
   struct Owned {
     HeapBlock block;
     uint8_t value;
@@ -189,8 +247,8 @@ TEST(HeapStoreTest, RandomBlocksNeverOverlap) {
   EXPECT_EQ(store->mapped_bytes(), 0u);
 }
 
-TEST(HeapStoreTest, ThreadsGetBlocksOfTheirOwn) {
-  const auto store = HeapStore::Create(false);
+TEST_P(EitherHeapStoreTest, ThreadsGetBlocksOfTheirOwn) {
+  const auto store = HeapStore::Create(GetParam());
   RunInThreads(8, [&](int thread) {
     std::mt19937 random(static_cast<unsigned>(thread));
     const auto value = static_cast<uint8_t>(thread + 1);
@@ -235,21 +293,24 @@ TEST(HeapStoreTest, APageGoesBackWithTheLastOfItsBlocks) {
   EXPECT_EQ(ResidentPages(start, kBytes), 1u);  // that of the block that is left
 }
 
-TEST(HeapStoreTest, MemoryGoesBackToTheSystemWithTheLastBlock) {
-  const auto store = HeapStore::Create(false);
-  HeapBlock small = AllocateFilled(*store, 100'000, 1);
-  HeapBlock large = AllocateFilled(*store, 1'000'000, 1);
-  const uint8_t* data[] = {small.data(), large.data()};
-  EXPECT_GE(ResidentPages(data[0], 100'000), 24u);
-  EXPECT_GE(ResidentPages(data[1], 1'000'000), 244u);
-  small = HeapBlock();
-  large = HeapBlock();
-  EXPECT_EQ(ResidentPages(data[0], 100'000), 0u);
-  EXPECT_EQ(ResidentPages(data[1], 1'000'000), 0u);
+TEST_P(EitherHeapStoreTest, MemoryGoesBackToTheSystemWithTheLastBlock) {
+  const auto store = HeapStore::Create(GetParam());
+  constexpr size_t kTouchedSizes[] = {100'000, 1'000'000, 20'000'000};
+  std::vector<HeapBlock> blocks;
+  std::vector<const uint8_t*> data;
+  for (const size_t size : kTouchedSizes) {
+    blocks.push_back(AllocateFilled(*store, size, 1));
+    data.push_back(blocks.back().data());
+    EXPECT_GE(ResidentPages(data.back(), size), size / PageSize() - 1);
+  }
+  blocks.clear();
+  for (size_t i = 0; i < data.size(); ++i)
+    EXPECT_EQ(ResidentPages(data[i], kTouchedSizes[i]), 0u) << i;
+  EXPECT_EQ(store->mapped_bytes(), 0u);
 }
 
-TEST(HeapStoreTest, ASizeThatNoSystemHasIsResourceExhausted) {
-  const auto store = HeapStore::Create(false);
+TEST_P(EitherHeapStoreTest, ASizeThatNoSystemHasIsResourceExhausted) {
+  const auto store = HeapStore::Create(GetParam());
   for (const size_t size : {SIZE_MAX, SIZE_MAX - PageSize(), SIZE_MAX / 2, size_t{1} << 60}) {
     EXPECT_TRUE(IsError(store->Allocate(size), StatusCode::kResourceExhausted)) << size;
     EXPECT_EQ(store->mapped_bytes(), 0u);

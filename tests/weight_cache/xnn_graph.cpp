@@ -157,9 +157,9 @@ BuiltGraph::BuiltGraph(const std::shared_ptr<WeightCache>& cache)
 
 Status BuiltGraph::Build(const TestGraph& graph) {
   runtime_.reset();
-  provider_.BeginBuild(&observer_);
+  provider_.BeginBuild(&observer_, table_);
   xnn_runtime_t runtime = nullptr;
-  create_status_ = xnn_create_runtime_v4(graph.get(), provider_.handle(), workspace_.get(),
+  create_status_ = xnn_create_runtime_v4(graph.get(), table_.handle(), workspace_.get(),
                                          /*threadpool=*/nullptr, 0, &runtime);
   runtime_.reset(runtime);
   return provider_.EndBuild();
@@ -189,7 +189,7 @@ std::vector<float> BuiltGraph::Run(const Dims& input_dims, const std::vector<flo
 }
 
 const uint8_t* BuiltGraph::Packed(size_t offset) {
-  const xnn_weights_cache_provider* provider = provider_.handle();
+  const xnn_weights_cache_provider* provider = table_.handle();
   return static_cast<const uint8_t*>(provider->offset_to_addr(provider->context, offset));
 }
 

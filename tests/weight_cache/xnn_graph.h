@@ -112,6 +112,7 @@ class BuiltGraph {
 
  private:
   XnnProvider provider_;
+  WeightTable table_;
   RecordingObserver observer_;
   XnnWorkspace workspace_;
   XnnRuntime runtime_;

@@ -850,7 +850,7 @@ class XnnProviderInterfaceTest : public testing::Test {
     for (int i = 0; i < 4; ++i) provider_.Describe(&kernels_[i], nullptr, DescriptionOf(i));
   }
 
-  xnn_weights_cache_t handle() { return provider_.handle(); }
+  xnn_weights_cache_t handle() { return table_.handle(); }
   xnn_weights_cache_look_up_key KeyFor(int kernel) const {
     return {/*seed=*/7, &kernels_[kernel], nullptr};
   }
@@ -859,6 +859,7 @@ class XnnProviderInterfaceTest : public testing::Test {
   const char kernels_[4] = {};
   RecordingObserver observer_;
   XnnProvider provider_{cache_};
+  WeightTable table_;
 };
 
 TEST_F(XnnProviderInterfaceTest, ItIsAlwaysFinalizedAndNeverDeletedByXnnpack) {
@@ -876,14 +877,14 @@ TEST_F(XnnProviderInterfaceTest, OutsideABuildNothingIsFoundAndNothingIsReserved
 
 TEST_F(XnnProviderInterfaceTest, InsertingNothingThatWasNeverFoundIsAnError) {
   DescribeKernels();
-  provider_.BeginBuild(&observer_);
+  provider_.BeginBuild(&observer_, table_);
   EXPECT_NE(Insert(0, nullptr), SIZE_MAX);
   EXPECT_TRUE(IsError(provider_.EndBuild(), StatusCode::kInternal));
 }
 
 TEST_F(XnnProviderInterfaceTest, InsertingWhatWasNeverReservedIsAnError) {
   DescribeKernels();
-  provider_.BeginBuild(&observer_);
+  provider_.BeginBuild(&observer_, table_);
   uint8_t foreign[kSmall] = {};
   EXPECT_NE(Insert(0, foreign), SIZE_MAX);
   EXPECT_TRUE(IsError(provider_.EndBuild(), StatusCode::kInternal));
@@ -892,7 +893,7 @@ TEST_F(XnnProviderInterfaceTest, InsertingWhatWasNeverReservedIsAnError) {
 
 TEST_F(XnnProviderInterfaceTest, AfterAFailureNothingIsReserved) {
   DescribeKernels();
-  provider_.BeginBuild(&observer_);
+  provider_.BeginBuild(&observer_, table_);
   EXPECT_EQ(Reserve(SIZE_MAX / 2), nullptr);
   EXPECT_EQ(Reserve(kSmall), nullptr);
   EXPECT_TRUE(IsError(provider_.EndBuild(), StatusCode::kResourceExhausted));
@@ -900,7 +901,7 @@ TEST_F(XnnProviderInterfaceTest, AfterAFailureNothingIsReserved) {
 
 TEST_F(XnnProviderInterfaceTest, TheFirstFailureCounts) {
   DescribeKernels();
-  provider_.BeginBuild(&observer_);
+  provider_.BeginBuild(&observer_, table_);
   observer_.fails_before_packing = StatusCode::kCancelled;
   EXPECT_EQ(LookUp(0), SIZE_MAX);
   EXPECT_EQ(Reserve(SIZE_MAX / 2), nullptr);
@@ -910,7 +911,7 @@ TEST_F(XnnProviderInterfaceTest, TheFirstFailureCounts) {
 
 TEST_F(XnnProviderInterfaceTest, AClaimThatIsNeverInsertedEndsWithTheBuild) {
   DescribeKernels();
-  provider_.BeginBuild(&observer_);
+  provider_.BeginBuild(&observer_, table_);
   EXPECT_EQ(LookUp(0), SIZE_MAX);
   EXPECT_TRUE(IsOk(provider_.EndBuild()));
   PackTransaction other(cache_);
@@ -922,7 +923,7 @@ TEST_F(XnnProviderInterfaceTest, AClaimThatIsNeverInsertedEndsWithTheBuild) {
 // other's.
 TEST_F(XnnProviderInterfaceTest, AnotherSizeUnderTheSameKeyIsPackedPrivately) {
   DescribeKernels();
-  provider_.BeginBuild(&observer_);
+  provider_.BeginBuild(&observer_, table_);
   void* first = Reserve(256);
   ASSERT_NE(first, nullptr);
   memset(first, 1, 256);
@@ -941,7 +942,7 @@ TEST_F(XnnProviderInterfaceTest, AnotherSizeUnderTheSameKeyIsPackedPrivately) {
 }
 
 TEST_F(XnnProviderInterfaceTest, OffsetsStayValidWhileTheTableGrows) {
-  provider_.BeginBuild(&observer_);
+  provider_.BeginBuild(&observer_, table_);
   std::vector<std::pair<size_t, void*>> inserted;
   for (int i = 0; i < 1000; ++i) {
     void* space = Reserve(64);

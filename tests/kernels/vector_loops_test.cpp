@@ -1,0 +1,155 @@
+// The loops for each set of instructions, against the definition.
+
+#include "kernels/vector_loops.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "tests/kernels/operator_fixture.h"
+
+namespace onepack::kernels {
+namespace {
+
+class VectorLoopsTest : public testing::TestWithParam<const VectorLoops*> {};
+
+// Rows of numbers at a distance, without one element more than they need.
+class TestRows {
+ public:
+  TestRows(size_t count, size_t length, unsigned seed)
+      : count_(count), length_(length), numbers_(count * distance() - (count > 0 ? 3 : 0)) {
+    const std::vector<double> noise = Noise(numbers_.size(), seed);
+    for (size_t i = 0; i < noise.size(); ++i) numbers_[i] = static_cast<float>(noise[i]);
+    for (size_t i = 0; i < count; ++i) {
+      constant_.push_back(row(i));
+      pointers_.push_back(row(i));
+    }
+  }
+
+  float* row(size_t i) { return numbers_.data() + i * distance(); }
+  double at(size_t i, size_t k) { return static_cast<double>(row(i)[k]); }
+  const float* const* constant() const { return constant_.data(); }
+  float* const* pointers() const { return pointers_.data(); }
+  FloatRows all() const { return {numbers_.data(), distance(), count_, length_}; }
+  const std::vector<float>& numbers() const { return numbers_; }
+
+ private:
+  size_t distance() const { return length_ + 3; }
+
+  const size_t count_;
+  const size_t length_;
+  std::vector<float> numbers_;
+  std::vector<const float*> constant_;
+  std::vector<float*> pointers_;
+};
+
+constexpr size_t kLengths[] = {1, 7, 8, 31, 32, 33, 64, 77, 128};
+constexpr size_t kCounts[] = {1, 2, 3, 4, 5, 9, 16};
+
+TEST_P(VectorLoopsTest, DotProductsAreSumsOfProducts) {
+  for (const size_t length : kLengths) {
+    for (const size_t n : kCounts) {
+      for (const size_t m : {1u, 2u, 3u, 6u}) {
+        TestRows a(m, length, 1);
+        TestRows b(n, length, 2);
+        TestRows found(m, n, 3);
+        GetParam()->dot_products(a.constant(), m, b.all(), 0.25F, found.pointers());
+        for (size_t r = 0; r < m; ++r) {
+          for (size_t k = 0; k < n; ++k) {
+            double sum = 0;
+            for (size_t i = 0; i < length; ++i) sum += a.at(r, i) * b.at(k, i);
+            ASSERT_NEAR(found.at(r, k), 0.25 * sum, 2e-6) << m << " " << n << " " << length;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(VectorLoopsTest, WeightedRowsAreAddedToWhatIsThere) {
+  for (const size_t length : kLengths) {
+    for (const size_t n : kCounts) {
+      for (const size_t m : {1u, 2u, 3u, 6u}) {
+        TestRows weights(m, n, 1);
+        TestRows b(n, length, 2);
+        TestRows before(m, length, 3);
+        TestRows found(m, length, 3);
+        GetParam()->add_weighted_rows(weights.constant(), m, b.all(), found.pointers());
+        for (size_t r = 0; r < m; ++r) {
+          for (size_t i = 0; i < length; ++i) {
+            double sum = before.at(r, i);
+            for (size_t k = 0; k < n; ++k) sum += weights.at(r, k) * b.at(k, i);
+            ASSERT_NEAR(found.at(r, i), sum, 2e-6) << m << " " << n << " " << length;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_P(VectorLoopsTest, ARowIsTheSameToTheLastBitWhateverIsComputedWithIt) {
+  constexpr size_t kRows = 5;
+  for (const size_t length : kLengths) {
+    TestRows a(kRows, length, 1);
+    TestRows b(9, length, 2);
+    TestRows products(kRows, 9, 3);
+    TestRows sums(kRows, length, 4);
+    TestRows products_alone(kRows, 9, 3);
+    TestRows sums_alone(kRows, length, 4);
+    GetParam()->dot_products(a.constant(), kRows, b.all(), 0.3F, products.pointers());
+    GetParam()->add_weighted_rows(products.constant(), kRows, b.all(), sums.pointers());
+    for (size_t r = 0; r < kRows; ++r) {
+      for (size_t k = 0; k < 9; ++k) {
+        const FloatRows row{b.row(k), 0, 1, length};
+        float* const product = products_alone.row(r) + k;
+        float* const sum = sums_alone.row(r);
+        GetParam()->dot_products(a.constant() + r, 1, row, 0.3F, &product);
+        const float* const weight = product;
+        GetParam()->add_weighted_rows(&weight, 1, row, &sum);
+      }
+    }
+    EXPECT_EQ(products.numbers(), products_alone.numbers()) << length;
+    EXPECT_EQ(sums.numbers(), sums_alone.numbers()) << length;
+  }
+}
+
+TEST_P(VectorLoopsTest, TheMaximumIsANumber) {
+  EXPECT_EQ(GetParam()->maximum(nullptr, 0), -HUGE_VALF);
+  for (const size_t n : {1u, 7u, 8u, 9u, 33u}) {
+    for (size_t i = 0; i < n; ++i) {
+      std::vector<float> values(n, NAN);
+      EXPECT_EQ(GetParam()->maximum(values.data(), n), -HUGE_VALF);
+      if (i > 0) values[i - 1] = -4;
+      values[i] = -3;
+      EXPECT_EQ(GetParam()->maximum(values.data(), n), -3);
+    }
+  }
+}
+
+TEST_P(VectorLoopsTest, ExponentialsAreTheLibrarys) {
+  for (const size_t n : {1u, 7u, 8u, 9u, 33u, 64u, 100u}) {
+    std::vector<float> values(n);
+    double sum = 0;
+    for (size_t i = 0; i < n; ++i) values[i] = -static_cast<float>(i) * 1.3F;
+    const std::vector<float> given = values;
+    const float found = GetParam()->exponentials(values.data(), n, 0.5F);
+    for (size_t i = 0; i < n; ++i) {
+      const double expected = std::exp(static_cast<double>(given[i] - 0.5F));
+      EXPECT_NEAR(values[i], expected, 3e-7 * expected + 1e-37);
+      sum += expected;
+    }
+    EXPECT_NEAR(found, sum, 1e-6 * sum);
+  }
+}
+
+std::string NameOf(const testing::TestParamInfo<const VectorLoops*>& info) {
+  return info.index == 0 ? "Portable" : "OfThisMachine";
+}
+
+INSTANTIATE_TEST_SUITE_P(, VectorLoopsTest,
+                         testing::Values(&PortableVectorLoops(), &VectorLoopsOfThisMachine()),
+                         NameOf);
+
+}  // namespace
+}  // namespace onepack::kernels
