@@ -53,9 +53,9 @@ Result<std::unique_ptr<Executor::PendingGraph>> Executor::MakeGraph(const Option
   WeightCache& cache = *session_->cache();
   auto pending = std::make_unique<PendingGraph>(
       cache.options().record_hashes ? &cache.contents() : nullptr, options.on_served);
-  Result<BuiltGraph> graph =
-      BuildGraph(*payload_, GraphOptions{cache, pending->raw_weights, max_activation_bytes_,
-                                         trust_cache, options.wants_packable_nodes, options.ones});
+  Result<BuiltGraph> graph = BuildGraph(
+      *payload_, GraphOptions{cache, pending->raw_weights, max_activation_bytes_, trust_cache,
+                              options.wants_packable_nodes, options.ones, options.sliced_packer});
   if (graph.ok()) {
     pending->graph = std::move(graph).value();
     return pending;
@@ -139,7 +139,7 @@ Status Executor::TakeWeight(PendingGraph& pending, const WeightTable::Entry& ent
   for (const PackableNode& node : pending.graph.packable_nodes) {
     if (node.weight != entry.weight) continue;
     is_served[entry.weight] = true;
-    return PackAlone(*payload_, node, scratch, lane.workspace.get());
+    return PackAlone(*payload_, node.alone, scratch.handle(), lane.workspace.get());
   }
   return Status::Ok();
 }

@@ -40,6 +40,7 @@ class Executor final : public Delegate {
     // As in GraphOptions.
     std::function<bool(const std::optional<Digest>& structure)> wants_packable_nodes;
     std::shared_ptr<OnesStore> ones;
+    SlicedPacker* sliced_packer = nullptr;
   };
 
   // A graph that is still to become a runtime, and its weights.

@@ -12,6 +12,7 @@
 #include "base/mapping.h"
 #include "delegate/activations.h"
 #include "delegate/quantization.h"
+#include "delegate/sliced_packing.h"
 #include "schema/verify_text.h"
 
 namespace onepack {
@@ -55,13 +56,13 @@ class GraphBuilder {
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::IdentifyNode));
     ONEPACK_RETURN_IF_ERROR(CheckPackedBytes());
     ONEPACK_RETURN_IF_ERROR(WidenValues());
-    FindInCache();
     ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::PlaceConstant));
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::InferNode));
     ONEPACK_RETURN_IF_ERROR(CheckOutputs());
     // Dims mean something only now that the nodes have confirmed them; and nothing of their size
     // was allocated so far.
     ONEPACK_RETURN_IF_ERROR(CheckActivations(graph_, options_.max_activation_bytes));
+    ONEPACK_RETURN_IF_ERROR(FindInCache());
     for (ExternalValue& external : built_.parts.externals) {
       external.is_index = indices_.count(external.value_id) > 0;
     }
@@ -108,7 +109,9 @@ class GraphBuilder {
   Status IdentifyNode(const XNode& node);
   Status CheckPackedBytes();
   Status TakeBytes(uint64_t size, const char* what);
-  void FindInCache();
+  Status FindInCache();
+  Result<PackedWeight> PackIfLarge(size_t use_index);
+  WeightDescription DescriptionOf(const PackedUse& use) const;
   Status PlaceConstant(const XValue& wire);
   Status InferNode(const XNode& node);
   Status WidenValues();
@@ -116,6 +119,7 @@ class GraphBuilder {
   Status CheckOutputs() const;
   Status DescribeWeights();
   std::unordered_set<const void*> AddressesReadUnasked() const;
+  LoneNode CutOut(size_t use_index);
   void CutOutPackableNodes();
   std::optional<Digest> Structure() const;
 
@@ -131,9 +135,10 @@ class GraphBuilder {
   std::unordered_set<uint32_t> needed_;  // for an output, directly or not
   size_t node_index_ = 0;                // of the node at hand
   std::vector<PackedUse> uses_;
-  std::vector<const XNode*> packing_nodes_;  // parallel to uses_
-  uint64_t bytes_left_ = 0;                  // that may be packed and copied
-  std::vector<bool> is_expected_hit_;        // parallel to uses_
+  std::vector<const XNode*> packing_nodes_;             // parallel to uses_
+  uint64_t bytes_left_ = 0;                             // that may be packed and copied
+  std::vector<bool> is_expected_hit_;                   // parallel to uses_
+  std::unordered_map<uint32_t, const XNode*> writers_;  // of values, for CutOut
 };
 
 // XNNPACK allocates that many values at once; more than there are in the file means nothing.
@@ -325,13 +330,17 @@ Status GraphBuilder::WidenValues() {
 // The scales of a kernel need not be read when the cache has every weight that the kernel is part
 // of. The cache is asked without XNNPACK's seed, which nobody but XNNPACK knows: should it want
 // another one after all, RawWeights notices, and the graph is built again from what was read.
-void GraphBuilder::FindInCache() {
+Status GraphBuilder::FindInCache() {
   std::unordered_set<uint32_t> missing;
   for (const PackedUse& use : uses_) {
     std::vector<PackedWeight> found;
     const bool is_looked_up = use.packing == Packing::kLookedUp && !use.reads_scales;
     if (options_.trust_cache && is_looked_up) {
       found = options_.cache.PinAll(use.identity, LayoutFingerprint());
+      if (found.empty()) {
+        ONEPACK_ASSIGN_OR_RETURN(PackedWeight packed, PackIfLarge(is_expected_hit_.size()));
+        if (packed) found.push_back(std::move(packed));
+      }
     }
     is_expected_hit_.push_back(!found.empty());
     if (found.empty()) missing.insert(use.kernel_id);
@@ -342,6 +351,41 @@ void GraphBuilder::FindInCache() {
     is_expected_hit_[i] = missing.count(id) == 0 && in_place_.count(id) == 0;
     if (is_expected_hit_[i]) built_.with_ones.insert(id);
   }
+  return Status::Ok();
+}
+
+// Only a kernel that means one thing: XNNPACK's key may not tell two apart, and then the graph
+// packs each for itself.
+Result<PackedWeight> GraphBuilder::PackIfLarge(size_t use_index) {
+  const PackedUse& use = uses_[use_index];
+  const uint64_t raw_bytes = payload_.constant(values_.at(use.kernel_id).constant_index()).size();
+  if (options_.sliced_packer == nullptr || !options_.sliced_packer->IsLarge(raw_bytes) ||
+      in_place_.count(use.kernel_id) > 0) {
+    return PackedWeight();
+  }
+  for (const PackedUse& other : uses_) {
+    if (other.identity.kernel == use.identity.kernel && !(other.identity == use.identity)) {
+      return PackedWeight();
+    }
+  }
+  return options_.sliced_packer->Pack(
+      LargeWeight{payload_, use, DescriptionOf(use), CutOut(use_index)});
+}
+
+WeightDescription GraphBuilder::DescriptionOf(const PackedUse& use) const {
+  const GraphValue& kernel = values_.at(use.kernel_id);
+  WeightDescription description;
+  description.identity = use.identity;
+  const std::shared_ptr<Content>& content = payload_.content(kernel.constant_index());
+  description.has_namesake = content->has_namesake();
+  description.contents.push_back(content);
+  if (use.bias_id != XNN_INVALID_VALUE_ID) {
+    const GraphValue& bias = values_.at(use.bias_id);
+    description.contents.push_back(payload_.content(bias.constant_index()));
+  }
+  const uint32_t scale_index = ScaleIndexOf(kernel);
+  if (scale_index != 0) description.contents.push_back(payload_.content(scale_index));
+  return description;
 }
 
 Status GraphBuilder::PlaceConstant(const XValue& wire) {
@@ -415,22 +459,10 @@ Status GraphBuilder::DescribeWeights() {
   for (size_t i = 0; i < uses_.size(); ++i) {
     const PackedUse& use = uses_[i];
     const GraphValue& kernel = values_.at(use.kernel_id);
-    DescribedWeight weight{kernel.data, nullptr, {}};
-    weight.description.identity = use.identity;
-    const std::shared_ptr<Content>& content = payload_.content(kernel.constant_index());
-    weight.description.has_namesake = content->has_namesake();
-    weight.description.contents.push_back(content);
-    if (use.bias_id != XNN_INVALID_VALUE_ID) {
-      const GraphValue& bias = values_.at(use.bias_id);
-      weight.bias = bias.data;
-      weight.description.contents.push_back(payload_.content(bias.constant_index()));
-    }
-    const uint32_t scale_index = ScaleIndexOf(kernel);
-    if (scale_index != 0) {
-      weight.description.contents.push_back(payload_.content(scale_index));
-    }
-    options_.raw_weights.AddUse(weight.kernel, weight.bias, scale_index, is_expected_hit_[i],
-                                payload_);
+    DescribedWeight weight{kernel.data, nullptr, DescriptionOf(use)};
+    if (use.bias_id != XNN_INVALID_VALUE_ID) weight.bias = values_.at(use.bias_id).data;
+    options_.raw_weights.AddUse(weight.kernel, weight.bias, ScaleIndexOf(kernel),
+                                is_expected_hit_[i], payload_);
     if (use.packing != Packing::kLookedUp) {
       ONEPACK_RETURN_IF_ERROR(options_.raw_weights.BeforePacking(weight.kernel, weight.bias));
     }
@@ -455,45 +487,49 @@ std::unordered_set<const void*> GraphBuilder::AddressesReadUnasked() const {
   return addresses;
 }
 
+LoneNode GraphBuilder::CutOut(size_t use_index) {
+  if (writers_.empty()) {
+    for (size_t i = 0; i < CountOf(graph_.xnodes()); ++i) {
+      const XNode& node = *graph_.xnodes()->Get(static_cast<uint32_t>(i));
+      for (const uint32_t id : OperandsOf(node).outputs) writers_.emplace(id, &node);
+    }
+  }
+  LoneNode alone{{packing_nodes_[use_index]}, {}};
+  for (const uint32_t id : OperandsOf(*packing_nodes_[use_index]).inputs) {
+    const auto writer = writers_.find(id);
+    if (writer == writers_.end() || values_.at(id).datatype() != XNNDatatype::qdint8) continue;
+    alone.nodes.insert(alone.nodes.begin(), writer->second);
+  }
+  for (const XNode* node : alone.nodes) {
+    const Operands operands = OperandsOf(*node);
+    for (const auto* ids : {&operands.inputs, &operands.outputs}) {
+      for (const uint32_t id : *ids) alone.values.emplace(id, values_.at(id));
+    }
+  }
+  // Nothing reads it here.
+  for (const uint32_t id : OperandsOf(*packing_nodes_[use_index]).outputs) {
+    GraphValue& output = alone.values.at(id);
+    output.is_waste = !output.is_external_output;
+  }
+  return alone;
+}
+
 // A weight that is packed ahead is served twice, and so its raw bytes may be let go of while others
 // that share them are still to be served. Those would ask for them again, except where XNNPACK does
 // not ask.
 void GraphBuilder::CutOutPackableNodes() {
   const std::unordered_set<const void*> unasked = AddressesReadUnasked();
-  std::unordered_map<uint32_t, const XNode*> writers;
-  for (size_t i = 0; i < CountOf(graph_.xnodes()); ++i) {
-    const XNode& node = *graph_.xnodes()->Get(static_cast<uint32_t>(i));
-    for (const uint32_t id : OperandsOf(node).outputs) {
-      writers.emplace(id, &node);
-    }
-  }
   size_t weight = 0;
   for (size_t i = 0; i < uses_.size(); ++i) {
     if (uses_[i].packing == Packing::kPrivate) continue;
-    PackableNode packable{weight++, {packing_nodes_[i]}, {}};
+    const size_t index = weight++;
     if (is_expected_hit_[i] || uses_[i].packing != Packing::kLookedUp) continue;
     const bool has_bias = uses_[i].bias_id != XNN_INVALID_VALUE_ID;
     if (unasked.count(values_.at(uses_[i].kernel_id).data) > 0 ||
         (has_bias && unasked.count(values_.at(uses_[i].bias_id).data) > 0)) {
       continue;
     }
-    for (const uint32_t id : OperandsOf(*packing_nodes_[i]).inputs) {
-      const auto writer = writers.find(id);
-      if (writer == writers.end() || values_.at(id).datatype() != XNNDatatype::qdint8) continue;
-      packable.nodes.insert(packable.nodes.begin(), writer->second);
-    }
-    for (const XNode* node : packable.nodes) {
-      const Operands operands = OperandsOf(*node);
-      for (const auto* ids : {&operands.inputs, &operands.outputs}) {
-        for (const uint32_t id : *ids) packable.values.emplace(id, values_.at(id));
-      }
-    }
-    // Nothing reads it here.
-    for (const uint32_t id : OperandsOf(*packing_nodes_[i]).outputs) {
-      GraphValue& output = packable.values.at(id);
-      output.is_waste = !output.is_external_output;
-    }
-    built_.packable_nodes.push_back(std::move(packable));
+    built_.packable_nodes.push_back({index, CutOut(i)});
   }
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "delegate/lone_node.h"
 #include "delegate/ops/op.h"
 #include "delegate/payload.h"
 #include "delegate/raw_weights.h"
@@ -22,6 +23,8 @@
 #include "weight_cache/xnn_provider.h"
 
 namespace onepack {
+
+class SlicedPacker;
 
 // A value that the delegate call's argument number `external_id` fills or receives.
 struct ExternalValue {
@@ -43,9 +46,7 @@ struct DescribedWeight {
 // A node whose weight has to be packed, cut out of its graph.
 struct PackableNode {
   size_t weight;  // in BuiltGraph::weights
-  // The node; before it the one that quantizes its input, if it is quantized at run time.
-  std::vector<const wire::xnnpack::XNode*> nodes;
-  std::unordered_map<uint32_t, GraphValue> values;  // their operands
+  LoneNode alone;
 };
 
 // What lives as long as the runtime.
@@ -91,11 +92,15 @@ struct GraphOptions {
   std::function<bool(const std::optional<Digest>& structure)> wants_packable_nodes = {};
   // To take ones from, together with other graphs; null for some of its own.
   std::shared_ptr<OnesStore> ones = nullptr;
+  // Packs large weights that are trusted to be in the cache and are not there; null: they are left
+  // to the runtime, as all others are.
+  SlicedPacker* sliced_packer = nullptr;
 };
 
 // Errors: kInvalidFile for a graph that is not in order (each value defined once, before it is
 // read); kUnsupported names the node; kMismatch names the constant whose size is not what the graph
-// expects; kResourceExhausted names the node that needs more memory than is allowed.
+// expects; kResourceExhausted names the node that needs more memory than is allowed; kCancelled
+// while a large weight is packed.
 Result<BuiltGraph> BuildGraph(const Payload& payload, const GraphOptions& options);
 
 // The bytes of raw weights that RawWeights will count as served when a runtime for this graph is

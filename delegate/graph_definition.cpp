@@ -49,22 +49,6 @@ Status DefineNodes(xnn_subgraph_t subgraph, const Payload& payload, const BuiltG
   return Status::Ok();
 }
 
-// With an output that nothing reads.
-Result<XnnSubgraph> DefineAlone(const Payload& payload, const PackableNode& node,
-                                ScaleStorage& scales) {
-  ONEPACK_ASSIGN_OR_RETURN(XnnSubgraph subgraph, CreateSubgraph(payload));
-  std::unordered_map<uint32_t, GraphValue> values = node.values;
-  for (auto& [id, value] : values) {
-    ONEPACK_RETURN_IF_ERROR(
-        DefineValue(subgraph.get(), payload, /*with_ones=*/false, scales, value));
-  }
-  for (const XNode* wire : node.nodes) {
-    ONEPACK_RETURN_IF_ERROR(
-        FindOp(wire->xnode_union_type())->define({subgraph.get(), values}, *wire));
-  }
-  return subgraph;
-}
-
 }  // namespace
 
 Result<XnnSubgraph> DefineGraph(const Payload& payload, BuiltGraph& graph) {
@@ -72,18 +56,6 @@ Result<XnnSubgraph> DefineGraph(const Payload& payload, BuiltGraph& graph) {
   ONEPACK_RETURN_IF_ERROR(DefineValues(subgraph.get(), payload, graph));
   ONEPACK_RETURN_IF_ERROR(DefineNodes(subgraph.get(), payload, graph));
   return subgraph;
-}
-
-Status PackAlone(const Payload& payload, const PackableNode& node, WeightTable& table,
-                 xnn_workspace_t workspace) {
-  ScaleStorage scales;
-  ONEPACK_ASSIGN_OR_RETURN(const XnnSubgraph subgraph, DefineAlone(payload, node, scales));
-  xnn_runtime_t created = nullptr;
-  const xnn_status status = xnn_create_runtime_v4(subgraph.get(), table.handle(), workspace,
-                                                  /*threadpool=*/nullptr, kRuntimeFlags, &created);
-  const XnnRuntime runtime(created);
-  ONEPACK_RETURN_IF_XNN_ERROR(status, "creating a runtime of one node");
-  return Status::Ok();
 }
 
 }  // namespace onepack

@@ -17,12 +17,6 @@ namespace onepack {
 // Errors: kUnsupported and kInvalidFile name the value or the node.
 Result<XnnSubgraph> DefineGraph(const Payload& payload, BuiltGraph& graph);
 
-// Has XNNPACK pack the weight of one node: creates a runtime of that node alone and throws it away.
-// REQUIRES: `table` belongs to a provider between BeginBuild and EndBuild, which knows what else
-// went wrong; nobody uses the workspace.
-Status PackAlone(const Payload& payload, const PackableNode& node, WeightTable& table,
-                 xnn_workspace_t workspace);
-
 }  // namespace onepack
 
 #endif  // ONEPACK_DELEGATE_GRAPH_DEFINITION_H_

@@ -15,6 +15,14 @@
 
 namespace onepack {
 
+// A run of a constant's output channels: what XNNPACK is shown of it when it is packed bit by bit
+// (sliced_packing.h). Output channels are dim 0.
+struct ChannelSlice {
+  size_t count = 0;
+  // The first scale of the run, as XNNPACK takes them; null for a constant that has none.
+  const void* scales = nullptr;
+};
+
 struct GraphValue {
   const wire::xnnpack::XValue* wire = nullptr;
   uint32_t xnn_id = XNN_INVALID_VALUE_ID;
@@ -42,6 +50,8 @@ struct GraphValue {
   bool is_waste = false;
   // A constant that XNNPACK is given with elements of twice the size.
   bool is_widened = false;
+  // Null for all of it. `data` is then the first byte of the slice.
+  const ChannelSlice* slice = nullptr;
 
   const wire::xnnpack::XNNTensorValue& tensor() const { return TensorOf(*wire); }
   // As nodes see it.

@@ -18,6 +18,12 @@ Status LoadReporter::Served(uint64_t raw_bytes) {
   return Report(raw_bytes - known);
 }
 
+Status LoadReporter::ServedAhead(uint64_t raw_bytes) {
+  if (std::this_thread::get_id() != loading_thread_) return Served(raw_bytes);
+  reported_ahead_ += raw_bytes;
+  return Report(raw_bytes);
+}
+
 void LoadReporter::ReportOthers(size_t threads) {
   for (;;) {
     std::vector<uint64_t> served;
@@ -25,8 +31,11 @@ void LoadReporter::ReportOthers(size_t threads) {
       std::unique_lock<std::mutex> lock(mutex_);
       changed_.wait(lock, [&] { return !served_by_others_.empty() || others_done_ == threads; });
       served.swap(served_by_others_);
+      if (served.empty()) {
+        others_done_ = 0;  // the next ones begin anew
+        return;
+      }
     }
-    if (served.empty()) return;
     for (const uint64_t raw_bytes : served) {
       reported_ahead_ += raw_bytes;
       static_cast<void>(Report(raw_bytes));  // the workers see that it is cancelled

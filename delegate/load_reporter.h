@@ -32,10 +32,15 @@ class LoadReporter {
   // reported by ReportOthers. May throw std::bad_alloc.
   Status Served(uint64_t raw_bytes);
 
+  // `raw_bytes` of a weight were packed that will be served once more. Otherwise as Served.
+  Status ServedAhead(uint64_t raw_bytes);
+
   // Reports what other threads serve until so many of them are done.
   void ReportOthers(size_t threads);
   void OtherIsDone();
 
+  // Whether anybody is told.
+  bool has_listener() const { return static_cast<bool>(on_progress_); }
   bool is_cancelled() const;
   Status CheckNotCancelled() const { return is_cancelled() ? Cancelled() : Status::Ok(); }
 

@@ -9,6 +9,7 @@
 #include "delegate/load_reporter.h"
 #include "delegate/parallel_packing.h"
 #include "delegate/payload.h"
+#include "delegate/sliced_packing.h"
 
 namespace onepack {
 
@@ -45,7 +46,12 @@ Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
   LoadReporter reporter(options_.on_progress, requests[0].source->name(), expected_bytes);
   // Nobody runs in it before all is loaded: what runs meanwhile is not held up.
   ONEPACK_ASSIGN_OR_RETURN(RuntimePool::Lease lease, pool().TakeNew());
-  const Load load{requests, payloads, reporter, std::make_shared<OnesStore>(), lease.lane()};
+  // The hash of a weight is taken of all its raw bytes at once.
+  SlicedPacker sliced_packer(cache(),
+                             cache()->options().record_hashes ? 0 : options_.large_weight_bytes,
+                             options_.packing_threads, reporter);
+  const Load load{requests,     payloads,     reporter, std::make_shared<OnesStore>(),
+                  lease.lane(), sliced_packer};
   return options_.packing_threads > 1 ? PackAheadAndFinish(load, delegates)
                                       : PackOnTheWay(load, delegates);
 } catch (const std::bad_alloc&) {
@@ -89,6 +95,7 @@ Result<Ref<Executor>> MethodSession::Prepare(const Load& load, size_t index) {
     return options_.packing_threads > 1 || (structure && pool().Knows(*structure));
   };
   options.ones = load.ones;
+  options.sliced_packer = &load.sliced_packer;
   auto executor = Executor::Prepare(Ref<MethodSession>::Share(this), load.payloads[index], options);
   if (!executor.ok()) return executor.TakeStatus().WithContext("delegate %zu", request.index);
   return executor;

@@ -21,6 +21,7 @@ class Executor;
 class LoadReporter;
 class OnesStore;
 class Payload;
+class SlicedPacker;
 
 class MethodSession final : public BackendSession {
  public:
@@ -60,6 +61,7 @@ class MethodSession final : public BackendSession {
     LoadReporter& reporter;
     std::shared_ptr<OnesStore> ones;
     Lane& lane;  // for new runtimes
+    SlicedPacker& sliced_packer;
   };
 
   Status PackOnTheWay(const Load& load, Span<Ref<Delegate>> delegates);

@@ -2,15 +2,14 @@
 
 #include <algorithm>
 #include <atomic>
-#include <functional>
 #include <new>
-#include <system_error>
-#include <thread>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
-#include "delegate/graph_definition.h"
+#include "delegate/lone_node.h"
+#include "delegate/packing_workers.h"
+#include "delegate/xnn_handles.h"
 
 namespace onepack {
 namespace {
@@ -44,7 +43,7 @@ std::unordered_set<const void*> PlainKernels(const BuiltGraph& graph) {
 
 uint64_t RawBytesOf(const Payload& payload, const PackableNode& node) {
   uint64_t total = 0;
-  for (const auto& [id, value] : node.values) {
+  for (const auto& [id, value] : node.alone.values) {
     if (value.is_constant()) total += payload.constant(value.constant_index()).size();
   }
   return total;
@@ -76,7 +75,7 @@ Status Pack(const Task& task, XnnProvider& provider, xnn_workspace_t workspace) 
   provider.Describe(task.weight->kernel, task.weight->bias, task.weight->description);
   WeightTable table;
   provider.BeginBuild(&task.pending->raw_weights, table);
-  Status status = PackAlone(*task.payload, *task.node, table, workspace);
+  Status status = PackAlone(*task.payload, task.node->alone, table.handle(), workspace);
   ONEPACK_RETURN_IF_ERROR(provider.EndBuild());
   return status;
 }
@@ -108,17 +107,6 @@ void RunWorker(Work& work, XnnProvider& provider) {
   } catch (const std::bad_alloc&) {
     work.has_failed = true;
   }
-  work.reporter.OtherIsDone();
-}
-
-// False when the system has no thread, or no memory, for one more.
-bool Start(std::vector<std::thread>& workers, Work& work, XnnProvider& provider) try {
-  workers.emplace_back(RunWorker, std::ref(work), std::ref(provider));
-  return true;
-} catch (const std::system_error&) {
-  return false;
-} catch (const std::bad_alloc&) {
-  return false;
 }
 
 }  // namespace
@@ -130,12 +118,8 @@ PackedAhead PackAhead(const std::shared_ptr<WeightCache>& cache,
   if (tasks.size() < 2) return packed;  // nothing to do at the same time
   threads = std::min(threads, tasks.size());
   for (size_t i = 0; i < threads; ++i) packed.push_back(std::make_unique<XnnProvider>(cache));
-  std::vector<std::thread> workers;
-  workers.reserve(threads);
   Work work{tasks, reporter};
-  while (workers.size() < threads && Start(workers, work, *packed[workers.size()])) continue;
-  reporter.ReportOthers(workers.size());
-  for (std::thread& worker : workers) worker.join();
+  RunWorkers(threads, reporter, [&](size_t worker) { RunWorker(work, *packed[worker]); });
   return packed;
 }
 

@@ -9,9 +9,8 @@
 // because the real runtime asks for another kernel after all, is packed when the runtime is
 // created, which also says what is wrong if something is. Only a cancelled load ends here.
 //
-// The threads are made for the load and end with it. The application's pthreadpool would serve one
-// caller at a time: a program that runs on it would wait for the whole load. And making such a pool
-// for the load waits for ever where the system grants fewer threads than it wants.
+// A weight that is most of what there is to pack would keep one worker busy while the others have
+// nothing to do. It is packed before, in slices: see sliced_packing.h.
 //
 // Memory:  what is packed so far, and for each worker the raw weight in hand.
 

@@ -27,6 +27,7 @@ struct Dims {
   explicit Dims(const GraphValue& value) {
     for (const uint32_t size : DimsOf(value.tensor())) sizes[count++] = size;
     for (size_t i = 0; value.starts_small && i + 1 < count; ++i) sizes[i] = 1;
+    if (value.slice != nullptr) sizes[0] = value.slice->count;
   }
   size_t sizes[kMaxGraphRank] = {};
   size_t count = 0;
@@ -197,7 +198,9 @@ Status DefinePerChannel(const Definition& definition, const PerChannelQuant& qua
   const auto channel_dim = static_cast<size_t>(quant.channel_dim());
   const size_t channels = dims.sizes[channel_dim];
   const float* scales = nullptr;
-  if (definition.with_ones) {
+  if (value.slice != nullptr) {
+    scales = static_cast<const float*>(value.slice->scales);
+  } else if (definition.with_ones) {
     scales = definition.storage.ones->Floats(channels);
   } else {
     ONEPACK_ASSIGN_OR_RETURN(
@@ -248,7 +251,9 @@ Status DefinePerGroup(const Definition& definition, const PerChannelGroupQuant& 
   const Dims dims(value);
   ONEPACK_ASSIGN_OR_RETURN(const size_t groups, GroupCount(tensor, quant));
   const uint16_t* scales = nullptr;
-  if (definition.with_ones) {
+  if (value.slice != nullptr) {
+    scales = static_cast<const uint16_t*>(value.slice->scales);
+  } else if (definition.with_ones) {
     scales = definition.storage.ones->Bfloats(groups);
   } else {
     ONEPACK_ASSIGN_OR_RETURN(

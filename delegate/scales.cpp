@@ -49,8 +49,6 @@ Result<const T*> LoadFromConstant(const Constant& constant, size_t count, ScaleS
     memcpy(copy.data(), buffer.bytes.data(), count * sizeof(T));
     scales = copy.data();
   }
-  Status status = CheckScales(Span<const T>(scales, count));
-  if (!status.ok()) return std::move(status).WithContext("%s", constant.place());
   return scales;
 }
 
@@ -102,27 +100,38 @@ Result<Digest> IdentityOfScales(const Payload& payload, const ScaleRef<T>& scale
 }
 
 template <typename T>
-Result<const T*> LoadScales(const Payload& payload, const ScaleRef<T>& scales, size_t count,
+Result<const T*> FindScales(const Payload& payload, const ScaleRef<T>& scales, size_t count,
                             ScaleStorage& storage) {
   if (scales.buffer_index != 0) {
     return LoadFromConstant<T>(payload.constant(scales.buffer_index), count, storage);
   }
-  if (scales.to_be_rounded.empty()) {
-    ONEPACK_RETURN_IF_ERROR(CheckScales(scales.inline_scales));
-    return scales.inline_scales.data();
-  }
-  ONEPACK_RETURN_IF_ERROR(CheckScales(scales.to_be_rounded));
+  if (scales.to_be_rounded.empty()) return scales.inline_scales.data();
   Scales<T>& rounded = CopiesOf(storage, T()).emplace_back();
   rounded.reserve(count);
   for (const float scale : scales.to_be_rounded) {
     rounded.push_back(static_cast<T>(Bfloat16OfFloat(scale)));
   }
-  ONEPACK_RETURN_IF_ERROR(CheckScales(Span<const T>(rounded.data(), rounded.size())));
   return rounded.data();
+}
+
+template <typename T>
+Result<const T*> LoadScales(const Payload& payload, const ScaleRef<T>& scales, size_t count,
+                            ScaleStorage& storage) {
+  // What they are before they are rounded is checked too.
+  ONEPACK_RETURN_IF_ERROR(CheckScales(scales.to_be_rounded));
+  ONEPACK_ASSIGN_OR_RETURN(const T* found, FindScales(payload, scales, count, storage));
+  Status status = CheckScales(Span<const T>(found, count));
+  if (status.ok()) return found;
+  if (scales.buffer_index == 0) return status;
+  return std::move(status).WithContext("%s", payload.constant(scales.buffer_index).place());
 }
 
 template Result<Digest> IdentityOfScales(const Payload&, const ScaleRef<float>&, size_t);
 template Result<Digest> IdentityOfScales(const Payload&, const ScaleRef<uint16_t>&, size_t);
+template Result<const float*> FindScales(const Payload&, const ScaleRef<float>&, size_t,
+                                         ScaleStorage&);
+template Result<const uint16_t*> FindScales(const Payload&, const ScaleRef<uint16_t>&, size_t,
+                                            ScaleStorage&);
 template Result<const float*> LoadScales(const Payload&, const ScaleRef<float>&, size_t,
                                          ScaleStorage&);
 template Result<const uint16_t*> LoadScales(const Payload&, const ScaleRef<uint16_t>&, size_t,

@@ -47,7 +47,12 @@ ScaleRef<uint16_t> ScalesOf(const wire::xnnpack::PerChannelGroupQuant& quant);
 template <typename T>
 Result<Digest> IdentityOfScales(const Payload& payload, const ScaleRef<T>& scales, size_t expected);
 
-// `count` scales in memory. kInvalidFile for one that is not finite and positive. REQUIRES:
+// `count` scales in memory, unchecked. REQUIRES: IdentityOfScales succeeded.
+template <typename T>
+Result<const T*> FindScales(const Payload& payload, const ScaleRef<T>& scales, size_t count,
+                            ScaleStorage& storage);
+
+// The same, checked. kInvalidFile for one that is not finite and positive. REQUIRES:
 // IdentityOfScales succeeded.
 template <typename T>
 Result<const T*> LoadScales(const Payload& payload, const ScaleRef<T>& scales, size_t count,

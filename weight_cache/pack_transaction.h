@@ -26,7 +26,9 @@
 // reserves before it looks up changes nothing, because nobody waits for a reservation; one that
 // commits without a claim publishes at once and whoever packs the same key finds it there. A claim
 // ends in Commit, at the next LookUp, or with the transaction: every waiter is woken, and if the
-// packer failed, one of them takes the claim over.
+// packer failed, one of them takes the claim over. Several threads may fill one reservation, each a
+// part of its own: they look nothing up meanwhile, and the last one done commits, so that nobody
+// who waits for the key needs the thread that claimed it.
 //
 // Threads: one thread at a time.
 

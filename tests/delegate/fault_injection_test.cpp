@@ -333,6 +333,20 @@ TEST_F(FaultInjectionTest, ALoadThatPacksOnSeveralThreadsFailsCleanlyAtEveryRequ
                  FaultKind::kXnnpack, FaultKind::kRead});
 }
 
+// The same of the adapter's first layer, of 256 KB, that is packed in slices.
+TEST_F(FaultInjectionTest, ALoadThatPacksInSlicesFailsCleanlyAtEveryRequest) {
+  for (const size_t threads : {1, 2}) {
+    SCOPED_TRACE(threads);
+    Request load = RequestFor(loaded_files_, Access::kMapped);
+    load.backend.packing_threads = threads;
+    load.backend.large_weight_bytes = 128 << 10;
+    of_all_threads_ = true;
+    FailEachEvent(RequestFor(running_files_, Access::kMapped), load,
+                  {FaultKind::kNew, FaultKind::kHeap, FaultKind::kMap, FaultKind::kWish,
+                   FaultKind::kXnnpack});
+  }
+}
+
 TEST_F(FaultInjectionTest, ALoadWithoutASharedCacheFailsCleanlyAtEveryRequest) {
   Request load = RequestFor(loaded_files_, Access::kMapped);
   load.backend.weight_cache = nullptr;

@@ -5,7 +5,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
@@ -13,35 +12,12 @@
 #include "tests/support/case_loader.h"
 #include "tests/support/counting_source.h"
 #include "tests/support/files.h"
+#include "tests/support/resident_bytes.h"
 #include "tests/support/status_matchers.h"
 #include "tools/memory_usage.h"
 
 namespace onepack {
 namespace {
-
-// Resident bytes of every mapping of `path` in this process; `mappings` counts them.
-size_t ResidentOf(const std::string& path, int* mappings) {
-  std::ifstream smaps("/proc/self/smaps");
-  std::string line;
-  bool is_ours = false;
-  size_t kilobytes = 0;
-  *mappings = 0;
-  while (std::getline(smaps, line)) {
-    std::istringstream words(line);
-    std::string first;
-    words >> first;
-    if (first.find('-') != std::string::npos && first.back() != ':') {
-      is_ours = line.size() >= path.size() &&
-                line.compare(line.size() - path.size(), path.size(), path) == 0;
-      *mappings += is_ours ? 1 : 0;
-    } else if (is_ours && first == "Rss:") {
-      size_t number = 0;
-      words >> number;
-      kilobytes += number;
-    }
-  }
-  return kilobytes * 1024;
-}
 
 class FullHitTest : public testing::TestWithParam<const char*> {
  protected:
@@ -60,10 +36,10 @@ TEST_P(FullHitTest, NoPageOfTheFoundationBecomesResident) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> first, loader.Load(folder.path(), "base"));
   const WeightCacheStats before = loader.cache().Stats();
   int mappings_before = 0;
-  const size_t resident_before = ResidentOf(foundation, &mappings_before);
+  const size_t resident_before = ResidentBytesOf(foundation, &mappings_before);
   ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> second, loader.Load(folder.path(), "base"));
   int mappings_after = 0;
-  const size_t resident_after = ResidentOf(foundation, &mappings_after);
+  const size_t resident_after = ResidentBytesOf(foundation, &mappings_after);
   ASSERT_EQ(mappings_after, mappings_before + 1) << "the second program maps the file anew";
   EXPECT_EQ(resident_after, resident_before);
   EXPECT_EQ(loader.cache().Stats().packed_bytes, before.packed_bytes);

@@ -1,0 +1,32 @@
+#include "tests/support/resident_bytes.h"
+
+#include <fstream>
+#include <sstream>
+
+namespace onepack {
+
+size_t ResidentBytesOf(const std::string& path, int* mappings) {
+  std::ifstream smaps("/proc/self/smaps");
+  std::string line;
+  bool is_ours = false;
+  size_t kilobytes = 0;
+  int count = 0;
+  while (std::getline(smaps, line)) {
+    std::istringstream words(line);
+    std::string first;
+    words >> first;
+    if (first.find('-') != std::string::npos && first.back() != ':') {
+      is_ours = line.size() >= path.size() &&
+                line.compare(line.size() - path.size(), path.size(), path) == 0;
+      count += is_ours ? 1 : 0;
+    } else if (is_ours && first == "Rss:") {
+      size_t number = 0;
+      words >> number;
+      kilobytes += number;
+    }
+  }
+  if (mappings != nullptr) *mappings = count;
+  return kilobytes * 1024;
+}
+
+}  // namespace onepack

@@ -1,0 +1,17 @@
+// How much of a mapped file is in this process' memory.
+
+#ifndef ONEPACK_TESTS_SUPPORT_RESIDENT_BYTES_H_
+#define ONEPACK_TESTS_SUPPORT_RESIDENT_BYTES_H_
+
+#include <stddef.h>
+
+#include <string>
+
+namespace onepack {
+
+// Resident bytes of every mapping of `path` in this process; `mappings`, if given, counts them.
+size_t ResidentBytesOf(const std::string& path, int* mappings = nullptr);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_TESTS_SUPPORT_RESIDENT_BYTES_H_
