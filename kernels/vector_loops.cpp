@@ -11,6 +11,8 @@ namespace {
 constexpr size_t kLanes = 8;
 using Vector = float __attribute__((vector_size(kLanes * sizeof(float))));
 using Integers = int32_t __attribute__((vector_size(kLanes * sizeof(int32_t))));
+// Wrap around, whatever the numbers are.
+using Bits = uint32_t __attribute__((vector_size(kLanes * sizeof(uint32_t))));
 
 #define ONEPACK_INLINE inline __attribute__((always_inline))
 
@@ -172,10 +174,11 @@ ONEPACK_INLINE void Exponential(Vector* value) {
   series = series * r + 0.5F;
   series = series * r + 1.0F;
   series = series * r + 1.0F;
-  Integers power;
+  // Where x is far away or no number these are any bits.
+  Bits power;
   memcpy(&power, &shifted, sizeof(power));
-  power = ((power - 0x4b400000) + 127) << 23;
-  power &= ~is_zero;
+  power = ((power - 0x4b400000U) + 127U) << 23;
+  power &= ~Bits(is_zero);
   Vector scale;
   memcpy(&scale, &power, sizeof(scale));
   *value = series * scale;
