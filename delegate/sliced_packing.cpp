@@ -14,8 +14,10 @@
 namespace onepack {
 namespace {
 
-// Of a weight that is just large enough.
-constexpr size_t kSlices = 4;
+// Of a weight that is just large enough: 1 MB each with the default. XNNPACK clears a slice, packs
+// it and goes through it once more for the scales, so it had better fit the processor's caches;
+// much smaller ones would pay for a graph each, and for the pages that the system maps around them.
+constexpr size_t kSlices = 16;
 
 // The slices of a weight, each packed by whoever comes next.
 class Slices {

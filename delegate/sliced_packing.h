@@ -48,8 +48,8 @@ struct LargeWeight {
 
 class SlicedPacker {
  public:
-  // Weights of at least `large_bytes` raw bytes are packed in slices of about a quarter of that, by
-  // at most `threads` threads. 0: none are. `reporter` outlives this.
+  // Weights of at least `large_bytes` raw bytes are packed in slices of about a sixteenth of that,
+  // by at most `threads` threads. 0: none are. `reporter` outlives this.
   SlicedPacker(std::shared_ptr<WeightCache> cache, size_t large_bytes, size_t threads,
                LoadReporter& reporter);
 

@@ -43,8 +43,8 @@ struct XnnpackBackendOptions {
   // the memory of so many raw weights at a time, instead of one.
   size_t packing_threads = 1;
   // A mapped weight of a fully connected node of at least so many raw bytes is packed in slices of
-  // about a quarter of that, which the packing threads share, and of which so many are in memory at
-  // a time. With `on_progress` one thread is made for it in any case. 0: every weight is packed
+  // about a sixteenth of that, which the packing threads share, and of which so many are in memory
+  // at a time. With `on_progress` one thread is made for it in any case. 0: every weight is packed
   // whole.
   size_t large_weight_bytes = 16 << 20;
 };
