@@ -59,20 +59,19 @@ bool Overlap(const void* a, size_t a_size, const void* b, size_t b_size) {
 
 }  // namespace
 
-DelegateRuntime::DelegateRuntime(std::shared_ptr<const Payload> payload, GraphParts graph,
-                                 UserId user)
-    : payload_(std::move(payload)), graph_(std::move(graph)), user_(user) {
+DelegateRuntime::DelegateRuntime(Ref<AlignedCopy> graph_bytes, GraphParts graph, UserId user)
+    : graph_bytes_(std::move(graph_bytes)), maker_(user), graph_(std::move(graph)), user_(user) {
   for (const ExternalValue& external : graph_.externals) {
     bindings_.emplace_back().external = external;
   }
 }
 
 Result<std::unique_ptr<DelegateRuntime>> DelegateRuntime::Create(
-    std::shared_ptr<const Payload> payload, BuiltGraph graph, XnnProvider& provider,
-    PackingObserver& observer, xnn_workspace_t workspace, pthreadpool* threadpool, UserId user) {
-  ONEPACK_ASSIGN_OR_RETURN(const XnnSubgraph subgraph, DefineGraph(*payload, graph));
+    const Payload& payload, BuiltGraph graph, XnnProvider& provider, PackingObserver& observer,
+    xnn_workspace_t workspace, pthreadpool* threadpool, UserId user) {
+  ONEPACK_ASSIGN_OR_RETURN(const XnnSubgraph subgraph, DefineGraph(payload, graph));
   std::unique_ptr<DelegateRuntime> created(
-      new DelegateRuntime(std::move(payload), std::move(graph.parts), user));
+      new DelegateRuntime(payload.graph_bytes(), std::move(graph.parts), user));
   provider.BeginBuild(&observer, created->weights_);
   xnn_runtime_t runtime = nullptr;
   const xnn_status status = xnn_create_runtime_v4(subgraph.get(), created->weights_.handle(),
@@ -85,6 +84,10 @@ Result<std::unique_ptr<DelegateRuntime>> DelegateRuntime::Create(
     ONEPACK_RETURN_IF_ERROR(observer.AfterServing(kernel, bias));
   }
   return created;
+}
+
+std::optional<DelegateRuntime::UserId> DelegateRuntime::owner() const {
+  return graph_.in_place.empty() ? std::nullopt : std::make_optional(maker_);
 }
 
 bool DelegateRuntime::LendTo(UserId user, const XnnProvider& provider) {

@@ -23,6 +23,7 @@
 #define ONEPACK_DELEGATE_DELEGATE_RUNTIME_H_
 
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "delegate/graph_builder.h"
@@ -41,14 +42,20 @@ class DelegateRuntime {
   // Defines the graph and creates a runtime of it for `user`. Its weights are served by `provider`,
   // where they are described already; `observer` is told of them. REQUIRES: nobody else uses the
   // workspace. May throw std::bad_alloc.
-  static Result<std::unique_ptr<DelegateRuntime>> Create(std::shared_ptr<const Payload> payload,
-                                                         BuiltGraph graph, XnnProvider& provider,
+  static Result<std::unique_ptr<DelegateRuntime>> Create(const Payload& payload, BuiltGraph graph,
+                                                         XnnProvider& provider,
                                                          PackingObserver& observer,
                                                          xnn_workspace_t workspace,
                                                          pthreadpool* threadpool, UserId user);
 
   const WeightTable& weights() const { return weights_; }
   UserId user() const { return user_; }
+  // Whom it was created for, if it depends on that one's files.
+  std::optional<UserId> owner() const;
+
+  // It is to be deleted by whoever has its lane.
+  void Condemn() { is_condemned_ = true; }
+  bool is_condemned() const { return is_condemned_; }
 
   // For the runs from now on. False if `provider` lacks one of the weights.
   bool LendTo(UserId user, const XnnProvider& provider);
@@ -76,7 +83,7 @@ class DelegateRuntime {
     bool is_widened = false;
   };
 
-  DelegateRuntime(std::shared_ptr<const Payload> payload, GraphParts graph, UserId user);
+  DelegateRuntime(Ref<AlignedCopy> graph_bytes, GraphParts graph, UserId user);
 
   Status CheckArguments(Span<Value* const> arguments) const;
   Status CheckArgument(const Value* argument, const Binding& binding) const;
@@ -92,7 +99,8 @@ class DelegateRuntime {
   void CopyStandIns();
   Status Broken(Status status);
 
-  const std::shared_ptr<const Payload> payload_;  // whose graph graph_ refers to
+  const Ref<AlignedCopy> graph_bytes_;  // graph_ refers to them
+  const UserId maker_;
   GraphParts graph_;
   WeightTable weights_;  // outlives the runtime, which holds its address
   XnnRuntime runtime_;
@@ -106,6 +114,7 @@ class DelegateRuntime {
   bool is_empty_ = false;  // no output has an element
   bool is_set_up_ = false;
   bool is_broken_ = false;
+  bool is_condemned_ = false;
 };
 
 }  // namespace onepack

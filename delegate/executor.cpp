@@ -1,5 +1,6 @@
 #include "delegate/executor.h"
 
+#include <algorithm>
 #include <atomic>
 #include <new>
 #include <utility>
@@ -31,11 +32,8 @@ Executor::Executor(Ref<MethodSession> session, std::shared_ptr<const Payload> pa
       provider_(session_->cache()) {}
 
 Executor::~Executor() {
-  if (is_shared_) {
-    session_->pool().Leave(key_);
-  } else {
-    session_->home().runtimes.erase(key_);
-  }
+  session_->home().Remove(key_);
+  if (is_shared_ && !session_->is_forked()) session_->pool().Leave(key_, id_);
 }
 
 Result<Ref<Executor>> Executor::Prepare(Ref<MethodSession> session,
@@ -81,19 +79,19 @@ Status Executor::Finish(Lane& lane) {
     return Status::Ok();
   }
   // Some pointers meant two things.
-  lane.runtimes.erase(key_);
+  lane.Remove(key_);
   Unshare();
   return StatusOf(CreateRuntimeFromNothing(session_->home()));
 }
 
 void Executor::Share(const Digest& structure) {
-  session_->pool().Join(structure);
+  session_->pool().Join(structure, id_);
   key_ = structure;
   is_shared_ = true;
 }
 
 void Executor::Unshare() {
-  session_->pool().Leave(key_);
+  session_->pool().Leave(key_, id_);
   key_ = KeyOfOwn(id_);
   is_shared_ = false;
 }
@@ -108,14 +106,22 @@ void Executor::Describe(BuiltGraph& graph) {
 Result<bool> Executor::TakeWeights(PendingGraph& pending, Lane& lane) {
   std::vector<WeightTable::Entry> entries;
   if (!session_->pool().Knows(key_, &entries)) return false;
+  const BuiltGraph& graph = pending.graph;
   Describe(pending.graph);
+  std::vector<const LoneNode*> nodes(graph.weights.size());
+  for (const PackableNode& node : graph.packable_nodes) nodes[node.weight] = &node.alone;
+  std::vector<bool> is_served(graph.weights.size());
   WeightTable scratch;
-  std::vector<bool> is_served(pending.graph.weights.size());
   provider_.BeginBuild(&pending.raw_weights, scratch);
   Status status;
   bool has_all = true;
   for (size_t i = 0; i < entries.size() && status.ok() && has_all; ++i) {
-    status = TakeWeight(pending, entries[i], lane, scratch, is_served);
+    if (IsThere(graph, entries[i])) continue;
+    const size_t weight = entries[i].weight;
+    if (nodes[weight] != nullptr) {
+      status = PackAlone(*payload_, *nodes[weight], scratch.handle(), lane.workspace());
+      is_served[weight] = true;
+    }
     has_all = provider_.IsPinned(entries[i]);
   }
   // The provider knows better why something could not be packed.
@@ -123,36 +129,29 @@ Result<bool> Executor::TakeWeights(PendingGraph& pending, Lane& lane) {
   ONEPACK_RETURN_IF_ERROR(std::move(status));
   for (size_t i = 0; i < is_served.size() && has_all; ++i) {
     if (is_served[i]) continue;
-    const DescribedWeight& weight = pending.graph.weights[i];
-    ONEPACK_RETURN_IF_ERROR(pending.raw_weights.AfterServing(weight.kernel, weight.bias));
+    ONEPACK_RETURN_IF_ERROR(
+        pending.raw_weights.AfterServing(graph.weights[i].kernel, graph.weights[i].bias));
   }
   return has_all;
 }
 
-// Whether it is in the cache is asked beforehand, because a miss would be counted twice.
-Status Executor::TakeWeight(PendingGraph& pending, const WeightTable::Entry& entry, Lane& lane,
-                            WeightTable& scratch, std::vector<bool>& is_served) {
-  if (provider_.IsPinned(entry)) return Status::Ok();
-  const WeightIdentity& identity = pending.graph.weights[entry.weight].description.identity;
-  const bool is_there = !session_->cache()->PinAll(identity, LayoutFingerprint()).empty();
-  if (is_there && provider_.Find(entry)) return Status::Ok();
-  for (const PackableNode& node : pending.graph.packable_nodes) {
-    if (node.weight != entry.weight) continue;
-    is_served[entry.weight] = true;
-    return PackAlone(*payload_, node.alone, scratch.handle(), lane.workspace.get());
-  }
-  return Status::Ok();
+// Whether the cache has it is asked beforehand, because a miss would be counted twice.
+bool Executor::IsThere(const BuiltGraph& graph, const WeightTable::Entry& entry) {
+  if (provider_.IsPinned(entry)) return true;
+  const WeightIdentity& identity = graph.weights[entry.weight].description.identity;
+  return !session_->cache()->PinAll(identity, LayoutFingerprint()).empty() && provider_.Find(entry);
 }
 
 Result<std::unique_ptr<DelegateRuntime>> Executor::CreateOnce(PendingGraph& pending, Lane& lane) {
   Describe(pending.graph);
-  return DelegateRuntime::Create(payload_, std::move(pending.graph), provider_, pending.raw_weights,
-                                 lane.workspace.get(), session_->threadpool(), id_);
+  return DelegateRuntime::Create(*payload_, std::move(pending.graph), provider_,
+                                 pending.raw_weights, lane.workspace(), session_->threadpool(),
+                                 id_);
 }
 
 Result<DelegateRuntime*> Executor::CreateRuntime(std::unique_ptr<PendingGraph> pending,
                                                  Lane& lane) {
-  lane.runtimes.erase(key_);
+  lane.MakeRoom(key_);
   auto created = CreateOnce(*pending, lane);
   if (!created.ok() && pending->raw_weights.was_surprised()) {
     // What was served so far is pinned and found again, and not to be counted twice.
@@ -160,7 +159,7 @@ Result<DelegateRuntime*> Executor::CreateRuntime(std::unique_ptr<PendingGraph> p
     return CreateRuntime(std::move(pending), lane);
   }
   if (!created.ok()) return created.TakeStatus();
-  return (lane.runtimes[key_] = std::move(created).value()).get();
+  return lane.Add(key_, std::move(created).value());
 }
 
 Result<DelegateRuntime*> Executor::CreateRuntimeFromNothing(Lane& lane) {
@@ -168,41 +167,48 @@ Result<DelegateRuntime*> Executor::CreateRuntimeFromNothing(Lane& lane) {
   return CreateRuntime(std::move(pending), lane);
 }
 
-Status Executor::Execute(Span<Value* const> arguments) {
+// In a process that was forked off nobody may ever give back the pool's mutex: the method then runs
+// in its own lane.
+Status Executor::Execute(Span<Value* const> arguments) try {
   ONEPACK_RETURN_IF_ERROR(session_->CheckThreadpool());
-  if (!is_shared_) {
-    Status status = RunIn(session_->home(), arguments);
-    if (Spoiled(session_->home())) session_->home().Clear();
-    return status;
+  if (!is_shared_ || session_->is_forked()) {
+    if (session_->home().is_spoiled()) session_->home().Clear();
+    return RunIn(session_->home(), arguments);
   }
   ONEPACK_ASSIGN_OR_RETURN(RuntimePool::Lease lease,
                            session_->pool().Take(key_, id_, session_->last_lane()));
   session_->set_last_lane(&lease.lane());
-  Status status = RunIn(lease.lane(), arguments);
-  if (Spoiled(lease.lane())) lease.Discard();
-  return status;
-}
-
-Status Executor::RunIn(Lane& lane, Span<Value* const> arguments) try {
-  DelegateRuntime* runtime = lane.Find(key_);
-  if (runtime == nullptr || !runtime->LendTo(id_, provider_)) {
-    ONEPACK_ASSIGN_OR_RETURN(runtime, CreateRuntimeFromNothing(lane));
-  }
-  ONEPACK_RETURN_IF_ERROR(runtime->TakeInputs(arguments));
-  if (runtime->needs_another_plan()) {
-    ONEPACK_ASSIGN_OR_RETURN(runtime, CreateRuntimeFromNothing(lane));
-    ONEPACK_RETURN_IF_ERROR(runtime->TakeInputs(arguments));
-  }
-  return runtime->Run(arguments);
+  return RunIn(lease.lane(), arguments);
 } catch (const std::bad_alloc&) {
-  lane.is_spoiled = true;
   return Status::Error(StatusCode::kResourceExhausted, "out of memory in a delegate");
 }
 
-// A failure may leave every runtime of the workspace with stale pointers.
-bool Executor::Spoiled(const Lane& lane) const {
-  const DelegateRuntime* runtime = lane.Find(key_);
-  return lane.is_spoiled || (runtime != nullptr && runtime->is_broken());
+// A failure inside XNNPACK may leave every runtime of the workspace with stale pointers.
+Status Executor::RunIn(Lane& lane, Span<Value* const> arguments) try {
+  ONEPACK_ASSIGN_OR_RETURN(DelegateRuntime * runtime, FindFor(arguments, lane));
+  if (runtime == nullptr) {
+    ONEPACK_ASSIGN_OR_RETURN(runtime, CreateRuntimeFromNothing(lane));
+    ONEPACK_RETURN_IF_ERROR(runtime->TakeInputs(arguments));
+  }
+  Status status = runtime->Run(arguments);
+  if (runtime->is_broken()) lane.Spoil();
+  return status;
+} catch (const std::bad_alloc&) {
+  lane.Spoil();
+  throw;
+}
+
+Result<DelegateRuntime*> Executor::FindFor(Span<Value* const> arguments, Lane& lane) {
+  Lane::Runtimes* runtimes = lane.Find(key_);
+  if (runtimes == nullptr) return nullptr;
+  for (auto runtime = runtimes->begin(); runtime != runtimes->end(); ++runtime) {
+    if (!(*runtime)->LendTo(id_, provider_)) continue;
+    ONEPACK_RETURN_IF_ERROR((*runtime)->TakeInputs(arguments));
+    if ((*runtime)->needs_another_plan()) continue;
+    std::rotate(runtimes->begin(), runtime, runtime + 1);
+    return runtimes->front().get();
+  }
+  return nullptr;
 }
 
 }  // namespace onepack

@@ -77,14 +77,14 @@ class Executor final : public Delegate {
   void Describe(BuiltGraph& graph);
   // Takes all that runtimes of the structure have in their tables. False if that is not possible.
   Result<bool> TakeWeights(PendingGraph& pending, Lane& lane);
-  Status TakeWeight(PendingGraph& pending, const WeightTable::Entry& entry, Lane& lane,
-                    WeightTable& scratch, std::vector<bool>& is_served);
-  // In the place of the one that may be there.
+  // Pins it, if so.
+  bool IsThere(const BuiltGraph& graph, const WeightTable::Entry& entry);
   Result<DelegateRuntime*> CreateRuntime(std::unique_ptr<PendingGraph> pending, Lane& lane);
   Result<DelegateRuntime*> CreateRuntimeFromNothing(Lane& lane);
   Result<std::unique_ptr<DelegateRuntime>> CreateOnce(PendingGraph& pending, Lane& lane);
   Status RunIn(Lane& lane, Span<Value* const> arguments);
-  bool Spoiled(const Lane& lane) const;
+  // One that has taken the inputs; null if none can.
+  Result<DelegateRuntime*> FindFor(Span<Value* const> arguments, Lane& lane);
 
   const Ref<MethodSession> session_;
   const std::shared_ptr<const Payload> payload_;

@@ -29,6 +29,13 @@ using wire::xnnpack::XValue;
 // Exporters need once; a small file could ask for the same weight in as many ways as it has nodes.
 constexpr uint64_t kMaxTimesTaken = 16;
 
+// To pack a weight alone costs a subgraph of as many values as the graph has arguments.
+constexpr uint32_t kMaxSharedExternals = 256;
+
+// Constants in place of up to so many bytes are copied, so that whoever uses the runtime later does
+// not depend on the file that they came from.
+constexpr size_t kMaxCopiedInPlace = 16384;
+
 struct IdentityLess {
   static_assert(sizeof(WeightIdentity) == 4 * sizeof(Digest));
   bool operator()(const WeightIdentity& a, const WeightIdentity& b) const {
@@ -403,7 +410,8 @@ Status GraphBuilder::PlaceConstant(const XValue& wire) {
   }
   ONEPACK_ASSIGN_OR_RETURN(Buffer buffer, payload_.constant(value.constant_index()).Load());
   const bool is_aligned = reinterpret_cast<uintptr_t>(buffer.bytes.data()) % alignof(float) == 0;
-  if (is_aligned && buffer.readable_padding >= Mapping::kReadablePadding) {
+  if (is_aligned && buffer.readable_padding >= Mapping::kReadablePadding &&
+      buffer.bytes.size() > kMaxCopiedInPlace) {
     value.data = buffer.bytes.data();
     built_.parts.in_place.push_back(std::move(buffer));
     return Status::Ok();
@@ -533,23 +541,28 @@ void GraphBuilder::CutOutPackableNodes() {
   }
 }
 
-// XNNPACK keeps addresses of constants that it reads in place, and numbers that it computes from
-// what is quantized; everything packed is asked for again when a runtime is reshaped. So graphs of
-// one structure have equal bytes, but for the names of constants; equal constants in place; and
-// weights that are quantized equally, and equal to each other where the others are.
+// XNNPACK keeps addresses of constants that it reads in place; everything packed, scales included,
+// is asked for again when a runtime is reshaped. So graphs of one structure have equal bytes, but
+// for the names of constants; equal constants in place; equal scales where XNNPACK looks at them
+// besides packing them; and weights that are equal to each other where the others' are.
 std::optional<Digest> GraphBuilder::Structure() const {
+  if (!payload_.structure() || built_.parts.external_count > kMaxSharedExternals) {
+    return std::nullopt;
+  }
   DigestBuilder digest("structure");
-  digest.Add(payload_.structure()).Add(options_.max_activation_bytes);
+  digest.Add(*payload_.structure()).Add(options_.max_activation_bytes);
   std::map<WeightIdentity, size_t, IdentityLess> numbers;
   for (const PackedUse& use : uses_) {
     if (use.packing != Packing::kLookedUp) return std::nullopt;
-    digest.Add(use.identity.quantization).Add(use.identity.consumer);
+    if (use.reads_scales) digest.Add(use.identity.quantization);
+    digest.Add(use.identity.consumer);
     digest.Add(numbers.try_emplace(use.identity, numbers.size()).first->second);
   }
   const std::set<uint32_t> in_place(in_place_.begin(), in_place_.end());
   for (const uint32_t id : in_place) {
     const auto found = values_.find(id);
-    if (found != values_.end() && found->second.is_constant()) digest.Add(found->second.content);
+    if (found == values_.end() || !found->second.is_constant()) continue;
+    digest.Add(found->second.content).Add(found->second.quantization);
   }
   return digest.Finish();
 }

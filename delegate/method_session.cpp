@@ -22,8 +22,10 @@ Result<Ref<BackendSession>> MethodSession::Open(XnnpackBackendOptions options,
   return Ref<BackendSession>(session);
 }
 
+bool MethodSession::is_forked() const { return getpid() != owner_; }
+
 Status MethodSession::CheckThreadpool() const {
-  if (threadpool() == nullptr || getpid() == owner_) return Status::Ok();
+  if (threadpool() == nullptr || !is_forked()) return Status::Ok();
   return Status::Error(StatusCode::kFailedPrecondition,
                        "this process was forked off, and the thread pool's threads were not: make "
                        "a pool and a backend here, and load the method again");

@@ -32,9 +32,6 @@ Result<std::shared_ptr<const Payload>> Payload::Open(const DelegateRequest& requ
   return std::shared_ptr<const Payload>(std::move(payload));
 }
 
-// The graph is verified and read with its names blank, and nothing is ever read from the bytes with
-// the names: so equal bytes without names are equal graphs, also where a crafted file has other
-// things inside a name.
 Status Payload::ReadGraph(Sources& sources) {
   const PayloadHeader& header = sources.header;
   const Bytes original =
@@ -45,26 +42,41 @@ Status Payload::ReadGraph(Sources& sources) {
   for (uint32_t i = 0; i < CountOf(graph_->constant_data()); ++i) {
     const std::string_view key = TextOf(graph_->constant_data()->Get(i)->named_key());
     if (key.empty()) continue;
-    const auto offset =
-        static_cast<size_t>(reinterpret_cast<const uint8_t*>(key.data()) - flatbuffer_->data());
-    sources.keys[i] = {reinterpret_cast<const char*>(original.data()) + offset, key.size()};
+    sources.keys[i] = {reinterpret_cast<const char*>(original.data()) + OffsetOf(key), key.size()};
   }
+  if (CountOf(graph_->constant_data()) == 0) return Status::Ok();
+  ONEPACK_RETURN_IF_ERROR(BlankKeys(sources));
+  structure_ = Sha256Of(flatbuffer_->bytes());
+  return Status::Ok();
+}
+
+// From here on the graph is read from bytes without names, and verified as such: so equal bytes
+// without names are equal graphs, also where a crafted file has other things inside a name.
+Status Payload::BlankKeys(const Sources& sources) {
+  const char* original = reinterpret_cast<const char*>(sources.request.payload.bytes.data()) +
+                         sources.header.flatbuffer.offset;
   for (const std::string_view key : sources.keys) {
     if (key.empty()) continue;
-    const size_t offset = reinterpret_cast<const uint8_t*>(key.data()) - original.data();
-    memset(flatbuffer_->data() + offset, kBlank, key.size());
+    memset(flatbuffer_->data() + (key.data() - original), kBlank, key.size());
   }
-  ONEPACK_ASSIGN_OR_RETURN(graph_, VerifyPayload(flatbuffer_->bytes(), header));
-  structure_ = DigestBuilder("graph").AddBytes(flatbuffer_->bytes()).Finish();
-  return Status::Ok();
+  ONEPACK_ASSIGN_OR_RETURN(graph_, VerifyPayload(flatbuffer_->bytes(), sources.header));
+  bool is_same = CountOf(graph_->constant_data()) == sources.keys.size();
+  for (uint32_t i = 0; is_same && i < sources.keys.size(); ++i) {
+    const std::string_view blank = TextOf(graph_->constant_data()->Get(i)->named_key());
+    const std::string_view key = sources.keys[i];
+    is_same = blank.size() == key.size() &&
+              (key.empty() || OffsetOf(blank) == static_cast<size_t>(key.data() - original));
+  }
+  if (is_same) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile, "a graph with something else inside a key");
+}
+
+size_t Payload::OffsetOf(std::string_view text) const {
+  return static_cast<size_t>(reinterpret_cast<const uint8_t*>(text.data()) - flatbuffer_->data());
 }
 
 Status Payload::FindConstants(const Sources& sources) {
   constants_.resize(ConstantCount(*graph_));
-  // Blank names cannot change their number, unless something else is inside one.
-  if (constants_.size() != sources.keys.size()) {
-    return Status::Error(StatusCode::kInvalidFile, "a graph with something inside a key");
-  }
   for (size_t i = 1; i < constants_.size(); ++i) {
     auto constant = FindConstant(sources, static_cast<uint32_t>(i));
     if (!constant.ok()) return constant.TakeStatus().WithContext("constant %zu", i);

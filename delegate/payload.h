@@ -9,6 +9,7 @@
 #define ONEPACK_DELEGATE_PAYLOAD_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -57,9 +58,11 @@ class Payload {
   // Without the names of constants: they are blank.
   const wire::xnnpack::XNNGraph& graph() const { return *graph_; }
 
-  // Of the bytes that graph() is read from: equal for graphs that differ in the names of their
-  // constants alone, as those of two layers do, or of two adapters.
-  const Digest& structure() const { return structure_; }
+  // What graph() is read from.
+  const Ref<AlignedCopy>& graph_bytes() const { return flatbuffer_; }
+  // Of those bytes: equal for graphs that differ in the names of their constants alone, as those of
+  // two layers do, or of two adapters. None for old files, which have the constants in the graph.
+  const std::optional<Digest>& structure() const { return structure_; }
 
   // REQUIRES, for both: 0 < index < ConstantCount(graph()).
   const Constant& constant(uint32_t index) const { return *constants_[index].raw; }
@@ -86,6 +89,9 @@ class Payload {
 
   // Fills in the keys.
   Status ReadGraph(Sources& sources);
+  Status BlankKeys(const Sources& sources);
+  // In *flatbuffer_.
+  size_t OffsetOf(std::string_view text) const;
   Status FindConstants(const Sources& sources);
   Result<Registered> FindConstant(const Sources& sources, uint32_t index) const;
   std::shared_ptr<const Constant> InGraph(const DelegateRequest& request,
@@ -93,7 +99,7 @@ class Payload {
 
   Ref<AlignedCopy> flatbuffer_;
   const wire::xnnpack::XNNGraph* graph_ = nullptr;  // in *flatbuffer_
-  Digest structure_;
+  std::optional<Digest> structure_;
   std::vector<Registered> constants_;  // entry 0 stands for none
 };
 

@@ -1,25 +1,55 @@
 #include "delegate/runtime_pool.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace onepack {
+namespace {
+
+constexpr size_t kPlansKept = 2;
+
+}  // namespace
 
 Result<Lane> Lane::Create() {
   xnn_workspace_t workspace = nullptr;
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_create_workspace(&workspace), "creating a workspace");
   Lane lane;
-  lane.workspace.reset(workspace);
+  lane.workspace_.reset(workspace);
   return lane;
 }
 
-DelegateRuntime* Lane::Find(const Digest& structure) const {
-  const auto found = runtimes.find(structure);
-  return found != runtimes.end() ? found->second.get() : nullptr;
+Lane::Runtimes* Lane::Find(const Digest& structure) {
+  const auto found = runtimes_.find(structure);
+  return found != runtimes_.end() ? &found->second : nullptr;
+}
+
+const Lane::Runtimes* Lane::Find(const Digest& structure) const {
+  return const_cast<Lane*>(this)->Find(structure);
+}
+
+void Lane::MakeRoom(const Digest& structure) {
+  Runtimes* runtimes = Find(structure);
+  if (runtimes == nullptr || runtimes->size() < kPlansKept) return;
+  runtimes->pop_back();
+}
+
+DelegateRuntime* Lane::Add(const Digest& structure, std::unique_ptr<DelegateRuntime> runtime) {
+  Runtimes& runtimes = runtimes_[structure];
+  return runtimes.insert(runtimes.begin(), std::move(runtime))->get();
+}
+
+void Lane::RemoveCondemned() {
+  for (auto entry = runtimes_.begin(); entry != runtimes_.end();) {
+    Runtimes& runtimes = entry->second;
+    const auto is_condemned = [](const auto& runtime) { return runtime->is_condemned(); };
+    runtimes.erase(std::remove_if(runtimes.begin(), runtimes.end(), is_condemned), runtimes.end());
+    entry = runtimes.empty() ? runtimes_.erase(entry) : std::next(entry);
+  }
 }
 
 void Lane::Clear() {
-  runtimes.clear();
-  is_spoiled = false;
+  runtimes_.clear();
+  is_spoiled_ = false;
 }
 
 RuntimePool::Lease::~Lease() {
@@ -45,9 +75,9 @@ std::list<Lane>::iterator RuntimePool::Choose(const Digest& structure, DelegateR
   auto best = idle_.end();
   int best_rank = 0;
   for (auto lane = idle_.begin(); lane != idle_.end(); ++lane) {
-    const DelegateRuntime* runtime = lane->Find(structure);
-    if (runtime != nullptr && runtime->user() == user) return lane;
-    const int rank = 1 + (runtime != nullptr ? 2 : 0) + (&*lane == last ? 1 : 0);
+    const Lane::Runtimes* runtimes = lane->Find(structure);
+    if (runtimes != nullptr && runtimes->front()->user() == user) return lane;
+    const int rank = 1 + (runtimes != nullptr ? 2 : 0) + (&*lane == last ? 1 : 0);
     if (rank <= best_rank) continue;
     best = lane;
     best_rank = rank;
@@ -62,35 +92,65 @@ Result<RuntimePool::Lease> RuntimePool::TakeNew() {
   return Lease(this, std::move(taken));
 }
 
+// Deleting a runtime may unmap a file and run the application's code, so it is not done under the
+// mutex; the lane is nobody else's meanwhile.
 void RuntimePool::GiveBack(std::list<Lane> lane) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (DropRuntimesOfNobody(lane.front())) idle_.splice(idle_.begin(), lane);
-}
-
-void RuntimePool::Join(const Digest& structure) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  ++structures_[structure].users;
-}
-
-void RuntimePool::Leave(const Digest& structure) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  const auto found = structures_.find(structure);
-  if (--found->second.users > 0) return;
-  structures_.erase(found);
-  ++departures_;
-  idle_.remove_if([this](Lane& lane) { return !DropRuntimesOfNobody(lane); });
-}
-
-// False if nothing is left.
-bool RuntimePool::DropRuntimesOfNobody(Lane& lane) const {
-  if (lane.departures != departures_) {
-    for (auto runtime = lane.runtimes.begin(); runtime != lane.runtimes.end();) {
-      const bool is_used = structures_.count(runtime->first) > 0;
-      runtime = is_used ? std::next(runtime) : lane.runtimes.erase(runtime);
+  while (!lane.front().is_spoiled()) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      if (lane.front().departures_ == departures_) {
+        if (!lane.front().is_empty()) idle_.splice(idle_.begin(), lane);
+        return;
+      }
+      CondemnRuntimesOfNobody(lane.front());
+      lane.front().departures_ = departures_;
     }
-    lane.departures = departures_;
+    lane.front().RemoveCondemned();
   }
-  return !lane.runtimes.empty();
+}
+
+void RuntimePool::Join(const Digest& structure, DelegateRuntime::UserId user) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  structures_[structure].users.insert(user);
+}
+
+void RuntimePool::Leave(const Digest& structure, DelegateRuntime::UserId user) {
+  std::list<Lane> affected;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    const auto found = structures_.find(structure);
+    found->second.users.erase(user);
+    const bool is_last = found->second.users.empty();
+    if (is_last) structures_.erase(found);
+    ++departures_;
+    for (auto lane = idle_.begin(); lane != idle_.end();) {
+      const auto next = std::next(lane);
+      const Lane::Runtimes* runtimes = lane->Find(structure);
+      const bool is_affected =
+          runtimes != nullptr &&
+          std::any_of(runtimes->begin(), runtimes->end(),
+                      [&](const auto& runtime) { return is_last || runtime->owner() == user; });
+      if (is_affected) affected.splice(affected.end(), idle_, lane);
+      lane = next;
+    }
+  }
+  while (!affected.empty()) {
+    std::list<Lane> lane;
+    lane.splice(lane.end(), affected, affected.begin());
+    GiveBack(std::move(lane));
+  }
+}
+
+void RuntimePool::CondemnRuntimesOfNobody(Lane& lane) const {
+  for (const auto& [structure, runtimes] : lane.runtimes_) {
+    const auto found = structures_.find(structure);
+    for (const auto& runtime : runtimes) {
+      const bool is_wanted =
+          found != structures_.end() &&
+          (!runtime->owner() || found->second.users.count(*runtime->owner()) > 0);
+      if (!is_wanted) runtime->Condemn();
+    }
+  }
 }
 
 bool RuntimePool::Knows(const Digest& structure, std::vector<WeightTable::Entry>* entries) const {
@@ -113,7 +173,9 @@ RuntimePoolStats RuntimePool::Stats() const {
   RuntimePoolStats stats;
   stats.structures = structures_.size();
   stats.idle_lanes = idle_.size();
-  for (const Lane& lane : idle_) stats.idle_runtimes += lane.runtimes.size();
+  for (const Lane& lane : idle_) {
+    for (const auto& [structure, runtimes] : lane.runtimes_) stats.idle_runtimes += runtimes.size();
+  }
   return stats;
 }
 

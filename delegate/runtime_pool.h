@@ -3,8 +3,8 @@
 // A runtime belongs to a structure, not to a program: the layers of a model run with a handful of
 // them, and so do all adapters of a foundation. They stand in lanes. A lane has a workspace of
 // XNNPACK's, whose runtimes run one after another; whoever runs a delegate takes a lane for as long
-// as that takes. So there come to be as many lanes as programs run at the same time, however many
-// are loaded.
+// as that takes. So lanes go with what runs at the same time, and with the loads that brought new
+// structures, not with the number of programs.
 //
 // clang-format off
 //   Take finds an idle lane with a runtime of the structure   that one: the delegate's own of the
@@ -14,10 +14,11 @@
 //   else                                                      a new lane
 // clang-format on
 //
-// A runtime goes with the last delegate of its structure, a lane with its last runtime.
+// A runtime goes with the last delegate of its structure, and with the delegate whose files it
+// depends on; a lane, and what its workspace grew to, with its last runtime.
 //
-// Threads: any. Nothing is waited for but the mutex, which is held for a few instructions, or while
-//          runtimes are deleted.
+// Threads: any. Nothing is waited for but the mutex, under which nothing is created, deleted or
+//          run.
 
 #ifndef ONEPACK_DELEGATE_RUNTIME_POOL_H_
 #define ONEPACK_DELEGATE_RUNTIME_POOL_H_
@@ -26,6 +27,7 @@
 #include <memory>
 #include <mutex>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "delegate/delegate_runtime.h"
@@ -34,27 +36,48 @@
 namespace onepack {
 
 // Of one user at a time.
-struct Lane {
+class Lane {
+ public:
+  // The latest used first. Two at most: where XNNPACK plans one row and many differently, a method
+  // that is prompted and one that decodes would otherwise have a runtime made anew at every turn.
+  using Runtimes = std::vector<std::unique_ptr<DelegateRuntime>>;
+
   static Result<Lane> Create();
+
+  xnn_workspace_t workspace() const { return workspace_.get(); }
   // Null if it has none.
-  DelegateRuntime* Find(const Digest& structure) const;
+  Runtimes* Find(const Digest& structure);
+  const Runtimes* Find(const Digest& structure) const;
+  // For one that is about to be created.
+  void MakeRoom(const Digest& structure);
+  DelegateRuntime* Add(const Digest& structure, std::unique_ptr<DelegateRuntime> runtime);
+  void Remove(const Digest& structure) { runtimes_.erase(structure); }
+  void RemoveCondemned();
   void Clear();
 
-  XnnWorkspace workspace;  // outlives the runtimes
-  std::unordered_map<Digest, std::unique_ptr<DelegateRuntime>, DigestHash> runtimes;
-  size_t departures = 0;    // that were seen to: see RuntimePool::departures_
-  bool is_spoiled = false;  // nothing in it must run any more
+  bool is_empty() const { return runtimes_.empty(); }
+  // Nothing in it must run any more.
+  bool is_spoiled() const { return is_spoiled_; }
+  void Spoil() { is_spoiled_ = true; }
+
+ private:
+  friend class RuntimePool;
+
+  XnnWorkspace workspace_;                                     // outlives the runtimes
+  std::unordered_map<Digest, Runtimes, DigestHash> runtimes_;  // none without a runtime
+  bool is_spoiled_ = false;
+  size_t departures_ = 0;  // that were seen to: see RuntimePool::departures_
 };
 
 struct RuntimePoolStats {
-  size_t structures = 0;     // that some delegate has
+  size_t structures = 0;  // that some delegate has
   size_t idle_lanes = 0;
   size_t idle_runtimes = 0;  // in them
 };
 
 class RuntimePool {
  public:
-  // A lane that is taken, and given back in the end.
+  // A lane that is taken, and given back in the end, or deleted if it is spoiled.
   class Lease {
    public:
     Lease(Lease&& other) noexcept : pool_(other.pool_) { lane_.swap(other.lane_); }
@@ -62,8 +85,6 @@ class RuntimePool {
     ~Lease();
 
     Lane& lane() { return lane_.front(); }
-    // Deletes the lane instead of giving it back.
-    void Discard() { lane_.clear(); }
 
    private:
     friend class RuntimePool;
@@ -79,8 +100,8 @@ class RuntimePool {
   Result<Lease> TakeNew();
 
   // A delegate says that it is there, and later that it is not. May throw std::bad_alloc.
-  void Join(const Digest& structure);
-  void Leave(const Digest& structure);
+  void Join(const Digest& structure, DelegateRuntime::UserId user);
+  void Leave(const Digest& structure, DelegateRuntime::UserId user);
 
   // What the runtimes of a structure have in their tables, once one was created: then true. May
   // throw std::bad_alloc.
@@ -92,22 +113,22 @@ class RuntimePool {
 
  private:
   struct Structure {
-    size_t users = 0;
+    std::unordered_set<DelegateRuntime::UserId> users;
     bool is_known = false;
     std::vector<WeightTable::Entry> entries;
   };
 
   void GiveBack(std::list<Lane> lane);
-  // The mutex is held.
+  // For both, the mutex is held.
   std::list<Lane>::iterator Choose(const Digest& structure, DelegateRuntime::UserId user,
                                    const Lane* last);
-  bool DropRuntimesOfNobody(Lane& lane) const;
+  void CondemnRuntimesOfNobody(Lane& lane) const;
 
   mutable std::mutex mutex_;
   // Guarded by it.
   std::list<Lane> idle_;
   std::unordered_map<Digest, Structure, DigestHash> structures_;
-  size_t departures_ = 0;  // of last delegates of a structure
+  size_t departures_ = 0;  // of delegates
 };
 
 }  // namespace onepack

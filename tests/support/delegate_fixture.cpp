@@ -230,7 +230,10 @@ Result<Ref<Method>> LoadMethod(const Ref<DataSource>& program,
   backend_options.threadpool = options.threadpool;
   backend_options.on_progress = options.on_progress;
   backend_options.packing_threads = options.packing_threads;
-  ONEPACK_ASSIGN_OR_RETURN(const Ref<Backend> backend, CreateXnnpackBackend(backend_options));
+  Ref<Backend> backend = options.backend;
+  if (!backend) {
+    ONEPACK_ASSIGN_OR_RETURN(backend, CreateXnnpackBackend(backend_options));
+  }
   method_options.backends = {&backend, 1};
   return Method::Load(opened, "forward", method_options);
 }

@@ -81,6 +81,8 @@ struct LoadOptions {
   size_t packing_threads = 1;
   // Of program, data maps and method.
   Allocator allocator = HeapAllocator();
+  // Instead of one of its own, with the options above; then it has the cache.
+  Ref<Backend> backend;
 };
 
 // Opens program and data and loads "forward" with the XNNPACK backend. `cache` null: the method

@@ -164,6 +164,7 @@ Result<GraphProgram> GraphProgram::Load(PayloadWriter& payload,
   LoadOptions load_options;
   load_options.on_progress = options.on_progress;
   load_options.packing_threads = options.packing_threads;
+  load_options.backend = options.backend;
   ONEPACK_ASSIGN_OR_RETURN(Ref<Method> loaded,
                            LoadMethod(source, data, options.cache, load_options));
   ONEPACK_RETURN_IF_ERROR(ComparePacking(source, data));

@@ -78,6 +78,7 @@ class GraphProgram {
     NamedBytes data;
     ProgressCallback on_progress;
     size_t packing_threads = 1;
+    Ref<Backend> backend;  // as in LoadOptions
   };
 
   // Uses the writer up.

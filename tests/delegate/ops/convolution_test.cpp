@@ -145,6 +145,42 @@ TEST(ConvolutionTest, OfFloatsIsTheSumOfProducts) {
   }
 }
 
+TEST(ConvolutionTest, ProgramsOfOneStructureTakeTurnsWithTheirOwnWeights) {
+  XnnpackBackendOptions options;
+  options.weight_cache = WeightCache::Create();
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Backend> backend, CreateXnnpackBackend(options));
+  for (const Convolution& c : AllKinds()) {
+    SCOPED_TRACE(std::string(EnumNameXNodeUnion(c.type)) + " of " + std::to_string(c.kernel) +
+                 ", stride " + std::to_string(c.stride) + ", groups " + std::to_string(c.groups));
+    std::vector<FloatWeights> weights(3, WeightsOf(c));
+    for (float& number : weights[1].filter) number = -number;
+    for (float& number : weights[2].bias) number += 1;
+    const std::vector<uint32_t> in = ImageDims(7, c.inputs());
+    const std::vector<uint32_t> out = ImageDims(c.OutputSize(7), c.outputs());
+    GraphProgram::Options shared;
+    shared.cache = options.weight_cache;
+    shared.backend = backend;
+    std::vector<GraphProgram> programs;
+    for (const FloatWeights& own : weights) {
+      PayloadWriter payload;
+      const uint32_t x = payload.AddInput(in);
+      WithFloats(c, own)(payload, x, payload.AddOutput(out));
+      ONEPACK_ASSERT_OK_AND_ASSIGN(
+          GraphProgram program,
+          GraphProgram::Load(payload, {Input(SizesOf(in)), Output(SizesOf(out))}, shared));
+      programs.push_back(std::move(program));
+    }
+    const std::vector<float> x = Mixed(size_t{49} * c.inputs());
+    for (const size_t i : {0, 1, 2, 1, 0, 0, 2}) {
+      ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, programs[i].Run({Floats(SizesOf(in), x)}));
+      EXPECT_LT(LargestDifference(FloatsOf(found[0]),
+                                  Expected(c, 7, x, weights[i].filter, weights[i].bias)),
+                2e-5f)
+          << "program " << i;
+    }
+  }
+}
+
 // XNNPACK has kernels for fp16 with weights of fp32 only: others are widened.
 TEST(ConvolutionTest, OfHalvesTakesWeightsOfHalvesAndOfFloats) {
   for (const Convolution& c : AllKinds()) {
