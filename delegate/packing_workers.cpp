@@ -25,11 +25,12 @@ size_t RunWorkers(size_t threads, LoadReporter& reporter,
                   const std::function<void(size_t worker)>& work) {
   std::vector<std::thread> workers;
   workers.reserve(threads);
-  while (workers.size() < threads && Start(workers, [&, index = workers.size()] {
-           work(index);
-           reporter.OtherIsDone();
-         })) {
-    continue;
+  for (size_t i = 0; i < threads; ++i) {
+    const bool is_started = Start(workers, [&work, &reporter, i] {
+      work(i);
+      reporter.OtherIsDone();
+    });
+    if (!is_started) break;
   }
   reporter.ReportOthers(workers.size());
   for (std::thread& worker : workers) worker.join();
