@@ -280,9 +280,9 @@ void DelegateRuntime::ChooseStandIns() {
     output.stand_in.clear();
     if (!output.external.is_output) continue;
     bool needs_one = output.is_widened;
-    for (const Binding& input : bindings_) {
-      needs_one |= !input.external.is_output &&
-                   Overlap(input.data, input.size_bytes, output.data, output.size_bytes);
+    for (const Binding& other : bindings_) {
+      needs_one |= &other != &output &&
+                   Overlap(other.data, other.size_bytes, output.data, output.size_bytes);
     }
     // Nodes that read an output read past its end, too.
     if (needs_one) output.stand_in.resize(output.size_bytes + Mapping::kReadablePadding);

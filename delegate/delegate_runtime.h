@@ -77,8 +77,8 @@ class DelegateRuntime {
     bool is_known = false;  // `shape` is that of the last run
     void* data = nullptr;
     size_t size_bytes = 0;
-    // What XNNPACK writes instead of an output that overlaps an input, or that is of int64: XNNPACK
-    // computes 32 bits. Empty for others.
+    // What XNNPACK writes instead of an output that overlaps another argument, or that is of int64:
+    // XNNPACK computes 32 bits. Empty for others.
     std::vector<uint8_t> stand_in;
     bool is_widened = false;
   };

@@ -558,7 +558,8 @@ std::optional<Digest> GraphBuilder::Structure() const {
     digest.Add(use.identity.consumer);
     digest.Add(numbers.try_emplace(use.identity, numbers.size()).first->second);
   }
-  const std::set<uint32_t> in_place(in_place_.begin(), in_place_.end());
+  std::vector<uint32_t> in_place(in_place_.begin(), in_place_.end());
+  std::sort(in_place.begin(), in_place.end());
   for (const uint32_t id : in_place) {
     const auto found = values_.find(id);
     if (found == values_.end() || !found->second.is_constant()) continue;
