@@ -14,9 +14,8 @@
 namespace onepack {
 namespace {
 
-// Of a weight that is just large enough: 1 MB each with the default. XNNPACK clears a slice, packs
-// it and goes through it once more for the scales, so it had better fit the processor's caches;
-// much smaller ones would pay for a graph each, and for the pages that the system maps around them.
+// Of a weight that is just large enough: 4 MB each with the default. Much smaller ones would pay
+// for a graph each, and for the pages that the system maps around them.
 constexpr size_t kSlices = 16;
 
 // The slices of a weight, each packed by whoever comes next.

@@ -46,7 +46,7 @@ struct XnnpackBackendOptions {
   // about a sixteenth of that, which the packing threads share, and of which so many are in memory
   // at a time. With `on_progress` one thread is made for it in any case. 0: every weight is packed
   // whole.
-  size_t large_weight_bytes = 16 << 20;
+  size_t large_weight_bytes = 64 << 20;
 };
 
 // Initializes XNNPACK. The backend's name is "XnnpackBackend", as in the programs.
