@@ -1,5 +1,6 @@
 """Results as Markdown and SVG."""
 
+import math
 import os
 import platform
 import statistics
@@ -149,12 +150,12 @@ def ratios_svg(results):
 def adapters_svg(results):
     """Memory after each adapter, a panel for each model."""
     panel, height, bottom = 400, 280, 236
-    parts = svg_start(2 * panel + 20, height, "Anonymous memory in MB, a base program and 0 to 8 adapters")
+    parts = svg_start(2 * panel + 40, height, "Anonymous memory in MB, a base program and 0 to 8 adapters")
     for index, model in enumerate(("stack", "llm")):
         left = 56 + index * panel
         series = {peer: [statistics.median(anonymous_after(r, i) for r in results[model, "load"][peer])
                          for i in range(ADAPTERS + 1)] for peer in PEERS}
-        top_value = max(max(values) for values in series.values()) * 1.1
+        top_value = math.ceil(max(max(values) for values in series.values()) / 200) * 200
         parts.append(f'<text x="{left}" y="44" fill="#444">{model}</text>')
         for step in range(5):
             y = bottom - step * 44
