@@ -136,19 +136,19 @@ TEST(GraphValuesTest, AnOutputMayOverlapAnInput) {
 // Of a mutated program: XNNPACK would copy a range onto a part of itself.
 TEST(GraphValuesTest, OutputsThatLieOverEachOtherAreComputedApart) {
   PayloadWriter payload;
-  const uint32_t x = payload.AddInput({8});
-  const uint32_t y = payload.AddOutput({8});
-  const uint32_t z = payload.AddOutput({8});
+  const uint32_t x = payload.AddInput({4});
+  const uint32_t y = payload.AddOutput({4});
+  const uint32_t z = payload.AddOutput({4});
   payload.AddUnary(XNodeUnion::XNNNegate, x, y);
   payload.AddUnary(XNodeUnion::XNNCopy, y, z);
-  GraphBorder first = Output({8});
-  GraphBorder second = Output({8});
-  first.offset = 64;
-  second.offset = 80;
+  GraphBorder first = Output({4});
+  GraphBorder second = Output({4});
+  first.offset = 32;
+  second.offset = 40;
   ONEPACK_ASSERT_OK_AND_ASSIGN(const GraphProgram program,
-                               GraphProgram::Load(payload, {Input({8}), first, second}));
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, program.Run({Floats({8}, Mixed(8))}));
-  std::vector<float> expected = Mixed(8);
+                               GraphProgram::Load(payload, {Input({4}), first, second}));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, program.Run({Floats({4}, Mixed(4))}));
+  std::vector<float> expected = Mixed(4);
   for (float& number : expected) number = -number;
   EXPECT_EQ(FloatsOf(found[1]), expected) << "the last to be written";
 }
