@@ -98,7 +98,7 @@ class ModelWriter {
     ONEPACK_ASSIGN_OR_RETURN(Preprocessed all, Preprocess(std::exchange(graphs_, {}), kFoundation));
     ONEPACK_RETURN_IF_ERROR(all.store.Merge(tensors_));
     for (const std::string& tag : all.store.Tags()) {
-      ONEPACK_RETURN_IF_ERROR(WriteFile(tag + ".ptd", all.store.DataFile(tag)));
+      ONEPACK_RETURN_IF_ERROR(WriteInto(folder_, tag + ".ptd", all.store.DataFile(tag), files_));
     }
     for (size_t p = 0; p < all.programs.size(); ++p) {
       ProgramWriter& program = programs_[p]->program();
@@ -106,16 +106,10 @@ class ModelWriter {
         program.AddSegment(payload);
       }
       all.programs[p].own_data.AddOwnData(program);
-      ONEPACK_RETURN_IF_ERROR(WriteFile(all.programs[p].name + ".pte", program));
+      ONEPACK_RETURN_IF_ERROR(WriteInto(folder_, all.programs[p].name + ".pte", program, files_));
     }
     programs_.clear();
     return Status::Ok();
-  }
-
-  template <typename Writer>
-  Status WriteFile(const std::string& name, const Writer& writer) {
-    return files_.Write(folder_ + "/" + name,
-                        [&](const Append& append) { return writer.Write(append); });
   }
 
   const std::string& folder_;

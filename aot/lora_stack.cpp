@@ -159,7 +159,7 @@ class StackWriter {
     ONEPACK_ASSIGN_OR_RETURN(const Preprocessed all, Preprocess(std::move(graphs), kFoundation));
     for (const std::string& tag : all.store.Tags()) {
       const PtdWriter writer = all.store.DataFile(tag);
-      ONEPACK_RETURN_IF_ERROR(WriteFile(tag + ".ptd", writer));
+      ONEPACK_RETURN_IF_ERROR(WriteInto(folder_, tag + ".ptd", writer, files_));
     }
     for (size_t p = 0; p < all.programs.size(); ++p) {
       const PreprocessedProgram& preprocessed = all.programs[p];
@@ -169,15 +169,9 @@ class StackWriter {
           "XnnpackBackend", program.AddSegment(preprocessed.methods[0].payloads[0]))};
       program.AddMethod(std::move(method));
       preprocessed.own_data.AddOwnData(program);
-      ONEPACK_RETURN_IF_ERROR(WriteFile(preprocessed.name + ".pte", program));
+      ONEPACK_RETURN_IF_ERROR(WriteInto(folder_, preprocessed.name + ".pte", program, files_));
     }
     return Status::Ok();
-  }
-
-  template <typename Writer>
-  Status WriteFile(const std::string& name, const Writer& writer) {
-    return files_.Write(folder_ + "/" + name,
-                        [&](const Append& append) { return writer.Write(append); });
   }
 
   const std::string& folder_;

@@ -62,6 +62,14 @@ class OutputFiles {
   std::vector<File> files_;
 };
 
+// FOLDER/NAME, by what writes itself: a PtdWriter, a ProgramWriter.
+template <typename Writer>
+Status WriteInto(const std::string& folder, const std::string& name, const Writer& writer,
+                 OutputFiles& files) {
+  return files.Write(folder + "/" + name,
+                     [&](const Append& append) { return writer.Write(append); });
+}
+
 // One file, replaced if it was there.
 Status WriteOutputFile(const std::string& path, const DataBytes::Producer& producer);
 

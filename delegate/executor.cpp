@@ -5,7 +5,7 @@
 #include <new>
 #include <utility>
 
-#include "delegate/graph_definition.h"
+#include "delegate/lone_node.h"
 
 namespace onepack {
 namespace {
@@ -116,8 +116,8 @@ Result<bool> Executor::TakeWeights(PendingGraph& pending, Lane& lane) {
   Status status;
   bool has_all = true;
   for (size_t i = 0; i < entries.size() && status.ok() && has_all; ++i) {
-    if (IsThere(graph, entries[i])) continue;
     const size_t weight = entries[i].weight;
+    if (IsThere(graph, entries[i], /*is_expected=*/nodes[weight] == nullptr)) continue;
     if (nodes[weight] != nullptr) {
       status = PackAlone(*payload_, *nodes[weight], scratch.handle(), lane.workspace());
       is_served[weight] = true;
@@ -135,11 +135,14 @@ Result<bool> Executor::TakeWeights(PendingGraph& pending, Lane& lane) {
   return has_all;
 }
 
-// Whether the cache has it is asked beforehand, because a miss would be counted twice.
-bool Executor::IsThere(const BuiltGraph& graph, const WeightTable::Entry& entry) {
+// Of a weight that the cache did not have when the graph was built it is asked beforehand whether
+// it has it now, because a miss would be counted twice.
+bool Executor::IsThere(const BuiltGraph& graph, const WeightTable::Entry& entry, bool is_expected) {
   if (provider_.IsPinned(entry)) return true;
   const WeightIdentity& identity = graph.weights[entry.weight].description.identity;
-  return !session_->cache()->PinAll(identity, LayoutFingerprint()).empty() && provider_.Find(entry);
+  if (!is_expected && session_->cache()->PinAll(identity, LayoutFingerprint()).empty())
+    return false;
+  return provider_.Find(entry);
 }
 
 Result<std::unique_ptr<DelegateRuntime>> Executor::CreateOnce(PendingGraph& pending, Lane& lane) {
@@ -170,8 +173,9 @@ Result<DelegateRuntime*> Executor::CreateRuntimeFromNothing(Lane& lane) {
 // In a process that was forked off nobody may ever give back the pool's mutex: the method then runs
 // in its own lane.
 Status Executor::Execute(Span<Value* const> arguments) try {
-  ONEPACK_RETURN_IF_ERROR(session_->CheckThreadpool());
-  if (!is_shared_ || session_->is_forked()) {
+  const bool is_forked = session_->is_forked();
+  if (is_forked) ONEPACK_RETURN_IF_ERROR(session_->CheckThreadpool());
+  if (!is_shared_ || is_forked) {
     if (session_->home().is_spoiled()) session_->home().Clear();
     return RunIn(session_->home(), arguments);
   }

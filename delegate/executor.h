@@ -78,7 +78,7 @@ class Executor final : public Delegate {
   // Takes all that runtimes of the structure have in their tables. False if that is not possible.
   Result<bool> TakeWeights(PendingGraph& pending, Lane& lane);
   // Pins it, if so.
-  bool IsThere(const BuiltGraph& graph, const WeightTable::Entry& entry);
+  bool IsThere(const BuiltGraph& graph, const WeightTable::Entry& entry, bool is_expected);
   Result<DelegateRuntime*> CreateRuntime(std::unique_ptr<PendingGraph> pending, Lane& lane);
   Result<DelegateRuntime*> CreateRuntimeFromNothing(Lane& lane);
   Result<std::unique_ptr<DelegateRuntime>> CreateOnce(PendingGraph& pending, Lane& lane);

@@ -265,6 +265,10 @@ void GraphBuilder::FindNeededValues() {
       if (found != values_.end()) found->second.is_waste = needed_.count(id) == 0;
     }
   }
+  for (auto& [id, value] : values_) {
+    const bool is_external = value.tensor().external_id() != XNN_INVALID_VALUE_ID;
+    value.is_used = is_external || value.is_waste || needed_.count(id) > 0;
+  }
 }
 
 bool GraphBuilder::IsNeeded(const Operands& operands) const {

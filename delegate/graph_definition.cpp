@@ -1,15 +1,11 @@
 #include "delegate/graph_definition.h"
 
-#include <algorithm>
-#include <vector>
-
 #include "delegate/quantization.h"
 #include "schema/verify_text.h"
 
 namespace onepack {
 namespace {
 
-using wire::xnnpack::XNNTensorValue;
 using wire::xnnpack::XNode;
 
 Result<XnnSubgraph> CreateSubgraph(const Payload& payload) {
@@ -31,28 +27,13 @@ Status Define(xnn_subgraph_t subgraph, const Payload& payload, bool with_ones, S
   return Status::Ok();
 }
 
-// Sorted.
-std::vector<uint32_t> ValuesUsed(const Payload& payload, const BuiltGraph& graph) {
-  std::vector<uint32_t> used;
-  for (const uint32_t i : graph.nodes) {
-    const XNode& node = *payload.graph().xnodes()->Get(i);
-    const Operands operands = FindOp(node.xnode_union_type())->operands(node);
-    used.insert(used.end(), operands.inputs.begin(), operands.inputs.end());
-    used.insert(used.end(), operands.outputs.begin(), operands.outputs.end());
-  }
-  std::sort(used.begin(), used.end());
-  return used;
-}
-
 Status DefineValues(xnn_subgraph_t subgraph, const Payload& payload, BuiltGraph& graph) {
-  const std::vector<uint32_t> used = ValuesUsed(payload, graph);
   for (uint32_t i = 0; i < CountOf(payload.graph().xvalues()); ++i) {
-    const XNNTensorValue& tensor = TensorOf(*payload.graph().xvalues()->Get(i));
-    const uint32_t id = tensor.id_out();
-    const bool is_used = std::binary_search(used.begin(), used.end(), id);
-    if (!is_used && tensor.external_id() == XNN_INVALID_VALUE_ID) continue;
+    const uint32_t id = TensorOf(*payload.graph().xvalues()->Get(i)).id_out();
+    GraphValue& value = graph.values.at(id);
+    if (!value.is_used) continue;
     const bool with_ones = graph.with_ones.count(id) > 0;
-    Status status = Define(subgraph, payload, with_ones, graph.scales, graph.values.at(id));
+    Status status = Define(subgraph, payload, with_ones, graph.scales, value);
     if (!status.ok()) return std::move(status).WithContext("graph value %u", i);
   }
   return Status::Ok();

@@ -45,6 +45,9 @@ struct GraphValue {
   // XNNPACK plans at least as much memory as it is told at definition, and never less: a value
   // whose size it computes from inputs is defined with one row, and grows when a run needs more.
   bool starts_small = false;
+  // The caller gives or takes it, or a node that is needed reads or writes it. XNNPACK is not shown
+  // any other.
+  bool is_used = false;
   // A node that is needed writes it, and nothing reads it. XNNPACK would forget such a value, and
   // then let the node write to nowhere.
   bool is_waste = false;

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <tuple>
 #include <vector>
 
 namespace onepack {
@@ -39,19 +40,16 @@ class Ones {
 // Threads: one at a time.
 class OnesStore {
  public:
-  // At least `count`. May throw std::bad_alloc.
-  const float* Floats(size_t count) { return Find(count, floats_); }
-  const uint16_t* Bfloats(size_t count) { return Find(count, bfloats_); }
-
- private:
+  // At least `count`, of float or uint16_t. May throw std::bad_alloc.
   template <typename T>
-  static const T* Find(size_t count, std::vector<Ones<T>>& ones) {
+  const T* Get(size_t count) {
+    auto& ones = std::get<std::vector<Ones<T>>>(ones_);
     if (ones.empty() || ones.back().size() < count) ones.emplace_back(count);
     return ones.back().data();
   }
 
-  std::vector<Ones<float>> floats_;
-  std::vector<Ones<uint16_t>> bfloats_;
+ private:
+  std::tuple<std::vector<Ones<float>>, std::vector<Ones<uint16_t>>> ones_;
 };
 
 }  // namespace onepack

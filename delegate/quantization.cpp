@@ -169,6 +169,15 @@ Status DefinePerTensor(const Definition& definition, const PerTensorQuant& quant
   return Status::Ok();
 }
 
+// What XNNPACK gets to see as the scales of a constant.
+template <typename T>
+Result<const T*> ScalesToShow(const Definition& definition, const GraphValue& value,
+                              const ScaleRef<T>& scales, size_t count) {
+  if (value.slice != nullptr) return static_cast<const T*>(value.slice->scales);
+  if (definition.with_ones) return definition.storage.ones->Get<T>(count);
+  return LoadScales(definition.payload, scales, count, definition.storage);
+}
+
 // Per channel.
 
 int32_t ChannelZeroPoint(XNNDatatype datatype) {
@@ -197,15 +206,8 @@ Status DefinePerChannel(const Definition& definition, const PerChannelQuant& qua
   const Dims dims(value);
   const auto channel_dim = static_cast<size_t>(quant.channel_dim());
   const size_t channels = dims.sizes[channel_dim];
-  const float* scales = nullptr;
-  if (value.slice != nullptr) {
-    scales = static_cast<const float*>(value.slice->scales);
-  } else if (definition.with_ones) {
-    scales = definition.storage.ones->Floats(channels);
-  } else {
-    ONEPACK_ASSIGN_OR_RETURN(
-        scales, LoadScales(definition.payload, ScalesOf(quant), channels, definition.storage));
-  }
+  ONEPACK_ASSIGN_OR_RETURN(const float* scales,
+                           ScalesToShow(definition, value, ScalesOf(quant), channels));
   ONEPACK_RETURN_IF_XNN_ERROR(
       xnn_define_channelwise_quantized_tensor_value_v2(
           definition.subgraph, XnnDatatypeOf(value.datatype()), ChannelZeroPoint(value.datatype()),
@@ -250,15 +252,8 @@ Status DefinePerGroup(const Definition& definition, const PerChannelGroupQuant& 
   const XNNTensorValue& tensor = value.tensor();
   const Dims dims(value);
   ONEPACK_ASSIGN_OR_RETURN(const size_t groups, GroupCount(tensor, quant));
-  const uint16_t* scales = nullptr;
-  if (value.slice != nullptr) {
-    scales = static_cast<const uint16_t*>(value.slice->scales);
-  } else if (definition.with_ones) {
-    scales = definition.storage.ones->Bfloats(groups);
-  } else {
-    ONEPACK_ASSIGN_OR_RETURN(
-        scales, LoadScales(definition.payload, ScalesOf(quant), groups, definition.storage));
-  }
+  ONEPACK_ASSIGN_OR_RETURN(const uint16_t* scales,
+                           ScalesToShow(definition, value, ScalesOf(quant), groups));
   ONEPACK_RETURN_IF_XNN_ERROR(
       xnn_define_blockwise_quantized_tensor_value(
           definition.subgraph, xnn_datatype_qbint4, kInt4ZeroPoint, scales, dims.count,

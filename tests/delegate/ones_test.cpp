@@ -51,11 +51,11 @@ TEST(OnesTest, StayWhereTheyAreWhenMoved) {
 
 TEST(OnesStoreTest, KeepsWhatItGaveOutWhenMoreAreAskedFor) {
   OnesStore store;
-  const uint16_t* few = store.Bfloats(10);
-  EXPECT_EQ(store.Bfloats(5), few);
-  const uint16_t* many = store.Bfloats(kMany);
+  const uint16_t* few = store.Get<uint16_t>(10);
+  EXPECT_EQ(store.Get<uint16_t>(5), few);
+  const uint16_t* many = store.Get<uint16_t>(kMany);
   EXPECT_NE(many, few);
-  EXPECT_EQ(store.Bfloats(10), many);
+  EXPECT_EQ(store.Get<uint16_t>(10), many);
   EXPECT_EQ(few[9], kBfloatOne);
   EXPECT_EQ(many[kMany - 1], kBfloatOne);
 }

@@ -13,12 +13,10 @@
 #include <vector>
 
 #include "aot/lora_stack.h"
-#include "delegate/graph_builder.h"
-#include "delegate/payload.h"
 #include "tests/support/case_loader.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/files.h"
-#include "tests/support/recording_backend.h"
+#include "tests/support/packed_bytes.h"
 #include "tests/support/status_matchers.h"
 #include "tools/memory_usage.h"
 
@@ -52,12 +50,9 @@ struct Files {
         data_source(SourceOf(MakeData(DataOf(program.layers)), "model.ptd")) {}
 
   Result<Ref<Method>> Load(const Ref<Backend>& backend) const {
-    ONEPACK_ASSIGN_OR_RETURN(const Ref<Program> program, Program::Open(program_source));
-    ONEPACK_ASSIGN_OR_RETURN(Ref<NamedDataMap> data, NamedDataMap::Open(data_source));
-    MethodOptions options;
-    options.named_data = std::move(data);
-    options.backends = {&backend, 1};
-    return Method::Load(program, "forward", options);
+    LoadOptions options;
+    options.backend = backend;
+    return LoadMethod(program_source, {data_source}, nullptr, options);
   }
 
   Result<Ref<Method>> Load(const XnnpackBackendOptions& options) const {
@@ -78,26 +73,8 @@ XnnpackBackendOptions Options(const std::shared_ptr<WeightCache>& cache, size_t 
 
 using PackedBytes = std::vector<std::vector<uint8_t>>;
 
-// What `cache` has for each weight of the program, in the order of the graphs.
-PackedBytes PackedFor(const Files& files, WeightCache& cache) {
-  PackedBytes packed;
-  BackendRecord record;
-  record.on_load = [&](const DelegateRequest& request) -> Status {
-    ONEPACK_ASSIGN_OR_RETURN(const auto payload, Payload::Open(request, cache.contents()));
-    RawWeights raw_weights(nullptr, {});
-    ONEPACK_ASSIGN_OR_RETURN(
-        const BuiltGraph graph,
-        BuildGraph(*payload, GraphOptions{cache, raw_weights, /*max_activation_bytes=*/1 << 30}));
-    for (const DescribedWeight& weight : graph.weights) {
-      for (const PackedWeight& pin :
-           cache.PinAll(weight.description.identity, LayoutFingerprint())) {
-        packed.emplace_back(pin.bytes().begin(), pin.bytes().end());
-      }
-    }
-    return Status::Ok();
-  };
-  EXPECT_TRUE(IsOk(files.Load(MakeRecordingBackend("XnnpackBackend", &record))));
-  return packed;
+PackedBytes PackedOf(const Files& files, WeightCache& cache) {
+  return PackedFor([&](const Ref<Backend>& backend) { return files.Load(backend); }, cache);
 }
 
 class ParallelPackingTest : public testing::TestWithParam<bool> {
@@ -118,9 +95,9 @@ TEST_P(ParallelPackingTest, PacksTheSameBytesAsOneThread) {
   const auto together = WeightCache::Create();
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> a, files_.Load(Options(alone, 1)));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> b, files_.Load(Options(together, kWorkers)));
-  const PackedBytes expected = PackedFor(files_, *alone);
+  const PackedBytes expected = PackedOf(files_, *alone);
   ASSERT_EQ(expected.size(), program_.layers.size()) << "one packed weight for each layer";
-  EXPECT_EQ(PackedFor(files_, *together), expected);
+  EXPECT_EQ(PackedOf(files_, *together), expected);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const auto computed, RunLinear(*b, MakeRows(3, kInputs), kInputs));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const auto reference, RunLinear(*a, MakeRows(3, kInputs), kInputs));
   EXPECT_EQ(computed, reference);

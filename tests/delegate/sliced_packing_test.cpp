@@ -12,11 +12,9 @@
 #include <vector>
 
 #include "aot/payload_writer.h"
-#include "delegate/graph_builder.h"
-#include "delegate/payload.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/files.h"
-#include "tests/support/recording_backend.h"
+#include "tests/support/packed_bytes.h"
 #include "tests/support/resident_bytes.h"
 #include "tests/support/status_matchers.h"
 
@@ -161,14 +159,12 @@ class Files {
   std::string data_path() const { return folder_.File("model.ptd"); }
 
   Result<Ref<Method>> Load(const Ref<Backend>& backend) const {
-    ONEPACK_ASSIGN_OR_RETURN(Ref<DataSource> source,
+    ONEPACK_ASSIGN_OR_RETURN(const Ref<DataSource> program,
                              OpenMappedFile(folder_.File("model.pte").c_str()));
-    ONEPACK_ASSIGN_OR_RETURN(const Ref<Program> program, Program::Open(std::move(source)));
-    ONEPACK_ASSIGN_OR_RETURN(source, OpenMappedFile(data_path().c_str()));
-    MethodOptions options;
-    ONEPACK_ASSIGN_OR_RETURN(options.named_data, NamedDataMap::Open(std::move(source)));
-    options.backends = {&backend, 1};
-    return Method::Load(program, "forward", options);
+    ONEPACK_ASSIGN_OR_RETURN(const Ref<DataSource> data, OpenMappedFile(data_path().c_str()));
+    LoadOptions options;
+    options.backend = backend;
+    return LoadMethod(program, {data}, nullptr, options);
   }
 
   Result<Ref<Method>> Load(const XnnpackBackendOptions& options) const {
@@ -218,26 +214,8 @@ struct Listener {
   }
 };
 
-// What `cache` has for the weights of the program.
-std::vector<std::vector<uint8_t>> PackedFor(const Files& files, WeightCache& cache) {
-  std::vector<std::vector<uint8_t>> packed;
-  BackendRecord record;
-  record.on_load = [&](const DelegateRequest& request) -> Status {
-    ONEPACK_ASSIGN_OR_RETURN(const auto payload, Payload::Open(request, cache.contents()));
-    RawWeights raw_weights(nullptr, {});
-    ONEPACK_ASSIGN_OR_RETURN(
-        const BuiltGraph graph,
-        BuildGraph(*payload, GraphOptions{cache, raw_weights, /*max_activation_bytes=*/1 << 30}));
-    for (const DescribedWeight& weight : graph.weights) {
-      for (const PackedWeight& pin :
-           cache.PinAll(weight.description.identity, LayoutFingerprint())) {
-        packed.emplace_back(pin.bytes().begin(), pin.bytes().end());
-      }
-    }
-    return Status::Ok();
-  };
-  EXPECT_TRUE(IsOk(files.Load(MakeRecordingBackend("XnnpackBackend", &record))));
-  return packed;
+std::vector<std::vector<uint8_t>> PackedOf(const Files& files, WeightCache& cache) {
+  return PackedFor([&](const Ref<Backend>& backend) { return files.Load(backend); }, cache);
 }
 
 class SlicedPackingTest : public testing::TestWithParam<std::tuple<Node, size_t>> {
@@ -273,9 +251,9 @@ TEST_P(SlicedPackingTest, PacksTheSameBytesAsInOnePiece) {
   const auto whole = WeightCache::Create();
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> a, files_.Load(Whole(whole)));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> b, files_.Load(Sliced(cache_, threads_)));
-  const auto expected = PackedFor(files_, *whole);
+  const auto expected = PackedOf(files_, *whole);
   ASSERT_EQ(expected.size(), 1u);
-  EXPECT_EQ(PackedFor(files_, *cache_), expected);
+  EXPECT_EQ(PackedOf(files_, *cache_), expected);
   EXPECT_EQ(files_.Run(*b), files_.Run(*a));
 }
 
@@ -397,7 +375,7 @@ TEST(SlicedProgramTest, LargeAndSmallWeightsArePackedOnceEachAndReportedOnce) {
       EXPECT_EQ(stats.misses.total(), program.layers.size());
       EXPECT_EQ(stats.packed_bytes, whole->Stats().packed_bytes);
       EXPECT_EQ(stats.private_bytes, 0u);
-      EXPECT_EQ(PackedFor(files, *cache), PackedFor(files, *whole));
+      EXPECT_EQ(PackedOf(files, *cache), PackedOf(files, *whole));
       EXPECT_EQ(files.Run(*method), files.Run(*expected));
     }
   }

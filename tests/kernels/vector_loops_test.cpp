@@ -47,45 +47,51 @@ class TestRows {
 constexpr size_t kLengths[] = {1, 7, 8, 31, 32, 33, 64, 77, 128};
 constexpr size_t kCounts[] = {1, 2, 3, 4, 5, 9, 16};
 
-TEST_P(VectorLoopsTest, DotProductsAreSumsOfProducts) {
+// check(length, n, m): m rows of results from n rows of so many numbers.
+template <typename Check>
+void ForEachSize(Check check) {
   for (const size_t length : kLengths) {
     for (const size_t n : kCounts) {
       for (const size_t m : {1u, 2u, 3u, 6u}) {
-        TestRows a(m, length, 1);
-        TestRows b(n, length, 2);
-        TestRows found(m, n, 3);
-        GetParam()->dot_products(a.constant(), m, b.all(), 0.25F, found.pointers());
-        for (size_t r = 0; r < m; ++r) {
-          for (size_t k = 0; k < n; ++k) {
-            double sum = 0;
-            for (size_t i = 0; i < length; ++i) sum += a.at(r, i) * b.at(k, i);
-            ASSERT_NEAR(found.at(r, k), 0.25 * sum, 2e-6) << m << " " << n << " " << length;
-          }
-        }
+        SCOPED_TRACE(testing::Message() << m << " " << n << " " << length);
+        check(length, n, m);
+        if (testing::Test::HasFatalFailure()) return;
       }
     }
   }
 }
 
-TEST_P(VectorLoopsTest, WeightedRowsAreAddedToWhatIsThere) {
-  for (const size_t length : kLengths) {
-    for (const size_t n : kCounts) {
-      for (const size_t m : {1u, 2u, 3u, 6u}) {
-        TestRows weights(m, n, 1);
-        TestRows b(n, length, 2);
-        TestRows before(m, length, 3);
-        TestRows found(m, length, 3);
-        GetParam()->add_weighted_rows(weights.constant(), m, b.all(), found.pointers());
-        for (size_t r = 0; r < m; ++r) {
-          for (size_t i = 0; i < length; ++i) {
-            double sum = before.at(r, i);
-            for (size_t k = 0; k < n; ++k) sum += weights.at(r, k) * b.at(k, i);
-            ASSERT_NEAR(found.at(r, i), sum, 2e-6) << m << " " << n << " " << length;
-          }
-        }
+TEST_P(VectorLoopsTest, DotProductsAreSumsOfProducts) {
+  ForEachSize([](size_t length, size_t n, size_t m) {
+    TestRows a(m, length, 1);
+    TestRows b(n, length, 2);
+    TestRows found(m, n, 3);
+    GetParam()->dot_products(a.constant(), m, b.all(), 0.25F, found.pointers());
+    for (size_t r = 0; r < m; ++r) {
+      for (size_t k = 0; k < n; ++k) {
+        double sum = 0;
+        for (size_t i = 0; i < length; ++i) sum += a.at(r, i) * b.at(k, i);
+        ASSERT_NEAR(found.at(r, k), 0.25 * sum, 2e-6);
       }
     }
-  }
+  });
+}
+
+TEST_P(VectorLoopsTest, WeightedRowsAreAddedToWhatIsThere) {
+  ForEachSize([](size_t length, size_t n, size_t m) {
+    TestRows weights(m, n, 1);
+    TestRows b(n, length, 2);
+    TestRows before(m, length, 3);
+    TestRows found(m, length, 3);
+    GetParam()->add_weighted_rows(weights.constant(), m, b.all(), found.pointers());
+    for (size_t r = 0; r < m; ++r) {
+      for (size_t i = 0; i < length; ++i) {
+        double sum = before.at(r, i);
+        for (size_t k = 0; k < n; ++k) sum += weights.at(r, k) * b.at(k, i);
+        ASSERT_NEAR(found.at(r, i), sum, 2e-6);
+      }
+    }
+  });
 }
 
 TEST_P(VectorLoopsTest, ARowIsTheSameToTheLastBitWhateverIsComputedWithIt) {

@@ -1,0 +1,25 @@
+// What a cache has of a program's weights.
+
+#ifndef ONEPACK_TESTS_SUPPORT_PACKED_BYTES_H_
+#define ONEPACK_TESTS_SUPPORT_PACKED_BYTES_H_
+
+#include <stdint.h>
+
+#include <functional>
+#include <vector>
+
+#include "base/result.h"
+#include "runtime/method.h"
+#include "weight_cache/weight_cache.h"
+
+namespace onepack {
+
+// Loads a program with a backend.
+using LoadWith = std::function<Result<Ref<Method>>(const Ref<Backend>& backend)>;
+
+// The packed bytes of each weight, in the order of the graphs.
+std::vector<std::vector<uint8_t>> PackedFor(const LoadWith& load, WeightCache& cache);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_TESTS_SUPPORT_PACKED_BYTES_H_
