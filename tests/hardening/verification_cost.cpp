@@ -25,10 +25,10 @@ void AddLayer(MethodPlan& method) {
   tensor.sizes = {1, 128, 64};
   tensor.place = PlannedPlace{1, 0};
   tensor.is_dynamic = true;
-  for (int i = 0; i < 3; ++i) method.values.push_back(tensor);
-  for (int64_t i = 0; i < 4; ++i) method.values.push_back(i);
-  method.values.push_back(IntListPlan{{first + 3, first + 4, first + 5}});
-  method.values.push_back(std::monostate());
+  for (int i = 0; i < 3; ++i) method.values.emplace_back(tensor);
+  for (int64_t i = 0; i < 4; ++i) method.values.emplace_back(i);
+  method.values.emplace_back(IntListPlan{{first + 3, first + 4, first + 5}});
+  method.values.emplace_back();
   for (int32_t i = 0; i < 4; ++i) {
     method.chains[0].push_back(
         KernelCallPlan{i % 2, {first, first + 3, first + 7, first + 8, first + 1 + i % 2}});
