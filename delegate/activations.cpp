@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <vector>
 
 #include "base/checked_math.h"
 #include "delegate/datatypes.h"
@@ -37,6 +38,7 @@ uint64_t SizeBytes(const XNNTensorValue& tensor) {
 // What is neither a constant nor the caller's.
 Lives IntermediateValues(const XNNGraph& graph) {
   Lives lives;
+  lives.reserve(CountOf(graph.xvalues()));
   for (size_t i = 0; i < CountOf(graph.xvalues()); ++i) {
     const XNNTensorValue& tensor = TensorOf(*graph.xvalues()->Get(static_cast<uint32_t>(i)));
     if (tensor.constant_buffer_idx() != 0 || tensor.external_id() != XNN_INVALID_VALUE_ID) continue;
@@ -72,7 +74,7 @@ Status CheckActivations(const XNNGraph& graph, uint64_t max_bytes) {
   Lives lives = IntermediateValues(graph);
   AddUses(graph, lives);
   uint64_t alive = 0;
-  std::unordered_map<size_t, uint64_t> begins, ends;  // bytes, by node
+  std::vector<uint64_t> begins(CountOf(graph.xnodes())), ends(begins);  // bytes, by node
   for (const auto& [id, life] : lives) {
     if (life.first == SIZE_MAX) continue;
     if (life.bytes > max_bytes) {

@@ -172,14 +172,14 @@ Status GraphBuilder::ScanNode(const XNode& node) {
 
 // A value may be an operand twice, as a filter and as what it is applied to.
 Status GraphBuilder::FindInPlace(const XNode& node) {
-  const Operands operands = FindOp(node.xnode_union_type())->operands(node);
-  std::unordered_multiset<uint32_t> in_place(operands.inputs.begin(), operands.inputs.end());
+  const Operands operands = OperandsOf(node);
+  Operands::Ids in_place = operands.inputs;
   const auto is_constant = [&](uint32_t id) {
     const auto found = values_.find(id);
     return found != values_.end() && found->second.is_constant();
   };
   if (std::all_of(operands.packed.begin(), operands.packed.end(), is_constant)) {
-    for (const uint32_t id : operands.packed) in_place.erase(in_place.find(id));
+    for (const uint32_t id : operands.packed) in_place.Erase(id);
   }
   in_place_.insert(in_place.begin(), in_place.end());
   return Status::Ok();
@@ -257,7 +257,7 @@ void GraphBuilder::FindNeededValues() {
   // Readers come after writers, or CheckOrder will say so.
   for (size_t i = CountOf(graph_.xnodes()); i-- > 0;) {
     const XNode& node = *graph_.xnodes()->Get(static_cast<uint32_t>(i));
-    const Operands operands = FindOp(node.xnode_union_type())->operands(node);
+    const Operands operands = OperandsOf(node);
     if (!IsNeeded(operands)) continue;
     needed_.insert(operands.inputs.begin(), operands.inputs.end());
     for (const uint32_t id : operands.outputs) {
@@ -567,7 +567,8 @@ std::optional<Digest> GraphBuilder::Structure() const {
   for (const uint32_t id : in_place) {
     const auto found = values_.find(id);
     if (found == values_.end() || !found->second.is_constant()) continue;
-    digest.Add(found->second.content).Add(found->second.quantization);
+    digest.Add(found->second.content);
+    found->second.quant_params.AddTo(digest);
   }
   return digest.Finish();
 }

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <xnnpack.h>
 
+#include <tuple>
 #include <vector>
 
 #include "delegate/datatypes.h"
@@ -23,18 +24,43 @@ struct ChannelSlice {
   const void* scales = nullptr;
 };
 
+// What the elements of a value stand for. Equal for values whose elements, if they are equal, are
+// equal numbers; of a value that is quantized at run time, without its numbers.
+struct QuantParams {
+  wire::xnnpack::XNNDatatype datatype{};
+  wire::xnnpack::XNNDatatype dq_datatype{};
+  // Those that the kind does not have are 0.
+  wire::xnnpack::XNNQuantParams kind{};
+  int32_t zero_point = 0;
+  float scale = 0;
+  int32_t channel_dim = 0;
+  int32_t group_size = 0;
+  int32_t num_nonbatch_dims = 0;  // quantized at run time: inner dims that have one scale together
+  Digest scales;                  // one for each channel or group: equal for equal ones
+
+  bool operator==(const QuantParams& other) const { return All() == other.All(); }
+  bool operator!=(const QuantParams& other) const { return !(*this == other); }
+  void AddTo(DigestBuilder& digest) const {
+    std::apply([&](const auto&... param) { (digest.Add(param), ...); }, All());
+  }
+
+ private:
+  std::tuple<const wire::xnnpack::XNNDatatype&, const wire::xnnpack::XNNDatatype&,
+             const wire::xnnpack::XNNQuantParams&, const int32_t&, const float&, const int32_t&,
+             const int32_t&, const int32_t&, const Digest&>
+  All() const {
+    return std::tie(datatype, dq_datatype, kind, zero_point, scale, channel_dim, group_size,
+                    num_nonbatch_dims, scales);
+  }
+};
+
 struct GraphValue {
   const wire::xnnpack::XValue* wire = nullptr;
   uint32_t xnn_id = XNN_INVALID_VALUE_ID;
 
   // Equal for constants of equal bytes.
   Digest content;
-  // Datatype, dims and quantization parameters, scales included.
-  Digest description;
-  // The same without dims; of a value that is quantized at run time, without its numbers.
-  Digest quantization;
-  // Of a value that is quantized at run time: the inner dims that have one scale together.
-  int32_t num_nonbatch_dims = 0;
+  QuantParams quant_params;
   // What XNNPACK is given as the bytes of a constant.
   const void* data = nullptr;
 

@@ -45,22 +45,6 @@ Status Unsupported(const XNNTensorValue& tensor, const char* how) {
                        DatatypeName(tensor.datatype()), how);
 }
 
-// The digests of a value: `add` adds its quantization parameters.
-template <typename Add>
-Status FillDigests(GraphValue& value, Add add) {
-  const XNNTensorValue& tensor = value.tensor();
-  DigestBuilder quantization("quantization of a value");
-  quantization.Add(static_cast<int16_t>(tensor.datatype()));
-  quantization.Add(static_cast<int16_t>(tensor.dq_datatype()));
-  add(quantization);
-  value.quantization = quantization.Finish();
-  DigestBuilder description("value");
-  description.Add(value.quantization).Add(tensor.num_dims());
-  for (const uint32_t size : DimsOf(tensor)) description.Add(size);
-  value.description = description.Finish();
-  return Status::Ok();
-}
-
 Status CheckChannelDim(const XNNTensorValue& tensor, int32_t channel_dim) {
   if (channel_dim >= 0 && static_cast<uint32_t>(channel_dim) < tensor.num_dims()) {
     return Status::Ok();
@@ -99,9 +83,9 @@ Status DescribePlain(GraphValue& value) {
         tensor.flags() != XNN_VALUE_FLAG_EXTERNAL_INPUT) {
       return Unsupported(tensor, "with this dq_datatype");
     }
-    value.num_nonbatch_dims = 1;
+    value.quant_params.num_nonbatch_dims = 1;
   }
-  return FillDigests(value, [](DigestBuilder&) {});
+  return Status::Ok();
 }
 
 // A float from outside that nodes get to see quantized.
@@ -109,8 +93,8 @@ Status DefineQuantizedOnEntry(const Definition& definition, uint32_t external, G
   const Dims dims(value);
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_dynamically_quantized_tensor_value(
                                   definition.subgraph, xnn_datatype_qdint8, dims.count,
-                                  static_cast<size_t>(value.num_nonbatch_dims), dims.sizes,
-                                  XNN_INVALID_VALUE_ID, 0, &value.xnn_id),
+                                  static_cast<size_t>(value.quant_params.num_nonbatch_dims),
+                                  dims.sizes, XNN_INVALID_VALUE_ID, 0, &value.xnn_id),
                               "defining a dynamically quantized value");
   ONEPACK_RETURN_IF_XNN_ERROR(
       xnn_define_unary(definition.subgraph, xnn_unary_convert, nullptr, external, value.xnn_id, 0),
@@ -153,8 +137,9 @@ Status DescribePerTensor(GraphValue& value, const PerTensorQuant& quant) {
                          static_cast<double>(quant.scale()), quant.zero_point(),
                          DatatypeName(tensor.datatype()));
   }
-  return FillDigests(
-      value, [&](DigestBuilder& digest) { digest.Add(quant.scale()).Add(quant.zero_point()); });
+  value.quant_params.scale = quant.scale();
+  value.quant_params.zero_point = quant.zero_point();
+  return Status::Ok();
 }
 
 Status DefinePerTensor(const Definition& definition, const PerTensorQuant& quant,
@@ -193,11 +178,11 @@ Status DescribePerChannel(const Payload& payload, GraphValue& value, const PerCh
   ONEPACK_RETURN_IF_ERROR(CheckIsConstant(tensor));
   ONEPACK_RETURN_IF_ERROR(CheckChannelDim(tensor, quant.channel_dim()));
   const uint32_t channels = DimsOf(tensor)[static_cast<size_t>(quant.channel_dim())];
-  ONEPACK_ASSIGN_OR_RETURN(const Digest scales,
+  ONEPACK_ASSIGN_OR_RETURN(value.quant_params.scales,
                            IdentityOfScales(payload, ScalesOf(quant), channels));
-  return FillDigests(value, [&](DigestBuilder& digest) {
-    digest.Add(quant.channel_dim()).Add(ChannelZeroPoint(tensor.datatype())).Add(scales);
-  });
+  value.quant_params.channel_dim = quant.channel_dim();
+  value.quant_params.zero_point = ChannelZeroPoint(tensor.datatype());
+  return Status::Ok();
 }
 
 Status DefinePerChannel(const Definition& definition, const PerChannelQuant& quant,
@@ -241,10 +226,12 @@ Status DescribePerGroup(const Payload& payload, GraphValue& value,
   if (tensor.datatype() != XNNDatatype::qbint4) return Unsupported(tensor, "quantized per group");
   ONEPACK_RETURN_IF_ERROR(CheckIsConstant(tensor));
   ONEPACK_ASSIGN_OR_RETURN(const size_t groups, GroupCount(tensor, quant));
-  ONEPACK_ASSIGN_OR_RETURN(const Digest scales, IdentityOfScales(payload, ScalesOf(quant), groups));
-  return FillDigests(value, [&](DigestBuilder& digest) {
-    digest.Add(quant.channel_dim()).Add(quant.group_size()).Add(kInt4ZeroPoint).Add(scales);
-  });
+  ONEPACK_ASSIGN_OR_RETURN(value.quant_params.scales,
+                           IdentityOfScales(payload, ScalesOf(quant), groups));
+  value.quant_params.channel_dim = quant.channel_dim();
+  value.quant_params.group_size = quant.group_size();
+  value.quant_params.zero_point = kInt4ZeroPoint;
+  return Status::Ok();
 }
 
 Status DefinePerGroup(const Definition& definition, const PerChannelGroupQuant& quant,
@@ -277,8 +264,8 @@ Status DescribePerToken(GraphValue& value, const PerTokenDynamicQuant& quant) {
     return Status::Error(StatusCode::kInvalidFile,
                          "a dynamically quantized value must be internal to the graph");
   }
-  value.num_nonbatch_dims = quant.num_nonbatch_dims();
-  return FillDigests(value, [&](DigestBuilder& digest) { digest.Add(quant.num_nonbatch_dims()); });
+  value.quant_params.num_nonbatch_dims = quant.num_nonbatch_dims();
+  return Status::Ok();
 }
 
 Status DefinePerToken(const Definition& definition, const PerTokenDynamicQuant& quant,
@@ -314,8 +301,11 @@ Result<size_t> ConstantSizeBytes(const XNNTensorValue& tensor) {
 }
 
 Status DescribeValue(const Payload& payload, GraphValue& value) {
+  value.quant_params.datatype = value.tensor().datatype();
+  value.quant_params.dq_datatype = value.tensor().dq_datatype();
   const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
   if (quantized == nullptr) return DescribePlain(value);
+  value.quant_params.kind = quantized->quant_params_type();
   if (value.is_quantized_on_entry()) return Unsupported(value.tensor(), "with a dq_datatype");
   switch (quantized->quant_params_type()) {
     case XNNQuantParams::PerChannelQuant:

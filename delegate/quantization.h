@@ -17,8 +17,8 @@ namespace onepack {
 // is none or overflows, kUnsupported for a datatype that no constant has.
 Result<size_t> ConstantSizeBytes(const wire::xnnpack::XNNTensorValue& tensor);
 
-// Fills in the digests of a value and what else is known of its quantization. Checks all of its
-// parameters but the scales' numbers, and reads no scale that is not in the payload. Errors:
+// Fills in value.quant_params. Checks all of them but the scales' numbers, and reads no scale that
+// is not in the payload. Errors:
 // kInvalidFile for parameters that XNNPACK would take unchecked; kUnsupported names the datatype.
 Status DescribeValue(const Payload& payload, GraphValue& value);
 

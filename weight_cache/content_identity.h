@@ -29,7 +29,10 @@ inline Digest IdentityOfBytes(Bytes bytes) {
 }
 
 // The identity of an operand that is not there.
-inline Digest IdentityOfNothing() { return DigestBuilder("nothing").Finish(); }
+inline const Digest& IdentityOfNothing() {
+  static const Digest nothing = DigestBuilder("nothing").Finish();
+  return nothing;
+}
 
 }  // namespace onepack
 

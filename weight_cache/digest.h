@@ -41,6 +41,7 @@ class DigestBuilder {
  public:
   // `purpose` keeps digests of different kinds apart.
   explicit DigestBuilder(std::string_view purpose) {
+    parts_.reserve(kUsualSize);
     AddBytes({reinterpret_cast<const uint8_t*>(purpose.data()), purpose.size()});
   }
 
@@ -62,6 +63,8 @@ class DigestBuilder {
   Digest Finish() const;
 
  private:
+  static constexpr size_t kUsualSize = 512;
+
   std::string parts_;
 };
 

@@ -67,7 +67,7 @@ Status CheckOneDatatype(std::initializer_list<const GraphValue*> values,
       return Status::Error(StatusCode::kUnsupported, "%s together with %s is not supported",
                            DatatypeName(first.datatype()), DatatypeName(value->datatype()));
     }
-    if (quantization == Quantization::kIsEqual && value->quantization != first.quantization) {
+    if (quantization == Quantization::kIsEqual && value->quant_params != first.quant_params) {
       return Status::Error(StatusCode::kUnsupported,
                            "operands of different scale or zero point are not supported");
     }

@@ -45,11 +45,12 @@ xnn_status Define(xnn_subgraph_t subgraph, const std::vector<const GraphValue*>&
 
 Operands ConcatenateOperands(const XNode& node) {
   const XNNCat& wire = WireOf(node);
-  Operands operands{
-      {wire.input1_id(), wire.input2_id(), wire.input3_id(), wire.input4_id(), wire.input5_id()},
-      {wire.output_id()},
-      {}};
-  operands.inputs.resize(InputCount(node.xnode_union_type()));
+  const uint32_t inputs[] = {wire.input1_id(), wire.input2_id(), wire.input3_id(), wire.input4_id(),
+                             wire.input5_id()};
+  Operands operands{{}, {wire.output_id()}, {}};
+  for (size_t i = 0; i < InputCount(node.xnode_union_type()); ++i) {
+    operands.inputs.push_back(inputs[i]);
+  }
   return operands;
 }
 

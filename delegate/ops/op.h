@@ -8,8 +8,8 @@
 #include <limits>
 #include <optional>
 #include <unordered_map>
-#include <vector>
 
+#include "base/inline_list.h"
 #include "base/result.h"
 #include "delegate/graph_value.h"
 #include "delegate/shape.h"
@@ -17,12 +17,16 @@
 
 namespace onepack {
 
-// The values of a node, by the ids of the file.
+// The values of a node, by the ids of the file: asked for at every step of building a graph, and so
+// in no memory of their own.
 struct Operands {
-  std::vector<uint32_t> inputs;  // optional ones that are absent are left out
-  std::vector<uint32_t> outputs;
+  static constexpr size_t kMaxCount = 5;
+  using Ids = InlineList<uint32_t, kMaxCount>;
+
+  Ids inputs;  // optional ones that are absent are left out
+  Ids outputs;
   // Those of the inputs that, if all of them are constants, XNNPACK packs and never reads again.
-  std::vector<uint32_t> packed;
+  Ids packed;
 };
 
 // How XNNPACK comes by a packed weight.
@@ -57,7 +61,7 @@ struct NodeContext {
 
 // What a node makes of the shapes of its inputs.
 struct Inference {
-  std::vector<Shape> outputs;  // in the order of Operands::outputs
+  InlineList<Shape, 2> outputs;  // in the order of Operands::outputs
   // At most so much is allocated by XNNPACK for this node alone: for as long as the runtime lives,
   // and while the node runs.
   uint64_t kept_bytes = 0;

@@ -40,6 +40,13 @@ Status CheckScales(const WeightedValues& values) {
                          0x1p-32f, kLargest);
 }
 
+// All but the bytes of a constant.
+void AddDescription(const GraphValue& value, DigestBuilder& digest) {
+  value.quant_params.AddTo(digest);
+  digest.Add(value.rank());
+  for (const uint32_t size : DimsOf(value.tensor())) digest.Add(size);
+}
+
 }  // namespace
 
 Status CheckTypes(const WeightedValues& values, Span<const WeightedTypes> table) {
@@ -71,9 +78,9 @@ Status CheckChannelDims(const WeightedValues& values, size_t filter_dim) {
 
 Status CheckScaleRuns(const GraphValue& input, int32_t expected) {
   if (input.datatype() != XNNDatatype::qdint8) return Status::Ok();
-  if (input.num_nonbatch_dims == expected) return Status::Ok();
+  if (input.quant_params.num_nonbatch_dims == expected) return Status::Ok();
   return Status::Error(StatusCode::kInvalidFile, "an input of %d nonbatch dims, %d expected",
-                       input.num_nonbatch_dims, expected);
+                       input.quant_params.num_nonbatch_dims, expected);
 }
 
 Status CheckBias(const Shapes& shapes, uint32_t bias_id, size_t channels) {
@@ -91,11 +98,12 @@ PackedUse UseOf(const WeightedValues& values, DigestBuilder consumer) {
   use.identity.kernel = values.filter.content;
   use.identity.bias = values.bias != nullptr ? values.bias->content : IdentityOfNothing();
   DigestBuilder quantization("quantization");
-  quantization.Add(values.filter.description);
-  quantization.Add(values.bias != nullptr ? values.bias->description : IdentityOfNothing());
+  AddDescription(values.filter, quantization);
+  if (values.bias != nullptr) AddDescription(*values.bias, quantization);
   use.identity.quantization = quantization.Finish();
-  use.identity.consumer =
-      consumer.Add(values.input.quantization).Add(values.output.quantization).Finish();
+  values.input.quant_params.AddTo(consumer);
+  values.output.quant_params.AddTo(consumer);
+  use.identity.consumer = consumer.Finish();
   // XNNPACK checks the scales of what is quantized before it runs, and not only packs them.
   use.reads_scales = values.input.datatype() == XNNDatatype::qint8 ||
                      values.input.datatype() == XNNDatatype::quint8;

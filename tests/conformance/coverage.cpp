@@ -40,10 +40,10 @@ void AddNode(const XNode& node, const DatatypeNames& datatypes, const std::strin
     return;
   }
   const Operands operands = op->operands(node);
-  const std::string& input = datatypes.at(operands.inputs.front());
+  const std::string& input = datatypes.at(operands.inputs[0]);
   coverage.inputs[type][input].insert(name);
   if (operands.packed.empty()) return;
-  coverage.filters[type][input + " x " + datatypes.at(operands.packed.front())].insert(name);
+  coverage.filters[type][input + " x " + datatypes.at(operands.packed[0])].insert(name);
 }
 
 Status AddPayload(Bytes payload, const std::string& name, Coverage& coverage) {

@@ -22,8 +22,7 @@ std::string NameOf(const wire::program::Operator& op) {
   return name;
 }
 
-std::string DescribeTypes(const std::vector<uint32_t>& ids,
-                          std::map<uint32_t, std::string>& types) {
+std::string DescribeTypes(const Operands::Ids& ids, std::map<uint32_t, std::string>& types) {
   std::string text;
   for (const uint32_t id : ids) text += " " + types[id];
   return text;
