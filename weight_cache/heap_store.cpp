@@ -46,6 +46,14 @@ HeapBlock::~HeapBlock() {
   }
 }
 
+void HeapBlock::Populate() const {
+#ifdef MADV_POPULATE_WRITE
+  const auto begin = reinterpret_cast<uintptr_t>(data_) / PageSize() * PageSize();
+  const size_t size = RoundUp(reinterpret_cast<uintptr_t>(data_) + size_, PageSize()) - begin;
+  madvise(reinterpret_cast<void*>(begin), size, MADV_POPULATE_WRITE);
+#endif
+}
+
 HeapStore::HeapStore(bool huge_pages)
     : huge_pages_(huge_pages),
       large_block_(huge_pages ? kLargeBlockOfHugePages : kLargeBlock),

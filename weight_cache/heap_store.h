@@ -42,6 +42,9 @@ class HeapBlock {
   size_t size() const { return size_; }
   Bytes bytes() const { return {data_, size_}; }
 
+  // Asks the system for all of its pages in one call instead of a page fault for each. Only a wish.
+  void Populate() const;
+
  private:
   friend class HeapStore;
 

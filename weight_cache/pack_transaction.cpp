@@ -5,6 +5,12 @@
 #include <utility>
 
 namespace onepack {
+namespace {
+
+// Larger blocks are packed by several threads, which had better touch them as they go.
+constexpr size_t kPopulatedAtOnce = size_t{32} << 20;
+
+}  // namespace
 
 PackedWeight PackTransaction::LookUp(const PackKey& key, bool has_namesake) {
   DropClaim();
@@ -19,6 +25,7 @@ uint8_t* PackTransaction::Reserve(size_t size) {
   auto block = cache_->heap_->Allocate(size);
   if (!block.ok()) return nullptr;
   reserved_ = std::move(block).value();
+  if (reserved_.size() <= kPopulatedAtOnce) reserved_.Populate();
   reserved_at_ = std::chrono::steady_clock::now();
   return reserved_.data();
 }

@@ -264,6 +264,35 @@ TEST_P(EitherHeapStoreTest, ThreadsGetBlocksOfTheirOwn) {
   EXPECT_EQ(store->mapped_bytes(), 0u);
 }
 
+bool KernelPopulates() {
+#ifdef MADV_POPULATE_WRITE
+  auto page = Mapping::OfZeros(PageSize());
+  return page.ok() && madvise(page->data(), PageSize(), MADV_POPULATE_WRITE) == 0;
+#else
+  return false;
+#endif
+}
+
+TEST_P(EitherHeapStoreTest, APopulatedBlockHasAllItsPagesAndNobodyElsesBytes) {
+  for (const size_t size : {size_t{100}, size_t{1} << 17, 5 * HeapStore::kChunkSize + 13}) {
+    const auto store = HeapStore::Create(GetParam());
+    const HeapBlock before = AllocateFilled(*store, 100, 1);
+    const HeapBlock block = Allocate(*store, size);
+    const HeapBlock after = AllocateFilled(*store, 100, 3);
+    block.Populate();
+    if (KernelPopulates()) {
+      EXPECT_GE((ResidentPages(block.data(), size) + 1) * PageSize(), size - size % PageSize());
+    }
+    EXPECT_TRUE(IsFilledWith(before.bytes(), 1));
+    EXPECT_TRUE(IsFilledWith(after.bytes(), 3));
+    memset(block.data(), 2, size);
+    block.Populate();
+    EXPECT_TRUE(IsFilledWith(block.bytes(), 2));
+  }
+}
+
+TEST(HeapStoreTest, PopulatingNoBlockDoesNothing) { HeapBlock().Populate(); }
+
 TEST(HeapStoreTest, MemoryInsideAUsedChunkGoesBackToTheSystem) {
   constexpr size_t kSize = 1 << 17;
   const auto store = HeapStore::Create(false);
