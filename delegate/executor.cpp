@@ -126,6 +126,7 @@ Result<bool> Executor::TakeWeights(PendingGraph& pending, Lane& lane) {
   }
   // The provider knows better why something could not be packed.
   ONEPACK_RETURN_IF_ERROR(provider_.EndBuild());
+  provider_.ForgetPointers();
   ONEPACK_RETURN_IF_ERROR(std::move(status));
   for (size_t i = 0; i < is_served.size() && has_all; ++i) {
     if (is_served[i]) continue;
@@ -147,9 +148,11 @@ bool Executor::IsThere(const BuiltGraph& graph, const WeightTable::Entry& entry,
 
 Result<std::unique_ptr<DelegateRuntime>> Executor::CreateOnce(PendingGraph& pending, Lane& lane) {
   Describe(pending.graph);
-  return DelegateRuntime::Create(*payload_, std::move(pending.graph), provider_,
-                                 pending.raw_weights, lane.workspace(), session_->threadpool(),
-                                 id_);
+  auto created =
+      DelegateRuntime::Create(*payload_, std::move(pending.graph), provider_, pending.raw_weights,
+                              lane.workspace(), session_->threadpool(), id_);
+  provider_.ForgetPointers();
+  return created;
 }
 
 Result<DelegateRuntime*> Executor::CreateRuntime(std::unique_ptr<PendingGraph> pending,

@@ -49,9 +49,14 @@ void WeightTable::Clear() {
 }
 
 void XnnProvider::ClearDescriptions() {
+  ForgetPointers();
+  described_.clear();
+}
+
+void XnnProvider::ForgetPointers() {
   kernel_meanings_.clear();
   meanings_.clear();
-  described_.clear();
+  told_kernels_.clear();
 }
 
 void XnnProvider::Describe(const void* kernel, const void* bias, WeightDescription description) {

@@ -109,6 +109,8 @@ class XnnProvider {
 
   // Forgets earlier descriptions: pointers may mean something else in the next build.
   void ClearDescriptions();
+  // Only what pointers mean, to save memory: before the next build all is described anew.
+  void ForgetPointers();
   // Of a kernel that is used without a bias too, the weight without one is packed privately:
   // XNNPACK does not always name the bias, and the two could not be told apart.
   void Describe(const void* kernel, const void* bias, WeightDescription description);
