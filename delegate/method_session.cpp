@@ -38,8 +38,8 @@ Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
   std::vector<std::shared_ptr<const Payload>> payloads;
   uint64_t expected_bytes = 0;
   for (const DelegateRequest& request : requests) {
-    auto payload =
-        Payload::Open(request, cache()->contents(), options_.verify_keys ? &verifier : nullptr);
+    auto payload = Payload::Open(request, cache()->contents(), pool().graphs(),
+                                 options_.verify_keys ? &verifier : nullptr);
     if (!payload.ok()) return payload.TakeStatus().WithContext("delegate %zu", request.index);
     expected_bytes += RawWeightBytes(**payload);
     payloads.push_back(std::move(payload).value());

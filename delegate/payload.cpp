@@ -9,8 +9,19 @@
 namespace onepack {
 namespace {
 
+using wire::xnnpack::XNNGraph;
+
 // Stands in the graph for each character of a key.
 constexpr char kBlank = '-';
+
+size_t OffsetIn(const AlignedCopy& flatbuffer, std::string_view text) {
+  return static_cast<size_t>(reinterpret_cast<const uint8_t*>(text.data()) -
+                             flatbuffer.bytes().data());
+}
+
+const char* FirstByteOfGraph(const DelegateRequest& request, const PayloadHeader& header) {
+  return reinterpret_cast<const char*>(request.payload.bytes.data()) + header.flatbuffer.offset;
+}
 
 }  // namespace
 
@@ -22,11 +33,11 @@ Status Constant::Read(const std::function<void(Bytes)>& use) const {
 }
 
 Result<std::shared_ptr<const Payload>> Payload::Open(const DelegateRequest& request,
-                                                     ContentRegistry& contents,
+                                                     ContentRegistry& contents, GraphStore& graphs,
                                                      KeyVerifier* verifier) {
   ONEPACK_ASSIGN_OR_RETURN(const PayloadHeader header, ParsePayloadHeader(request.payload.bytes));
   std::shared_ptr<Payload> payload(new Payload());
-  Sources sources{request, header, {}, contents, verifier};
+  Sources sources{request, header, {}, contents, graphs, verifier};
   ONEPACK_RETURN_IF_ERROR(payload->ReadGraph(sources));
   ONEPACK_RETURN_IF_ERROR(payload->FindConstants(sources));
   return std::shared_ptr<const Payload>(std::move(payload));
@@ -34,49 +45,63 @@ Result<std::shared_ptr<const Payload>> Payload::Open(const DelegateRequest& requ
 
 Status Payload::ReadGraph(Sources& sources) {
   const PayloadHeader& header = sources.header;
-  const Bytes original =
-      sources.request.payload.bytes.subspan(header.flatbuffer.offset, header.flatbuffer.size);
-  ONEPACK_ASSIGN_OR_RETURN(flatbuffer_, AlignedCopy::Of(original, HeapAllocator()));
-  ONEPACK_ASSIGN_OR_RETURN(graph_, VerifyPayload(flatbuffer_->bytes(), header));
-  sources.keys.resize(ConstantCount(*graph_));
-  for (uint32_t i = 0; i < CountOf(graph_->constant_data()); ++i) {
-    const std::string_view key = TextOf(graph_->constant_data()->Get(i)->named_key());
-    if (key.empty()) continue;
-    sources.keys[i] = {reinterpret_cast<const char*>(original.data()) + OffsetOf(key), key.size()};
+  const char* original = FirstByteOfGraph(sources.request, sources.header);
+  ONEPACK_ASSIGN_OR_RETURN(
+      Ref<AlignedCopy> flatbuffer,
+      AlignedCopy::Of({reinterpret_cast<const uint8_t*>(original), header.flatbuffer.size},
+                      HeapAllocator()));
+  ONEPACK_ASSIGN_OR_RETURN(const XNNGraph* root, VerifyPayload(flatbuffer->bytes(), header));
+  sources.keys.resize(ConstantCount(*root));
+  if (CountOf(root->constant_data()) == 0) {
+    graph_ = std::make_shared<NamelessGraph>(
+        NamelessGraph{std::move(flatbuffer), root, header.constant_data.size, std::nullopt});
+    return Status::Ok();
   }
-  if (CountOf(graph_->constant_data()) == 0) return Status::Ok();
-  ONEPACK_RETURN_IF_ERROR(BlankKeys(sources));
-  structure_ = Sha256Of(flatbuffer_->bytes());
-  return Status::Ok();
+  for (uint32_t i = 0; i < CountOf(root->constant_data()); ++i) {
+    const std::string_view key = TextOf(root->constant_data()->Get(i)->named_key());
+    if (!key.empty()) sources.keys[i] = {original + OffsetIn(*flatbuffer, key), key.size()};
+  }
+  for (const std::string_view key : sources.keys) {
+    if (!key.empty()) memset(flatbuffer->data() + (key.data() - original), kBlank, key.size());
+  }
+  return ReadNamelessGraph(sources, std::move(flatbuffer));
 }
 
 // From here on the graph is read from bytes without names, and verified as such: so equal bytes
 // without names are equal graphs, also where a crafted file has other things inside a name.
-Status Payload::BlankKeys(const Sources& sources) {
-  const char* original = reinterpret_cast<const char*>(sources.request.payload.bytes.data()) +
-                         sources.header.flatbuffer.offset;
-  for (const std::string_view key : sources.keys) {
-    if (key.empty()) continue;
-    memset(flatbuffer_->data() + (key.data() - original), kBlank, key.size());
+Status Payload::ReadNamelessGraph(const Sources& sources, Ref<AlignedCopy> flatbuffer) {
+  const std::optional<Digest> structure = Sha256Of(flatbuffer->bytes());
+  const uint64_t constant_data_size = sources.header.constant_data.size;
+  if (structure) graph_ = sources.graphs.Find(*structure, constant_data_size);
+  if (graph_ == nullptr) {
+    ONEPACK_ASSIGN_OR_RETURN(const XNNGraph* root,
+                             VerifyPayload(flatbuffer->bytes(), sources.header));
+    graph_ = std::make_shared<NamelessGraph>(
+        NamelessGraph{std::move(flatbuffer), root, constant_data_size, structure});
+    if (structure) sources.graphs.Add(graph_);
   }
-  ONEPACK_ASSIGN_OR_RETURN(graph_, VerifyPayload(flatbuffer_->bytes(), sources.header));
-  bool is_same = CountOf(graph_->constant_data()) == sources.keys.size();
+  return CheckPlaces(sources);
+}
+
+// The names have been where the blanks are.
+Status Payload::CheckPlaces(const Sources& sources) const {
+  const auto& constants = graph().constant_data();
+  bool is_same = CountOf(constants) == sources.keys.size();
   for (uint32_t i = 0; is_same && i < sources.keys.size(); ++i) {
-    const std::string_view blank = TextOf(graph_->constant_data()->Get(i)->named_key());
+    const std::string_view blank = TextOf(constants->Get(i)->named_key());
     const std::string_view key = sources.keys[i];
-    is_same = blank.size() == key.size() &&
-              (key.empty() || OffsetOf(blank) == static_cast<size_t>(key.data() - original));
+    is_same =
+        blank.size() == key.size() &&
+        (key.empty() ||
+         OffsetIn(*graph_->bytes, blank) ==
+             static_cast<size_t>(key.data() - FirstByteOfGraph(sources.request, sources.header)));
   }
   if (is_same) return Status::Ok();
   return Status::Error(StatusCode::kInvalidFile, "a graph with something else inside a key");
 }
 
-size_t Payload::OffsetOf(std::string_view text) const {
-  return static_cast<size_t>(reinterpret_cast<const uint8_t*>(text.data()) - flatbuffer_->data());
-}
-
 Status Payload::FindConstants(const Sources& sources) {
-  constants_.resize(ConstantCount(*graph_));
+  constants_.resize(ConstantCount(graph()));
   for (size_t i = 1; i < constants_.size(); ++i) {
     auto constant = FindConstant(sources, static_cast<uint32_t>(i));
     if (!constant.ok()) return constant.TakeStatus().WithContext("constant %zu", i);
@@ -114,17 +139,17 @@ std::shared_ptr<const Constant> Payload::InGraph(const DelegateRequest& request,
                                                  const PayloadHeader& header,
                                                  uint32_t index) const {
   Segment segment;
-  if (CountOf(graph_->constant_data()) > 0) {
-    const auto* entry = graph_->constant_data()->Get(index);
+  if (CountOf(graph().constant_data()) > 0) {
+    const auto* entry = graph().constant_data()->Get(index);
     segment = {request.payload_offset + header.constant_data.offset + entry->offset(),
                entry->size()};
   } else {
     // Old files keep constants as vectors in the graph, of which this payload has a copy. The file
     // has them at the same distance from the graph's first byte.
-    const auto* storage = graph_->constant_buffer()->Get(index)->storage();
+    const auto* storage = graph().constant_buffer()->Get(index)->storage();
     segment = {request.payload_offset + header.flatbuffer.offset, CountOf(storage)};
     if (storage != nullptr) {
-      segment.offset += static_cast<uint64_t>(storage->data() - flatbuffer_->bytes().data());
+      segment.offset += static_cast<uint64_t>(storage->data() - graph_bytes()->bytes().data());
     }
   }
   return std::make_shared<Constant>(

@@ -15,8 +15,8 @@
 #include <vector>
 
 #include "base/result.h"
+#include "delegate/graph_store.h"
 #include "delegate/key_integrity.h"
-#include "runtime/aligned_copy.h"
 #include "runtime/backend.h"
 #include "schema/verify_payload.h"
 #include "weight_cache/content_registry.h"
@@ -52,17 +52,17 @@ class Payload {
   // in another file too, to see whether the two are the same.
   // With a `verifier`, constants that are named after their content are read and checked.
   static Result<std::shared_ptr<const Payload>> Open(const DelegateRequest& request,
-                                                     ContentRegistry& contents,
+                                                     ContentRegistry& contents, GraphStore& graphs,
                                                      KeyVerifier* verifier = nullptr);
 
   // Without the names of constants: they are blank.
-  const wire::xnnpack::XNNGraph& graph() const { return *graph_; }
+  const wire::xnnpack::XNNGraph& graph() const { return *graph_->root; }
 
   // What graph() is read from.
-  const Ref<AlignedCopy>& graph_bytes() const { return flatbuffer_; }
-  // Of those bytes: equal for graphs that differ in the names of their constants alone, as those of
-  // two layers do, or of two adapters. None for old files, which have the constants in the graph.
-  const std::optional<Digest>& structure() const { return structure_; }
+  const Ref<AlignedCopy>& graph_bytes() const { return graph_->bytes; }
+  // Equal for graphs that differ in the names of their constants alone, as those of two layers do,
+  // or of two adapters. None for old files.
+  const std::optional<Digest>& structure() const { return graph_->structure; }
 
   // REQUIRES, for both: 0 < index < ConstantCount(graph()).
   const Constant& constant(uint32_t index) const { return *constants_[index].raw; }
@@ -84,22 +84,20 @@ class Payload {
     const PayloadHeader& header;
     std::vector<std::string_view> keys;  // by index; empty where the payload has the bytes itself
     ContentRegistry& contents;
+    GraphStore& graphs;
     KeyVerifier* verifier;
   };
 
   // Fills in the keys.
   Status ReadGraph(Sources& sources);
-  Status BlankKeys(const Sources& sources);
-  // In *flatbuffer_.
-  size_t OffsetOf(std::string_view text) const;
+  Status ReadNamelessGraph(const Sources& sources, Ref<AlignedCopy> flatbuffer);
+  Status CheckPlaces(const Sources& sources) const;
   Status FindConstants(const Sources& sources);
   Result<Registered> FindConstant(const Sources& sources, uint32_t index) const;
   std::shared_ptr<const Constant> InGraph(const DelegateRequest& request,
                                           const PayloadHeader& header, uint32_t index) const;
 
-  Ref<AlignedCopy> flatbuffer_;
-  const wire::xnnpack::XNNGraph* graph_ = nullptr;  // in *flatbuffer_
-  std::optional<Digest> structure_;
+  GraphStore::GraphPtr graph_;
   std::vector<Registered> constants_;  // entry 0 stands for none
 };
 

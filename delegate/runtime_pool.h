@@ -31,6 +31,7 @@
 #include <vector>
 
 #include "delegate/delegate_runtime.h"
+#include "delegate/graph_store.h"
 #include "weight_cache/digest.h"
 
 namespace onepack {
@@ -109,6 +110,9 @@ class RuntimePool {
   // REQUIRES: joined.
   void Learn(const Digest& structure, const std::vector<WeightTable::Entry>& entries);
 
+  // What they are made from.
+  GraphStore& graphs() { return graphs_; }
+
   RuntimePoolStats Stats() const;
 
  private:
@@ -123,6 +127,8 @@ class RuntimePool {
   std::list<Lane>::iterator Choose(const Digest& structure, DelegateRuntime::UserId user,
                                    const Lane* last);
   void CondemnRuntimesOfNobody(Lane& lane) const;
+
+  GraphStore graphs_;
 
   mutable std::mutex mutex_;
   // Guarded by it.

@@ -13,7 +13,8 @@ std::vector<std::vector<uint8_t>> PackedFor(const LoadWith& load, WeightCache& c
   std::vector<std::vector<uint8_t>> packed;
   BackendRecord record;
   record.on_load = [&](const DelegateRequest& request) -> Status {
-    ONEPACK_ASSIGN_OR_RETURN(const auto payload, Payload::Open(request, cache.contents()));
+    GraphStore graphs;
+    ONEPACK_ASSIGN_OR_RETURN(const auto payload, Payload::Open(request, cache.contents(), graphs));
     RawWeights raw_weights(nullptr, {});
     ONEPACK_ASSIGN_OR_RETURN(
         const BuiltGraph graph,

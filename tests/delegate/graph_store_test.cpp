@@ -1,0 +1,99 @@
+// One copy of a graph for all delegates of its structure.
+
+#include "delegate/graph_store.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "delegate/payload.h"
+#include "tests/support/delegate_fixture.h"
+#include "tests/support/recording_backend.h"
+#include "tests/support/sources.h"
+#include "tests/support/status_matchers.h"
+
+namespace onepack {
+namespace {
+
+GraphStore::GraphPtr GraphOf(const std::string& name, uint64_t constant_data_size) {
+  auto graph = std::make_shared<NamelessGraph>();
+  graph->constant_data_size = constant_data_size;
+  graph->structure = DigestBuilder(name).Finish();
+  return graph;
+}
+
+TEST(GraphStoreTest, FindsWhatSomebodyHas) {
+  GraphStore store;
+  const auto graph = GraphOf("a", 5);
+  EXPECT_EQ(store.Find(*graph->structure, 5), nullptr);
+  store.Add(graph);
+  EXPECT_EQ(store.Find(*graph->structure, 5), graph);
+  EXPECT_EQ(store.Find(*GraphOf("b", 5)->structure, 5), nullptr);
+}
+
+TEST(GraphStoreTest, AGraphOfNobodyIsGone) {
+  GraphStore store;
+  auto graph = GraphOf("a", 5);
+  const Digest structure = *graph->structure;
+  store.Add(graph);
+  graph = nullptr;
+  EXPECT_EQ(store.Find(structure, 5), nullptr);
+}
+
+TEST(GraphStoreTest, AGraphThatWasVerifiedForAnotherSizeIsNotFound) {
+  GraphStore store;
+  const auto large = GraphOf("a", 1000);
+  store.Add(large);
+  EXPECT_EQ(store.Find(*large->structure, 10), nullptr);
+  EXPECT_EQ(store.Find(*large->structure, 1000), large);
+}
+
+TEST(GraphStoreTest, ManyThatCameAndWentLeaveTheOthers) {
+  GraphStore store;
+  const auto first = GraphOf("first", 0);
+  store.Add(first);
+  for (int i = 0; i < 1000; ++i) store.Add(GraphOf(std::to_string(i), 0));
+  EXPECT_EQ(store.Find(*first->structure, 0), first);
+}
+
+// The payloads of all delegates of a program.
+std::vector<std::shared_ptr<const Payload>> PayloadsOf(const LinearProgram& program,
+                                                       GraphStore& graphs, WeightCache& cache) {
+  std::vector<std::shared_ptr<const Payload>> payloads;
+  BackendRecord record;
+  record.on_load = [&](const DelegateRequest& request) -> Status {
+    ONEPACK_ASSIGN_OR_RETURN(auto payload, Payload::Open(request, cache.contents(), graphs));
+    payloads.push_back(std::move(payload));
+    return Status::Ok();
+  };
+  LoadOptions options;
+  options.backend = MakeRecordingBackend("XnnpackBackend", &record);
+  EXPECT_TRUE(
+      IsOk(LoadMethod(SourceOf(MakeLinearProgram(program), "program.pte"),
+                      {SourceOf(MakeData(DataOf(program.layers)), "data.ptd")}, nullptr, options)));
+  return payloads;
+}
+
+TEST(GraphStoreTest, DelegatesThatDifferInTheNamesOfWeightsShareTheirGraph) {
+  GraphStore graphs;
+  const auto cache = WeightCache::Create();
+  LinearProgram program;
+  program.layers = {{"one", 32, 32}, {"two", 32, 32}, {"six", 32, 32, WeightKind::kInt4}};
+  program.delegate_per_layer = true;
+  const auto payloads = PayloadsOf(program, graphs, *cache);
+  ASSERT_EQ(payloads.size(), 3u);
+  EXPECT_EQ(&payloads[0]->graph(), &payloads[1]->graph());
+  EXPECT_NE(&payloads[0]->graph(), &payloads[2]->graph());
+  EXPECT_NE(payloads[0]->content(1), payloads[1]->content(1));
+
+  LinearProgram other;
+  other.layers = {{"odd", 32, 32}};
+  const auto more = PayloadsOf(other, graphs, *cache);
+  ASSERT_EQ(more.size(), 1u);
+  EXPECT_EQ(&more[0]->graph(), &payloads[0]->graph());
+}
+
+}  // namespace
+}  // namespace onepack
