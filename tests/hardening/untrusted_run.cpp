@@ -21,8 +21,8 @@ namespace {
 // Of processor time: other processes do not count.
 constexpr double kMaxSeconds = 1;
 
-// What the core may take for a file, beside the planned memory, which is a mapping of its own, and
-// beside what a run takes for the inputs that it is given.
+// What the core may take for a file, beside the planned memory, which is a mapping of its own, a
+// copy of that which a test asks for, and what a run takes for the inputs that it is given.
 constexpr size_t kMaxBytesPerFileByte = 16;
 constexpr size_t kMaxBytesBeside = size_t{1} << 20;
 
@@ -318,6 +318,7 @@ class Session {
   void RunFromSavedState(Method& method) {
     auto state = method.SaveState();
     if (!state.ok()) return Note(state.status());
+    state_bytes_ = std::max(state_bytes_, (*state)->size_bytes());
     Status status = method.Reset();
     if (!status.ok()) Note(status);
     status = method.RestoreState(**state);
@@ -340,7 +341,8 @@ class Session {
   void CheckAfterwards(double seconds, size_t file_bytes) {
     if (seconds > kMaxSeconds) Violate("it took " + std::to_string(seconds) + " s");
     if (heap_.bytes() != 0) Violate(std::to_string(heap_.bytes()) + " bytes were not given back");
-    const size_t allowed = kMaxBytesPerFileByte * (file_bytes + input_bytes_) + kMaxBytesBeside;
+    const size_t allowed =
+        kMaxBytesPerFileByte * (file_bytes + input_bytes_) + kMaxBytesBeside + state_bytes_;
     if (heap_.peak() > allowed) {
       Violate(std::to_string(heap_.peak()) + " bytes taken for files of " +
               std::to_string(file_bytes));
@@ -355,6 +357,7 @@ class Session {
   UntrustedOutcome outcome_;
   CountingHeap heap_;
   size_t input_bytes_ = 0;  // of the largest run
+  size_t state_bytes_ = 0;  // of the largest saved state
   const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
 };
 
