@@ -13,6 +13,9 @@
 namespace onepack {
 namespace {
 
+// What the kernel reads of a file around a page that is touched, unless it was told otherwise.
+constexpr size_t kReadAround = size_t{128} << 10;
+
 size_t PageSize() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
 
 int64_t Nanoseconds(const timespec& time) {
@@ -70,9 +73,10 @@ Result<Mapping> Mapping::OfFile(const char* path, FileIdentity* identity) {
 }
 
 void Mapping::Prefetch(size_t offset, size_t size) const {
+  if (size <= kReadAround) return;
   const size_t first = offset / PageSize() * PageSize();
   // Only ever a wish, like Discard.
-  if (size > 0) madvise(data_ + first, offset + size - first, MADV_WILLNEED);
+  madvise(data_ + first, offset + size - first, MADV_WILLNEED);
 }
 
 void Mapping::Discard(size_t offset, size_t size) const {

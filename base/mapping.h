@@ -32,7 +32,8 @@ class Mapping {
   static constexpr size_t kReadablePadding = 16;
 
   // Starts to read [offset, offset + size) of a file from the disk, all of it at once and not page
-  // by page as it is touched. Waits for nothing. REQUIRES: the range lies inside.
+  // by page as it is touched. Waits for nothing; does nothing for what the kernel reads at one
+  // touch anyway. REQUIRES: the range lies inside.
   void Prefetch(size_t offset, size_t size) const;
 
   // Gives the memory behind the whole pages in [offset, offset + size) back to the system. A file's

@@ -51,6 +51,8 @@ class GraphBuilder {
   GraphBuilder(const Payload& payload, const GraphOptions& options)
       : payload_(payload), graph_(payload.graph()), options_(options) {
     if (options.ones != nullptr) built_.scales.ones = options.ones;
+    values_.reserve(CountOf(graph_.xvalues()));
+    built_.parts.shapes.Reserve(CountOf(graph_.xvalues()), CountOf(graph_.xnodes()));
   }
 
   // In this order: each step uses what the ones before it found.
@@ -207,7 +209,7 @@ Status GraphBuilder::DescribeWireValue(const XValue& wire) {
   if (!values_.try_emplace(tensor.id_out(), value).second) {
     return Status::Error(StatusCode::kInvalidFile, "a second value with id %u", tensor.id_out());
   }
-  built_.parts.shapes.SetBound(tensor.id_out(), Shape(DimsOf(tensor)));
+  built_.parts.shapes.AddValue(tensor.id_out(), Shape(DimsOf(tensor)));
   if (tensor.datatype() == XNNDatatype::qdint8) built_.parts.shapes.MayBePermuted(tensor.id_out());
   return Status::Ok();
 }
@@ -581,6 +583,7 @@ Result<BuiltGraph> BuildGraph(const Payload& payload, const GraphOptions& option
 
 uint64_t RawWeightBytes(const Payload& payload) {
   std::unordered_map<uint32_t, uint32_t> constants;  // by value id
+  constants.reserve(CountOf(payload.graph().xvalues()));
   for (size_t i = 0; i < CountOf(payload.graph().xvalues()); ++i) {
     const XNNTensorValue& tensor =
         TensorOf(*payload.graph().xvalues()->Get(static_cast<uint32_t>(i)));

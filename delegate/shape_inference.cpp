@@ -26,7 +26,7 @@ Status ShapeInference::AddNode(size_t index, const Op& op, const wire::xnnpack::
                          static_cast<unsigned long long>(inference.kept_bytes),
                          static_cast<unsigned long long>(max_scratch_bytes));
   }
-  nodes_.push_back({index, &op, &node, operands});
+  nodes_.push_back({index, &op, &node, operands, inference.outputs});
   return Status::Ok();
 }
 
@@ -37,7 +37,7 @@ bool ShapeInference::Confirms(uint32_t value_id, const Shape& inferred) {
       !std::is_permutation(found.begin(), found.end(), inferred.begin(), inferred.end())) {
     return false;
   }
-  SetBound(value_id, inferred);
+  shapes_.at(value_id) = inferred;
   return true;
 }
 
@@ -54,13 +54,12 @@ Status ShapeInference::Infer() {
 Status ShapeInference::InferNode(const Node& node) {
   ONEPACK_ASSIGN_OR_RETURN(const Inference inference, node.op->infer(shapes_, *node.wire));
   for (size_t i = 0; i < node.operands.outputs.size(); ++i) {
-    const uint32_t id = node.operands.outputs[i];
-    const Shape& bound = bounds_.at(id);
+    const Shape& bound = node.bounds[i];
     if (inference.outputs[i].element_count() > bound.element_count()) {
       return Status::Error(StatusCode::kMismatch, "an output %s, at most %s expected",
                            inference.outputs[i].Text().c_str(), bound.Text().c_str());
     }
-    shapes_.at(id) = inference.outputs[i];
+    shapes_.at(node.operands.outputs[i]) = inference.outputs[i];
   }
   return Status::Ok();
 }

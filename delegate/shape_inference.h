@@ -26,10 +26,12 @@ using ShapePattern = std::vector<size_t>;
 
 class ShapeInference {
  public:
-  // The shape of a value as the file has it.
-  void SetBound(uint32_t value_id, const Shape& shape) {
-    bounds_[value_id] = shapes_[value_id] = shape;
+  void Reserve(size_t values, size_t nodes) {
+    shapes_.reserve(values);
+    nodes_.reserve(nodes);
   }
+  // The shape of a value as the file has it.
+  void AddValue(uint32_t value_id, const Shape& bound) { shapes_[value_id] = bound; }
   // The file's dims of this value may stand in another order than it is stored in: exporters do
   // that to images that are quantized dynamically. The node that writes it knows better.
   void MayBePermuted(uint32_t value_id) { permuted_.insert(value_id); }
@@ -59,6 +61,7 @@ class ShapeInference {
     const Op* op;
     const wire::xnnpack::XNode* wire;
     Operands operands;
+    InlineList<Shape, 2> bounds;  // of its outputs
   };
 
   Status InferNode(const Node& node);
@@ -67,7 +70,6 @@ class ShapeInference {
   // only their order differs and may do so.
   bool Confirms(uint32_t value_id, const Shape& inferred);
 
-  Shapes bounds_;
   Shapes shapes_;
   std::unordered_set<uint32_t> permuted_;
   std::vector<Node> nodes_;

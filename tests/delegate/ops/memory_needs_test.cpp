@@ -31,7 +31,7 @@ class LoneNode {
 Status Add(const LoneNode& node, const std::vector<Shape>& shapes, uint64_t limit, int times = 1) {
   ShapeInference inference;
   for (size_t i = 0; i < shapes.size(); ++i) {
-    inference.SetBound(static_cast<uint32_t>(i), shapes[i]);
+    inference.AddValue(static_cast<uint32_t>(i), shapes[i]);
   }
   const Op& op = *FindOp(node.get().xnode_union_type());
   for (int i = 0; i < times; ++i) {
