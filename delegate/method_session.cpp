@@ -76,8 +76,9 @@ Status MethodSession::PackAheadAndFinish(const Load& load, Span<Ref<Delegate>> d
     ONEPACK_ASSIGN_OR_RETURN(Ref<Executor> executor, Prepare(load, i));
     executors.push_back(std::move(executor));
   }
-  const PackedAhead pins = PackAhead(cache(), {executors.data(), executors.size()},
-                                     options_.packing_threads, load.reporter);
+  const PackedAhead pins =
+      PackAhead(cache(), {executors.data(), executors.size()}, options_.packing_threads,
+                options_.min_bytes_per_packing_thread, load.reporter);
   ONEPACK_RETURN_IF_ERROR(load.reporter.CheckNotCancelled());
   for (size_t i = 0; i < load.requests.size(); ++i) {
     ONEPACK_RETURN_IF_ERROR(Finish(load, i, *executors[i]));

@@ -112,11 +112,14 @@ void RunWorker(Work& work, XnnProvider& provider) {
 }  // namespace
 
 PackedAhead PackAhead(const std::shared_ptr<WeightCache>& cache,
-                      Span<const Ref<Executor>> executors, size_t threads, LoadReporter& reporter) {
+                      Span<const Ref<Executor>> executors, size_t threads, size_t min_bytes,
+                      LoadReporter& reporter) {
   const std::vector<Task> tasks = TasksOf(executors);
+  uint64_t raw_bytes = 0;
+  for (const Task& task : tasks) raw_bytes += task.raw_bytes;
+  threads = std::min<uint64_t>({threads, tasks.size(), raw_bytes / std::max<size_t>(min_bytes, 1)});
   PackedAhead packed;
-  if (tasks.size() < 2) return packed;  // nothing to do at the same time
-  threads = std::min(threads, tasks.size());
+  if (threads < 2) return packed;
   for (size_t i = 0; i < threads; ++i) packed.push_back(std::make_unique<XnnProvider>(cache));
   Work work{tasks, reporter};
   RunWorkers(threads, reporter, [&](size_t worker) { RunWorker(work, *packed[worker]); });

@@ -32,10 +32,12 @@ namespace onepack {
 using PackedAhead = std::vector<std::unique_ptr<XnnProvider>>;
 
 // Packs the packable nodes of executors that have their graphs pending, each weight once. At most
-// `threads` workers, and none is left when this returns. Returns early, and nothing else, when the
-// load is cancelled: `reporter` says so. May throw std::bad_alloc, when no worker runs.
+// `threads` workers, of at least `min_bytes` raw bytes each, and none is left when this returns.
+// Where one would do, nothing is done here. Returns early, and nothing else, when the load is
+// cancelled: `reporter` says so. May throw std::bad_alloc, when no worker runs.
 PackedAhead PackAhead(const std::shared_ptr<WeightCache>& cache,
-                      Span<const Ref<Executor>> executors, size_t threads, LoadReporter& reporter);
+                      Span<const Ref<Executor>> executors, size_t threads, size_t min_bytes,
+                      LoadReporter& reporter);
 
 }  // namespace onepack
 

@@ -42,6 +42,9 @@ struct XnnpackBackendOptions {
   // with the load, and the thread that loads waits for them. 1: the thread that loads packs. Takes
   // the memory of so many raw weights at a time, instead of one.
   size_t packing_threads = 1;
+  // No more threads than there are as many raw bytes to pack: to start one and to wait for it takes
+  // longer than to pack an adapter.
+  size_t min_bytes_per_packing_thread = 4 << 20;
   // A mapped weight of a fully connected node of at least so many raw bytes is packed in slices of
   // about a sixteenth of that, which the packing threads share, and of which so many are in memory
   // at a time. With `on_progress` one thread is made for it in any case. 0: every weight is packed

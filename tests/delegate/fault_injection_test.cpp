@@ -327,6 +327,7 @@ TEST_F(FaultInjectionTest, ALoadOverACacheWithEveryOptionFailsCleanlyAtEveryRequ
 TEST_F(FaultInjectionTest, ALoadThatPacksOnSeveralThreadsFailsCleanlyAtEveryRequest) {
   Request load = RequestFor(loaded_files_, Access::kRead);
   load.backend.packing_threads = 2;
+  load.backend.min_bytes_per_packing_thread = 1;
   of_all_threads_ = true;
   FailEachEvent(RequestFor(running_files_, Access::kMapped), load,
                 {FaultKind::kNew, FaultKind::kHeap, FaultKind::kMap, FaultKind::kWish,
@@ -339,6 +340,7 @@ TEST_F(FaultInjectionTest, ALoadThatPacksInSlicesFailsCleanlyAtEveryRequest) {
     SCOPED_TRACE(threads);
     Request load = RequestFor(loaded_files_, Access::kMapped);
     load.backend.packing_threads = threads;
+    load.backend.min_bytes_per_packing_thread = 1;
     load.backend.large_weight_bytes = 128 << 10;
     of_all_threads_ = true;
     FailEachEvent(RequestFor(running_files_, Access::kMapped), load,

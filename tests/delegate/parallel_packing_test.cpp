@@ -68,6 +68,7 @@ XnnpackBackendOptions Options(const std::shared_ptr<WeightCache>& cache, size_t 
   XnnpackBackendOptions options;
   options.weight_cache = cache;
   options.packing_threads = threads;
+  options.min_bytes_per_packing_thread = 1;
   return options;
 }
 
@@ -122,6 +123,18 @@ TEST_P(ParallelPackingTest, PacksBeforeTheRuntimesAskNotOnTheWay) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, files_.Load(Options(cache, kWorkers)));
   // Every runtime found what it asked for, each weight once in its graph.
   EXPECT_EQ(cache->Stats().hits, GetParam() ? program_.layers.size() : kWeights);
+}
+
+TEST_P(ParallelPackingTest, FewBytesAreWorthNoThread) {
+  const auto alone = WeightCache::Create();
+  const auto cache = WeightCache::Create();
+  XnnpackBackendOptions options = Options(cache, kWorkers);
+  options.min_bytes_per_packing_thread = XnnpackBackendOptions().min_bytes_per_packing_thread;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> a, files_.Load(Options(alone, 1)));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> b, files_.Load(options));
+  EXPECT_EQ(cache->Stats().hits, alone->Stats().hits) << "nothing was packed ahead";
+  EXPECT_EQ(cache->Stats().misses.total(), kWeights);
+  EXPECT_EQ(PackedOf(files_, *cache), PackedOf(files_, *alone));
 }
 
 TEST_P(ParallelPackingTest, PacksNothingWhereAllIsThere) {

@@ -195,6 +195,7 @@ XnnpackBackendOptions Sliced(const std::shared_ptr<WeightCache>& cache, size_t t
   options.weight_cache = cache;
   options.large_weight_bytes = kLarge;
   options.packing_threads = threads;
+  options.min_bytes_per_packing_thread = 1;
   return options;
 }
 

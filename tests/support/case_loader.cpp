@@ -38,6 +38,7 @@ Result<Ref<Backend>> CaseLoader::SharedBackend() const {
   options.threadpool = threadpool_;
   options.on_progress = on_progress_;
   options.packing_threads = packing_threads_;
+  options.min_bytes_per_packing_thread = 1;
   ONEPACK_ASSIGN_OR_RETURN(backend_, CreateXnnpackBackend(options));
   return Ref<Backend>(backend_);
 }

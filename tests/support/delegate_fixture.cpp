@@ -230,6 +230,7 @@ Result<Ref<Method>> LoadMethod(const Ref<DataSource>& program,
   backend_options.threadpool = options.threadpool;
   backend_options.on_progress = options.on_progress;
   backend_options.packing_threads = options.packing_threads;
+  backend_options.min_bytes_per_packing_thread = 1;
   Ref<Backend> backend = options.backend;
   if (!backend) {
     ONEPACK_ASSIGN_OR_RETURN(backend, CreateXnnpackBackend(backend_options));
