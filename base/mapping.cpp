@@ -13,8 +13,9 @@
 namespace onepack {
 namespace {
 
-// What the kernel reads of a file around a page that is touched, unless it was told otherwise.
-constexpr size_t kReadAround = size_t{128} << 10;
+// What the kernel reads of a file behind a page that is touched, unless it was told otherwise: half
+// of 128 KB, the page being in the middle.
+constexpr size_t kReadAhead = size_t{64} << 10;
 
 size_t PageSize() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
 
@@ -73,7 +74,7 @@ Result<Mapping> Mapping::OfFile(const char* path, FileIdentity* identity) {
 }
 
 void Mapping::Prefetch(size_t offset, size_t size) const {
-  if (size <= kReadAround) return;
+  if (size <= kReadAhead) return;
   const size_t first = offset / PageSize() * PageSize();
   // Only ever a wish, like Discard.
   madvise(data_ + first, offset + size - first, MADV_WILLNEED);

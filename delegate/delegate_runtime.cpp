@@ -59,7 +59,7 @@ bool Overlap(const void* a, size_t a_size, const void* b, size_t b_size) {
 
 }  // namespace
 
-DelegateRuntime::DelegateRuntime(Ref<AlignedCopy> graph_bytes, GraphParts graph, UserId user)
+DelegateRuntime::DelegateRuntime(Ref<const AlignedCopy> graph_bytes, GraphParts graph, UserId user)
     : graph_bytes_(std::move(graph_bytes)), maker_(user), graph_(std::move(graph)), user_(user) {
   for (const ExternalValue& external : graph_.externals) {
     bindings_.emplace_back().external = external;

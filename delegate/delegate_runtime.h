@@ -83,7 +83,7 @@ class DelegateRuntime {
     bool is_widened = false;
   };
 
-  DelegateRuntime(Ref<AlignedCopy> graph_bytes, GraphParts graph, UserId user);
+  DelegateRuntime(Ref<const AlignedCopy> graph_bytes, GraphParts graph, UserId user);
 
   Status CheckArguments(Span<Value* const> arguments) const;
   Status CheckArgument(const Value* argument, const Binding& binding) const;
@@ -99,7 +99,7 @@ class DelegateRuntime {
   void CopyStandIns();
   Status Broken(Status status);
 
-  const Ref<AlignedCopy> graph_bytes_;  // graph_ refers to them
+  const Ref<const AlignedCopy> graph_bytes_;  // graph_ refers to them
   const UserId maker_;
   GraphParts graph_;
   WeightTable weights_;  // outlives the runtime, which holds its address

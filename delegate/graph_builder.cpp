@@ -552,11 +552,11 @@ void GraphBuilder::CutOutPackableNodes() {
 // for the names of constants; equal constants in place; equal scales where XNNPACK looks at them
 // besides packing them; and weights that are equal to each other where the others' are.
 std::optional<Digest> GraphBuilder::Structure() const {
-  if (!payload_.structure() || built_.parts.external_count > kMaxSharedExternals) {
+  if (!payload_.graph_id() || built_.parts.external_count > kMaxSharedExternals) {
     return std::nullopt;
   }
   DigestBuilder digest("structure");
-  digest.Add(*payload_.structure()).Add(options_.max_activation_bytes);
+  digest.Add(*payload_.graph_id()).Add(options_.max_activation_bytes);
   std::map<WeightIdentity, size_t, IdentityLess> numbers;
   for (const PackedUse& use : uses_) {
     if (use.packing != Packing::kLookedUp) return std::nullopt;

@@ -4,18 +4,24 @@
 
 namespace onepack {
 
-GraphStore::GraphPtr GraphStore::Find(const Digest& structure, uint64_t constant_data_size) const {
+GraphStore::GraphPtr GraphStore::Find(const Digest& id, uint64_t constant_data_size) const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const auto found = graphs_.find(structure);
-  GraphPtr graph = found != graphs_.end() ? found->second.lock() : nullptr;
-  if (graph != nullptr && graph->constant_data_size != constant_data_size) return nullptr;
+  const auto found = graphs_.find(Key(id, constant_data_size));
+  return found != graphs_.end() ? found->second.lock() : nullptr;
+}
+
+GraphStore::GraphPtr GraphStore::Add(GraphPtr graph) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (graphs_.size() >= size_to_clean_) EraseExpired();
+  std::weak_ptr<const NamelessGraph>& known = graphs_[Key(*graph->id, graph->constant_data_size)];
+  if (GraphPtr alive = known.lock()) return alive;
+  known = graph;
   return graph;
 }
 
-void GraphStore::Add(const GraphPtr& graph) {
+size_t GraphStore::size() const {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (graphs_.size() >= size_to_clean_) EraseExpired();
-  graphs_[*graph->structure] = graph;
+  return graphs_.size();
 }
 
 // The mutex is held.

@@ -8,7 +8,6 @@
 #include <xnnpack.h>
 
 #include <tuple>
-#include <vector>
 
 #include "delegate/datatypes.h"
 #include "schema/verify_payload.h"
@@ -29,8 +28,8 @@ struct ChannelSlice {
 struct QuantParams {
   wire::xnnpack::XNNDatatype datatype{};
   wire::xnnpack::XNNDatatype dq_datatype{};
-  // Those that the kind does not have are 0.
   wire::xnnpack::XNNQuantParams kind{};
+  // Of the following, those that the kind does not have are 0.
   int32_t zero_point = 0;
   float scale = 0;
   int32_t channel_dim = 0;

@@ -67,18 +67,19 @@ Status Payload::ReadGraph(Sources& sources) {
   return ReadNamelessGraph(sources, std::move(flatbuffer));
 }
 
-// From here on the graph is read from bytes without names, and verified as such: so equal bytes
-// without names are equal graphs, also where a crafted file has other things inside a name.
+// From here on the graph is read from bytes without names, and verified as such, here or by who had
+// them first: so equal bytes without names are equal graphs, also where a crafted file has other
+// things inside a name.
 Status Payload::ReadNamelessGraph(const Sources& sources, Ref<AlignedCopy> flatbuffer) {
-  const std::optional<Digest> structure = Sha256Of(flatbuffer->bytes());
+  const std::optional<Digest> id = Sha256Of(flatbuffer->bytes());
   const uint64_t constant_data_size = sources.header.constant_data.size;
-  if (structure) graph_ = sources.graphs.Find(*structure, constant_data_size);
+  if (id) graph_ = sources.graphs.Find(*id, constant_data_size);
   if (graph_ == nullptr) {
     ONEPACK_ASSIGN_OR_RETURN(const XNNGraph* root,
                              VerifyPayload(flatbuffer->bytes(), sources.header));
     graph_ = std::make_shared<NamelessGraph>(
-        NamelessGraph{std::move(flatbuffer), root, constant_data_size, structure});
-    if (structure) sources.graphs.Add(graph_);
+        NamelessGraph{std::move(flatbuffer), root, constant_data_size, id});
+    if (id) graph_ = sources.graphs.Add(std::move(graph_));
   }
   return CheckPlaces(sources);
 }

@@ -1,7 +1,7 @@
 // The payload of one delegate: its verified graph and the constants the graph refers to.
 //
-// Ownership: counted; keeps the payload's bytes and the files of named constants. Constants it
-//            hands out live as long.
+// Ownership: counted; keeps a copy of the graph, which it may share with others, and the files of
+//            constants. Constants it hands out live as long.
 // Threads:   immutable; any thread.
 // Errors:    name the constant, its key, its file, and what was expected.
 
@@ -59,10 +59,10 @@ class Payload {
   const wire::xnnpack::XNNGraph& graph() const { return *graph_->root; }
 
   // What graph() is read from.
-  const Ref<AlignedCopy>& graph_bytes() const { return graph_->bytes; }
+  const Ref<const AlignedCopy>& graph_bytes() const { return graph_->bytes; }
   // Equal for graphs that differ in the names of their constants alone, as those of two layers do,
   // or of two adapters. None for old files.
-  const std::optional<Digest>& structure() const { return graph_->structure; }
+  const std::optional<Digest>& graph_id() const { return graph_->id; }
 
   // REQUIRES, for both: 0 < index < ConstantCount(graph()).
   const Constant& constant(uint32_t index) const { return *constants_[index].raw; }

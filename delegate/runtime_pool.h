@@ -110,7 +110,7 @@ class RuntimePool {
   // REQUIRES: joined.
   void Learn(const Digest& structure, const std::vector<WeightTable::Entry>& entries);
 
-  // What they are made from.
+  // Of the delegates that share this pool.
   GraphStore& graphs() { return graphs_; }
 
   RuntimePoolStats Stats() const;

@@ -125,9 +125,9 @@ Result<PackedWeight> SlicedPacker::Pack(const LargeWeight& weight) {
   PackTransaction transaction(cache_);
   PackedWeight found = transaction.LookUp(key, weight.description.has_namesake);
   if (found) return found;
-  uint8_t* target = transaction.Reserve(layout->size);
-  if (target == nullptr) return PackedWeight();
   matrix->Prefetch();
+  uint8_t* target = transaction.Reserve(layout->size, PackTransaction::Pages::kAsTouched);
+  if (target == nullptr) return PackedWeight();
   Slices slices(*matrix, *layout, large_bytes_ / kSlices, target);
   Claim claim(transaction, key, weight.description.contents);
   size_t workers = 0;

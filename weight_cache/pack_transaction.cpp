@@ -5,13 +5,6 @@
 #include <utility>
 
 namespace onepack {
-namespace {
-
-// Larger blocks are packed by several threads, which had better touch them as they go.
-constexpr size_t kPopulatedAtOnce = size_t{32} << 20;
-
-}  // namespace
-
 PackedWeight PackTransaction::LookUp(const PackKey& key, bool has_namesake) {
   DropClaim();
   WeightCache::Entry* entry = cache_->FindOrClaim(key, has_namesake, this);
@@ -20,13 +13,13 @@ PackedWeight PackTransaction::LookUp(const PackKey& key, bool has_namesake) {
   return PackedWeight();
 }
 
-uint8_t* PackTransaction::Reserve(size_t size) {
+uint8_t* PackTransaction::Reserve(size_t size, Pages pages) {
   reserved_ = HeapBlock();
   auto block = cache_->heap_->Allocate(size);
   if (!block.ok()) return nullptr;
   reserved_ = std::move(block).value();
-  if (reserved_.size() <= kPopulatedAtOnce) reserved_.Populate();
   reserved_at_ = std::chrono::steady_clock::now();
+  if (pages == Pages::kAtOnce) reserved_.Populate();
   return reserved_.data();
 }
 

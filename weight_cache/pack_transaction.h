@@ -57,9 +57,13 @@ class PackTransaction {
   // for the statistics.
   PackedWeight LookUp(const PackKey& key, bool has_namesake = false);
 
+  // When a reservation's pages are asked for: at once, which takes one call, or as each is touched,
+  // which several threads share if they do.
+  enum class Pages : uint8_t { kAtOnce, kAsTouched };
+
   // `size` bytes, aligned for XNNPACK, valid until the next Reserve or Commit. Null when there is
   // no memory.
-  uint8_t* Reserve(size_t size);
+  uint8_t* Reserve(size_t size, Pages pages = Pages::kAsTouched);
 
   // REQUIRES, for both: a reservation.
   // Seals its bytes under `key`, or, where that key is ready already, takes what is there. May

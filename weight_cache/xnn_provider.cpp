@@ -54,9 +54,9 @@ void XnnProvider::ClearDescriptions() {
 }
 
 void XnnProvider::ForgetPointers() {
-  kernel_meanings_.clear();
-  meanings_.clear();
-  told_kernels_.clear();
+  kernel_meanings_ = {};
+  meanings_ = {};
+  told_kernels_ = {};
 }
 
 void XnnProvider::Describe(const void* kernel, const void* bias, WeightDescription description) {
@@ -191,7 +191,7 @@ size_t XnnProvider::LookUp(const xnn_weights_cache_look_up_key& key) noexcept tr
 
 void* XnnProvider::ReserveSpace(size_t size) noexcept {
   if (!status_.ok()) return nullptr;
-  uint8_t* space = transaction_->Reserve(size);
+  uint8_t* space = transaction_->Reserve(size, PackTransaction::Pages::kAtOnce);
   if (space == nullptr) {
     Fail(Status::Error(StatusCode::kResourceExhausted, "no memory for a packed weight of %zu bytes",
                        size));

@@ -109,7 +109,9 @@ class XnnProvider {
 
   // Forgets earlier descriptions: pointers may mean something else in the next build.
   void ClearDescriptions();
-  // Only what pointers mean, to save memory: before the next build all is described anew.
+  // Only what pointers mean, to save memory; what is pinned goes on to be found by number.
+  // REQUIRES: not while building. Before the next build all is cleared and described anew: what is
+  // not described is packed privately.
   void ForgetPointers();
   // Of a kernel that is used without a bias too, the weight without one is packed privately:
   // XNNPACK does not always name the bias, and the two could not be told apart.

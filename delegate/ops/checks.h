@@ -30,8 +30,8 @@ Status CheckScaleRatio(float ratio, float lowest, float highest);
 // kUnsupported for bits other than those `allowed`.
 Status CheckFlags(uint32_t flags, uint32_t allowed = 0);
 
-// kUnsupported unless all values are of one of the datatypes, the same one, and, if `same_numbers`,
-// of the same scale and zero point.
+// kUnsupported unless all values are of one of the datatypes, the same one, and, where
+// quantization is to be equal, of the same scale and zero point.
 enum class Quantization : uint8_t { kMayDiffer, kIsEqual };
 Status CheckOneDatatype(std::initializer_list<const GraphValue*> values,
                         std::initializer_list<wire::xnnpack::XNNDatatype> datatypes,

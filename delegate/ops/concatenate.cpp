@@ -1,3 +1,5 @@
+#include <vector>
+
 #include "delegate/ops/checks.h"
 #include "delegate/ops/families.h"
 #include "delegate/xnn_handles.h"

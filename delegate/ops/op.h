@@ -17,8 +17,8 @@
 
 namespace onepack {
 
-// The values of a node, by the ids of the file: asked for at every step of building a graph, and so
-// in no memory of their own.
+// The values of a node, by the ids of the file. Asked for at every step of building a graph, and so
+// without allocating.
 struct Operands {
   static constexpr size_t kMaxCount = 5;
   using Ids = InlineList<uint32_t, kMaxCount>;

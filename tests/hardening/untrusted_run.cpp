@@ -21,8 +21,9 @@ namespace {
 // Of processor time: other processes do not count.
 constexpr double kMaxSeconds = 1;
 
-// What the core may take for a file, beside the planned memory, which is a mapping of its own, a
-// copy of that which a test asks for, and what a run takes for the inputs that it is given.
+// What the core may take for a file, beside the planned memory, which is a mapping of its own, the
+// saved state that RunFromSavedState asks for, and what a run takes for the inputs that it is
+// given.
 constexpr size_t kMaxBytesPerFileByte = 16;
 constexpr size_t kMaxBytesBeside = size_t{1} << 20;
 

@@ -92,6 +92,7 @@ class BuiltGraph {
   explicit BuiltGraph(const std::shared_ptr<WeightCache>& cache);
 
   XnnProvider& provider() { return provider_; }
+  WeightTable& table() { return table_; }
   RecordingObserver& observer() { return observer_; }
   bool has_runtime() const { return runtime_ != nullptr; }
 

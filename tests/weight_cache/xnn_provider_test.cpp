@@ -371,6 +371,19 @@ TEST_P(XnnProviderOperatorTest, BuildingAgainFindsWhatIsPinnedWithoutTheCache) {
   EXPECT_EQ(program.Run(), output);
 }
 
+TEST_P(XnnProviderOperatorTest, WhatIsPinnedIsFoundByNumberWithoutPointers) {
+  Program program(weight(), cache_);
+  ASSERT_TRUE(IsOk(program.DescribeAndBuild(1)));
+  const std::vector<float> output = program.Run();
+  XnnProvider& provider = program.built().provider();
+  const std::vector<WeightTable::Entry> entries = program.built().table().entries();
+  ASSERT_FALSE(entries.empty());
+  provider.ForgetPointers();
+  EXPECT_TRUE(provider.IsPinned(entries[0]));
+  EXPECT_TRUE(provider.Connect(program.built().table()));
+  EXPECT_EQ(program.Run(), output);
+}
+
 TEST_P(XnnProviderOperatorTest, BuildingAgainReplacesPrivateWeights) {
   Program program(weight(), cache_);
   ASSERT_TRUE(IsOk(program.Build()));
