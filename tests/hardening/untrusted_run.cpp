@@ -7,6 +7,9 @@
 #include <algorithm>
 #include <deque>
 #include <memory>
+#include <optional>
+#include <set>
+#include <stdexcept>
 
 #include "delegate/xnnpack_backend.h"
 #include "kernels/cpu_operators.h"
@@ -164,6 +167,16 @@ class Inputs {
   }
 
  private:
+  // Integers that are good for indices, and anything for all others.
+  static void Fill(ScalarType type, std::vector<uint8_t>& bytes) {
+    const bool is_index = type == ScalarType::kInt || type == ScalarType::kLong;
+    const size_t width = ElementSize(type);
+    for (size_t i = 0; i < bytes.size(); ++i) {
+      const size_t index = i % width == 0 ? i / width % 2 : 0;
+      bytes[i] = static_cast<uint8_t>(is_index ? index : i % 64);
+    }
+  }
+
   bool MakeTensor(const Tensor& expected, Sizes sizes, Value* value) {
     std::vector<int32_t>& dims =
         sizes_.emplace_back(expected.bounds().begin(), expected.bounds().end());
@@ -174,7 +187,7 @@ class Inputs {
     auto needed = VerifiedSizeBytes(layout);
     if (!needed.ok() || *needed > kMaxPlannedBytes) return false;
     std::vector<uint8_t>& bytes = bytes_.emplace_back(*needed);
-    for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i % 64);
+    Fill(expected.scalar_type(), bytes);
     auto tensor = Tensor::Over(layout, {bytes.data(), bytes.size()});
     if (!tensor.ok()) return false;
     *value = Value::OfTensor(&tensors_.emplace_back(*tensor));
@@ -186,9 +199,58 @@ class Inputs {
   std::deque<Tensor> tensors_;
 };
 
+// Files as they are read, in allocations of their own.
+struct OpenFiles {
+  std::deque<ExactCopy> copies;
+  Ref<Program> program;
+  Ref<NamedDataMap> data;
+};
+
+Result<Ref<NamedDataMap>> OpenData(const ExactCopy& copy, const Allocator& allocator) {
+  ONEPACK_ASSIGN_OR_RETURN(Ref<DataSource> source,
+                           WrapMemory(copy.bytes(), "mutated.ptd", allocator));
+  return NamedDataMap::Open(source, allocator);
+}
+
+Result<OpenFiles> Open(const UntrustedFiles& files, const Allocator& allocator) {
+  OpenFiles opened;
+  std::vector<Ref<NamedDataMap>> maps;
+  for (const auto& file : files.data) {
+    ONEPACK_ASSIGN_OR_RETURN(Ref<NamedDataMap> map,
+                             OpenData(opened.copies.emplace_back(file), allocator));
+    maps.push_back(std::move(map));
+  }
+  ONEPACK_ASSIGN_OR_RETURN(
+      const Ref<DataSource> source,
+      WrapMemory(opened.copies.emplace_back(files.program).bytes(), "mutated.pte", allocator));
+  ONEPACK_ASSIGN_OR_RETURN(opened.program, Program::Open(source, allocator));
+  ONEPACK_ASSIGN_OR_RETURN(opened.data, NamedDataMap::Merge(maps, allocator));
+  return opened;
+}
+
+Result<Ref<Backend>> BackendOver(const std::shared_ptr<WeightCache>& cache) {
+  XnnpackBackendOptions options;
+  options.weight_cache = cache;
+  options.large_weight_bytes = kLargeWeightBytes;
+  return CreateXnnpackBackend(options);
+}
+
+// Those of kernels/, and one that touches all bytes.
+Result<CpuOperators> OperatorsAndTouch(const Allocator& allocator) {
+  const Operator touch = TouchOperator(kTouchOperator);
+  CpuOperatorOptions options;
+  options.allocator = allocator;
+  options.additional = {&touch, 1};
+  return CpuOperators::Create(options);
+}
+
 class Session {
  public:
-  explicit Session(const UntrustedFiles& files) : files_(files) {}
+  Session(const UntrustedFiles& files, Neighbour* neighbour)
+      : files_(files),
+        neighbour_(neighbour),
+        cache_(neighbour != nullptr ? neighbour->cache() : WeightCache::Create()),
+        before_(cache_->Stats()) {}
 
   UntrustedOutcome Run() {
     const double start = CpuSeconds();
@@ -230,7 +292,7 @@ class Session {
 
   Status ReadAllData(const std::vector<uint8_t>& file) {
     const ExactCopy copy(file);
-    ONEPACK_ASSIGN_OR_RETURN(const Ref<NamedDataMap> map, OpenData(copy));
+    ONEPACK_ASSIGN_OR_RETURN(const Ref<NamedDataMap> map, OpenData(copy, heap_.allocator()));
     uint64_t total = 0;
     for (const NamedData& entry : map->entries()) {
       if (map->Find(entry.key) == nullptr) Violate("a key that is there and cannot be found");
@@ -243,45 +305,28 @@ class Session {
     return Status::Ok();
   }
 
-  Result<Ref<NamedDataMap>> OpenData(const ExactCopy& copy) {
-    ONEPACK_ASSIGN_OR_RETURN(Ref<DataSource> source,
-                             WrapMemory(copy.bytes(), "mutated.ptd", heap_.allocator()));
-    return NamedDataMap::Open(source, heap_.allocator());
-  }
-
   Status LoadAndRunAll() {
-    const ExactCopy program_copy(files_.program);
-    std::deque<ExactCopy> data_copies;
-    std::vector<Ref<NamedDataMap>> maps;
-    for (const auto& file : files_.data) {
-      ONEPACK_ASSIGN_OR_RETURN(Ref<NamedDataMap> map, OpenData(data_copies.emplace_back(file)));
-      maps.push_back(std::move(map));
+    ONEPACK_ASSIGN_OR_RETURN(const OpenFiles opened, Open(files_, heap_.allocator()));
+    Ref<Backend> backend;
+    if (neighbour_ != nullptr) {
+      backend = neighbour_->backend();
+    } else {
+      ONEPACK_ASSIGN_OR_RETURN(backend, BackendOver(cache_));
     }
-    ONEPACK_ASSIGN_OR_RETURN(const Ref<DataSource> source,
-                             WrapMemory(program_copy.bytes(), "mutated.pte", heap_.allocator()));
-    ONEPACK_ASSIGN_OR_RETURN(const Ref<Program> program, Program::Open(source, heap_.allocator()));
     MethodOptions options;
     options.allocator = heap_.allocator();
-    ONEPACK_ASSIGN_OR_RETURN(options.named_data, NamedDataMap::Merge(maps, heap_.allocator()));
-    XnnpackBackendOptions backend_options;
-    backend_options.weight_cache = cache_;
-    backend_options.large_weight_bytes = kLargeWeightBytes;
-    ONEPACK_ASSIGN_OR_RETURN(const Ref<Backend> backend, CreateXnnpackBackend(backend_options));
+    options.named_data = opened.data;
     options.backends = {&backend, 1};
     options.max_instructions_per_run = 1000;
-    const std::set<std::string> names = OperatorNamesOf(*program);
-    ONEPACK_RETURN_IF_ERROR(RunWithKernels(program, options));
-    if (!names.empty()) RunWithTouch(program, names, options);
+    const std::set<std::string> names = OperatorNamesOf(*opened.program);
+    ONEPACK_RETURN_IF_ERROR(RunWithKernels(opened.program, options));
+    if (!names.empty()) RunWithTouch(opened.program, names, options);
     return Status::Ok();
   }
 
   // The operators compute what their names say.
   Status RunWithKernels(const Ref<Program>& program, MethodOptions options) {
-    const Operator touch = TouchOperator(kTouchOperator);
-    CpuOperatorOptions operator_options;
-    operator_options.allocator = heap_.allocator();
-    operator_options.additional = {&touch, 1};
-    ONEPACK_ASSIGN_OR_RETURN(const CpuOperators operators, CpuOperators::Create(operator_options));
+    ONEPACK_ASSIGN_OR_RETURN(const CpuOperators operators, OperatorsAndTouch(heap_.allocator()));
     options.operators = operators.registry();
     RunMethods(program, options);
     return Status::Ok();
@@ -349,25 +394,102 @@ class Session {
               std::to_string(file_bytes));
     }
     const WeightCacheStats stats = cache_->Stats();
-    if (stats.entries != 0 || stats.pins != 0 || stats.heap_bytes != 0) {
+    if (stats.entries != before_.entries || stats.pins != before_.pins ||
+        stats.heap_bytes != before_.heap_bytes) {
       Violate("packed weights were left in the cache");
     }
+    if (neighbour_ == nullptr) return;
+    const std::string harm = neighbour_->Harm();
+    if (!harm.empty()) Violate("the neighbour " + harm);
   }
 
   const UntrustedFiles& files_;
+  Neighbour* const neighbour_;
+  const std::shared_ptr<WeightCache> cache_;
+  const WeightCacheStats before_;
   UntrustedOutcome outcome_;
   CountingHeap heap_;
   size_t input_bytes_ = 0;  // of the largest run
   size_t state_bytes_ = 0;  // of the largest saved state
-  const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
 };
+
+// The bytes of all tensors that a method gives.
+std::vector<uint8_t> OutputsOf(const Method& method) {
+  std::vector<uint8_t> all;
+  for (size_t i = 0; i < method.output_count(); ++i) {
+    if (!method.output(i).is(ValueKind::kTensor)) continue;
+    const Tensor& tensor = method.output(i).tensor();
+    all.insert(all.end(), tensor.data(), tensor.data() + tensor.size_bytes());
+  }
+  return all;
+}
 
 }  // namespace
 
-UntrustedOutcome RunUntrusted(const UntrustedFiles& files) { return Session(files).Run(); }
+struct Neighbour::State {
+  std::shared_ptr<WeightCache> cache = WeightCache::Create();
+  Ref<Backend> backend;
+  OpenFiles files;
+  std::optional<CpuOperators> operators;
+  std::vector<Ref<Method>> methods;
+  std::vector<std::vector<uint8_t>> outputs;  // of each method
+
+  Status Load(const UntrustedFiles& untrusted) {
+    ONEPACK_ASSIGN_OR_RETURN(files, Open(untrusted, HeapAllocator()));
+    ONEPACK_ASSIGN_OR_RETURN(backend, BackendOver(cache));
+    ONEPACK_ASSIGN_OR_RETURN(operators, OperatorsAndTouch(HeapAllocator()));
+    MethodOptions options;
+    options.named_data = files.data;
+    options.backends = {&backend, 1};
+    options.operators = operators->registry();
+    for (size_t i = 0; i < files.program->method_count(); ++i) {
+      ONEPACK_ASSIGN_OR_RETURN(Ref<Method> method,
+                               Method::Load(files.program, files.program->method_name(i), options));
+      methods.push_back(std::move(method));
+      ONEPACK_ASSIGN_OR_RETURN(std::vector<uint8_t> first, Run(*methods.back()));
+      outputs.push_back(std::move(first));
+    }
+    return Status::Ok();
+  }
+
+  static Result<std::vector<uint8_t>> Run(Method& method) {
+    Inputs inputs;
+    Status status;
+    ONEPACK_RETURN_IF_ERROR(method.Reset());
+    if (!inputs.Set(method, Inputs::Sizes::kBounds, &status)) {
+      return Status::Error(StatusCode::kResourceExhausted, "it has too large an input");
+    }
+    ONEPACK_RETURN_IF_ERROR(std::move(status));
+    ONEPACK_RETURN_IF_ERROR(method.Execute());
+    return OutputsOf(method);
+  }
+};
+
+Neighbour::Neighbour(const UntrustedFiles& files) : state_(std::make_unique<State>()) {
+  const Status status = state_->Load(files);
+  if (!status.ok()) throw std::runtime_error(files.name + ": " + status.message());
+}
+
+Neighbour::~Neighbour() = default;
+
+const std::shared_ptr<WeightCache>& Neighbour::cache() const { return state_->cache; }
+const Ref<Backend>& Neighbour::backend() const { return state_->backend; }
+
+std::string Neighbour::Harm() {
+  for (size_t i = 0; i < state_->methods.size(); ++i) {
+    auto found = State::Run(*state_->methods[i]);
+    if (!found.ok()) return std::string("does not run any more: ") + found.status().message();
+    if (*found != state_->outputs[i]) return "gives something else";
+  }
+  return std::string();
+}
+
+UntrustedOutcome RunUntrusted(const UntrustedFiles& files, Neighbour* neighbour) {
+  return Session(files, neighbour).Run();
+}
 
 UntrustedOutcome ReadUntrustedData(const std::vector<uint8_t>& file) {
-  return Session(UntrustedFiles()).ReadData(file);
+  return Session(UntrustedFiles(), nullptr).ReadData(file);
 }
 
 }  // namespace onepack

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "runtime/backend.h"
+#include "weight_cache/weight_cache.h"
 
 namespace onepack {
 
@@ -32,10 +33,30 @@ struct UntrustedOutcome {
   std::string message;
 };
 
+// A good program that stays loaded, and has its cache and its backend in common with untrusted
+// ones.
+class Neighbour {
+ public:
+  // Throws std::runtime_error if the files do not load and run.
+  explicit Neighbour(const UntrustedFiles& files);
+  ~Neighbour();
+
+  const std::shared_ptr<WeightCache>& cache() const;
+  const Ref<Backend>& backend() const;
+
+  // Runs it. What is wrong with it, empty if it gives what it gave at first.
+  std::string Harm();
+
+ private:
+  struct State;
+  const std::unique_ptr<State> state_;
+};
+
 // Opens the files, loads every method with the XNNPACK backend, and runs it with inputs at their
 // bounds, at the least sizes, and from a state that was saved: once with the operators of kernels/,
-// once with operators that touch all bytes they are given.
-UntrustedOutcome RunUntrusted(const UntrustedFiles& files);
+// once with operators that touch all bytes they are given. With a neighbour that runs afterwards,
+// or with a backend of its own.
+UntrustedOutcome RunUntrusted(const UntrustedFiles& files, Neighbour* neighbour = nullptr);
 
 // Opens a data file alone and reads all it has.
 UntrustedOutcome ReadUntrustedData(const std::vector<uint8_t>& file);
