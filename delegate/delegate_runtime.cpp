@@ -255,7 +255,26 @@ Status DelegateRuntime::ResizeOutputs(Span<Value* const> arguments) {
                                            binding.external.external_id);
     }
   }
+  return CheckOutputSizes(arguments);
+}
+
+// XNNPACK writes all of each output. Two that are one tensor were resized one after the other.
+Status DelegateRuntime::CheckOutputSizes(Span<Value* const> arguments) const {
+  for (const Binding& binding : bindings_) {
+    if (!binding.external.is_output) continue;
+    const Tensor& tensor = arguments[binding.external.external_id]->tensor();
+    if (tensor.size_bytes() == SizeBytes(binding, tensor)) continue;
+    return Status::Error(StatusCode::kMismatch,
+                         "output %u of a delegate call has the tensor of another output, which "
+                         "is of another size",
+                         binding.external.external_id);
+  }
   return Status::Ok();
+}
+
+// The tensor may have been resized since, where it is an output as well.
+size_t DelegateRuntime::SizeBytes(const Binding& binding, const Tensor& tensor) {
+  return binding.shape.element_count() * ElementSize(tensor.scalar_type());
 }
 
 bool DelegateRuntime::UpdatePlaces(Span<Value* const> arguments) {
@@ -264,7 +283,7 @@ bool DelegateRuntime::UpdatePlaces(Span<Value* const> arguments) {
     const Tensor& tensor = arguments[binding.external.external_id]->tensor();
     // XNNPACK takes inputs as void* too, and only reads them.
     void* data = const_cast<uint8_t*>(tensor.data());
-    const size_t size_bytes = tensor.size_bytes();
+    const size_t size_bytes = SizeBytes(binding, tensor);
     const bool is_widened = tensor.scalar_type() == ScalarType::kLong;
     changed |= data != binding.data || size_bytes != binding.size_bytes ||
                is_widened != binding.is_widened;

@@ -92,6 +92,9 @@ class DelegateRuntime {
   Status InferShapes();
   Status Reshape();
   Status ResizeOutputs(Span<Value* const> arguments);
+  Status CheckOutputSizes(Span<Value* const> arguments) const;
+  // Of an argument in this run.
+  static size_t SizeBytes(const Binding& binding, const Tensor& tensor);
   // Takes over the places of all arguments; true if any changed.
   bool UpdatePlaces(Span<Value* const> arguments);
   void ChooseStandIns();

@@ -139,8 +139,11 @@ Result<GraphProgram> GraphProgram::Load(PayloadWriter& payload,
   MethodPlan method;
   DelegateCallPlan call;
   uint64_t end = 0;
-  for (size_t i = 0; i < borders.size(); ++i) {
-    const GraphBorder& border = borders[i];
+  for (const GraphBorder& border : borders) {
+    if (border.same_as >= 0) {
+      call.arguments.push_back(call.arguments[static_cast<size_t>(border.same_as)]);
+      continue;
+    }
     TensorPlan tensor;
     tensor.scalar_type = border.type;
     tensor.sizes = border.sizes;
@@ -148,8 +151,8 @@ Result<GraphProgram> GraphProgram::Load(PayloadWriter& payload,
     tensor.is_dynamic = true;
     tensor.place = PlannedPlace{1, border.offset < 0 ? end : static_cast<uint64_t>(border.offset)};
     if (border.offset < 0) end += (SizeBytes(border) + kAlignment) / kAlignment * kAlignment;
+    const auto index = static_cast<int32_t>(method.values.size());
     method.values.push_back(tensor);
-    const auto index = static_cast<int32_t>(i);
     (border.is_output ? method.outputs : method.inputs).push_back(index);
     call.arguments.push_back(index);
   }

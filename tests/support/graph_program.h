@@ -30,6 +30,7 @@ struct GraphBorder {
   ScalarType type = ScalarType::kFloat;
   std::vector<uint8_t> dim_order;  // empty: contiguous
   int64_t offset = -1;             // in planned memory; -1: a place of its own
+  int64_t same_as = -1;            // the tensor of a border before it; -1: one of its own
 };
 GraphBorder Input(std::vector<int32_t> sizes, ScalarType type = ScalarType::kFloat);
 GraphBorder Output(std::vector<int32_t> sizes, ScalarType type = ScalarType::kFloat);

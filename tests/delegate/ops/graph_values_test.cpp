@@ -153,6 +153,53 @@ TEST(GraphValuesTest, OutputsThatLieOverEachOtherAreComputedApart) {
   EXPECT_EQ(FloatsOf(found[1]), expected) << "the last to be written";
 }
 
+// The product of [8, 4] with [width, 4], and the negated input besides.
+Result<GraphProgram> TwoOutputs(uint32_t width, const std::vector<GraphBorder>& borders) {
+  PayloadWriter payload;
+  const uint32_t x = payload.AddInput({8, 4});
+  const uint32_t y = payload.AddOutput({8, 4});
+  const uint32_t z = payload.AddOutput({8, width});
+  const std::vector<float> ones(size_t{4} * width, 1);
+  payload.AddUnary(XNodeUnion::XNNNegate, x, y);
+  const uint32_t filter = payload.AddOwnConstant(AsBytes(ones));
+  payload.AddFullyConnected(x, payload.AddConstant({width, 4}, filter), z);
+  return GraphProgram::Load(payload, borders);
+}
+
+// Of a mutated program: the tensor is resized for the second one, and the first one is larger.
+TEST(GraphValuesTest, OutputsOfTwoSizesInOneTensorAreRefused) {
+  GraphBorder second = Output({8, 4});
+  second.same_as = 1;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const GraphProgram program,
+                               TwoOutputs(1, {Input({8, 4}), Output({8, 4}), second}));
+  EXPECT_TRUE(IsError(program.Run({Floats({8, 4}, Mixed(32))}), StatusCode::kMismatch,
+                      {"output 1", "another output"}));
+}
+
+TEST(GraphValuesTest, OfOutputsOfOneSizeInOneTensorOneIsThere) {
+  GraphBorder second = Output({8, 4});
+  second.same_as = 1;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const GraphProgram program,
+                               TwoOutputs(4, {Input({8, 4}), Output({8, 4}), second}));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, program.Run({Floats({8, 4}, Mixed(32))}));
+  EXPECT_EQ(found[0].bytes.size(), 32 * sizeof(float));
+}
+
+// The tensor has as many elements as the output afterwards, and fewer than the input that was read.
+TEST(GraphValuesTest, AnInputMayShrinkToTheOutputThatTakesItsTensor) {
+  GraphBorder out = Output({8, 4});
+  out.same_as = 0;
+  GraphBorder over_input = Output({8, 4});
+  over_input.offset = 64;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const GraphProgram program,
+                               TwoOutputs(1, {Input({8, 4}), over_input, out}));
+  const std::vector<float> numbers = Mixed(32);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, program.Run({Floats({8, 4}, numbers)}));
+  std::vector<float> expected = numbers;
+  for (float& number : expected) number = -number;
+  EXPECT_EQ(FloatsOf(found[0]), expected);
+}
+
 TEST(GraphValuesTest, AnOutputThatIsACopyOfAnInputIsWritten) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(
       const auto found,
