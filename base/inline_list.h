@@ -1,4 +1,4 @@
-// A list of at most N elements that allocates nothing, for the few operands of a node.
+// A list of at most N elements that allocates nothing: the operands of a node, the dims of a value.
 
 #ifndef ONEPACK_BASE_INLINE_LIST_H_
 #define ONEPACK_BASE_INLINE_LIST_H_
@@ -39,6 +39,7 @@ class InlineList {
   bool empty() const { return size_ == 0; }
   // REQUIRES: i < size().
   const T& operator[](size_t i) const { return elements_[i]; }
+  T& operator[](size_t i) { return elements_[i]; }
   const T* begin() const { return elements_; }
   const T* end() const { return elements_ + size_; }
 

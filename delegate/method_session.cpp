@@ -41,7 +41,7 @@ Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
     auto payload = Payload::Open(request, cache()->contents(), pool().graphs(),
                                  options_.verify_keys ? &verifier : nullptr);
     if (!payload.ok()) return payload.TakeStatus().WithContext("delegate %zu", request.index);
-    expected_bytes += RawWeightBytes(**payload);
+    if (options_.on_progress) expected_bytes += RawWeightBytes(**payload);
     payloads.push_back(std::move(payload).value());
   }
   if (requests.empty()) return Status::Ok();

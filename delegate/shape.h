@@ -6,11 +6,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <array>
 #include <initializer_list>
 #include <string>
 #include <unordered_map>
 
+#include "base/inline_list.h"
 #include "base/span.h"
 #include "schema/verify_payload.h"
 
@@ -27,19 +27,19 @@ class Shape {
     for (const uint32_t dim : dims) Append(dim);
   }
 
-  size_t rank() const { return rank_; }
+  size_t rank() const { return dims_.size(); }
   // REQUIRES: i < rank().
   size_t operator[](size_t i) const { return dims_[i]; }
   size_t& operator[](size_t i) { return dims_[i]; }
   // Counted from the innermost, 0. REQUIRES: i < rank().
-  size_t FromLast(size_t i) const { return dims_[rank_ - 1 - i]; }
-  size_t& FromLast(size_t i) { return dims_[rank_ - 1 - i]; }
-  const size_t* data() const { return dims_.data(); }
-  const size_t* begin() const { return dims_.data(); }
-  const size_t* end() const { return dims_.data() + rank_; }
+  size_t FromLast(size_t i) const { return dims_[rank() - 1 - i]; }
+  size_t& FromLast(size_t i) { return dims_[rank() - 1 - i]; }
+  const size_t* data() const { return dims_.begin(); }
+  const size_t* begin() const { return dims_.begin(); }
+  const size_t* end() const { return dims_.end(); }
 
   // REQUIRES: rank() < kMaxGraphRank.
-  void Append(size_t dim) { dims_[rank_++] = dim; }
+  void Append(size_t dim) { dims_.push_back(dim); }
 
   // 1 for a scalar; SIZE_MAX for more than fits.
   size_t element_count() const;
@@ -49,8 +49,7 @@ class Shape {
   std::string Text() const;
 
  private:
-  std::array<size_t, kMaxGraphRank> dims_{};
-  size_t rank_ = 0;
+  InlineList<size_t, kMaxGraphRank> dims_;
 };
 
 // By value id.

@@ -61,7 +61,7 @@ class ShapeInference {
     const Op* op;
     const wire::xnnpack::XNode* wire;
     Operands operands;
-    InlineList<Shape, 2> bounds;  // of its outputs
+    Inference::Outputs bounds;
   };
 
   Status InferNode(const Node& node);

@@ -61,7 +61,9 @@ struct NodeContext {
 
 // What a node makes of the shapes of its inputs.
 struct Inference {
-  InlineList<Shape, 2> outputs;  // in the order of Operands::outputs
+  using Outputs = InlineList<Shape, 2>;
+
+  Outputs outputs;  // in the order of Operands::outputs
   // At most so much is allocated by XNNPACK for this node alone: for as long as the runtime lives,
   // and while the node runs.
   uint64_t kept_bytes = 0;

@@ -1,4 +1,4 @@
-// One copy of a graph for all delegates of its structure.
+// One copy of a graph for all delegates that have its bytes.
 
 #include "delegate/graph_store.h"
 
