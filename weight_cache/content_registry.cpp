@@ -46,6 +46,8 @@ Result<std::optional<bool>> AreEqual(const RawBytes& witness, const RawBytes& ra
 Result<std::shared_ptr<Content>> ContentRegistry::Register(
     std::string_view name, const Digest& range, uint64_t size,
     const std::shared_ptr<const RawBytes>& raw) try {
+  // As it is with all of a foundation that is loaded already: no claim has to be made out.
+  if (ContentPtr known = TakeKnown(range, raw)) return known;
   const Digest claim = ClaimOf(name, size);
   std::vector<ContentPtr> compared;
   for (;;) {
@@ -108,6 +110,14 @@ Result<std::optional<bool>> ContentRegistry::IsSame(const ContentPtr& content,
   Digest hash;
   ONEPACK_RETURN_IF_ERROR(raw.Read([&](Bytes bytes) { hash = IdentityOfBytes(bytes); }));
   return std::optional<bool>(hash == *recorded);
+}
+
+ContentRegistry::ContentPtr ContentRegistry::TakeKnown(const Digest& range,
+                                                       const std::shared_ptr<const RawBytes>& raw) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  ContentPtr known = FindKnown(range);
+  if (known != nullptr) Add(known, range, raw);
+  return known;
 }
 
 // For all below, the mutex is held.

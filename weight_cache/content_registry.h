@@ -72,6 +72,9 @@ class ContentRegistry {
 
   // nullopt: nothing is left that could prove it.
   Result<std::optional<bool>> IsSame(const ContentPtr& content, const RawBytes& raw) const;
+  ContentPtr TakeKnown(const Digest& range, const std::shared_ptr<const RawBytes>& raw);
+
+  // For all below, the mutex is held.
   ContentPtr FindKnown(const Digest& range) const;
   ContentPtr NextNamesake(const Digest& claim, const std::vector<ContentPtr>& compared);
   void Add(const ContentPtr& content, const Digest& range,

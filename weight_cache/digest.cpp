@@ -3,6 +3,7 @@
 #include <openssl/evp.h>
 
 #include <atomic>
+#include <memory>
 
 namespace onepack {
 namespace {
@@ -13,6 +14,18 @@ namespace {
 const EVP_MD* Sha256() {
   static const EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   return sha256;
+}
+
+struct FreeContext {
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
+
+// One for each thread and not for each digest: what the library allocates for it costs as much as
+// hashing a description. Null when there is no memory.
+EVP_MD_CTX* Context() {
+  thread_local std::unique_ptr<EVP_MD_CTX, FreeContext> context;
+  if (context == nullptr) context.reset(EVP_MD_CTX_new());
+  return context.get();
 }
 
 }  // namespace
@@ -27,11 +40,12 @@ DigestBuilder& DigestBuilder::AddBytes(Bytes part) {
 std::optional<Digest> Sha256Of(Bytes bytes) {
   static_assert(sizeof(Digest::bytes) == 32, "SHA-256");
   Digest digest;
-  if (Sha256() == nullptr || EVP_Digest(bytes.data(), bytes.size(), digest.bytes.data(), nullptr,
-                                        Sha256(), nullptr) != 1) {
-    return std::nullopt;
-  }
-  return digest;
+  EVP_MD_CTX* const context = Context();
+  const bool is_done = Sha256() != nullptr && context != nullptr &&
+                       EVP_DigestInit_ex(context, Sha256(), nullptr) == 1 &&
+                       EVP_DigestUpdate(context, bytes.data(), bytes.size()) == 1 &&
+                       EVP_DigestFinal_ex(context, digest.bytes.data(), nullptr) == 1;
+  return is_done ? std::optional<Digest>(digest) : std::nullopt;
 }
 
 Digest DigestBuilder::Finish() const {
