@@ -252,23 +252,27 @@ Status Method::Run() {
 Status Method::RunStep(const Step& step, size_t* next) {
   switch (step.kind) {
     case Step::Kind::kOperator: {
-      Status status = step.op->function(step.op->context, step.arguments);
+      const Operator& op = operators_[step.index];
+      Status status = op.function(op.context, step.arguments);
       if (status.ok()) return status;
-      return std::move(status).WithContext("%s", Printable(step.op->name).c_str());
+      return std::move(status).WithContext("%s", Printable(op.name).c_str());
     }
     case Step::Kind::kDelegate:
-      return step.delegate->Execute(step.arguments);
-    case Step::Kind::kMove:
+      return delegates_[step.index]->Execute(step.arguments);
+    case Step::Kind::kMove: {
+      const Value& from = *step.arguments[0];
+      Value& to = *step.arguments[1];
       // What was verified of the items of lists must stay so.
-      if (step.to->kind() != step.from->kind() && !step.to->is(ValueKind::kNone)) {
+      if (to.kind() != from.kind() && !to.is(ValueKind::kNone)) {
         return Status::Error(StatusCode::kInvalidFile, "a move of %s to %s",
-                             ValueKindName(step.from->kind()), ValueKindName(step.to->kind()));
+                             ValueKindName(from.kind()), ValueKindName(to.kind()));
       }
-      *step.to = *step.from;
+      to = from;
       return Status::Ok();
+    }
     case Step::Kind::kJumpFalse: {
-      ONEPACK_ASSIGN_OR_RETURN(const bool condition, ConditionOf(*step.from));
-      if (!condition) *next = step.target;
+      ONEPACK_ASSIGN_OR_RETURN(const bool condition, ConditionOf(*step.arguments[0]));
+      if (!condition) *next = step.index;
       return Status::Ok();
     }
     case Step::Kind::kFree:

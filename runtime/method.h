@@ -87,16 +87,14 @@ class Method final : public RefCounted {
   template <typename U, typename... Arguments>
   friend Result<Ref<U>> MakeRef(const Allocator& allocator, Arguments&&... arguments);
 
-  // An instruction with everything looked up. Only the fields of its kind are set.
+  // An instruction with everything looked up. A program has one for each operator call: small.
   struct Step {
     enum class Kind : uint8_t { kOperator, kDelegate, kMove, kJumpFalse, kFree };
     Kind kind = Kind::kFree;
-    const Operator* op = nullptr;
-    Delegate* delegate = nullptr;
+    // In operators_ or delegates_. Of a jump: in steps_, or one past the last.
+    uint32_t index = 0;
+    // Of a move: from and to. Of a jump: the condition.
     Span<Value* const> arguments;
-    Value* from = nullptr;  // of a move; the condition of a jump
-    Value* to = nullptr;
-    size_t target = 0;  // of a jump: an index in steps_, or one past the last
   };
 
   // Bytes that were copied into memory_: an initial value, or a constant that cannot be used where

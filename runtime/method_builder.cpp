@@ -16,6 +16,21 @@ namespace {
 // their payload.
 constexpr uint64_t kMaxTimesShared = 16;
 
+size_t ArgumentCount(const wire::program::Instruction& instruction) {
+  switch (instruction.instr_args_type()) {
+    case InstructionArguments::KernelCall:
+      return CountOf(instruction.instr_args_as_KernelCall()->args());
+    case InstructionArguments::DelegateCall:
+      return CountOf(instruction.instr_args_as_DelegateCall()->args());
+    case InstructionArguments::MoveCall:
+      return 2;
+    case InstructionArguments::JumpFalseCall:
+      return 1;
+    default:
+      return 0;
+  }
+}
+
 }  // namespace
 
 Status MethodBuilder::Build() {
@@ -247,12 +262,7 @@ Status MethodBuilder::CreateSteps() {
     const auto* instructions = plan_.chains()->Get(static_cast<uint32_t>(c))->instructions();
     steps += CountOf(instructions);
     for (size_t i = 0; i < CountOf(instructions); ++i) {
-      const auto* instruction = instructions->Get(static_cast<uint32_t>(i));
-      if (const auto* call = instruction->instr_args_as_KernelCall()) {
-        arguments += CountOf(call->args());
-      } else if (const auto* delegate_call = instruction->instr_args_as_DelegateCall()) {
-        arguments += CountOf(delegate_call->args());
-      }
+      arguments += ArgumentCount(*instructions->Get(static_cast<uint32_t>(i)));
     }
   }
   // If nothing can change a condition, a run that comes to an instruction again never ends.
@@ -287,50 +297,50 @@ bool MethodBuilder::CanChangeConditions() const {
   return false;
 }
 
-Span<Value* const> MethodBuilder::TakeArguments(const flatbuffers::Vector<int32_t>* indices) {
-  Value** arguments = method_.arguments_.data() + arguments_used_;
+void MethodBuilder::AddArguments(const flatbuffers::Vector<int32_t>* indices) {
   for (size_t i = 0; i < CountOf(indices); ++i) {
-    arguments[i] = ValueAt(indices->Get(static_cast<uint32_t>(i)));
+    AddArgument(indices->Get(static_cast<uint32_t>(i)));
   }
-  arguments_used_ += CountOf(indices);
-  return {arguments, CountOf(indices)};
 }
 
 Method::Step MethodBuilder::CreateStep(const wire::program::Instruction& instruction,
                                        size_t chain_start) {
   using Kind = Method::Step::Kind;
   Method::Step step;
+  const size_t first_argument = arguments_used_;
   switch (instruction.instr_args_type()) {
     case InstructionArguments::KernelCall: {
       const auto* call = instruction.instr_args_as_KernelCall();
       step.kind = Kind::kOperator;
-      step.op = &method_.operators_[static_cast<size_t>(call->op_index())];
-      step.arguments = TakeArguments(call->args());
+      step.index = static_cast<uint32_t>(call->op_index());
+      AddArguments(call->args());
       break;
     }
     case InstructionArguments::DelegateCall: {
       const auto* call = instruction.instr_args_as_DelegateCall();
       step.kind = Kind::kDelegate;
-      step.delegate = method_.delegates_[static_cast<size_t>(call->delegate_index())].get();
-      step.arguments = TakeArguments(call->args());
+      step.index = static_cast<uint32_t>(call->delegate_index());
+      AddArguments(call->args());
       break;
     }
     case InstructionArguments::MoveCall:
       step.kind = Kind::kMove;
-      step.from = ValueAt(instruction.instr_args_as_MoveCall()->move_from());
-      step.to = ValueAt(instruction.instr_args_as_MoveCall()->move_to());
+      AddArgument(instruction.instr_args_as_MoveCall()->move_from());
+      AddArgument(instruction.instr_args_as_MoveCall()->move_to());
       break;
     case InstructionArguments::JumpFalseCall: {
       const auto* jump = instruction.instr_args_as_JumpFalseCall();
       step.kind = Kind::kJumpFalse;
-      step.from = ValueAt(jump->cond_value_index());
-      step.target = chain_start + static_cast<size_t>(jump->destination_instruction());
+      step.index = static_cast<uint32_t>(chain_start) +
+                   static_cast<uint32_t>(jump->destination_instruction());
+      AddArgument(jump->cond_value_index());
       break;
     }
     default:
       step.kind = Kind::kFree;
       break;
   }
+  step.arguments = {method_.arguments_.data() + first_argument, arguments_used_ - first_argument};
   return step;
 }
 

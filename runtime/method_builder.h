@@ -43,7 +43,8 @@ class MethodBuilder {
   Status CheckPayloadSize(uint64_t size);
   Status CreateSteps();
   bool CanChangeConditions() const;
-  Span<Value* const> TakeArguments(const flatbuffers::Vector<int32_t>* indices);
+  void AddArgument(int32_t index) { method_.arguments_[arguments_used_++] = ValueAt(index); }
+  void AddArguments(const flatbuffers::Vector<int32_t>* indices);
   Method::Step CreateStep(const wire::program::Instruction& instruction, size_t chain_start);
 
   // method_memory.cpp

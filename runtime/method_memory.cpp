@@ -43,6 +43,10 @@ bool IsUsedInPlace(const wire::program::Tensor& wire, const Buffer& constant) {
          reinterpret_cast<uintptr_t>(constant.bytes.data()) % alignment == 0;
 }
 
+bool IsCopied(const wire::program::Tensor& wire, const Buffer& constant) {
+  return constant.bytes.data() != nullptr && !IsUsedInPlace(wire, constant);
+}
+
 uint64_t PhysicalMemory() {
   const long pages = sysconf(_SC_PHYS_PAGES);
   const long page = sysconf(_SC_PAGESIZE);
@@ -91,10 +95,16 @@ Status MethodBuilder::CreateTensors() {
 
 Status MethodBuilder::LoadConstants() {
   ONEPACK_RETURN_IF_ERROR(CreateArray(wire_tensors_.size(), &constants_));
-  ONEPACK_RETURN_IF_ERROR(CreateArray(wire_tensors_.size(), &method_.constant_owners_));
+  size_t owner_count = 0;
   for (size_t i = 0; i < wire_tensors_.size(); ++i) {
     Status status = LoadConstant(*wire_tensors_[i], i);
     if (!status.ok()) return std::move(status).WithContext("tensor %zu", i);
+    if (constants_[i].owner) ++owner_count;
+  }
+  ONEPACK_RETURN_IF_ERROR(CreateArray(owner_count, &method_.constant_owners_));
+  size_t next = 0;
+  for (const Buffer& constant : constants_) {
+    if (constant.owner) method_.constant_owners_[next++] = constant.owner;
   }
   return Status::Ok();
 }
@@ -103,7 +113,6 @@ Status MethodBuilder::LoadConstant(const wire::program::Tensor& wire, size_t ind
   if (!IsExternal(wire) && wire.data_buffer_idx() == 0) return Status::Ok();
   ONEPACK_ASSIGN_OR_RETURN(constants_[index],
                            IsExternal(wire) ? FindExternal(wire) : FindInProgram(wire));
-  method_.constant_owners_[index] = constants_[index].owner;
   return IsUsedInPlace(wire, constants_[index]) ? Status::Ok() : CheckCopiedBytes(wire);
 }
 
@@ -187,7 +196,12 @@ Status MethodBuilder::PlaceTensors() {
                          static_cast<unsigned long long>(max_planned_bytes_));
   }
   ONEPACK_ASSIGN_OR_RETURN(method_.memory_, Mapping::OfZeros(offset.total()));
-  ONEPACK_RETURN_IF_ERROR(CreateArray(wire_tensors_.size(), &method_.initial_contents_));
+  size_t initial_count = 0;
+  for (size_t i = 0; i < wire_tensors_.size(); ++i) {
+    if (IsCopied(*wire_tensors_[i], constants_[i])) ++initial_count;
+  }
+  ONEPACK_RETURN_IF_ERROR(CreateArray(initial_count, &method_.initial_contents_));
+  size_t next = 0;
   for (size_t i = 0; i < wire_tensors_.size(); ++i) {
     Tensor& tensor = method_.tensors_[i];
     const Buffer& constant = constants_[i];
@@ -199,8 +213,9 @@ Status MethodBuilder::PlaceTensors() {
       continue;
     }
     tensor.data_ = method_.memory_.data() + starts[i];
-    if (constant.bytes.data() == nullptr) continue;
-    method_.initial_contents_[i] = {constant.bytes.subspan(0, tensor.size_bytes()), tensor.data_};
+    if (!IsCopied(*wire_tensors_[i], constant)) continue;
+    method_.initial_contents_[next++] = {constant.bytes.subspan(0, tensor.size_bytes()),
+                                         tensor.data_};
   }
   method_.CopyInitialContents();
   return Status::Ok();
