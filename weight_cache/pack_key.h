@@ -38,7 +38,12 @@ struct WeightIdentity {
     return kernel == other.kernel && bias == other.bias && quantization == other.quantization &&
            consumer == other.consumer;
   }
+  // For sets; the order means nothing.
+  bool operator<(const WeightIdentity& other) const {
+    return memcmp(this, &other, sizeof(other)) < 0;
+  }
 };
+static_assert(sizeof(WeightIdentity) == 4 * sizeof(Digest), "no padding");
 
 struct PackKey {
   WeightIdentity weight;
@@ -48,7 +53,11 @@ struct PackKey {
   bool operator==(const PackKey& other) const {
     return weight == other.weight && layout == other.layout && seed == other.seed;
   }
+  // For sets; the order means nothing.
+  bool operator<(const PackKey& other) const { return memcmp(this, &other, sizeof(other)) < 0; }
 };
+static_assert(sizeof(PackKey) == sizeof(WeightIdentity) + sizeof(Digest) + sizeof(uint32_t),
+              "no padding");
 
 struct PackKeyHash {
   // Digests are uniform already; the parts that usually differ are enough.

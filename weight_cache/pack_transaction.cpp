@@ -38,11 +38,9 @@ PackedWeight PackTransaction::CommitPrivate() {
   assert(reserved_.data() != nullptr);
   DropClaim();
   PackedWeight weight;
+  weight.block_ = std::make_unique<HeapBlock>(std::move(reserved_));
   weight.cache_ = cache_;
-  weight.block_ = std::move(reserved_);
-  reserved_ = HeapBlock();
-  weight.bytes_ = weight.block_.bytes();
-  cache_->AddPrivate(weight.block_.size(), PackingTime());
+  cache_->AddPrivate(weight.bytes().size(), PackingTime());
   return weight;
 }
 
@@ -61,7 +59,6 @@ PackedWeight PackTransaction::Pin(WeightCache::Entry* entry) const {
   PackedWeight weight;
   weight.cache_ = cache_;
   weight.entry_ = entry;
-  weight.bytes_ = entry->block.bytes();
   return weight;
 }
 

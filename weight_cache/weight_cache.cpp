@@ -49,7 +49,6 @@ std::vector<PackedWeight> WeightCache::PinAll(const WeightIdentity& weight, cons
     PackedWeight& pin = pins.emplace_back();
     pin.cache_ = self;
     pin.entry_ = entry;
-    pin.bytes_ = entry->block.bytes();
   }
   return pins;
 }
@@ -210,8 +209,10 @@ WeightCache::Entry* WeightCache::CreateEntry(const PackKey& key) {
   const auto [found, is_new] = entries_.try_emplace(key);
   Entry* entry = &found->second;
   try {
-    entry->node.push_back(entry);
-    entry->position = entry->node.begin();
+    if (options_.retained_bytes > 0) {
+      entry->node.push_back(entry);
+      entry->position = entry->node.begin();
+    }
     by_kernel_.emplace(key.weight.kernel, entry);
   } catch (...) {
     entries_.erase(found);
@@ -231,13 +232,18 @@ void WeightCache::EraseEntry(Entry* entry) {
   entries_.erase(entries_.find(*entry->key));
 }
 
+// The entry does not change while it is pinned: no lock is needed.
+Bytes PackedWeight::bytes() const {
+  if (entry_ != nullptr) return entry_->block.bytes();
+  return block_ != nullptr ? block_->bytes() : Bytes();
+}
+
 PackedWeight::PackedWeight(PackedWeight&& other) noexcept { *this = std::move(other); }
 
 PackedWeight& PackedWeight::operator=(PackedWeight&& other) noexcept {
   std::swap(cache_, other.cache_);
   std::swap(entry_, other.entry_);
   std::swap(block_, other.block_);
-  std::swap(bytes_, other.bytes_);
   return *this;
 }
 
@@ -246,7 +252,7 @@ PackedWeight::~PackedWeight() {
   if (entry_ != nullptr) {
     cache_->Unpin(entry_);
   } else {
-    cache_->RemovePrivate(block_.size());
+    cache_->RemovePrivate(block_->size());
   }
 }
 

@@ -116,7 +116,8 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
     HeapBlock block;
     const PackKey* key = nullptr;  // in entries_
     // This entry's node of retained_, made with the entry so that unpinning allocates nothing. It
-    // is in retained_ while the entry is ready and has no pins, else in `node`.
+    // is in retained_ while the entry is ready and has no pins, else in `node`. None where nothing
+    // is ever retained.
     std::list<Entry*> node;
     std::list<Entry*>::iterator position;
     // What the key's digests stand for, kept so that they can be recognised while the entry lives.
@@ -174,18 +175,19 @@ class PackedWeight {
   ~PackedWeight();
 
   explicit operator bool() const { return cache_ != nullptr; }
-  Bytes bytes() const { return bytes_; }
+  Bytes bytes() const;
   // Packed for one graph only; nobody else can find it.
   bool is_private() const { return cache_ != nullptr && entry_ == nullptr; }
+  // REQUIRES: a weight, and not a private one.
+  const PackKey& key() const { return *entry_->key; }
 
  private:
   friend class PackTransaction;
   friend class WeightCache;
 
   std::shared_ptr<WeightCache> cache_;
-  WeightCache::Entry* entry_ = nullptr;  // null for a private one, which owns `block_`
-  HeapBlock block_;
-  Bytes bytes_;
+  WeightCache::Entry* entry_ = nullptr;  // null for a private one
+  std::unique_ptr<HeapBlock> block_;     // of a private one
 };
 
 }  // namespace onepack

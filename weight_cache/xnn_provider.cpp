@@ -48,15 +48,28 @@ void WeightTable::Clear() {
   private_pins_.clear();
 }
 
+XnnProvider::~XnnProvider() = default;
+
 void XnnProvider::ClearDescriptions() {
-  ForgetPointers();
-  described_.clear();
+  build_ = nullptr;
+  pinned_ = {};
 }
 
 void XnnProvider::ForgetPointers() {
-  kernel_meanings_ = {};
-  meanings_ = {};
-  told_kernels_ = {};
+  if (build_ == nullptr) return;
+  pinned_.reserve(build_->described.size());
+  for (const WeightIdentity& identity : build_->described) {
+    // Any seed: it is the last part of a key.
+    const auto pin = pins_.lower_bound(PackKey{identity, {}, 0});
+    const bool is_pinned = pin != pins_.end() && pin->key().weight == identity;
+    pinned_.push_back(is_pinned ? &pin->key().weight : nullptr);
+  }
+  build_ = nullptr;
+}
+
+XnnProvider::Build& XnnProvider::NeedBuild() {
+  if (build_ == nullptr) build_ = std::make_unique<Build>();
+  return *build_;
 }
 
 void XnnProvider::Describe(const void* kernel, const void* bias, WeightDescription description) {
@@ -64,50 +77,57 @@ void XnnProvider::Describe(const void* kernel, const void* bias, WeightDescripti
     return a == nullptr || !(a->description.identity == b);
   };
   const WeightIdentity identity = description.identity;
-  const auto [pair, is_new] = meanings_.try_emplace(Pointers(kernel, bias));
+  Build& build = NeedBuild();
+  const auto [pair, is_new] = build.meanings.try_emplace(Pointers(kernel, bias));
   std::optional<Meaning>& known = pair->second;
   if (is_new) {
-    known.emplace(Meaning{described_.size(), std::move(description)});
+    known.emplace(Meaning{build.described.size(), std::move(description)});
   } else if (known && differ(&*known, identity)) {
     known.reset();
   }
-  described_.push_back(identity);
+  build.described.push_back(identity);
   const Meaning* meaning = known ? &*known : nullptr;
-  const auto [of_kernel, is_first] = kernel_meanings_.try_emplace(kernel, meaning);
+  const auto [of_kernel, is_first] = build.kernel_meanings.try_emplace(kernel, meaning);
   if (is_first) return;
   if (meaning == nullptr || differ(of_kernel->second, identity)) of_kernel->second = nullptr;
 }
 
 void XnnProvider::BeginBuild(PackingObserver* observer, WeightTable& table) {
-  observer_ = observer;
-  table_ = &table;
+  Build& build = NeedBuild();
+  build.observer = observer;
+  build.table = &table;
+  build.status = Status();
+  build.told_kernels.clear();
+  build.transaction.emplace(cache_);
   table.Clear();
   table.builder_ = this;
-  status_ = Status();
-  told_kernels_.clear();
-  transaction_.emplace(cache_);
 }
 
 Status XnnProvider::EndBuild() {
-  transaction_.reset();
-  observer_ = nullptr;
-  table_->builder_ = nullptr;
-  table_ = nullptr;
-  return std::move(status_);
+  build_->transaction.reset();
+  build_->observer = nullptr;
+  build_->table->builder_ = nullptr;
+  build_->table = nullptr;
+  return std::move(build_->status);
 }
 
 bool XnnProvider::Find(const WeightTable::Entry& entry) {
-  if (Pin(KeyOf(described_[entry.weight], entry.seed), /*has_namesake=*/false) != nullptr) {
-    return true;
-  }
-  transaction_->DropClaim();
+  const WeightIdentity& identity = build_->described[entry.weight];
+  if (Pin(KeyOf(identity, entry.seed), /*has_namesake=*/false) != nullptr) return true;
+  build_->transaction->DropClaim();
   return false;
 }
 
+const WeightIdentity* XnnProvider::IdentityOf(size_t number) const {
+  if (build_ == nullptr) return number < pinned_.size() ? pinned_[number] : nullptr;
+  return number < build_->described.size() ? &build_->described[number] : nullptr;
+}
+
 const PackedWeight* XnnProvider::Pinned(const WeightTable::Entry& entry) const {
-  if (entry.weight >= described_.size()) return nullptr;
-  const auto pinned = pins_.find(KeyOf(described_[entry.weight], entry.seed));
-  return pinned != pins_.end() ? &pinned->second : nullptr;
+  const WeightIdentity* identity = IdentityOf(entry.weight);
+  if (identity == nullptr) return nullptr;
+  const auto pinned = pins_.find(KeyOf(*identity, entry.seed));
+  return pinned != pins_.end() ? &*pinned : nullptr;
 }
 
 bool XnnProvider::IsPinned(const WeightTable::Entry& entry) const {
@@ -129,29 +149,29 @@ bool XnnProvider::Connect(WeightTable& table) const {
 // With a dynamically quantized input XNNPACK packs the bias as if it were scales, and its key has
 // none. A key without a bias may thus mean any weight of its kernel.
 XnnProvider::MeaningRange XnnProvider::Candidates(const xnn_weights_cache_look_up_key& key) const {
-  if (key.bias != nullptr) return meanings_.equal_range(Pointers(key.kernel, key.bias));
+  if (key.bias != nullptr) return build_->meanings.equal_range(Pointers(key.kernel, key.bias));
   const void* next = static_cast<const char*>(key.kernel) + 1;
-  return {meanings_.lower_bound(Pointers(key.kernel, nullptr)),
-          meanings_.lower_bound(Pointers(next, nullptr))};
+  return {build_->meanings.lower_bound(Pointers(key.kernel, nullptr)),
+          build_->meanings.lower_bound(Pointers(next, nullptr))};
 }
 
 const XnnProvider::Meaning* XnnProvider::Find(const xnn_weights_cache_look_up_key& key) const {
   if (key.bias == nullptr) {
-    const auto found = kernel_meanings_.find(key.kernel);
-    return found != kernel_meanings_.end() ? found->second : nullptr;
+    const auto found = build_->kernel_meanings.find(key.kernel);
+    return found != build_->kernel_meanings.end() ? found->second : nullptr;
   }
-  const auto found = meanings_.find(Pointers(key.kernel, key.bias));
-  return found != meanings_.end() && found->second ? &*found->second : nullptr;
+  const auto found = build_->meanings.find(Pointers(key.kernel, key.bias));
+  return found != build_->meanings.end() && found->second ? &*found->second : nullptr;
 }
 
 // XNNPACK reads the bias too, whether its key says so or not. A kernel may have as many as the
 // graph has nodes: they are told once, and not at every look-up of each.
 void XnnProvider::TellBeforePacking(const xnn_weights_cache_look_up_key& key) {
   const auto [begin, end] = Candidates(key);
-  if (begin == end) Fail(observer_->BeforePacking(key.kernel, key.bias));
-  if (key.bias == nullptr && !told_kernels_.insert(key.kernel).second) return;
+  if (begin == end) Fail(build_->observer->BeforePacking(key.kernel, key.bias));
+  if (key.bias == nullptr && !build_->told_kernels.insert(key.kernel).second) return;
   for (auto candidate = begin; candidate != end; ++candidate) {
-    Fail(observer_->BeforePacking(candidate->first.first, candidate->first.second));
+    Fail(build_->observer->BeforePacking(candidate->first.first, candidate->first.second));
   }
 }
 
@@ -159,19 +179,19 @@ void XnnProvider::TellAfterServing(const xnn_weights_cache_look_up_key& key) {
   const auto [begin, end] = Candidates(key);
   const bool is_one = begin != end && std::next(begin) == end;
   const void* bias = is_one ? begin->first.second : key.bias;
-  Fail(observer_->AfterServing(key.kernel, bias));
+  Fail(build_->observer->AfterServing(key.kernel, bias));
 }
 
 const PackedWeight* XnnProvider::Pin(const PackKey& key, bool has_namesake) {
   const auto pinned = pins_.find(key);
-  if (pinned != pins_.end()) return &pinned->second;
-  PackedWeight found = transaction_->LookUp(key, has_namesake);
-  return found ? &pins_.emplace(key, std::move(found)).first->second : nullptr;
+  if (pinned != pins_.end()) return &*pinned;
+  PackedWeight found = build_->transaction->LookUp(key, has_namesake);
+  return found ? &*pins_.insert(std::move(found)).first : nullptr;
 }
 
 size_t XnnProvider::LookUp(const xnn_weights_cache_look_up_key& key) noexcept try {
   // XNNPACK has turned to the next weight: whatever was claimed and not inserted never will be.
-  transaction_->DropClaim();
+  build_->transaction->DropClaim();
   const Meaning* weight = Find(key);
   if (weight != nullptr) {
     const WeightDescription& description = weight->description;
@@ -179,7 +199,7 @@ size_t XnnProvider::LookUp(const xnn_weights_cache_look_up_key& key) noexcept tr
         Pin(KeyOf(description.identity, key.seed), description.has_namesake);
     if (pinned != nullptr) {
       TellAfterServing(key);
-      return table_->Add({weight->number, key.seed}, pinned->bytes());
+      return build_->table->Add({weight->number, key.seed}, pinned->bytes());
     }
   }
   TellBeforePacking(key);
@@ -190,8 +210,8 @@ size_t XnnProvider::LookUp(const xnn_weights_cache_look_up_key& key) noexcept tr
 }
 
 void* XnnProvider::ReserveSpace(size_t size) noexcept {
-  if (!status_.ok()) return nullptr;
-  uint8_t* space = transaction_->Reserve(size, PackTransaction::Pages::kAtOnce);
+  if (!build_->status.ok()) return nullptr;
+  uint8_t* space = build_->transaction->Reserve(size, PackTransaction::Pages::kAtOnce);
   if (space == nullptr) {
     Fail(Status::Error(StatusCode::kResourceExhausted, "no memory for a packed weight of %zu bytes",
                        size));
@@ -209,14 +229,14 @@ size_t XnnProvider::LookUpOrInsert(const xnn_weights_cache_look_up_key& key,
     if (weight != nullptr) {
       const auto pinned = pins_.find(KeyOf(weight->description.identity, key.seed));
       if (pinned != pins_.end()) {
-        return table_->Add({weight->number, key.seed}, pinned->second.bytes());
+        return build_->table->Add({weight->number, key.seed}, pinned->bytes());
       }
     }
     Fail(Status::Error(StatusCode::kInternal,
                        "XNNPACK inserted nothing under a key that was never found"));
     return 0;
   }
-  if (packed != transaction_->reserved()) {
+  if (packed != build_->transaction->reserved()) {
     Fail(Status::Error(StatusCode::kInternal, "XNNPACK inserted bytes that it never reserved"));
     return 0;
   }
@@ -231,27 +251,27 @@ size_t XnnProvider::LookUpOrInsert(const xnn_weights_cache_look_up_key& key,
 size_t XnnProvider::Insert(const Meaning* weight, uint32_t seed) {
   const auto keep_private = [&](PackedWeight packed) {
     const Bytes bytes = packed.bytes();
-    table_->private_pins_.push_back(std::move(packed));
-    return table_->Add({WeightTable::kPrivate, seed}, bytes);
+    build_->table->private_pins_.push_back(std::move(packed));
+    return build_->table->Add({WeightTable::kPrivate, seed}, bytes);
   };
-  if (weight == nullptr) return keep_private(transaction_->CommitPrivate());
+  if (weight == nullptr) return keep_private(build_->transaction->CommitPrivate());
   // Depthwise kernels pack without asking; this graph may have the weight already. One of another
   // size is not the same, whatever the key says: the cache then makes it a private one.
   const PackKey key = KeyOf(weight->description.identity, seed);
   const auto pinned = pins_.find(key);
-  if (pinned != pins_.end() && pinned->second.bytes().size() == transaction_->reserved_size()) {
-    return table_->Add({weight->number, seed}, pinned->second.bytes());
+  if (pinned != pins_.end() && pinned->bytes().size() == build_->transaction->reserved_size()) {
+    return build_->table->Add({weight->number, seed}, pinned->bytes());
   }
-  PackedWeight packed = transaction_->Commit(key, weight->description.contents);
+  PackedWeight packed = build_->transaction->Commit(key, weight->description.contents);
   if (packed.is_private()) return keep_private(std::move(packed));
   const Bytes bytes = packed.bytes();
-  pins_.emplace(key, std::move(packed));
-  return table_->Add({weight->number, seed}, bytes);
+  pins_.insert(std::move(packed));
+  return build_->table->Add({weight->number, seed}, bytes);
 }
 
 // The first failure counts; OK is none.
 void XnnProvider::Fail(Status status) {
-  if (status_.ok()) status_ = std::move(status);
+  if (build_->status.ok()) build_->status = std::move(status);
 }
 
 }  // namespace onepack

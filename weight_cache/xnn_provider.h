@@ -31,6 +31,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <unordered_map>
 #include <unordered_set>
 #include <utility>
@@ -104,6 +105,7 @@ class WeightTable {
 class XnnProvider {
  public:
   explicit XnnProvider(std::shared_ptr<WeightCache> cache) : cache_(std::move(cache)) {}
+  ~XnnProvider();
   XnnProvider(const XnnProvider&) = delete;
   XnnProvider& operator=(const XnnProvider&) = delete;
 
@@ -149,6 +151,8 @@ class XnnProvider {
   void* ReserveSpace(size_t size) noexcept;
   size_t LookUpOrInsert(const xnn_weights_cache_look_up_key& key, const void* packed) noexcept;
 
+  // Null if nothing is known of it.
+  const WeightIdentity* IdentityOf(size_t number) const;
   const PackedWeight* Pinned(const WeightTable::Entry& entry) const;
   // What was described that XNNPACK may mean by a key.
   MeaningRange Candidates(const xnn_weights_cache_look_up_key& key) const;
@@ -161,23 +165,36 @@ class XnnProvider {
   size_t Insert(const Meaning* weight, uint32_t seed);
   void Fail(Status status);
 
+  // A weight by its key, which the cache keeps.
+  struct ByKey {
+    using is_transparent = void;
+    bool operator()(const PackedWeight& a, const PackedWeight& b) const {
+      return a.key() < b.key();
+    }
+    bool operator()(const PackedWeight& a, const PackKey& b) const { return a.key() < b; }
+    bool operator()(const PackKey& a, const PackedWeight& b) const { return a < b.key(); }
+  };
+
+  // What nothing but a build needs: most of a provider, which may be one of hundreds in a program.
+  struct Build {
+    std::vector<WeightIdentity> described;  // by number
+    Meanings meanings;
+    // What all pairs of one kernel mean; null if they are not one thing.
+    std::unordered_map<const void*, const Meaning*> kernel_meanings;
+    PackingObserver* observer = nullptr;
+    WeightTable* table = nullptr;
+    std::unordered_set<const void*> told_kernels;  // together with all their biases
+    std::optional<PackTransaction> transaction;
+    Status status;
+  };
+  Build& NeedBuild();
+
   const std::shared_ptr<WeightCache> cache_;
-
-  // What the pointers of the graph mean.
-  Meanings meanings_;
-  // What all pairs of one kernel mean; null if they are not one thing.
-  std::unordered_map<const void*, const Meaning*> kernel_meanings_;
-  // By number.
-  std::vector<WeightIdentity> described_;
-
-  // While building.
-  PackingObserver* observer_ = nullptr;
-  WeightTable* table_ = nullptr;
-  std::unordered_set<const void*> told_kernels_;  // together with all their biases
-  std::optional<PackTransaction> transaction_;
-  Status status_;
-
-  std::unordered_map<PackKey, PackedWeight, PackKeyHash> pins_;
+  std::unique_ptr<Build> build_;  // null when pointers are forgotten
+  std::set<PackedWeight, ByKey> pins_;
+  // Without a build: what was described, by number, in the keys of pins_. Null for what is not
+  // pinned.
+  std::vector<const WeightIdentity*> pinned_;
 };
 
 // Names the code that packs: the XNNPACK build, and the CPU features and core type it chooses

@@ -380,6 +380,8 @@ TEST_P(XnnProviderOperatorTest, WhatIsPinnedIsFoundByNumberWithoutPointers) {
   ASSERT_FALSE(entries.empty());
   provider.ForgetPointers();
   EXPECT_TRUE(provider.IsPinned(entries[0]));
+  EXPECT_FALSE(provider.IsPinned({entries[0].weight, entries[0].seed + 1}));
+  EXPECT_FALSE(provider.IsPinned({entries[0].weight + 1, entries[0].seed}));
   EXPECT_TRUE(provider.Connect(program.built().table()));
   EXPECT_EQ(program.Run(), output);
 }
@@ -632,6 +634,31 @@ TEST_F(XnnProviderGraphTest, OneWeightThatTwoNodesUseAlikeIsPackedOnce) {
   EXPECT_EQ(built_.Packed(0), built_.Packed(1));
   EXPECT_EQ(built_.observer().packed.size(), 1u);
   EXPECT_EQ(built_.observer().served.size(), 2u);
+}
+
+TEST_F(XnnProviderGraphTest, WhatNobodyAskedForIsNotFoundByNumber) {
+  const Layer unused = {&other_kernel_, &bias_};
+  const Layer layer = {&kernel_, &bias_};
+  Describe(built_, unused, 1);
+  Describe(built_, layer, 2);
+  Describe(built_, unused, 3);
+  ASSERT_TRUE(IsOk(BuildTwoLayers(built_, layer, layer)));
+  const uint32_t seed = built_.table().entries()[0].seed;
+  built_.provider().ForgetPointers();
+  EXPECT_FALSE(built_.provider().IsPinned({0, seed}));
+  EXPECT_TRUE(built_.provider().IsPinned({1, seed}));
+  EXPECT_FALSE(built_.provider().IsPinned({2, seed}));
+}
+
+TEST_F(XnnProviderGraphTest, PointersThatWereForgottenArePackedPrivatelyNextTime) {
+  const Layer layer = {&kernel_, &bias_};
+  Describe(built_, layer, 1);
+  ASSERT_TRUE(IsOk(BuildTwoLayers(built_, layer, layer)));
+  built_.provider().ForgetPointers();
+  ASSERT_TRUE(IsOk(BuildTwoLayers(built_, layer, layer)));
+  EXPECT_EQ(cache_->Stats().entries, 1u);
+  EXPECT_GT(cache_->Stats().private_bytes, 0u);
+  EXPECT_EQ(RunTwoLayers(built_)[0].size(), kBatch * kOutputs);
 }
 
 TEST_F(XnnProviderGraphTest, EqualWeightsAtTwoAddressesArePackedOnce) {
