@@ -219,8 +219,8 @@ Status GraphBuilder::CheckConstant(const XNNTensorValue& tensor) const {
   ONEPACK_ASSIGN_OR_RETURN(const size_t expected, ConstantSizeBytes(tensor));
   if (constant.size() == expected) return Status::Ok();
   return Status::Error(StatusCode::kMismatch, "%s: %llu bytes found, %zu expected (%s)",
-                       constant.place(), static_cast<unsigned long long>(constant.size()), expected,
-                       DatatypeName(tensor.datatype()));
+                       constant.place().c_str(), static_cast<unsigned long long>(constant.size()),
+                       expected, DatatypeName(tensor.datatype()));
 }
 
 Status GraphBuilder::AddExternal(GraphValue& value) {

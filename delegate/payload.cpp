@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include <algorithm>
+
 #include "base/printable.h"
 #include "schema/verify_text.h"
 #include "weight_cache/content_identity.h"
@@ -14,6 +16,9 @@ using wire::xnnpack::XNNGraph;
 // Stands in the graph for each character of a key.
 constexpr char kBlank = '-';
 
+// Longer keys are cut in messages.
+constexpr size_t kUsualKeySize = 128;
+
 size_t OffsetIn(const AlignedCopy& flatbuffer, std::string_view text) {
   return static_cast<size_t>(reinterpret_cast<const uint8_t*>(text.data()) -
                              flatbuffer.bytes().data());
@@ -24,6 +29,13 @@ const char* FirstByteOfGraph(const DelegateRequest& request, const PayloadHeader
 }
 
 }  // namespace
+
+std::string Constant::place() const {
+  const std::string what = key_ == nullptr
+                               ? "constant " + std::to_string(index_) + " of the payload"
+                               : std::string("key '") + key_ + "'";
+  return what + " in " + source_->name();
+}
 
 Status Constant::Read(const std::function<void(Bytes)>& use) const {
   ONEPACK_ASSIGN_OR_RETURN(const Buffer buffer, Load());
@@ -39,7 +51,8 @@ Result<std::shared_ptr<const Payload>> Payload::Open(const DelegateRequest& requ
   std::shared_ptr<Payload> payload(new Payload());
   Sources sources{request, header, {}, contents, graphs, verifier};
   ONEPACK_RETURN_IF_ERROR(payload->ReadGraph(sources));
-  ONEPACK_RETURN_IF_ERROR(payload->FindConstants(sources));
+  payload->CopyKeys(sources);
+  ONEPACK_RETURN_IF_ERROR(payload->FindConstants(sources, payload));
   return std::shared_ptr<const Payload>(std::move(payload));
 }
 
@@ -101,44 +114,47 @@ Status Payload::CheckPlaces(const Sources& sources) const {
   return Status::Error(StatusCode::kInvalidFile, "a graph with something else inside a key");
 }
 
-Status Payload::FindConstants(const Sources& sources) {
-  constants_.resize(ConstantCount(graph()));
-  for (size_t i = 1; i < constants_.size(); ++i) {
-    auto constant = FindConstant(sources, static_cast<uint32_t>(i));
-    if (!constant.ok()) return constant.TakeStatus().WithContext("constant %zu", i);
-    constants_[i] = std::move(constant).value();
+void Payload::CopyKeys(const Sources& sources) {
+  size_t size = 0;  // if nothing has to be escaped or cut
+  for (const std::string_view key : sources.keys) size += std::min(key.size(), kUsualKeySize) + 1;
+  keys_.reserve(size);
+  for (const std::string_view key : sources.keys) keys_.append(Printable(key).c_str()) += '\0';
+}
+
+// Those who compare bytes with a constant's keep all of the payload meanwhile: there is room for
+// all constants before the first one is registered.
+Status Payload::FindConstants(const Sources& sources, const std::shared_ptr<const Payload>& self) {
+  const uint32_t count = static_cast<uint32_t>(ConstantCount(graph()));
+  constants_.reserve(count);
+  const char* key = keys_.c_str();
+  for (uint32_t i = 1; i < count; ++i) {
+    key += strlen(key) + 1;
+    auto constant = FindConstant(sources, i, key);
+    if (!constant.ok()) return constant.TakeStatus().WithContext("constant %u", i);
+    Registered& entry = constants_.emplace_back(std::move(constant).value());
+    const Segment& segment = entry.raw.segment();
+    auto content = sources.contents.Register(
+        sources.keys[i],
+        IdentityOfFileRange(entry.raw.source().identity(), segment.offset, segment.size),
+        segment.size, std::shared_ptr<const RawBytes>(self, &entry.raw));
+    if (!content.ok()) return content.TakeStatus().WithContext("constant %u", i);
+    entry.content = std::move(content).value();
   }
   return Status::Ok();
 }
 
-Result<Payload::Registered> Payload::FindConstant(const Sources& sources, uint32_t index) const {
-  const DelegateRequest& request = sources.request;
-  const std::string_view key = sources.keys[index];
-  Registered constant;
-  if (key.empty()) {
-    constant.raw = InGraph(request, sources.header, index);
-  } else {
-    ONEPACK_ASSIGN_OR_RETURN(const NamedData* data, request.named_data->Find(key));
-    if (sources.verifier != nullptr) {
-      ONEPACK_RETURN_IF_ERROR(sources.verifier->Verify(*data));
-    }
-    constant.raw = std::make_shared<Constant>(
-        *data->source, data->segment,
-        std::string("key '") + Printable(key).c_str() + "' in " + data->source->name());
-  }
-  const Segment& segment = constant.raw->segment();
-  ONEPACK_ASSIGN_OR_RETURN(
-      constant.content,
-      sources.contents.Register(
-          key, IdentityOfFileRange(constant.raw->source().identity(), segment.offset, segment.size),
-          segment.size, constant.raw));
-  return constant;
+Result<Constant> Payload::FindConstant(const Sources& sources, uint32_t index,
+                                       const char* key) const {
+  if (sources.keys[index].empty()) return InGraph(sources.request, sources.header, index);
+  ONEPACK_ASSIGN_OR_RETURN(const NamedData* data,
+                           sources.request.named_data->Find(sources.keys[index]));
+  if (sources.verifier != nullptr) ONEPACK_RETURN_IF_ERROR(sources.verifier->Verify(*data));
+  return Constant(*data->source, data->segment, key, index);
 }
 
 // A constant that the payload carries itself.
-std::shared_ptr<const Constant> Payload::InGraph(const DelegateRequest& request,
-                                                 const PayloadHeader& header,
-                                                 uint32_t index) const {
+Constant Payload::InGraph(const DelegateRequest& request, const PayloadHeader& header,
+                          uint32_t index) const {
   Segment segment;
   if (CountOf(graph().constant_data()) > 0) {
     const auto* entry = graph().constant_data()->Get(index);
@@ -153,9 +169,7 @@ std::shared_ptr<const Constant> Payload::InGraph(const DelegateRequest& request,
       segment.offset += static_cast<uint64_t>(storage->data() - graph_bytes()->bytes().data());
     }
   }
-  return std::make_shared<Constant>(
-      *request.source, segment,
-      "constant " + std::to_string(index) + " of the payload in " + request.source->name());
+  return Constant(*request.source, segment, /*key=*/nullptr, index);
 }
 
 }  // namespace onepack

@@ -23,27 +23,30 @@
 
 namespace onepack {
 
-// A run of raw bytes that the graph refers to by index.
+// A run of raw bytes that the graph refers to by index. Part of a payload, which has its key.
 class Constant final : public RawBytes {
  public:
-  Constant(const DataSource& source, const Segment& segment, std::string place)
+  // `key` is null for what stands in the payload itself, as constant number `index`.
+  Constant(const DataSource& source, const Segment& segment, const char* key, uint32_t index)
       : source_(Ref<const DataSource>::Share(&source)),
         segment_(segment),
-        place_(std::move(place)) {}
+        key_(key),
+        index_(index) {}
 
   const DataSource& source() const { return *source_; }
   const Segment& segment() const { return segment_; }
   uint64_t size() const { return segment_.size; }
   // "key 'abc' in foundation.ptd", for messages.
-  const char* place() const { return place_.c_str(); }
+  std::string place() const;
 
   Result<Buffer> Load() const { return source_->LoadWhole(segment_); }
   Status Read(const std::function<void(Bytes)>& use) const override;
 
  private:
-  const Ref<const DataSource> source_;
-  const Segment segment_;
-  const std::string place_;
+  Ref<const DataSource> source_;
+  Segment segment_;
+  const char* key_;
+  uint32_t index_;
 };
 
 class Payload {
@@ -65,14 +68,15 @@ class Payload {
   const std::optional<Digest>& graph_id() const { return graph_->id; }
 
   // REQUIRES, for both: 0 < index < ConstantCount(graph()).
-  const Constant& constant(uint32_t index) const { return *constants_[index].raw; }
+  const Constant& constant(uint32_t index) const { return constants_[index - 1].raw; }
   const std::shared_ptr<Content>& content(uint32_t index) const {
-    return constants_[index].content;
+    return constants_[index - 1].content;
   }
 
  private:
   struct Registered {
-    std::shared_ptr<const Constant> raw;
+    explicit Registered(Constant constant) : raw(std::move(constant)) {}
+    Constant raw;
     std::shared_ptr<Content> content;
   };
 
@@ -92,13 +96,17 @@ class Payload {
   Status ReadGraph(Sources& sources);
   Status ReadNamelessGraph(const Sources& sources, Ref<AlignedCopy> flatbuffer);
   Status CheckPlaces(const Sources& sources) const;
-  Status FindConstants(const Sources& sources);
-  Result<Registered> FindConstant(const Sources& sources, uint32_t index) const;
-  std::shared_ptr<const Constant> InGraph(const DelegateRequest& request,
-                                          const PayloadHeader& header, uint32_t index) const;
+  void CopyKeys(const Sources& sources);
+  // `self` owns this.
+  Status FindConstants(const Sources& sources, const std::shared_ptr<const Payload>& self);
+  Result<Constant> FindConstant(const Sources& sources, uint32_t index, const char* key) const;
+  Constant InGraph(const DelegateRequest& request, const PayloadHeader& header,
+                   uint32_t index) const;
 
   GraphStore::GraphPtr graph_;
-  std::vector<Registered> constants_;  // entry 0 stands for none
+  // Of all constants, each as messages have it and with its end: a file's may have any length.
+  std::string keys_;
+  std::vector<Registered> constants_;  // from index 1 on: 0 stands for none
 };
 
 }  // namespace onepack

@@ -90,7 +90,7 @@ Status RawWeights::BeforePacking(const void* kernel, const void* bias) {
     if (placed->is_expected_hit) {
       was_surprised_ = true;
       return Status::Error(StatusCode::kInternal, "%s: expected in the cache, and not there",
-                           placed->constant->place());
+                           placed->constant->place().c_str());
     }
     const std::lock_guard<std::mutex> lock(MutexOf(*placed));
     ONEPACK_RETURN_IF_ERROR(Fill(*placed));

@@ -93,8 +93,9 @@ Result<Digest> IdentityOfScales(const Payload& payload, const ScaleRef<T>& scale
   const Constant& constant = payload.constant(scales.buffer_index);
   if (constant.size() / sizeof(T) != expected || constant.size() % sizeof(T) != 0) {
     return Status::Error(StatusCode::kMismatch,
-                         "%s: %llu bytes found, %zu scales of %zu bytes expected", constant.place(),
-                         static_cast<unsigned long long>(constant.size()), expected, sizeof(T));
+                         "%s: %llu bytes found, %zu scales of %zu bytes expected",
+                         constant.place().c_str(), static_cast<unsigned long long>(constant.size()),
+                         expected, sizeof(T));
   }
   return payload.content(scales.buffer_index)->id();
 }
@@ -123,7 +124,7 @@ Result<const T*> LoadScales(const Payload& payload, const ScaleRef<T>& scales, s
   Status status = CheckScales(Span<const T>(found, count));
   if (status.ok()) return found;
   if (scales.buffer_index == 0) return status;
-  return std::move(status).WithContext("%s", payload.constant(scales.buffer_index).place());
+  return std::move(status).WithContext("%s", payload.constant(scales.buffer_index).place().c_str());
 }
 
 template Result<Digest> IdentityOfScales(const Payload&, const ScaleRef<float>&, size_t);
