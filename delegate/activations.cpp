@@ -3,12 +3,12 @@
 #include <xnnpack.h>
 
 #include <algorithm>
-#include <unordered_map>
 #include <vector>
 
 #include "base/checked_math.h"
 #include "delegate/datatypes.h"
 #include "delegate/ops/op.h"
+#include "delegate/value_map.h"
 #include "schema/verify_payload.h"
 #include "schema/verify_text.h"
 
@@ -19,12 +19,13 @@ using wire::xnnpack::XNNGraph;
 using wire::xnnpack::XNNTensorValue;
 
 struct Life {
+  bool is_intermediate = false;  // neither a constant nor the caller's
   uint64_t bytes = 0;
   size_t first = SIZE_MAX;  // the nodes that touch it
   size_t last = 0;
   bool has_sibling = false;  // another output of the same node
 };
-using Lives = std::unordered_map<uint32_t, Life>;
+using Lives = ValueMap<Life>;
 
 // At least, and UINT64_MAX for more than fits.
 uint64_t SizeBytes(const XNNTensorValue& tensor) {
@@ -35,14 +36,16 @@ uint64_t SizeBytes(const XNNTensorValue& tensor) {
   return bytes;
 }
 
-// What is neither a constant nor the caller's.
-Lives IntermediateValues(const XNNGraph& graph) {
+Lives LivesOf(const XNNGraph& graph) {
   Lives lives;
   lives.reserve(CountOf(graph.xvalues()));
   for (size_t i = 0; i < CountOf(graph.xvalues()); ++i) {
     const XNNTensorValue& tensor = TensorOf(*graph.xvalues()->Get(static_cast<uint32_t>(i)));
-    if (tensor.constant_buffer_idx() != 0 || tensor.external_id() != XNN_INVALID_VALUE_ID) continue;
-    lives[tensor.id_out()].bytes = SizeBytes(tensor);
+    Life life;
+    life.is_intermediate =
+        tensor.constant_buffer_idx() == 0 && tensor.external_id() == XNN_INVALID_VALUE_ID;
+    if (life.is_intermediate) life.bytes = SizeBytes(tensor);
+    lives.Add(tensor.id_out(), life);
   }
   return lives;
 }
@@ -54,15 +57,14 @@ void AddUses(const XNNGraph& graph, Lives& lives) {
     if (op == nullptr) continue;  // the graph builder will say so
     const Operands operands = op->operands(node);
     for (const uint32_t id : operands.outputs) {
-      const auto life = lives.find(id);
-      if (life != lives.end()) life->second.has_sibling = operands.outputs.size() > 1;
+      if (Life* life = lives.Find(id)) life->has_sibling = operands.outputs.size() > 1;
     }
     for (const auto* ids : {&operands.inputs, &operands.outputs}) {
       for (const uint32_t id : *ids) {
-        const auto life = lives.find(id);
-        if (life == lives.end()) continue;
-        life->second.first = std::min(life->second.first, i);
-        life->second.last = std::max(life->second.last, i);
+        Life* life = lives.Find(id);
+        if (life == nullptr) continue;
+        life->first = std::min(life->first, i);
+        life->last = std::max(life->last, i);
       }
     }
   }
@@ -71,12 +73,12 @@ void AddUses(const XNNGraph& graph, Lives& lives) {
 }  // namespace
 
 Status CheckActivations(const XNNGraph& graph, uint64_t max_bytes) {
-  Lives lives = IntermediateValues(graph);
+  Lives lives = LivesOf(graph);
   AddUses(graph, lives);
   uint64_t alive = 0;
   std::vector<uint64_t> begins(CountOf(graph.xnodes())), ends(begins);  // bytes, by node
   for (const auto& [id, life] : lives) {
-    if (life.first == SIZE_MAX) continue;
+    if (!life.is_intermediate || life.first == SIZE_MAX) continue;
     if (life.bytes > max_bytes) {
       return Status::Error(StatusCode::kResourceExhausted,
                            "graph value %u takes %llu bytes, at most %llu allowed", id,

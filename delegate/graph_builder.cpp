@@ -3,9 +3,7 @@
 #include <string.h>
 
 #include <algorithm>
-#include <map>
-#include <set>
-#include <unordered_map>
+#include <numeric>
 #include <unordered_set>
 
 #include "base/checked_math.h"
@@ -36,13 +34,6 @@ constexpr uint32_t kMaxSharedExternals = 256;
 // not depend on the file that they came from.
 constexpr size_t kMaxCopiedInPlace = 16384;
 
-struct IdentityLess {
-  static_assert(sizeof(WeightIdentity) == 4 * sizeof(Digest));
-  bool operator()(const WeightIdentity& a, const WeightIdentity& b) const {
-    return memcmp(&a, &b, sizeof(a)) < 0;
-  }
-};
-
 // REQUIRES: a type that is supported.
 Operands OperandsOf(const XNode& node) { return FindOp(node.xnode_union_type())->operands(node); }
 
@@ -52,17 +43,19 @@ class GraphBuilder {
       : payload_(payload), graph_(payload.graph()), options_(options) {
     if (options.ones != nullptr) built_.scales.ones = options.ones;
     values_.reserve(CountOf(graph_.xvalues()));
+    built_.nodes.reserve(CountOf(graph_.xnodes()));
     built_.parts.shapes.Reserve(CountOf(graph_.xvalues()), CountOf(graph_.xnodes()));
   }
 
   // In this order: each step uses what the ones before it found.
   Result<BuiltGraph> Build() {
     ONEPACK_RETURN_IF_ERROR(CountExternals());
-    ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::ScanNode));
+    ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::CheckType));
     ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::DescribeWireValue));
-    ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::FindInPlace));
+    ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::MarkOperands));
     FindNeededValues();
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::IdentifyNode));
+    FindEqualUses();
     ONEPACK_RETURN_IF_ERROR(CheckPackedBytes());
     ONEPACK_RETURN_IF_ERROR(WidenValues());
     ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::PlaceConstant));
@@ -73,7 +66,7 @@ class GraphBuilder {
     ONEPACK_RETURN_IF_ERROR(CheckActivations(graph_, options_.max_activation_bytes));
     ONEPACK_RETURN_IF_ERROR(FindInCache());
     for (ExternalValue& external : built_.parts.externals) {
-      external.is_index = indices_.count(external.value_id) > 0;
+      external.is_index = values_.at(external.value_id).is_index;
     }
     ONEPACK_RETURN_IF_ERROR(DescribeWeights());
     built_.structure = Structure();
@@ -108,14 +101,15 @@ class GraphBuilder {
   }
 
   Status CountExternals();
-  Status ScanNode(const XNode& node);
+  Status CheckType(const XNode& node);
   Status DescribeWireValue(const XValue& wire);
-  Status FindInPlace(const XNode& node);
+  Status MarkOperands(const XNode& node);
   Status CheckConstant(const XNNTensorValue& tensor) const;
   Status AddExternal(GraphValue& value);
   void FindNeededValues();
   bool IsNeeded(const Operands& operands) const;
   Status IdentifyNode(const XNode& node);
+  void FindEqualUses();
   Status CheckPackedBytes();
   Status TakeBytes(uint64_t size, const char* what);
   Status FindInCache();
@@ -136,54 +130,64 @@ class GraphBuilder {
   const XNNGraph& graph_;
   const GraphOptions& options_;
   BuiltGraph built_;
-  std::unordered_map<uint32_t, GraphValue> values_;  // by id_out
-  std::unordered_set<uint32_t> in_place_;            // read otherwise than by packing
-  std::unordered_set<uint32_t> sized_by_file_;       // XNNPACK looks at their dims early, or never
-  std::unordered_set<uint32_t> indices_;             // outputs whose shape XNNPACK does not compute
-  std::unordered_set<uint32_t> external_ids_;
-  std::unordered_set<uint32_t> needed_;  // for an output, directly or not
-  size_t node_index_ = 0;                // of the node at hand
+  ValueMap<GraphValue> values_;    // by id_out
+  std::vector<bool> is_external_;  // by external id: a value has it
+  size_t node_index_ = 0;          // of the node at hand
+  uint64_t bytes_left_ = 0;        // that may be packed and copied
   std::vector<PackedUse> uses_;
-  std::vector<const XNode*> packing_nodes_;             // parallel to uses_
-  uint64_t bytes_left_ = 0;                             // that may be packed and copied
-  std::vector<bool> is_expected_hit_;                   // parallel to uses_
-  std::unordered_map<uint32_t, const XNode*> writers_;  // of values, for CutOut
+  // Parallel to uses_.
+  std::vector<const XNode*> packing_nodes_;
+  std::vector<size_t> first_equals_;  // the first use of an equal identity
+  std::vector<bool> is_expected_hit_;
 };
 
 // XNNPACK allocates that many values at once; more than there are in the file means nothing.
 Status GraphBuilder::CountExternals() {
-  built_.parts.external_count = graph_.num_externs();
-  if (graph_.num_externs() <= CountOf(graph_.xvalues())) return Status::Ok();
-  return Status::Error(StatusCode::kInvalidFile, "%u external values among %zu values",
-                       graph_.num_externs(), CountOf(graph_.xvalues()));
-}
-
-Status GraphBuilder::ScanNode(const XNode& node) {
-  const Op* op = FindOp(node.xnode_union_type());
-  if (op == nullptr) return Status::Error(StatusCode::kUnsupported, "it is not supported");
-  const Operands operands = op->operands(node);
-  // XNNPACK compares the dims of attention's operands when the node is defined, and never computes
-  // those of indices.
-  if (op->type == XNodeUnion::XNNScaledDotProductAttention ||
-      op->type == XNodeUnion::XNNArgMaxPooling2d) {
-    sized_by_file_.insert(operands.inputs.begin(), operands.inputs.end());
-    sized_by_file_.insert(operands.outputs.begin(), operands.outputs.end());
+  const uint32_t count = graph_.num_externs();
+  if (count > CountOf(graph_.xvalues())) {
+    return Status::Error(StatusCode::kInvalidFile, "%u external values among %zu values", count,
+                         CountOf(graph_.xvalues()));
   }
+  built_.parts.external_count = count;
+  built_.parts.externals.reserve(count);
+  is_external_.resize(count);
   return Status::Ok();
 }
 
-// A value may be an operand twice, as a filter and as what it is applied to.
-Status GraphBuilder::FindInPlace(const XNode& node) {
-  const Operands operands = OperandsOf(node);
-  Operands::Ids in_place = operands.inputs;
-  const auto is_constant = [&](uint32_t id) {
-    const auto found = values_.find(id);
-    return found != values_.end() && found->second.is_constant();
+Status GraphBuilder::CheckType(const XNode& node) {
+  if (FindOp(node.xnode_union_type()) != nullptr) return Status::Ok();
+  return Status::Error(StatusCode::kUnsupported, "it is not supported");
+}
+
+// Operands that do not exist are found later.
+Status GraphBuilder::MarkOperands(const XNode& node) {
+  const Op& op = *FindOp(node.xnode_union_type());
+  const Operands operands = op.operands(node);
+  const auto mark = [&](const Operands::Ids& ids, auto function) {
+    for (const uint32_t id : ids) {
+      if (GraphValue* value = values_.Find(id)) function(*value);
+    }
   };
+  // A value may be an operand twice, as a filter and as what it is applied to.
+  const auto is_constant = [&](uint32_t id) {
+    const GraphValue* value = values_.Find(id);
+    return value != nullptr && value->is_constant();
+  };
+  Operands::Ids in_place = operands.inputs;
   if (std::all_of(operands.packed.begin(), operands.packed.end(), is_constant)) {
     for (const uint32_t id : operands.packed) in_place.Erase(id);
   }
-  in_place_.insert(in_place.begin(), in_place.end());
+  mark(in_place, [](GraphValue& value) { value.is_in_place = true; });
+  mark(operands.outputs, [&](GraphValue& value) {
+    if (value.writer == nullptr) value.writer = &node;
+  });
+  // XNNPACK compares the dims of attention's operands when the node is defined, and never computes
+  // those of indices.
+  if (op.type == XNodeUnion::XNNScaledDotProductAttention ||
+      op.type == XNodeUnion::XNNArgMaxPooling2d) {
+    mark(operands.inputs, [](GraphValue& value) { value.starts_small = false; });
+    mark(operands.outputs, [](GraphValue& value) { value.starts_small = false; });
+  }
   return Status::Ok();
 }
 
@@ -198,15 +202,14 @@ Status GraphBuilder::DescribeWireValue(const XValue& wire) {
     value.is_defined = true;
   }
   const bool is_external = tensor.external_id() != XNN_INVALID_VALUE_ID;
-  value.starts_small =
-      !is_external && !value.is_constant() && sized_by_file_.count(tensor.id_out()) == 0;
+  value.starts_small = !is_external && !value.is_constant();
   if (is_external) {
     ONEPACK_RETURN_IF_ERROR(AddExternal(value));
   } else if (tensor.flags() != 0) {
     return Status::Error(StatusCode::kInvalidFile, "flags 0x%x on an internal value",
                          tensor.flags());
   }
-  if (!values_.try_emplace(tensor.id_out(), value).second) {
+  if (!values_.Add(tensor.id_out(), value)) {
     return Status::Error(StatusCode::kInvalidFile, "a second value with id %u", tensor.id_out());
   }
   built_.parts.shapes.AddValue(tensor.id_out(), Shape(DimsOf(tensor)));
@@ -235,10 +238,11 @@ Status GraphBuilder::AddExternal(GraphValue& value) {
         tensor.external_id(), built_.parts.external_count, tensor.flags(),
         value.is_constant() ? ", a constant too" : "");
   }
-  if (!external_ids_.insert(tensor.external_id()).second) {
+  if (is_external_[tensor.external_id()]) {
     return Status::Error(StatusCode::kInvalidFile, "a second value with external id %u",
                          tensor.external_id());
   }
+  is_external_[tensor.external_id()] = true;
   value.is_defined = is_input;
   ExternalValue external;
   external.external_id = tensor.external_id();
@@ -253,29 +257,30 @@ Status GraphBuilder::AddExternal(GraphValue& value) {
 // XNNPACK drops a node whose output nobody reads, and aborts when it then looks at what fed that
 // node. So it never gets to see one.
 void GraphBuilder::FindNeededValues() {
-  for (const auto& [id, value] : values_) {
-    if (value.is_external_output) needed_.insert(id);
-  }
+  for (auto& [id, value] : values_) value.is_needed = value.is_external_output;
   // Readers come after writers, or CheckOrder will say so.
   for (size_t i = CountOf(graph_.xnodes()); i-- > 0;) {
     const XNode& node = *graph_.xnodes()->Get(static_cast<uint32_t>(i));
     const Operands operands = OperandsOf(node);
     if (!IsNeeded(operands)) continue;
-    needed_.insert(operands.inputs.begin(), operands.inputs.end());
+    for (const uint32_t id : operands.inputs) {
+      if (GraphValue* value = values_.Find(id)) value->is_needed = true;
+    }
     for (const uint32_t id : operands.outputs) {
-      const auto found = values_.find(id);
-      if (found != values_.end()) found->second.is_waste = needed_.count(id) == 0;
+      if (GraphValue* value = values_.Find(id)) value->is_waste = !value->is_needed;
     }
   }
   for (auto& [id, value] : values_) {
     const bool is_external = value.tensor().external_id() != XNN_INVALID_VALUE_ID;
-    value.is_used = is_external || value.is_waste || needed_.count(id) > 0;
+    value.is_used = is_external || value.is_waste || value.is_needed;
   }
 }
 
 bool GraphBuilder::IsNeeded(const Operands& operands) const {
-  return std::any_of(operands.outputs.begin(), operands.outputs.end(),
-                     [&](uint32_t id) { return needed_.count(id) > 0; });
+  return std::any_of(operands.outputs.begin(), operands.outputs.end(), [&](uint32_t id) {
+    const GraphValue* value = values_.Find(id);
+    return value != nullptr && value->is_needed;
+  });
 }
 
 Status GraphBuilder::IdentifyNode(const XNode& node) {
@@ -283,7 +288,7 @@ Status GraphBuilder::IdentifyNode(const XNode& node) {
   const Operands operands = op.operands(node);
   for (const auto* ids : {&operands.inputs, &operands.outputs}) {
     for (const uint32_t id : *ids) {
-      if (values_.count(id) > 0) continue;
+      if (values_.Find(id) != nullptr) continue;
       return Status::Error(StatusCode::kInvalidFile, "value %u does not exist", id);
     }
   }
@@ -293,6 +298,21 @@ Status GraphBuilder::IdentifyNode(const XNode& node) {
   uses_.push_back(*use);
   packing_nodes_.push_back(&node);
   return Status::Ok();
+}
+
+void GraphBuilder::FindEqualUses() {
+  std::vector<size_t> order(uses_.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [this](size_t a, size_t b) {
+    if (uses_[a].identity == uses_[b].identity) return a < b;
+    return uses_[a].identity < uses_[b].identity;
+  });
+  first_equals_.resize(uses_.size());
+  for (size_t i = 0; i < order.size(); ++i) {
+    const size_t use = order[i];
+    const bool is_first = i == 0 || !(uses_[order[i - 1]].identity == uses_[use].identity);
+    first_equals_[use] = is_first ? use : first_equals_[order[i - 1]];
+  }
 }
 
 Status GraphBuilder::TakeBytes(uint64_t size, const char* what) {
@@ -313,10 +333,9 @@ Status GraphBuilder::CheckPackedBytes() {
     if (sources.insert(&source).second) bytes_left_ += source.size();
   }
   if (!CheckedMultiply(bytes_left_, kMaxTimesTaken, &bytes_left_)) bytes_left_ = UINT64_MAX;
-  std::set<WeightIdentity, IdentityLess> packed;
-  for (const PackedUse& use : uses_) {
-    if (!packed.insert(use.identity).second) continue;
-    const uint32_t index = values_.at(use.kernel_id).constant_index();
+  for (size_t i = 0; i < uses_.size(); ++i) {
+    if (first_equals_[i] != i) continue;
+    const uint32_t index = values_.at(uses_[i].kernel_id).constant_index();
     ONEPACK_RETURN_IF_ERROR(TakeBytes(payload_.constant(index).size(), "packing all weights"));
   }
   return Status::Ok();
@@ -324,18 +343,22 @@ Status GraphBuilder::CheckPackedBytes() {
 
 // A value is one thing to all nodes.
 Status GraphBuilder::WidenValues() {
-  std::unordered_set<uint32_t> as_they_are = in_place_;
   for (const PackedUse& use : uses_) {
     if (use.widens_kernel) values_.at(use.kernel_id).is_widened = true;
     if (use.widens_bias) values_.at(use.bias_id).is_widened = true;
-    if (!use.widens_kernel) as_they_are.insert(use.kernel_id);
-    if (!use.widens_bias) as_they_are.insert(use.bias_id);
   }
-  for (const auto& [id, value] : values_) {
-    if (!value.is_widened || (value.is_constant() && as_they_are.count(id) == 0)) continue;
+  const auto check = [this](uint32_t id, bool is_widened) {
+    if (id == XNN_INVALID_VALUE_ID) return Status::Ok();
+    const GraphValue& value = values_.at(id);
+    const bool is_only_widened = is_widened && value.is_constant() && !value.is_in_place;
+    if (!value.is_widened || is_only_widened) return Status::Ok();
     return Status::Error(StatusCode::kUnsupported,
                          "graph value %u is needed as %s and as %s: not supported", id,
                          DatatypeName(value.tensor().datatype()), DatatypeName(value.datatype()));
+  };
+  for (const PackedUse& use : uses_) {
+    ONEPACK_RETURN_IF_ERROR(check(use.kernel_id, use.widens_kernel));
+    ONEPACK_RETURN_IF_ERROR(check(use.bias_id, use.widens_bias));
   }
   return Status::Ok();
 }
@@ -344,7 +367,6 @@ Status GraphBuilder::WidenValues() {
 // of. The cache is asked without XNNPACK's seed, which nobody but XNNPACK knows: should it want
 // another one after all, RawWeights notices, and the graph is built again from what was read.
 Status GraphBuilder::FindInCache() {
-  std::unordered_set<uint32_t> missing;
   for (const PackedUse& use : uses_) {
     std::vector<PackedWeight> found;
     const bool is_looked_up = use.packing == Packing::kLookedUp && !use.reads_scales;
@@ -356,13 +378,17 @@ Status GraphBuilder::FindInCache() {
       }
     }
     is_expected_hit_.push_back(!found.empty());
-    if (found.empty()) missing.insert(use.kernel_id);
     for (PackedWeight& pin : found) built_.expected_hits.push_back(std::move(pin));
   }
+  for (const PackedUse& use : uses_) {
+    GraphValue& kernel = values_.at(use.kernel_id);
+    kernel.with_ones = !kernel.is_in_place;
+  }
   for (size_t i = 0; i < uses_.size(); ++i) {
-    const uint32_t id = uses_[i].kernel_id;
-    is_expected_hit_[i] = missing.count(id) == 0 && in_place_.count(id) == 0;
-    if (is_expected_hit_[i]) built_.with_ones.insert(id);
+    if (!is_expected_hit_[i]) values_.at(uses_[i].kernel_id).with_ones = false;
+  }
+  for (size_t i = 0; i < uses_.size(); ++i) {
+    is_expected_hit_[i] = values_.at(uses_[i].kernel_id).with_ones;
   }
   return Status::Ok();
 }
@@ -373,7 +399,7 @@ Result<PackedWeight> GraphBuilder::PackIfLarge(size_t use_index) {
   const PackedUse& use = uses_[use_index];
   const uint64_t raw_bytes = payload_.constant(values_.at(use.kernel_id).constant_index()).size();
   if (options_.sliced_packer == nullptr || !options_.sliced_packer->IsLarge(raw_bytes) ||
-      in_place_.count(use.kernel_id) > 0) {
+      values_.at(use.kernel_id).is_in_place) {
     return PackedWeight();
   }
   for (const PackedUse& other : uses_) {
@@ -387,16 +413,17 @@ Result<PackedWeight> GraphBuilder::PackIfLarge(size_t use_index) {
 
 WeightDescription GraphBuilder::DescriptionOf(const PackedUse& use) const {
   const GraphValue& kernel = values_.at(use.kernel_id);
+  const bool has_bias = use.bias_id != XNN_INVALID_VALUE_ID;
+  const uint32_t scale_index = ScaleIndexOf(kernel);
   WeightDescription description;
   description.identity = use.identity;
   const std::shared_ptr<Content>& content = payload_.content(kernel.constant_index());
   description.has_namesake = content->has_namesake();
+  description.contents.reserve(size_t{1} + has_bias + (scale_index != 0));
   description.contents.push_back(content);
-  if (use.bias_id != XNN_INVALID_VALUE_ID) {
-    const GraphValue& bias = values_.at(use.bias_id);
-    description.contents.push_back(payload_.content(bias.constant_index()));
+  if (has_bias) {
+    description.contents.push_back(payload_.content(values_.at(use.bias_id).constant_index()));
   }
-  const uint32_t scale_index = ScaleIndexOf(kernel);
   if (scale_index != 0) description.contents.push_back(payload_.content(scale_index));
   return description;
 }
@@ -404,7 +431,7 @@ WeightDescription GraphBuilder::DescriptionOf(const PackedUse& use) const {
 Status GraphBuilder::PlaceConstant(const XValue& wire) {
   GraphValue& value = values_.at(TensorOf(wire).id_out());
   if (!value.is_constant()) return Status::Ok();
-  if (in_place_.count(value.tensor().id_out()) == 0) {
+  if (!value.is_in_place) {
     RawWeights::Widening widening;
     if (value.is_widened) {
       widening.from = value.tensor().datatype();
@@ -435,7 +462,7 @@ Status GraphBuilder::InferNode(const XNode& node) {
   const Operands operands = op.operands(node);
   ONEPACK_RETURN_IF_ERROR(CheckOrder(operands));
   for (const uint32_t id : operands.outputs) values_.at(id).is_defined = true;
-  if (op.type == XNodeUnion::XNNArgMaxPooling2d) indices_.insert(operands.outputs[1]);
+  if (op.type == XNodeUnion::XNNArgMaxPooling2d) values_.at(operands.outputs[1]).is_index = true;
   if (!IsNeeded(operands)) return Status::Ok();
   built_.nodes.push_back(static_cast<uint32_t>(node_index_));
   return built_.parts.shapes.AddNode(node_index_, op, node, options_.max_activation_bytes);
@@ -449,7 +476,7 @@ Status GraphBuilder::CheckOrder(const Operands& operands) const {
   }
   // XNNPACK would take its dims for the file's, whatever they are.
   for (const uint32_t id : operands.inputs) {
-    if (indices_.count(id) == 0) continue;
+    if (!values_.at(id).is_index) continue;
     return Status::Error(StatusCode::kUnsupported, "it reads the indices %u: not supported", id);
   }
   for (const uint32_t id : operands.outputs) {
@@ -502,22 +529,16 @@ std::unordered_set<const void*> GraphBuilder::AddressesReadUnasked() const {
 }
 
 LoneNode GraphBuilder::CutOut(size_t use_index) {
-  if (writers_.empty()) {
-    for (size_t i = 0; i < CountOf(graph_.xnodes()); ++i) {
-      const XNode& node = *graph_.xnodes()->Get(static_cast<uint32_t>(i));
-      for (const uint32_t id : OperandsOf(node).outputs) writers_.emplace(id, &node);
-    }
-  }
   LoneNode alone{{packing_nodes_[use_index]}, {}};
   for (const uint32_t id : OperandsOf(*packing_nodes_[use_index]).inputs) {
-    const auto writer = writers_.find(id);
-    if (writer == writers_.end() || values_.at(id).datatype() != XNNDatatype::qdint8) continue;
-    alone.nodes.insert(alone.nodes.begin(), writer->second);
+    const GraphValue& input = values_.at(id);
+    if (input.writer == nullptr || input.datatype() != XNNDatatype::qdint8) continue;
+    alone.nodes.insert(alone.nodes.begin(), input.writer);
   }
   for (const XNode* node : alone.nodes) {
     const Operands operands = OperandsOf(*node);
     for (const auto* ids : {&operands.inputs, &operands.outputs}) {
-      for (const uint32_t id : *ids) alone.values.emplace(id, values_.at(id));
+      for (const uint32_t id : *ids) alone.values.Add(id, values_.at(id));
     }
   }
   // Nothing reads it here.
@@ -557,20 +578,17 @@ std::optional<Digest> GraphBuilder::Structure() const {
   }
   DigestBuilder digest("structure");
   digest.Add(*payload_.graph_id()).Add(options_.max_activation_bytes);
-  std::map<WeightIdentity, size_t, IdentityLess> numbers;
-  for (const PackedUse& use : uses_) {
+  for (size_t i = 0; i < uses_.size(); ++i) {
+    const PackedUse& use = uses_[i];
     if (use.packing != Packing::kLookedUp) return std::nullopt;
     if (use.reads_scales) digest.Add(use.identity.quantization);
     digest.Add(use.identity.consumer);
-    digest.Add(numbers.try_emplace(use.identity, numbers.size()).first->second);
+    digest.Add(first_equals_[i]);
   }
-  std::vector<uint32_t> in_place(in_place_.begin(), in_place_.end());
-  std::sort(in_place.begin(), in_place.end());
-  for (const uint32_t id : in_place) {
-    const auto found = values_.find(id);
-    if (found == values_.end() || !found->second.is_constant()) continue;
-    digest.Add(found->second.content);
-    found->second.quant_params.AddTo(digest);
+  for (const auto& [id, value] : values_) {
+    if (!value.is_in_place || !value.is_constant()) continue;
+    digest.Add(value.content);
+    value.quant_params.AddTo(digest);
   }
   return digest.Finish();
 }
@@ -582,12 +600,12 @@ Result<BuiltGraph> BuildGraph(const Payload& payload, const GraphOptions& option
 }
 
 uint64_t RawWeightBytes(const Payload& payload) {
-  std::unordered_map<uint32_t, uint32_t> constants;  // by value id
+  ValueMap<uint32_t> constants;
   constants.reserve(CountOf(payload.graph().xvalues()));
   for (size_t i = 0; i < CountOf(payload.graph().xvalues()); ++i) {
     const XNNTensorValue& tensor =
         TensorOf(*payload.graph().xvalues()->Get(static_cast<uint32_t>(i)));
-    constants.emplace(tensor.id_out(), tensor.constant_buffer_idx());
+    constants.Add(tensor.id_out(), tensor.constant_buffer_idx());
   }
   uint64_t total = 0;
   for (size_t i = 0; i < CountOf(payload.graph().xnodes()); ++i) {
@@ -596,12 +614,12 @@ uint64_t RawWeightBytes(const Payload& payload) {
     if (op == nullptr) continue;
     uint64_t packed = 0;
     for (const uint32_t id : op->operands(node).packed) {
-      const auto found = constants.find(id);
-      if (found == constants.end() || found->second == 0) {
+      const uint32_t* constant = constants.Find(id);
+      if (constant == nullptr || *constant == 0) {
         packed = 0;  // then XNNPACK packs nothing before it runs
         break;
       }
-      packed += payload.constant(found->second).size();
+      packed += payload.constant(*constant).size();
     }
     total += packed;
   }

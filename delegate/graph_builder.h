@@ -7,8 +7,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -19,6 +17,7 @@
 #include "delegate/raw_weights.h"
 #include "delegate/scales.h"
 #include "delegate/shape_inference.h"
+#include "delegate/value_map.h"
 #include "weight_cache/weight_cache.h"
 #include "weight_cache/xnn_provider.h"
 
@@ -68,9 +67,8 @@ struct BuiltGraph {
   // Equal for graphs whose runtimes can take each other's place: they differ in what is packed, and
   // in nothing else. None where XNNPACK packs without asking first.
   std::optional<Digest> structure;
-  std::unordered_map<uint32_t, GraphValue> values;  // by id_out
-  std::vector<uint32_t> nodes;                      // that are needed for an output, in order
-  std::unordered_set<uint32_t> with_ones;           // kernels whose scales need not be read
+  ValueMap<GraphValue> values;  // by id_out
+  std::vector<uint32_t> nodes;  // that are needed for an output, in order
   std::vector<DescribedWeight> weights;
   std::vector<PackableNode> packable_nodes;  // if they were wanted
   // Those of the raw weights that XNNPACK packs without a word.

@@ -15,12 +15,12 @@ Result<XnnSubgraph> CreateSubgraph(const Payload& payload) {
   return XnnSubgraph(subgraph);
 }
 
-Status Define(xnn_subgraph_t subgraph, const Payload& payload, bool with_ones, ScaleStorage& scales,
+Status Define(xnn_subgraph_t subgraph, const Payload& payload, ScaleStorage& scales,
               GraphValue& value) {
-  ONEPACK_RETURN_IF_ERROR(DefineValue(subgraph, payload, with_ones, scales, value));
+  ONEPACK_RETURN_IF_ERROR(DefineValue(subgraph, payload, scales, value));
   // XNNPACK has looked at the scales and will not do so again before it packs the weight.
   const uint32_t scale_index = ScaleIndexOf(value);
-  if (scale_index != 0 && !with_ones) {
+  if (scale_index != 0 && !value.with_ones) {
     const Constant& constant = payload.constant(scale_index);
     constant.source().Discard(constant.segment());
   }
@@ -32,8 +32,7 @@ Status DefineValues(xnn_subgraph_t subgraph, const Payload& payload, BuiltGraph&
     const uint32_t id = TensorOf(*payload.graph().xvalues()->Get(i)).id_out();
     GraphValue& value = graph.values.at(id);
     if (!value.is_used) continue;
-    const bool with_ones = graph.with_ones.count(id) > 0;
-    Status status = Define(subgraph, payload, with_ones, graph.scales, value);
+    Status status = Define(subgraph, payload, graph.scales, value);
     if (!status.ok()) return std::move(status).WithContext("graph value %u", i);
   }
   return Status::Ok();

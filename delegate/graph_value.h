@@ -63,10 +63,19 @@ struct GraphValue {
   // What XNNPACK is given as the bytes of a constant.
   const void* data = nullptr;
 
+  // The first node that writes it; null if there is none.
+  const wire::xnnpack::XNode* writer = nullptr;
+
   // Something has written it: it is a constant or an input of the graph, or a node before produced
   // it.
   bool is_defined = false;
   bool is_external_output = false;
+  // A node reads it otherwise than to pack it.
+  bool is_in_place = false;
+  // For an output, directly or not.
+  bool is_needed = false;
+  // Of an arg-max: XNNPACK does not compute its shape.
+  bool is_index = false;
   // XNNPACK plans at least as much memory as it is told at definition, and never less: a value
   // whose size it computes from inputs is defined with one row, and grows when a run needs more.
   bool starts_small = false;
@@ -78,6 +87,9 @@ struct GraphValue {
   bool is_waste = false;
   // A constant that XNNPACK is given with elements of twice the size.
   bool is_widened = false;
+  // The cache has all that is packed of it: XNNPACK is shown ones for its scales, which are not
+  // read. No weight of it must be packed.
+  bool with_ones = false;
   // Null for all of it. `data` is then the first byte of the slice.
   const ChannelSlice* slice = nullptr;
 

@@ -15,10 +15,9 @@ Result<XnnSubgraph> DefineAlone(const Payload& payload, const LoneNode& node,
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_create_subgraph(payload.graph().num_externs(), 0, &created),
                               "creating a subgraph of one node");
   XnnSubgraph subgraph(created);
-  std::unordered_map<uint32_t, GraphValue> values = node.values;
+  ValueMap<GraphValue> values = node.values;
   for (auto& [id, value] : values) {
-    ONEPACK_RETURN_IF_ERROR(
-        DefineValue(subgraph.get(), payload, /*with_ones=*/false, scales, value));
+    ONEPACK_RETURN_IF_ERROR(DefineValue(subgraph.get(), payload, scales, value));
   }
   for (const wire::xnnpack::XNode* wire : node.nodes) {
     ONEPACK_RETURN_IF_ERROR(

@@ -6,19 +6,19 @@
 #include <stdint.h>
 #include <xnnpack.h>
 
-#include <unordered_map>
 #include <vector>
 
 #include "base/status.h"
 #include "delegate/graph_value.h"
 #include "delegate/payload.h"
+#include "delegate/value_map.h"
 
 namespace onepack {
 
 struct LoneNode {
   // The node; before it the one that quantizes its input, if it is quantized at run time.
   std::vector<const wire::xnnpack::XNode*> nodes;
-  std::unordered_map<uint32_t, GraphValue> values;  // their operands
+  ValueMap<GraphValue> values;  // their operands
 };
 
 // Has XNNPACK pack the weight of one node: creates a runtime of that node alone and throws it away.

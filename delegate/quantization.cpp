@@ -36,7 +36,6 @@ struct Dims {
 struct Definition {
   xnn_subgraph_t subgraph;
   const Payload& payload;
-  bool with_ones;
   ScaleStorage& storage;
 };
 
@@ -159,7 +158,7 @@ template <typename T>
 Result<const T*> ScalesToShow(const Definition& definition, const GraphValue& value,
                               const ScaleRef<T>& scales, size_t count) {
   if (value.slice != nullptr) return static_cast<const T*>(value.slice->scales);
-  if (definition.with_ones) return definition.storage.ones->Get<T>(count);
+  if (value.with_ones) return definition.storage.ones->Get<T>(count);
   return LoadScales(definition.payload, scales, count, definition.storage);
 }
 
@@ -319,9 +318,9 @@ Status DescribeValue(const Payload& payload, GraphValue& value) {
   }
 }
 
-Status DefineValue(xnn_subgraph_t subgraph, const Payload& payload, bool with_ones,
-                   ScaleStorage& storage, GraphValue& value) {
-  const Definition definition{subgraph, payload, with_ones, storage};
+Status DefineValue(xnn_subgraph_t subgraph, const Payload& payload, ScaleStorage& storage,
+                   GraphValue& value) {
+  const Definition definition{subgraph, payload, storage};
   const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
   if (quantized == nullptr) return DefinePlain(definition, value);
   switch (quantized->quant_params_type()) {

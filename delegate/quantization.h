@@ -22,11 +22,11 @@ Result<size_t> ConstantSizeBytes(const wire::xnnpack::XNNTensorValue& tensor);
 // kInvalidFile for parameters that XNNPACK would take unchecked; kUnsupported names the datatype.
 Status DescribeValue(const Payload& payload, GraphValue& value);
 
-// Defines a described value and fills its xnn_id. `value.data` is set for a constant. With
-// `with_ones` its scales are not read, and its weight must not be packed. Of a slice the scales are
-// those that it has; XNNPACK checks them, and refuses any that are not positive and finite.
-Status DefineValue(xnn_subgraph_t subgraph, const Payload& payload, bool with_ones,
-                   ScaleStorage& storage, GraphValue& value);
+// Defines a described value and fills its xnn_id. `value.data` is set for a constant. Of a slice
+// the scales are those that it has; XNNPACK checks them, and refuses any that are not positive and
+// finite.
+Status DefineValue(xnn_subgraph_t subgraph, const Payload& payload, ScaleStorage& storage,
+                   GraphValue& value);
 
 // In the payload's constants; 0 for a value without scales there.
 uint32_t ScaleIndexOf(const GraphValue& value);

@@ -8,10 +8,10 @@
 
 #include <initializer_list>
 #include <string>
-#include <unordered_map>
 
 #include "base/inline_list.h"
 #include "base/span.h"
+#include "delegate/value_map.h"
 #include "schema/verify_payload.h"
 
 namespace onepack {
@@ -53,7 +53,7 @@ class Shape {
 };
 
 // By value id.
-using Shapes = std::unordered_map<uint32_t, Shape>;
+using Shapes = ValueMap<Shape>;
 
 }  // namespace onepack
 

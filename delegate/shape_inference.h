@@ -31,7 +31,7 @@ class ShapeInference {
     nodes_.reserve(nodes);
   }
   // The shape of a value as the file has it.
-  void AddValue(uint32_t value_id, const Shape& bound) { shapes_[value_id] = bound; }
+  void AddValue(uint32_t value_id, const Shape& bound) { shapes_.Add(value_id, bound); }
   // The file's dims of this value may stand in another order than it is stored in: exporters do
   // that to images that are quantized dynamically. The node that writes it knows better.
   void MayBePermuted(uint32_t value_id) { permuted_.insert(value_id); }

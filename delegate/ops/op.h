@@ -7,12 +7,12 @@
 
 #include <limits>
 #include <optional>
-#include <unordered_map>
 
 #include "base/inline_list.h"
 #include "base/result.h"
 #include "delegate/graph_value.h"
 #include "delegate/shape.h"
+#include "delegate/value_map.h"
 #include "weight_cache/pack_key.h"
 
 namespace onepack {
@@ -53,7 +53,7 @@ struct PackedUse {
 struct NodeContext {
   xnn_subgraph_t subgraph;
   // Complete, and every operand of the node at hand is in it.
-  const std::unordered_map<uint32_t, GraphValue>& values;
+  const ValueMap<GraphValue>& values;
 
   // REQUIRES: `id` is an operand of the node.
   const GraphValue& value(uint32_t id) const { return values.at(id); }

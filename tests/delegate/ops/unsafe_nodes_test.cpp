@@ -82,7 +82,9 @@ Status InferTransposed(uint32_t height, uint32_t width, uint32_t group_inputs) {
                                       1, 1, 0, 0, 0, 1, PayloadWriter::kNoValue, 2);
   builder.Finish(wire::xnnpack::CreateXNode(builder, XNodeUnion::XNNConvTranspose2d, conv.Union()));
   const auto& node = *flatbuffers::GetRoot<wire::xnnpack::XNode>(builder.GetBufferPointer());
-  const Shapes shapes = {{0, {1, 1, 1, group_inputs}}, {1, {1, height, width, group_inputs}}};
+  Shapes shapes;
+  shapes.Add(0, {1, 1, 1, group_inputs});
+  shapes.Add(1, {1, height, width, group_inputs});
   auto inference = FindOp(XNodeUnion::XNNConvTranspose2d)->infer(shapes, node);
   return inference.ok() ? Status::Ok() : inference.TakeStatus();
 }
