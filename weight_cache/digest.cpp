@@ -31,10 +31,26 @@ EVP_MD_CTX* Context() {
 }  // namespace
 
 DigestBuilder& DigestBuilder::AddBytes(Bytes part) {
-  const uint64_t size = part.size();
-  parts_.append(reinterpret_cast<const char*>(&size), sizeof(size));
-  if (!part.empty()) parts_.append(reinterpret_cast<const char*>(part.data()), part.size());
+  // The length, seven bits to a byte, all but the last marked: none is the beginning of another.
+  uint8_t prefix[10];
+  size_t prefix_size = 0;
+  uint64_t rest = part.size();
+  for (; rest > 0x7f; rest >>= 7) prefix[prefix_size++] = static_cast<uint8_t>(rest | 0x80);
+  prefix[prefix_size++] = static_cast<uint8_t>(rest);
+  Append(prefix, prefix_size);
+  Append(part.data(), part.size());
   return *this;
+}
+
+void DigestBuilder::Append(const void* bytes, size_t size) {
+  if (size == 0) return;
+  if (many_.empty() && size <= few_.size() - few_size_) {
+    memcpy(few_.data() + few_size_, bytes, size);
+    few_size_ += size;
+    return;
+  }
+  if (many_.empty()) many_.assign(reinterpret_cast<const char*>(few_.data()), few_size_);
+  many_.append(static_cast<const char*>(bytes), size);
 }
 
 std::optional<Digest> Sha256Of(Bytes bytes) {
@@ -49,8 +65,10 @@ std::optional<Digest> Sha256Of(Bytes bytes) {
 }
 
 Digest DigestBuilder::Finish() const {
-  const auto* parts = reinterpret_cast<const uint8_t*>(parts_.data());
-  if (const std::optional<Digest> digest = Sha256Of({parts, parts_.size()})) return *digest;
+  const Bytes parts = many_.empty()
+                          ? Bytes(few_.data(), few_size_)
+                          : Bytes(reinterpret_cast<const uint8_t*>(many_.data()), many_.size());
+  if (const std::optional<Digest> digest = Sha256Of(parts)) return *digest;
   static std::atomic<uint64_t> failures{0};
   Digest unlike_all;
   const uint64_t count = ++failures;

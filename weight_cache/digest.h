@@ -1,8 +1,7 @@
 // SHA-256 over parts: the name of anything that must be equal for packed weights to be equal.
 //
 // Two equal digests mean equal parts, in number, length and bytes: each part is preceded by its
-// length, so that
-// ("ab", "c") and ("a", "bc") differ.
+// length, so that ("ab", "c") and ("a", "bc") differ.
 
 #ifndef ONEPACK_WEIGHT_CACHE_DIGEST_H_
 #define ONEPACK_WEIGHT_CACHE_DIGEST_H_
@@ -41,7 +40,6 @@ class DigestBuilder {
  public:
   // `purpose` keeps digests of different kinds apart.
   explicit DigestBuilder(std::string_view purpose) {
-    parts_.reserve(kUsualSize);
     AddBytes({reinterpret_cast<const uint8_t*>(purpose.data()), purpose.size()});
   }
 
@@ -63,9 +61,12 @@ class DigestBuilder {
   Digest Finish() const;
 
  private:
-  static constexpr size_t kUsualSize = 512;
+  void Append(const void* bytes, size_t size);
 
-  std::string parts_;
+  // Descriptions have a place here; what is longer goes to `many_` as a whole.
+  std::array<uint8_t, 512> few_;
+  size_t few_size_ = 0;
+  std::string many_;
 };
 
 // The plain SHA-256 of `bytes`, as other programs compute it; nullopt when the library fails.

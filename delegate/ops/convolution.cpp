@@ -249,7 +249,7 @@ std::optional<PackedUse> IdentifyConvolution(const NodeContext& context, const X
   }
   consumer.Add(wire.groups()).Add(wire.group_input_channels()).Add(wire.group_output_channels());
   consumer.Add(wire.adjustment_height()).Add(wire.adjustment_width());
-  PackedUse use = UseOf(values, std::move(consumer));
+  PackedUse use = UseOf(values, consumer);
   use.packing = PackingOf(node);
   const auto is_narrow = [](const GraphValue& value) {
     return value.datatype() == XNNDatatype::fp16 || value.datatype() == XNNDatatype::bf16;

@@ -168,7 +168,7 @@ std::optional<PackedUse> IdentifyFullyConnected(const NodeContext& context, cons
   const Clamp clamp = ClampOf(node);
   DigestBuilder consumer("fully connected");
   consumer.Add(WireOf(node).flags()).Add(clamp.min).Add(clamp.max);
-  PackedUse use = UseOf(values, std::move(consumer));
+  PackedUse use = UseOf(values, consumer);
   ChooseWidening(values, (WireOf(node).flags() & XNN_FLAG_TRANSPOSE_WEIGHTS) != 0, use);
   return use;
 }

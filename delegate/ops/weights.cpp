@@ -91,7 +91,7 @@ Status CheckBias(const Shapes& shapes, uint32_t bias_id, size_t channels) {
                        channels);
 }
 
-PackedUse UseOf(const WeightedValues& values, DigestBuilder consumer) {
+PackedUse UseOf(const WeightedValues& values, DigestBuilder& consumer) {
   PackedUse use{};
   use.kernel_id = values.filter.tensor().id_out();
   use.bias_id = values.bias != nullptr ? values.bias->tensor().id_out() : XNN_INVALID_VALUE_ID;

@@ -36,10 +36,24 @@ TEST(DigestTest, AnEmptyPartCounts) {
 }
 
 TEST(DigestTest, APartCannotImitateTheLengthOfAnother) {
-  const uint64_t one = 1;
-  std::string imitation(reinterpret_cast<const char*>(&one), sizeof(one));
-  imitation += "b";
-  EXPECT_NE(OfTexts({"a", "b"}), OfTexts({"a" + imitation}));
+  EXPECT_NE(OfTexts({"a", "b"}), OfTexts({"a\1b"}));
+  // What a long part has for its length, and the long part itself.
+  const std::string many(200, 'b');
+  EXPECT_NE(OfTexts({"a", many}), OfTexts({"a\xc8\1" + many}));
+  EXPECT_NE(OfTexts({std::string(0x48, 'a'), "\1"}), OfTexts({std::string(200, 'a')}));
+}
+
+// The builder has a place for as many as descriptions need, and another one for more.
+TEST(DigestTest, OneLongPartMoreOrLessCountsWhereverItIsKept) {
+  std::set<std::string> digests;
+  for (size_t size = 490; size < 530; ++size) {
+    const Digest digest = OfTexts({std::string(size, 'a'), "b", "c"});
+    EXPECT_EQ(digest, OfTexts({std::string(size, 'a'), "b", "c"}));
+    digests.emplace(digest.bytes.begin(), digest.bytes.end());
+    const Digest in_another_order = OfTexts({"b", "c", std::string(size, 'a')});
+    digests.emplace(in_another_order.bytes.begin(), in_another_order.bytes.end());
+  }
+  EXPECT_EQ(digests.size(), 80u);
 }
 
 TEST(DigestTest, OrderCounts) { EXPECT_NE(OfTexts({"a", "b"}), OfTexts({"b", "a"})); }
@@ -62,12 +76,15 @@ TEST(DigestTest, FloatsCountByTheirBits) {
   EXPECT_NE(of(1.0f), of(1.0f + std::numeric_limits<float>::epsilon()));
 }
 
-// The value that `printf '\5\0\0\0\0\0\0\0hello' | sha256sum` prints: it is the hash it says it is,
-// and over the length and the bytes.
+// The values that `printf '\5hello' | sha256sum` prints, and `(printf '\210\4'; head -c 520
+// /dev/zero) | sha256sum`: it is the hash it says it is, and over the lengths and the bytes.
 TEST(DigestTest, IsTheSha256OfLengthsAndBytes) {
-  const Digest digest = DigestBuilder("hello").Finish();
-  const std::vector<uint8_t> start(digest.bytes.begin(), digest.bytes.begin() + 4);
-  EXPECT_EQ(start, (std::vector<uint8_t>{0xfe, 0x74, 0x55, 0x03}));
+  const auto start_of = [](const std::string& purpose) {
+    const Digest digest = DigestBuilder(purpose).Finish();
+    return std::vector<uint8_t>(digest.bytes.begin(), digest.bytes.begin() + 4);
+  };
+  EXPECT_EQ(start_of("hello"), (std::vector<uint8_t>{0xad, 0x35, 0xaf, 0x52}));
+  EXPECT_EQ(start_of(std::string(520, '\0')), (std::vector<uint8_t>{0x76, 0x1e, 0xcc, 0x84}));
 }
 
 TEST(DigestHashTest, EqualDigestsHashEqualAndOthersSpread) {
