@@ -14,6 +14,9 @@ namespace {
 // in a core's caches.
 constexpr size_t kBlockBytes = 128 * 1024;
 
+// So many are as fast filled in as mapped.
+constexpr size_t kFewBytes = 16 * 1024;
+
 template <typename T>
 constexpr T kOne = T{1};
 template <>
@@ -41,8 +44,9 @@ void* MapRepeatedly(int file, size_t bytes) {
   void* window = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (window == MAP_FAILED) return nullptr;
   for (size_t offset = 0; offset < bytes; offset += kBlockBytes) {
-    void* block = mmap(static_cast<uint8_t*>(window) + offset, kBlockBytes, PROT_READ,
-                       MAP_SHARED | MAP_FIXED | MAP_POPULATE, file, 0);
+    void* block =
+        mmap(static_cast<uint8_t*>(window) + offset, std::min(kBlockBytes, bytes - offset),
+             PROT_READ, MAP_SHARED | MAP_FIXED | MAP_POPULATE, file, 0);
     if (block != MAP_FAILED) continue;
     munmap(window, bytes);
     return nullptr;
@@ -54,15 +58,11 @@ void* MapRepeatedly(int file, size_t bytes) {
 
 template <typename T>
 Ones<T>::Ones(size_t count) : count_(count) {
-  const size_t blocks = count / (kBlockBytes / sizeof(T)) + 1;
-  if (blocks > 1 && BlockFile<T>() >= 0) {
-    window_ = static_cast<const T*>(MapRepeatedly(BlockFile<T>(), blocks * kBlockBytes));
+  window_bytes_ = count * sizeof(T);
+  if (window_bytes_ > kFewBytes && BlockFile<T>() >= 0) {
+    window_ = static_cast<const T*>(MapRepeatedly(BlockFile<T>(), window_bytes_));
   }
-  if (window_ == nullptr) {
-    few_.assign(count, kOne<T>);
-  } else {
-    window_bytes_ = blocks * kBlockBytes;
-  }
+  if (window_ == nullptr) few_.assign(count, kOne<T>);
 }
 
 template <typename T>

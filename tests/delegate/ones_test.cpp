@@ -19,7 +19,8 @@ size_t MinorFaults() {
 }
 
 TEST(OnesTest, AreOnesWhetherFewOrMany) {
-  for (const size_t count : {size_t{0}, size_t{1}, size_t{65535}, size_t{65536}, kMany}) {
+  for (const size_t count : {size_t{0}, size_t{1}, size_t{4097}, size_t{8192}, size_t{8193},
+                             size_t{65535}, size_t{65536}, size_t{65537}, kMany}) {
     const Ones<uint16_t> bfloats(count);
     EXPECT_TRUE(std::all_of(bfloats.data(), bfloats.data() + count,
                             [](uint16_t one) { return one == kBfloatOne; }));
