@@ -16,8 +16,8 @@ using wire::xnnpack::XNNGraph;
 // Stands in the graph for each character of a key.
 constexpr char kBlank = '-';
 
-// Longer keys are cut in messages.
-constexpr size_t kUsualKeySize = 128;
+// More than messages show of a key, which may have any length.
+constexpr size_t kShownKeySize = 192;
 
 size_t OffsetIn(const AlignedCopy& flatbuffer, std::string_view text) {
   return static_cast<size_t>(reinterpret_cast<const uint8_t*>(text.data()) -
@@ -31,9 +31,8 @@ const char* FirstByteOfGraph(const DelegateRequest& request, const PayloadHeader
 }  // namespace
 
 std::string Constant::place() const {
-  const std::string what = key_ == nullptr
-                               ? "constant " + std::to_string(index_) + " of the payload"
-                               : std::string("key '") + key_ + "'";
+  const std::string what = key_.empty() ? "constant " + std::to_string(index_) + " of the payload"
+                                        : std::string("key '") + Printable(key_).c_str() + "'";
   return what + " in " + source_->name();
 }
 
@@ -51,7 +50,6 @@ Result<std::shared_ptr<const Payload>> Payload::Open(const DelegateRequest& requ
   std::shared_ptr<Payload> payload(new Payload());
   Sources sources{request, header, {}, contents, graphs, verifier};
   ONEPACK_RETURN_IF_ERROR(payload->ReadGraph(sources));
-  payload->CopyKeys(sources);
   ONEPACK_RETURN_IF_ERROR(payload->FindConstants(sources, payload));
   return std::shared_ptr<const Payload>(std::move(payload));
 }
@@ -114,22 +112,16 @@ Status Payload::CheckPlaces(const Sources& sources) const {
   return Status::Error(StatusCode::kInvalidFile, "a graph with something else inside a key");
 }
 
-void Payload::CopyKeys(const Sources& sources) {
-  size_t size = 0;  // if nothing has to be escaped or cut
-  for (const std::string_view key : sources.keys) size += std::min(key.size(), kUsualKeySize) + 1;
-  keys_.reserve(size);
-  for (const std::string_view key : sources.keys) keys_.append(Printable(key).c_str()) += '\0';
-}
-
 // Those who compare bytes with a constant's keep all of the payload meanwhile: there is room for
 // all constants before the first one is registered.
 Status Payload::FindConstants(const Sources& sources, const std::shared_ptr<const Payload>& self) {
   const uint32_t count = static_cast<uint32_t>(ConstantCount(graph()));
   constants_.reserve(count);
-  const char* key = keys_.c_str();
+  size_t key_bytes = 0;
+  for (const std::string_view key : sources.keys) key_bytes += std::min(key.size(), kShownKeySize);
+  keys_.reserve(key_bytes);
   for (uint32_t i = 1; i < count; ++i) {
-    key += strlen(key) + 1;
-    auto constant = FindConstant(sources, i, key);
+    auto constant = FindConstant(sources, i);
     if (!constant.ok()) return constant.TakeStatus().WithContext("constant %u", i);
     Registered& entry = constants_.emplace_back(std::move(constant).value());
     const Segment& segment = entry.raw.segment();
@@ -143,13 +135,14 @@ Status Payload::FindConstants(const Sources& sources, const std::shared_ptr<cons
   return Status::Ok();
 }
 
-Result<Constant> Payload::FindConstant(const Sources& sources, uint32_t index,
-                                       const char* key) const {
-  if (sources.keys[index].empty()) return InGraph(sources.request, sources.header, index);
-  ONEPACK_ASSIGN_OR_RETURN(const NamedData* data,
-                           sources.request.named_data->Find(sources.keys[index]));
+Result<Constant> Payload::FindConstant(const Sources& sources, uint32_t index) {
+  const std::string_view key = sources.keys[index];
+  if (key.empty()) return InGraph(sources.request, sources.header, index);
+  ONEPACK_ASSIGN_OR_RETURN(const NamedData* data, sources.request.named_data->Find(key));
   if (sources.verifier != nullptr) ONEPACK_RETURN_IF_ERROR(sources.verifier->Verify(*data));
-  return Constant(*data->source, data->segment, key, index);
+  const size_t start = keys_.size();
+  keys_ += key.substr(0, kShownKeySize);
+  return Constant(*data->source, data->segment, std::string_view(keys_).substr(start), index);
 }
 
 // A constant that the payload carries itself.
@@ -169,7 +162,7 @@ Constant Payload::InGraph(const DelegateRequest& request, const PayloadHeader& h
       segment.offset += static_cast<uint64_t>(storage->data() - graph_bytes()->bytes().data());
     }
   }
-  return Constant(*request.source, segment, /*key=*/nullptr, index);
+  return Constant(*request.source, segment, /*key=*/{}, index);
 }
 
 }  // namespace onepack

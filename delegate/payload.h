@@ -26,8 +26,8 @@ namespace onepack {
 // A run of raw bytes that the graph refers to by index. Part of a payload, which has its key.
 class Constant final : public RawBytes {
  public:
-  // `key` is null for what stands in the payload itself, as constant number `index`.
-  Constant(const DataSource& source, const Segment& segment, const char* key, uint32_t index)
+  // `key` is empty for what stands in the payload itself, as constant number `index`.
+  Constant(const DataSource& source, const Segment& segment, std::string_view key, uint32_t index)
       : source_(Ref<const DataSource>::Share(&source)),
         segment_(segment),
         key_(key),
@@ -45,7 +45,7 @@ class Constant final : public RawBytes {
  private:
   Ref<const DataSource> source_;
   Segment segment_;
-  const char* key_;
+  std::string_view key_;
   uint32_t index_;
 };
 
@@ -96,16 +96,14 @@ class Payload {
   Status ReadGraph(Sources& sources);
   Status ReadNamelessGraph(const Sources& sources, Ref<AlignedCopy> flatbuffer);
   Status CheckPlaces(const Sources& sources) const;
-  void CopyKeys(const Sources& sources);
   // `self` owns this.
   Status FindConstants(const Sources& sources, const std::shared_ptr<const Payload>& self);
-  Result<Constant> FindConstant(const Sources& sources, uint32_t index, const char* key) const;
+  Result<Constant> FindConstant(const Sources& sources, uint32_t index);
   Constant InGraph(const DelegateRequest& request, const PayloadHeader& header,
                    uint32_t index) const;
 
   GraphStore::GraphPtr graph_;
-  // Of all constants, each as messages have it and with its end: a file's may have any length.
-  std::string keys_;
+  std::string keys_;                   // of all constants, as far as messages show them
   std::vector<Registered> constants_;  // from index 1 on: 0 stands for none
 };
 
