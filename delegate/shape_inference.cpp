@@ -26,7 +26,7 @@ Status ShapeInference::AddNode(size_t index, const Op& op, const wire::xnnpack::
                          static_cast<unsigned long long>(inference.kept_bytes),
                          static_cast<unsigned long long>(max_scratch_bytes));
   }
-  nodes_.push_back({index, &op, &node, operands, inference.outputs});
+  nodes_.push_back({index, &op, &node, inference.outputs});
   return Status::Ok();
 }
 
@@ -53,13 +53,14 @@ Status ShapeInference::Infer() {
 
 Status ShapeInference::InferNode(const Node& node) {
   ONEPACK_ASSIGN_OR_RETURN(const Inference inference, node.op->infer(shapes_, *node.wire));
-  for (size_t i = 0; i < node.operands.outputs.size(); ++i) {
+  const Operands operands = node.operands();
+  for (size_t i = 0; i < operands.outputs.size(); ++i) {
     const Shape& bound = node.bounds[i];
     if (inference.outputs[i].element_count() > bound.element_count()) {
       return Status::Error(StatusCode::kMismatch, "an output %s, at most %s expected",
                            inference.outputs[i].Text().c_str(), bound.Text().c_str());
     }
-    shapes_.at(node.operands.outputs[i]) = inference.outputs[i];
+    shapes_.at(operands.outputs[i]) = inference.outputs[i];
   }
   return Status::Ok();
 }
@@ -67,12 +68,13 @@ Status ShapeInference::InferNode(const Node& node) {
 ShapePattern ShapeInference::Pattern() const {
   ShapePattern pattern;
   for (const Node& node : nodes_) {
-    for (const uint32_t id : node.operands.inputs) {
+    if (node.op->planning == Planning::kForAnyShape) continue;
+    const Operands operands = node.operands();
+    for (const uint32_t id : operands.inputs) {
       const Shape& shape = shapes_.at(id);
       if (node.op->planning == Planning::kBroadcasts) {
-        pattern.push_back(shape.element_count() ==
-                          shapes_.at(node.operands.outputs[0]).element_count());
-      } else if (node.op->planning == Planning::kForOneShape) {
+        pattern.push_back(shape.element_count() == shapes_.at(operands.outputs[0]).element_count());
+      } else {
         pattern.insert(pattern.end(), shape.begin(), shape.end());
       }
     }
@@ -82,7 +84,8 @@ ShapePattern ShapeInference::Pattern() const {
 
 bool ShapeInference::has_empty_values() const {
   for (const Node& node : nodes_) {
-    for (const auto* ids : {&node.operands.inputs, &node.operands.outputs}) {
+    const Operands operands = node.operands();
+    for (const auto* ids : {&operands.inputs, &operands.outputs}) {
       for (const uint32_t id : *ids) {
         if (shapes_.at(id).element_count() == 0) return true;
       }

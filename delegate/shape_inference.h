@@ -60,8 +60,9 @@ class ShapeInference {
     size_t index;
     const Op* op;
     const wire::xnnpack::XNode* wire;
-    Operands operands;
     Inference::Outputs bounds;
+
+    Operands operands() const { return op->operands(*wire); }
   };
 
   Status InferNode(const Node& node);

@@ -86,7 +86,8 @@ Status MethodBuilder::CreateTensors() {
     tensor.is_dynamic_ =
         wire->shape_dynamism() == wire::program::TensorShapeDynamism::DYNAMIC_BOUND;
     tensor.bounds_ = layout.sizes.data();
-    tensor.dim_order_ = layout.dim_order;
+    tensor.rank_ = static_cast<uint8_t>(layout.dim_order.size());
+    tensor.dim_order_ = layout.dim_order.data();
     tensor.sizes_ = sizes;
     for (const int32_t size : layout.sizes) *sizes++ = size;
   }

@@ -15,7 +15,8 @@ Result<Tensor> Tensor::Over(const TensorLayout& layout, Span<uint8_t> data) {
   Tensor tensor;
   tensor.scalar_type_ = layout.scalar_type;
   tensor.bounds_ = layout.sizes.data();
-  tensor.dim_order_ = layout.dim_order;
+  tensor.rank_ = static_cast<uint8_t>(layout.dim_order.size());
+  tensor.dim_order_ = layout.dim_order.data();
   tensor.data_ = data.data();
   return tensor;
 }
@@ -28,8 +29,8 @@ size_t Tensor::size_bytes() const {
 }
 
 Status Tensor::Resize(Span<const int32_t> sizes) {
-  const TensorLayout wanted{scalar_type_, sizes, dim_order_};
-  const TensorLayout bound{scalar_type_, bounds(), dim_order_};
+  const TensorLayout wanted{scalar_type_, sizes, dim_order()};
+  const TensorLayout bound{scalar_type_, bounds(), dim_order()};
   bool fits = sizes.size() == rank();
   for (size_t i = 0; fits && i < rank(); ++i) {
     fits = sizes[i] >= 0 && (is_dynamic_ ? sizes[i] <= bounds_[i] : sizes[i] == bounds_[i]);

@@ -28,12 +28,12 @@ class Tensor {
   static Result<Tensor> Over(const TensorLayout& layout, Span<uint8_t> data);
 
   ScalarType scalar_type() const { return scalar_type_; }
-  size_t rank() const { return dim_order_.size(); }
+  size_t rank() const { return rank_; }
   // The sizes of now, at most the bounds.
   Span<const int32_t> sizes() const { return {sizes_ != nullptr ? sizes_ : bounds_, rank()}; }
   Span<const int32_t> bounds() const { return {bounds_, rank()}; }
-  Span<const uint8_t> dim_order() const { return dim_order_; }
-  TensorLayout layout() const { return {scalar_type_, sizes(), dim_order_}; }
+  Span<const uint8_t> dim_order() const { return {dim_order_, rank()}; }
+  TensorLayout layout() const { return {scalar_type_, sizes(), dim_order()}; }
   bool is_dynamic() const { return is_dynamic_; }
   // A constant of the program: its bytes may be mapped read-only and are shared.
   bool is_constant() const { return is_constant_; }
@@ -66,12 +66,15 @@ class Tensor {
  private:
   friend class MethodBuilder;
 
+  // A program has one for each value between its steps: small.
   ScalarType scalar_type_ = ScalarType::kFloat;
+  uint8_t rank_ = 0;
+  static_assert(kMaxTensorRank <= UINT8_MAX);
   bool is_dynamic_ = false;
   bool is_constant_ = false;
   int32_t* sizes_ = nullptr;         // of now; owned by the method; null: always the bounds
   const int32_t* bounds_ = nullptr;  // as in the program
-  Span<const uint8_t> dim_order_;
+  const uint8_t* dim_order_ = nullptr;
   uint8_t* data_ = nullptr;        // room for the bounds
   const uint8_t* view_ = nullptr;  // null: the tensor shows its own room
 };
