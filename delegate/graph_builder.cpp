@@ -192,8 +192,7 @@ Status GraphBuilder::MarkOperands(const XNode& node) {
 }
 
 Status GraphBuilder::DescribeWireValue(const XValue& wire) {
-  GraphValue value;
-  value.wire = &wire;
+  GraphValue value(wire);
   const XNNTensorValue& tensor = value.tensor();
   ONEPACK_RETURN_IF_ERROR(DescribeValue(payload_, value));
   if (value.is_constant()) {

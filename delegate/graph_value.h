@@ -54,7 +54,11 @@ struct QuantParams {
 };
 
 struct GraphValue {
-  const wire::xnnpack::XValue* wire = nullptr;
+  explicit GraphValue(const wire::xnnpack::XValue& value)
+      : wire(&value), wire_tensor(&TensorOf(value)) {}
+
+  const wire::xnnpack::XValue* wire;
+  const wire::xnnpack::XNNTensorValue* wire_tensor;  // in it
   uint32_t xnn_id = XNN_INVALID_VALUE_ID;
 
   // Equal for constants of equal bytes.
@@ -93,7 +97,7 @@ struct GraphValue {
   // Null for all of it. `data` is then the first byte of the slice.
   const ChannelSlice* slice = nullptr;
 
-  const wire::xnnpack::XNNTensorValue& tensor() const { return TensorOf(*wire); }
+  const wire::xnnpack::XNNTensorValue& tensor() const { return *wire_tensor; }
   // As nodes see it.
   wire::xnnpack::XNNDatatype datatype() const {
     if (is_widened) return WidenedDatatype(tensor().datatype());

@@ -1,3 +1,5 @@
+#include <array>
+
 #include "delegate/ops/families.h"
 #include "delegate/ops/op.h"
 
@@ -59,13 +61,19 @@ constexpr Op kOps[] = {
     // clang-format on
 };
 
+constexpr size_t kTypeCount = static_cast<size_t>(XNodeUnion::MAX) + 1;
+
+// Each node's row is asked for at every step of building a graph.
+constexpr std::array<const Op*, kTypeCount> kOpsByType = [] {
+  std::array<const Op*, kTypeCount> ops{};
+  for (const Op& op : kOps) ops[static_cast<size_t>(op.type)] = &op;
+  return ops;
+}();
+
 }  // namespace
 
 const Op* FindOp(XNodeUnion type) {
-  for (const Op& op : kOps) {
-    if (op.type == type) return &op;
-  }
-  return nullptr;
+  return static_cast<size_t>(type) < kTypeCount ? kOpsByType[static_cast<size_t>(type)] : nullptr;
 }
 
 const char* NodeTypeName(XNodeUnion type) {
