@@ -26,7 +26,7 @@
 #include <optional>
 #include <vector>
 
-#include "delegate/graph_builder.h"
+#include "delegate/built_graph.h"
 #include "delegate/payload.h"
 #include "delegate/xnn_handles.h"
 #include "runtime/value.h"

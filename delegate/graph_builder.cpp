@@ -3,14 +3,12 @@
 #include <string.h>
 
 #include <algorithm>
-#include <numeric>
-#include <unordered_set>
 
-#include "base/checked_math.h"
 #include "base/mapping.h"
 #include "delegate/activations.h"
+#include "delegate/byte_budget.h"
+#include "delegate/graph_weights.h"
 #include "delegate/quantization.h"
-#include "delegate/sliced_packing.h"
 #include "schema/verify_text.h"
 
 namespace onepack {
@@ -23,10 +21,6 @@ using wire::xnnpack::XNode;
 using wire::xnnpack::XNodeUnion;
 using wire::xnnpack::XValue;
 
-// How often the bytes of the files that constants come from may be packed and copied, in the mean.
-// Exporters need once; a small file could ask for the same weight in as many ways as it has nodes.
-constexpr uint64_t kMaxTimesTaken = 16;
-
 // To pack a weight alone costs a subgraph of as many values as the graph has arguments.
 constexpr uint32_t kMaxSharedExternals = 256;
 
@@ -34,13 +28,14 @@ constexpr uint32_t kMaxSharedExternals = 256;
 // not depend on the file that they came from.
 constexpr size_t kMaxCopiedInPlace = 16384;
 
-// REQUIRES: a type that is supported.
-Operands OperandsOf(const XNode& node) { return FindOp(node.xnode_union_type())->operands(node); }
-
 class GraphBuilder {
  public:
   GraphBuilder(const Payload& payload, const GraphOptions& options)
-      : payload_(payload), graph_(payload.graph()), options_(options) {
+      : payload_(payload),
+        graph_(payload.graph()),
+        options_(options),
+        budget_(payload),
+        weights_(payload, options, values_) {
     if (options.ones != nullptr) built_.scales.ones = options.ones;
     values_.reserve(CountOf(graph_.xvalues()));
     built_.nodes.reserve(CountOf(graph_.xnodes()));
@@ -55,23 +50,22 @@ class GraphBuilder {
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::MarkOperands));
     FindNeededValues();
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::IdentifyNode));
-    FindEqualUses();
-    ONEPACK_RETURN_IF_ERROR(CheckPackedBytes());
-    ONEPACK_RETURN_IF_ERROR(WidenValues());
+    ONEPACK_RETURN_IF_ERROR(weights_.CheckBytes(budget_));
+    ONEPACK_RETURN_IF_ERROR(weights_.WidenValues());
     ONEPACK_RETURN_IF_ERROR(ForEachValue(&GraphBuilder::PlaceConstant));
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&GraphBuilder::InferNode));
     ONEPACK_RETURN_IF_ERROR(CheckOutputs());
     // Dims mean something only now that the nodes have confirmed them; and nothing of their size
     // was allocated so far.
     ONEPACK_RETURN_IF_ERROR(CheckActivations(graph_, options_.max_activation_bytes));
-    ONEPACK_RETURN_IF_ERROR(FindInCache());
+    ONEPACK_RETURN_IF_ERROR(weights_.FindInCache(built_));
     for (ExternalValue& external : built_.parts.externals) {
       external.is_index = values_.at(external.value_id).is_index;
     }
-    ONEPACK_RETURN_IF_ERROR(DescribeWeights());
+    ONEPACK_RETURN_IF_ERROR(weights_.Describe(built_));
     built_.structure = Structure();
     if (options_.wants_packable_nodes && options_.wants_packable_nodes(built_.structure)) {
-      CutOutPackableNodes();
+      weights_.CutOutPackableNodes(built_);
     }
     built_.values = std::move(values_);
     return std::move(built_);
@@ -109,21 +103,10 @@ class GraphBuilder {
   void FindNeededValues();
   bool IsNeeded(const Operands& operands) const;
   Status IdentifyNode(const XNode& node);
-  void FindEqualUses();
-  Status CheckPackedBytes();
-  Status TakeBytes(uint64_t size, const char* what);
-  Status FindInCache();
-  Result<PackedWeight> PackIfLarge(size_t use_index);
-  WeightDescription DescriptionOf(const PackedUse& use) const;
   Status PlaceConstant(const XValue& wire);
   Status InferNode(const XNode& node);
-  Status WidenValues();
   Status CheckOrder(const Operands& operands) const;
   Status CheckOutputs() const;
-  Status DescribeWeights();
-  std::unordered_set<const void*> AddressesReadUnasked() const;
-  LoneNode CutOut(size_t use_index);
-  void CutOutPackableNodes();
   std::optional<Digest> Structure() const;
 
   const Payload& payload_;
@@ -133,12 +116,8 @@ class GraphBuilder {
   ValueMap<GraphValue> values_;    // by id_out
   std::vector<bool> is_external_;  // by external id: a value has it
   size_t node_index_ = 0;          // of the node at hand
-  uint64_t bytes_left_ = 0;        // that may be packed and copied
-  std::vector<PackedUse> uses_;
-  // Parallel to uses_.
-  std::vector<const XNode*> packing_nodes_;
-  std::vector<size_t> first_equals_;  // the first use of an equal identity
-  std::vector<bool> is_expected_hit_;
+  ByteBudget budget_;
+  GraphWeights weights_;
 };
 
 // XNNPACK allocates that many values at once; more than there are in the file means nothing.
@@ -291,140 +270,8 @@ Status GraphBuilder::IdentifyNode(const XNode& node) {
       return Status::Error(StatusCode::kInvalidFile, "value %u does not exist", id);
     }
   }
-  if (op.identify == nullptr || !IsNeeded(operands)) return Status::Ok();
-  const std::optional<PackedUse> use = op.identify({/*subgraph=*/nullptr, values_}, node);
-  if (!use) return Status::Ok();
-  uses_.push_back(*use);
-  packing_nodes_.push_back(&node);
+  if (IsNeeded(operands)) weights_.Identify(op, node);
   return Status::Ok();
-}
-
-void GraphBuilder::FindEqualUses() {
-  std::vector<size_t> order(uses_.size());
-  std::iota(order.begin(), order.end(), size_t{0});
-  std::sort(order.begin(), order.end(), [this](size_t a, size_t b) {
-    if (uses_[a].identity == uses_[b].identity) return a < b;
-    return uses_[a].identity < uses_[b].identity;
-  });
-  first_equals_.resize(uses_.size());
-  for (size_t i = 0; i < order.size(); ++i) {
-    const size_t use = order[i];
-    const bool is_first = i == 0 || !(uses_[order[i - 1]].identity == uses_[use].identity);
-    first_equals_[use] = is_first ? use : first_equals_[order[i - 1]];
-  }
-}
-
-Status GraphBuilder::TakeBytes(uint64_t size, const char* what) {
-  if (size > bytes_left_) {
-    return Status::Error(StatusCode::kInvalidFile,
-                         "%s takes more than %llu times the bytes of the files with the constants",
-                         what, static_cast<unsigned long long>(kMaxTimesTaken));
-  }
-  bytes_left_ -= size;
-  return Status::Ok();
-}
-
-Status GraphBuilder::CheckPackedBytes() {
-  std::unordered_set<const DataSource*> sources;
-  for (size_t i = 1; i < ConstantCount(graph_); ++i) {
-    const DataSource& source = payload_.constant(static_cast<uint32_t>(i)).source();
-    // Of a few files: the sum fits.
-    if (sources.insert(&source).second) bytes_left_ += source.size();
-  }
-  if (!CheckedMultiply(bytes_left_, kMaxTimesTaken, &bytes_left_)) bytes_left_ = UINT64_MAX;
-  for (size_t i = 0; i < uses_.size(); ++i) {
-    if (first_equals_[i] != i) continue;
-    const uint32_t index = values_.at(uses_[i].kernel_id).constant_index();
-    ONEPACK_RETURN_IF_ERROR(TakeBytes(payload_.constant(index).size(), "packing all weights"));
-  }
-  return Status::Ok();
-}
-
-// A value is one thing to all nodes.
-Status GraphBuilder::WidenValues() {
-  for (const PackedUse& use : uses_) {
-    if (use.widens_kernel) values_.at(use.kernel_id).is_widened = true;
-    if (use.widens_bias) values_.at(use.bias_id).is_widened = true;
-  }
-  const auto check = [this](uint32_t id, bool is_widened) {
-    if (id == XNN_INVALID_VALUE_ID) return Status::Ok();
-    const GraphValue& value = values_.at(id);
-    const bool is_only_widened = is_widened && value.is_constant() && !value.is_in_place;
-    if (!value.is_widened || is_only_widened) return Status::Ok();
-    return Status::Error(StatusCode::kUnsupported,
-                         "graph value %u is needed as %s and as %s: not supported", id,
-                         DatatypeName(value.tensor().datatype()), DatatypeName(value.datatype()));
-  };
-  for (const PackedUse& use : uses_) {
-    ONEPACK_RETURN_IF_ERROR(check(use.kernel_id, use.widens_kernel));
-    ONEPACK_RETURN_IF_ERROR(check(use.bias_id, use.widens_bias));
-  }
-  return Status::Ok();
-}
-
-// The scales of a kernel need not be read when the cache has every weight that the kernel is part
-// of. The cache is asked without XNNPACK's seed, which nobody but XNNPACK knows: should it want
-// another one after all, RawWeights notices, and the graph is built again from what was read.
-Status GraphBuilder::FindInCache() {
-  for (const PackedUse& use : uses_) {
-    std::vector<PackedWeight> found;
-    const bool is_looked_up = use.packing == Packing::kLookedUp && !use.reads_scales;
-    if (options_.trust_cache && is_looked_up) {
-      found = options_.cache.PinAll(use.identity, LayoutFingerprint());
-      if (found.empty()) {
-        ONEPACK_ASSIGN_OR_RETURN(PackedWeight packed, PackIfLarge(is_expected_hit_.size()));
-        if (packed) found.push_back(std::move(packed));
-      }
-    }
-    is_expected_hit_.push_back(!found.empty());
-    for (PackedWeight& pin : found) built_.expected_hits.push_back(std::move(pin));
-  }
-  for (const PackedUse& use : uses_) {
-    GraphValue& kernel = values_.at(use.kernel_id);
-    kernel.with_ones = !kernel.is_in_place;
-  }
-  for (size_t i = 0; i < uses_.size(); ++i) {
-    if (!is_expected_hit_[i]) values_.at(uses_[i].kernel_id).with_ones = false;
-  }
-  for (size_t i = 0; i < uses_.size(); ++i) {
-    is_expected_hit_[i] = values_.at(uses_[i].kernel_id).with_ones;
-  }
-  return Status::Ok();
-}
-
-// Only a kernel that means one thing: XNNPACK's key may not tell two apart, and then the graph
-// packs each for itself.
-Result<PackedWeight> GraphBuilder::PackIfLarge(size_t use_index) {
-  const PackedUse& use = uses_[use_index];
-  const uint64_t raw_bytes = payload_.constant(values_.at(use.kernel_id).constant_index()).size();
-  if (options_.sliced_packer == nullptr || !options_.sliced_packer->IsLarge(raw_bytes) ||
-      values_.at(use.kernel_id).is_in_place) {
-    return PackedWeight();
-  }
-  for (const PackedUse& other : uses_) {
-    if (other.identity.kernel == use.identity.kernel && !(other.identity == use.identity)) {
-      return PackedWeight();
-    }
-  }
-  return options_.sliced_packer->Pack(
-      LargeWeight{payload_, use, DescriptionOf(use), CutOut(use_index)});
-}
-
-WeightDescription GraphBuilder::DescriptionOf(const PackedUse& use) const {
-  const GraphValue& kernel = values_.at(use.kernel_id);
-  const bool has_bias = use.bias_id != XNN_INVALID_VALUE_ID;
-  const uint32_t scale_index = ScaleIndexOf(kernel);
-  WeightDescription description;
-  description.identity = use.identity;
-  const std::shared_ptr<Content>& content = payload_.content(kernel.constant_index());
-  description.has_namesake = content->has_namesake();
-  description.contents.reserve(size_t{1} + has_bias + (scale_index != 0));
-  description.contents.push_back(content);
-  if (has_bias) {
-    description.contents.push_back(payload_.content(values_.at(use.bias_id).constant_index()));
-  }
-  if (scale_index != 0) description.contents.push_back(payload_.content(scale_index));
-  return description;
 }
 
 Status GraphBuilder::PlaceConstant(const XValue& wire) {
@@ -448,7 +295,7 @@ Status GraphBuilder::PlaceConstant(const XValue& wire) {
     built_.parts.in_place.push_back(std::move(buffer));
     return Status::Ok();
   }
-  ONEPACK_RETURN_IF_ERROR(TakeBytes(buffer.bytes.size(), "copying all constants"));
+  ONEPACK_RETURN_IF_ERROR(budget_.Take(buffer.bytes.size(), "copying all constants"));
   std::vector<uint8_t>& copy =
       built_.parts.in_place_copies.emplace_back(buffer.bytes.size() + Mapping::kReadablePadding);
   memcpy(copy.data(), buffer.bytes.data(), buffer.bytes.size());
@@ -495,78 +342,6 @@ Status GraphBuilder::CheckOutputs() const {
   return Status::Ok();
 }
 
-Status GraphBuilder::DescribeWeights() {
-  for (size_t i = 0; i < uses_.size(); ++i) {
-    const PackedUse& use = uses_[i];
-    const GraphValue& kernel = values_.at(use.kernel_id);
-    DescribedWeight weight{kernel.data, nullptr, DescriptionOf(use)};
-    if (use.bias_id != XNN_INVALID_VALUE_ID) weight.bias = values_.at(use.bias_id).data;
-    options_.raw_weights.AddUse(weight.kernel, weight.bias, ScaleIndexOf(kernel),
-                                is_expected_hit_[i], payload_);
-    if (use.packing != Packing::kLookedUp) {
-      ONEPACK_RETURN_IF_ERROR(options_.raw_weights.BeforePacking(weight.kernel, weight.bias));
-    }
-    if (use.packing == Packing::kPrivate) {
-      built_.private_weights.emplace_back(weight.kernel, weight.bias);
-    } else {
-      built_.weights.push_back(std::move(weight));
-    }
-  }
-  return Status::Ok();
-}
-
-// Where raw bytes are that were read for good when the graph was built, because XNNPACK will pack
-// them without asking.
-std::unordered_set<const void*> GraphBuilder::AddressesReadUnasked() const {
-  std::unordered_set<const void*> addresses;
-  for (const PackedUse& use : uses_) {
-    if (use.packing == Packing::kLookedUp) continue;
-    addresses.insert(values_.at(use.kernel_id).data);
-    if (use.bias_id != XNN_INVALID_VALUE_ID) addresses.insert(values_.at(use.bias_id).data);
-  }
-  return addresses;
-}
-
-LoneNode GraphBuilder::CutOut(size_t use_index) {
-  LoneNode alone{{packing_nodes_[use_index]}, {}};
-  for (const uint32_t id : OperandsOf(*packing_nodes_[use_index]).inputs) {
-    const GraphValue& input = values_.at(id);
-    if (input.writer == nullptr || input.datatype() != XNNDatatype::qdint8) continue;
-    alone.nodes.insert(alone.nodes.begin(), input.writer);
-  }
-  for (const XNode* node : alone.nodes) {
-    const Operands operands = OperandsOf(*node);
-    for (const auto* ids : {&operands.inputs, &operands.outputs}) {
-      for (const uint32_t id : *ids) alone.values.Add(id, values_.at(id));
-    }
-  }
-  // Nothing reads it here.
-  for (const uint32_t id : OperandsOf(*packing_nodes_[use_index]).outputs) {
-    GraphValue& output = alone.values.at(id);
-    output.is_waste = !output.is_external_output;
-  }
-  return alone;
-}
-
-// A weight that is packed ahead is served twice, and so its raw bytes may be let go of while others
-// that share them are still to be served. Those would ask for them again, except where XNNPACK does
-// not ask.
-void GraphBuilder::CutOutPackableNodes() {
-  const std::unordered_set<const void*> unasked = AddressesReadUnasked();
-  size_t weight = 0;
-  for (size_t i = 0; i < uses_.size(); ++i) {
-    if (uses_[i].packing == Packing::kPrivate) continue;
-    const size_t index = weight++;
-    if (is_expected_hit_[i] || uses_[i].packing != Packing::kLookedUp) continue;
-    const bool has_bias = uses_[i].bias_id != XNN_INVALID_VALUE_ID;
-    if (unasked.count(values_.at(uses_[i].kernel_id).data) > 0 ||
-        (has_bias && unasked.count(values_.at(uses_[i].bias_id).data) > 0)) {
-      continue;
-    }
-    built_.packable_nodes.push_back({index, CutOut(i)});
-  }
-}
-
 // XNNPACK keeps addresses of constants that it reads in place; everything packed, scales included,
 // is asked for again when a runtime is reshaped. So graphs of one structure have equal bytes, but
 // for the names of constants; equal constants in place; equal scales where XNNPACK looks at them
@@ -577,13 +352,7 @@ std::optional<Digest> GraphBuilder::Structure() const {
   }
   DigestBuilder digest("structure");
   digest.Add(*payload_.graph_id()).Add(options_.max_activation_bytes);
-  for (size_t i = 0; i < uses_.size(); ++i) {
-    const PackedUse& use = uses_[i];
-    if (use.packing != Packing::kLookedUp) return std::nullopt;
-    if (use.reads_scales) digest.Add(use.identity.quantization);
-    digest.Add(use.identity.consumer);
-    digest.Add(first_equals_[i]);
-  }
+  if (!weights_.AddTo(digest)) return std::nullopt;
   for (const auto& [id, value] : values_) {
     if (!value.is_in_place || !value.is_constant()) continue;
     digest.Add(value.content);
@@ -596,33 +365,6 @@ std::optional<Digest> GraphBuilder::Structure() const {
 
 Result<BuiltGraph> BuildGraph(const Payload& payload, const GraphOptions& options) {
   return GraphBuilder(payload, options).Build();
-}
-
-uint64_t RawWeightBytes(const Payload& payload) {
-  ValueMap<uint32_t> constants;
-  constants.reserve(CountOf(payload.graph().xvalues()));
-  for (size_t i = 0; i < CountOf(payload.graph().xvalues()); ++i) {
-    const XNNTensorValue& tensor =
-        TensorOf(*payload.graph().xvalues()->Get(static_cast<uint32_t>(i)));
-    constants.Add(tensor.id_out(), tensor.constant_buffer_idx());
-  }
-  uint64_t total = 0;
-  for (size_t i = 0; i < CountOf(payload.graph().xnodes()); ++i) {
-    const XNode& node = *payload.graph().xnodes()->Get(static_cast<uint32_t>(i));
-    const Op* op = FindOp(node.xnode_union_type());
-    if (op == nullptr) continue;
-    uint64_t packed = 0;
-    for (const uint32_t id : op->operands(node).packed) {
-      const uint32_t* constant = constants.Find(id);
-      if (constant == nullptr || *constant == 0) {
-        packed = 0;  // then XNNPACK packs nothing before it runs
-        break;
-      }
-      packed += payload.constant(*constant).size();
-    }
-    total += packed;
-  }
-  return total;
 }
 
 }  // namespace onepack

@@ -7,7 +7,7 @@
 #define ONEPACK_DELEGATE_GRAPH_DEFINITION_H_
 
 #include "base/result.h"
-#include "delegate/graph_builder.h"
+#include "delegate/built_graph.h"
 #include "delegate/payload.h"
 #include "delegate/xnn_handles.h"
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "delegate/executor.h"
+#include "delegate/graph_weights.h"
 #include "delegate/load_reporter.h"
 #include "delegate/parallel_packing.h"
 #include "delegate/payload.h"

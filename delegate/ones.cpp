@@ -12,10 +12,10 @@ namespace {
 
 // What is mapped again and again: whole pages of any size, few mappings, and little enough to stay
 // in a core's caches.
-constexpr size_t kBlockBytes = 128 * 1024;
+constexpr size_t kBlockBytes = size_t{128} * 1024;
 
 // So many are as fast filled in as mapped.
-constexpr size_t kFewBytes = 16 * 1024;
+constexpr size_t kFewBytes = size_t{16} * 1024;
 
 template <typename T>
 constexpr T kOne = T{1};

@@ -96,6 +96,11 @@ struct Op {
 // Null for a type that is not supported.
 const Op* FindOp(wire::xnnpack::XNodeUnion type);
 
+// REQUIRES: a type that is supported.
+inline Operands OperandsOf(const wire::xnnpack::XNode& node) {
+  return FindOp(node.xnode_union_type())->operands(node);
+}
+
 // "XNNFullyConnected"; "unknown" for a number that names no type.
 const char* NodeTypeName(wire::xnnpack::XNodeUnion type);
 

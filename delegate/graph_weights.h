@@ -1,0 +1,69 @@
+// What the nodes of a graph have packed: found in the cache, or described for XNNPACK and for those
+// who pack ahead. A part of building a graph (graph_builder.h).
+//
+// Threads: one at a time.
+
+#ifndef ONEPACK_DELEGATE_GRAPH_WEIGHTS_H_
+#define ONEPACK_DELEGATE_GRAPH_WEIGHTS_H_
+
+#include <unordered_set>
+#include <vector>
+
+#include "delegate/byte_budget.h"
+#include "delegate/graph_builder.h"
+#include "delegate/lone_node.h"
+#include "delegate/ops/op.h"
+#include "delegate/payload.h"
+#include "delegate/value_map.h"
+
+namespace onepack {
+
+class GraphWeights {
+ public:
+  // Refers to all of them. What is found of weights is noted in `values`.
+  GraphWeights(const Payload& payload, const GraphOptions& options, ValueMap<GraphValue>& values)
+      : payload_(payload), options_(options), values_(values) {}
+
+  // For each node that is needed, in order. REQUIRES: all values are described, and the operands of
+  // the node are among them.
+  void Identify(const Op& op, const wire::xnnpack::XNode& node);
+
+  // After all nodes, and in this order:
+
+  // kInvalidFile where packing would take too much.
+  Status CheckBytes(ByteBudget& budget);
+  // kUnsupported for a value that one node needs widened, and another as it is.
+  Status WidenValues();
+  // Pins what is there, and packs what is large. Errors: those of SlicedPacker.
+  Status FindInCache(BuiltGraph& graph);
+  // REQUIRES: constants have addresses.
+  Status Describe(BuiltGraph& graph) const;
+  void CutOutPackableNodes(BuiltGraph& graph) const;
+  // What graphs of one structure have in common. False where XNNPACK packs without asking: a
+  // runtime is then the graph's own.
+  bool AddTo(DigestBuilder& structure) const;
+
+ private:
+  void FindEqualUses();
+  Result<PackedWeight> PackIfLarge(size_t use_index);
+  WeightDescription DescriptionOf(const PackedUse& use) const;
+  std::unordered_set<const void*> AddressesReadUnasked() const;
+  LoneNode CutOut(size_t use_index) const;
+
+  const Payload& payload_;
+  const GraphOptions& options_;
+  ValueMap<GraphValue>& values_;
+  std::vector<PackedUse> uses_;
+  // Parallel to uses_.
+  std::vector<const wire::xnnpack::XNode*> nodes_;
+  std::vector<size_t> first_equals_;  // the first use of an equal identity
+  std::vector<bool> is_expected_hit_;
+};
+
+// The bytes of raw weights that RawWeights will count as served when a runtime for this graph is
+// created.
+uint64_t RawWeightBytes(const Payload& payload);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_DELEGATE_GRAPH_WEIGHTS_H_
