@@ -221,7 +221,7 @@ int32_t LanguageModelProgram::AddMean(int32_t squares, std::vector<int32_t> size
   return mean;
 }
 
-int32_t LanguageModelProgram::AddView(int32_t tensor, std::vector<int32_t> shape,
+int32_t LanguageModelProgram::AddView(int32_t tensor, const std::vector<int32_t>& shape,
                                       std::vector<int32_t> sizes) {
   const int32_t view = plan_.AddView(tensor, std::move(sizes), true);
   plan_.Call("executorch_prim::et_view", "default", {tensor, plan_.AddIntList(shape), view});

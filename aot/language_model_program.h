@@ -59,7 +59,7 @@ class LanguageModelProgram {
   Status AddFfn(uint32_t layer);
   Result<int32_t> AddHead();
   int32_t AddMean(int32_t squares, std::vector<int32_t> sizes);
-  int32_t AddView(int32_t tensor, std::vector<int32_t> shape, std::vector<int32_t> sizes);
+  int32_t AddView(int32_t tensor, const std::vector<int32_t>& shape, std::vector<int32_t> sizes);
   int32_t AddConcatenation(const Heads& heads);
   int32_t AddHalf(int32_t tensor, uint32_t heads, bool is_second);
   void Finish(int32_t logits);

@@ -22,6 +22,9 @@ constexpr int32_t kCachedHeads = 8;
 constexpr int32_t kWidth = 128;
 constexpr int32_t kContext = 2048;
 
+// Of the numbers of a head.
+size_t PlaceOf(int32_t head) { return static_cast<size_t>(head) * kWidth; }
+
 class FloatTensor {
  public:
   explicit FloatTensor(std::vector<int32_t> sizes)
@@ -73,14 +76,13 @@ void PlainAttention(AttentionData& data) {
   std::vector<float> scores(kContext);
   for (int32_t t = 0; t < tokens; ++t) {
     for (int32_t h = 0; h < kHeads; ++h) {
-      const float* q = &data.query.numbers()[static_cast<size_t>((t * kHeads + h) * kWidth)];
-      float* out = &data.expected[static_cast<size_t>((t * kHeads + h) * kWidth)];
+      const float* q = &data.query.numbers()[PlaceOf(t * kHeads + h)];
+      float* out = &data.expected[PlaceOf(t * kHeads + h)];
       const int32_t head = h / (kHeads / kCachedHeads);
       const int32_t keys = data.start + t + 1;
       float maximum = -HUGE_VALF;
       for (int32_t k = 0; k < keys; ++k) {
-        const float* key =
-            &data.key.numbers()[static_cast<size_t>((k * kCachedHeads + head) * kWidth)];
+        const float* key = &data.key.numbers()[PlaceOf(k * kCachedHeads + head)];
         float score = 0;
         for (int32_t i = 0; i < kWidth; ++i) score += q[i] * key[i];
         scores[static_cast<size_t>(k)] = score / sqrtf(kWidth);
@@ -89,8 +91,7 @@ void PlainAttention(AttentionData& data) {
       float sum = 0;
       for (int32_t i = 0; i < kWidth; ++i) out[i] = 0;
       for (int32_t k = 0; k < keys; ++k) {
-        const float* value =
-            &data.value.numbers()[static_cast<size_t>((k * kCachedHeads + head) * kWidth)];
+        const float* value = &data.value.numbers()[PlaceOf(k * kCachedHeads + head)];
         const float weight = expf(scores[static_cast<size_t>(k)] - maximum);
         sum += weight;
         for (int32_t i = 0; i < kWidth; ++i) out[i] += weight * value[i];

@@ -58,14 +58,14 @@ Status Payload::ReadGraph(Sources& sources) {
   const PayloadHeader& header = sources.header;
   const char* original = FirstByteOfGraph(sources.request, sources.header);
   ONEPACK_ASSIGN_OR_RETURN(
-      Ref<AlignedCopy> flatbuffer,
+      const Ref<AlignedCopy> flatbuffer,
       AlignedCopy::Of({reinterpret_cast<const uint8_t*>(original), header.flatbuffer.size},
                       HeapAllocator()));
   ONEPACK_ASSIGN_OR_RETURN(const XNNGraph* root, VerifyPayload(flatbuffer->bytes(), header));
   sources.keys.resize(ConstantCount(*root));
   if (CountOf(root->constant_data()) == 0) {
     graph_ = std::make_shared<NamelessGraph>(
-        NamelessGraph{std::move(flatbuffer), root, header.constant_data.size, std::nullopt});
+        NamelessGraph{flatbuffer, root, header.constant_data.size, std::nullopt});
     return Status::Ok();
   }
   for (uint32_t i = 0; i < CountOf(root->constant_data()); ++i) {
@@ -75,21 +75,21 @@ Status Payload::ReadGraph(Sources& sources) {
   for (const std::string_view key : sources.keys) {
     if (!key.empty()) memset(flatbuffer->data() + (key.data() - original), kBlank, key.size());
   }
-  return ReadNamelessGraph(sources, std::move(flatbuffer));
+  return ReadNamelessGraph(sources, flatbuffer);
 }
 
 // From here on the graph is read from bytes without names, and verified as such, here or by who had
 // them first: so equal bytes without names are equal graphs, also where a crafted file has other
 // things inside a name.
-Status Payload::ReadNamelessGraph(const Sources& sources, Ref<AlignedCopy> flatbuffer) {
+Status Payload::ReadNamelessGraph(const Sources& sources, const Ref<AlignedCopy>& flatbuffer) {
   const std::optional<Digest> id = Sha256Of(flatbuffer->bytes());
   const uint64_t constant_data_size = sources.header.constant_data.size;
   if (id) graph_ = sources.graphs.Find(*id, constant_data_size);
   if (graph_ == nullptr) {
     ONEPACK_ASSIGN_OR_RETURN(const XNNGraph* root,
                              VerifyPayload(flatbuffer->bytes(), sources.header));
-    graph_ = std::make_shared<NamelessGraph>(
-        NamelessGraph{std::move(flatbuffer), root, constant_data_size, id});
+    graph_ =
+        std::make_shared<NamelessGraph>(NamelessGraph{flatbuffer, root, constant_data_size, id});
     if (id) graph_ = sources.graphs.Add(std::move(graph_));
   }
   return CheckPlaces(sources);

@@ -94,7 +94,7 @@ class Payload {
 
   // Fills in the keys.
   Status ReadGraph(Sources& sources);
-  Status ReadNamelessGraph(const Sources& sources, Ref<AlignedCopy> flatbuffer);
+  Status ReadNamelessGraph(const Sources& sources, const Ref<AlignedCopy>& flatbuffer);
   Status CheckPlaces(const Sources& sources) const;
   // `self` owns this.
   Status FindConstants(const Sources& sources, const std::shared_ptr<const Payload>& self);

@@ -41,6 +41,24 @@ int64_t Quotient(int64_t a, int64_t b) { return b == -1 ? Negated(a) : a / b; }
 int64_t Modulo(int64_t a, int64_t b) { return b == -1 ? 0 : a % b; }
 
 template <typename C>
+C TruncatedQuotient(C a, C b) {
+  if constexpr (kIsLong<C>) {
+    return Quotient(a, b);
+  } else {
+    return std::trunc(a / b);
+  }
+}
+
+template <typename C>
+C TruncatedRemainder(C a, C b) {
+  if constexpr (kIsLong<C>) {
+    return Modulo(a, b);
+  } else {
+    return std::fmod(a, b);
+  }
+}
+
+template <typename C>
 C FloorQuotient(C a, C b) {
   if constexpr (kIsLong<C>) {
     const int64_t quotient = Quotient(a, b);
@@ -104,25 +122,21 @@ struct Op {
       return expression;                      \
     }                                         \
   };
-#define ONEPACK_BINARY_DIVISION(Name, of_integers, of_reals) \
-  struct Name : Op {                                         \
-    static constexpr bool kDividesIntegers = true;           \
-    template <typename C>                                    \
-    static C Apply(C a, C b, C /*alpha*/) {                  \
-      if constexpr (kIsLong<C>) {                            \
-        return of_integers;                                  \
-      } else {                                               \
-        return of_reals;                                     \
-      }                                                      \
-    }                                                        \
+#define ONEPACK_BINARY_DIVISION(Name, expression)  \
+  struct Name : Op {                               \
+    static constexpr bool kDividesIntegers = true; \
+    template <typename C>                          \
+    static C Apply(C a, C b, C /*alpha*/) {        \
+      return expression;                           \
+    }                                              \
   };
 
 ONEPACK_BINARY(Add, Sum(a, Product(alpha, b)))
 ONEPACK_BINARY(Sub, Sum(a, Negated(Product(alpha, b))))
 ONEPACK_BINARY(ReverseSub, Sum(b, Negated(Product(alpha, a))))
 ONEPACK_BINARY(Mul, Product(a, b))
-ONEPACK_BINARY(Maximum, a != a || a > b ? a : b)  // a NaN wins
-ONEPACK_BINARY(Minimum, a != a || a < b ? a : b)
+ONEPACK_BINARY(Maximum, IsNotANumber(a) || a > b ? a : b)  // a NaN wins
+ONEPACK_BINARY(Minimum, IsNotANumber(a) || a < b ? a : b)
 ONEPACK_BINARY(Eq, a == b ? 1 : 0)
 ONEPACK_BINARY(Ne, a != b ? 1 : 0)
 ONEPACK_BINARY(Lt, a < b ? 1 : 0)
@@ -136,10 +150,10 @@ ONEPACK_BINARY(PRelu, a > 0 ? a : Product(a, b))
 ONEPACK_BINARY_REAL(Atan2, std::atan2(a, b))
 ONEPACK_BINARY_REAL(Copysign, std::copysign(a, b))
 ONEPACK_BINARY_REAL(Div, a / b)
-ONEPACK_BINARY_DIVISION(DivFloor, FloorQuotient(a, b), FloorQuotient(a, b))
-ONEPACK_BINARY_DIVISION(DivTrunc, Quotient(a, b), std::trunc(a / b))
-ONEPACK_BINARY_DIVISION(Fmod, Modulo(a, b), std::fmod(a, b))
-ONEPACK_BINARY_DIVISION(Remainder, FloorRemainder(a, b), FloorRemainder(a, b))
+ONEPACK_BINARY_DIVISION(DivFloor, FloorQuotient(a, b))
+ONEPACK_BINARY_DIVISION(DivTrunc, TruncatedQuotient(a, b))
+ONEPACK_BINARY_DIVISION(Fmod, TruncatedRemainder(a, b))
+ONEPACK_BINARY_DIVISION(Remainder, FloorRemainder(a, b))
 
 #undef ONEPACK_BINARY
 #undef ONEPACK_BINARY_REAL

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <cmath>
 #include <type_traits>
 
 #include "kernels/number.h"
@@ -35,6 +36,16 @@ ScalarType PromoteTypes(ScalarType a, ScalarType b);
 
 enum class Compute : uint8_t { kFloat, kDouble, kLong };
 Compute ComputeTypeOf(ScalarType type);
+
+// C is float, double or int64_t, as below. No integer is.
+template <typename C>
+bool IsNotANumber(C x) {
+  if constexpr (std::is_floating_point_v<C>) {
+    return std::isnan(x);
+  } else {
+    return false;
+  }
+}
 
 // n elements at base[offset], base[offset + stride], ... C is float, double or int64_t.
 // REQUIRES: HasNumbers(type).

@@ -117,7 +117,7 @@ Status LayerNorm(void* /*context*/, Span<Value* const> arguments) {
   Tensor& mean = read.Output("out1");
   Tensor& rstd = read.Output("out2");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
-  bool fits = shape.size() >= 1 && shape.size() <= input.rank();
+  bool fits = !shape.empty() && shape.size() <= input.rank();
   const size_t outer = fits ? input.rank() - shape.size() : 0;
   Strided statistics;
   for (size_t i = 0; fits && i < input.rank(); ++i) {

@@ -6,7 +6,7 @@
 namespace onepack::kernels {
 
 // Below this, copying costs less than telling a delegate that its input has moved.
-constexpr size_t kSmallestViewBytes = 16 * 1024;
+constexpr size_t kSmallestViewBytes = size_t{16} * 1024;
 
 bool IsWorthAView(const Tensor& out) { return out.size_bytes() >= kSmallestViewBytes; }
 

@@ -35,8 +35,8 @@ class Verifier {
     ONEPACK_ASSIGN_OR_RETURN(backend_, CreateXnnpackBackend(backend_options));
     for (const std::string& path : options_.paths) {
       auto file = OpenToInspect(path);
-      opened_.push_back(file.ok() ? std::optional(std::move(file).value()) : std::nullopt);
       errors_.emplace_back(file.ok() ? "" : file.status().message());
+      opened_.push_back(file.ok() ? std::optional(std::move(file).value()) : std::nullopt);
     }
     size_t failed = 0;
     for (size_t i = 0; i < opened_.size(); ++i) failed += Verify(i) ? 0 : 1;

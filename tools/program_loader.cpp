@@ -44,8 +44,8 @@ Result<Ref<Program>> ProgramLoader::OpenProgram(const std::string& path) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto known = programs_.find(key);
   if (known != programs_.end()) return known->second;
-  ONEPACK_ASSIGN_OR_RETURN(Ref<DataSource> source, OpenMappedFile(path.c_str()));
-  ONEPACK_ASSIGN_OR_RETURN(Ref<Program> program, Program::Open(std::move(source)));
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<DataSource> source, OpenMappedFile(path.c_str()));
+  ONEPACK_ASSIGN_OR_RETURN(Ref<Program> program, Program::Open(source));
   programs_.emplace(key, program);
   return program;
 }
@@ -55,8 +55,8 @@ Result<Ref<NamedDataMap>> ProgramLoader::OpenDataFile(const std::string& path) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto known = data_.find(key);
   if (known != data_.end()) return known->second;
-  ONEPACK_ASSIGN_OR_RETURN(Ref<DataSource> source, OpenMappedFile(path.c_str()));
-  ONEPACK_ASSIGN_OR_RETURN(Ref<NamedDataMap> map, NamedDataMap::Open(std::move(source)));
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<DataSource> source, OpenMappedFile(path.c_str()));
+  ONEPACK_ASSIGN_OR_RETURN(Ref<NamedDataMap> map, NamedDataMap::Open(source));
   data_.emplace(key, map);
   return map;
 }

@@ -48,9 +48,8 @@ HeapBlock::~HeapBlock() {
 
 void HeapBlock::Populate() const {
 #ifdef MADV_POPULATE_WRITE
-  const auto begin = reinterpret_cast<uintptr_t>(data_) / PageSize() * PageSize();
-  const size_t size = RoundUp(reinterpret_cast<uintptr_t>(data_) + size_, PageSize()) - begin;
-  madvise(reinterpret_cast<void*>(begin), size, MADV_POPULATE_WRITE);
+  const size_t offset_in_page = reinterpret_cast<uintptr_t>(data_) % PageSize();
+  madvise(data_ - offset_in_page, RoundUp(offset_in_page + size_, PageSize()), MADV_POPULATE_WRITE);
 #endif
 }
 
