@@ -3,6 +3,7 @@
 #ifndef ONEPACK_BASE_PRINTABLE_H_
 #define ONEPACK_BASE_PRINTABLE_H_
 
+#include <stddef.h>
 #include <stdint.h>
 
 #include <string_view>
@@ -35,8 +36,10 @@ class Printable {
 
   const char* c_str() const { return text_; }
 
- private:
+  // No more of a text is ever shown.
   static constexpr size_t kCapacity = 160;
+
+ private:
   static constexpr size_t kEllipsisSize = 4;  // "..." and the terminator
   char text_[kCapacity];
 };

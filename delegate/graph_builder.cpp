@@ -147,11 +147,11 @@ Status GraphBuilder::MarkOperands(const XNode& node) {
       if (GraphValue* value = values_.Find(id)) function(*value);
     }
   };
-  // A value may be an operand twice, as a filter and as what it is applied to.
   const auto is_constant = [&](uint32_t id) {
     const GraphValue* value = values_.Find(id);
     return value != nullptr && value->is_constant();
   };
+  // A value may be an operand twice, as a filter and as what it is applied to: one is taken away.
   Operands::Ids in_place = operands.inputs;
   if (std::all_of(operands.packed.begin(), operands.packed.end(), is_constant)) {
     for (const uint32_t id : operands.packed) in_place.Erase(id);

@@ -10,8 +10,11 @@
 
 #include "base/result.h"
 #include "delegate/built_graph.h"
+#include "delegate/ones.h"
 #include "delegate/payload.h"
 #include "delegate/raw_weights.h"
+#include "weight_cache/digest.h"
+#include "weight_cache/weight_cache.h"
 
 namespace onepack {
 

@@ -1,7 +1,9 @@
 #include "delegate/graph_weights.h"
 
 #include <algorithm>
+#include <memory>
 #include <numeric>
+#include <optional>
 
 #include "delegate/quantization.h"
 #include "delegate/sliced_packing.h"

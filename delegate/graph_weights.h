@@ -34,10 +34,13 @@ class GraphWeights {
   Status CheckBytes(ByteBudget& budget);
   // kUnsupported for a value that one node needs widened, and another as it is.
   Status WidenValues();
-  // Pins what is there, and packs what is large. Errors: those of SlicedPacker.
+  // Pins what is there, and packs what is large; kernels that nobody will pack are `with_ones`.
+  // Errors: those of SlicedPacker.
   Status FindInCache(BuiltGraph& graph);
-  // REQUIRES: constants have addresses.
+  // Fills the weights, and tells GraphOptions::raw_weights of them. REQUIRES: constants have
+  // addresses. Errors: those of reading what XNNPACK will pack without asking.
   Status Describe(BuiltGraph& graph) const;
+  // Of those weights, what can be packed apart.
   void CutOutPackableNodes(BuiltGraph& graph) const;
   // What graphs of one structure have in common. False where XNNPACK packs without asking: a
   // runtime is then the graph's own.

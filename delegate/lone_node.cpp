@@ -1,5 +1,7 @@
 #include "delegate/lone_node.h"
 
+#include <assert.h>
+
 #include "delegate/ops/op.h"
 #include "delegate/quantization.h"
 #include "delegate/scales.h"
@@ -17,6 +19,7 @@ Result<XnnSubgraph> DefineAlone(const Payload& payload, const LoneNode& node,
   XnnSubgraph subgraph(created);
   ValueMap<GraphValue> values = node.values;
   for (auto& [id, value] : values) {
+    assert(!value.with_ones);  // its weight is to be packed
     ONEPACK_RETURN_IF_ERROR(DefineValue(subgraph.get(), payload, scales, value));
   }
   for (const wire::xnnpack::XNode* wire : node.nodes) {

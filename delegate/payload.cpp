@@ -16,9 +16,6 @@ using wire::xnnpack::XNNGraph;
 // Stands in the graph for each character of a key.
 constexpr char kBlank = '-';
 
-// More than messages show of a key, which may have any length.
-constexpr size_t kShownKeySize = 192;
-
 size_t OffsetIn(const AlignedCopy& flatbuffer, std::string_view text) {
   return static_cast<size_t>(reinterpret_cast<const uint8_t*>(text.data()) -
                              flatbuffer.bytes().data());
@@ -118,7 +115,8 @@ Status Payload::FindConstants(const Sources& sources, const std::shared_ptr<cons
   const uint32_t count = static_cast<uint32_t>(ConstantCount(graph()));
   constants_.reserve(count);
   size_t key_bytes = 0;
-  for (const std::string_view key : sources.keys) key_bytes += std::min(key.size(), kShownKeySize);
+  for (const std::string_view key : sources.keys)
+    key_bytes += std::min(key.size(), Printable::kCapacity);
   keys_.reserve(key_bytes);
   for (uint32_t i = 1; i < count; ++i) {
     auto constant = FindConstant(sources, i);
@@ -141,7 +139,7 @@ Result<Constant> Payload::FindConstant(const Sources& sources, uint32_t index) {
   ONEPACK_ASSIGN_OR_RETURN(const NamedData* data, sources.request.named_data->Find(key));
   if (sources.verifier != nullptr) ONEPACK_RETURN_IF_ERROR(sources.verifier->Verify(*data));
   const size_t start = keys_.size();
-  keys_ += key.substr(0, kShownKeySize);
+  keys_ += key.substr(0, Printable::kCapacity);
   return Constant(*data->source, data->segment, std::string_view(keys_).substr(start), index);
 }
 

@@ -8,10 +8,12 @@
 #ifndef ONEPACK_DELEGATE_PAYLOAD_H_
 #define ONEPACK_DELEGATE_PAYLOAD_H_
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"

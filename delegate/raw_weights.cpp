@@ -88,9 +88,11 @@ Status RawWeights::BeforePacking(const void* kernel, const void* bias) {
     Placed* placed = Find(address);
     if (placed == nullptr) continue;
     if (placed->is_expected_hit) {
-      was_surprised_ = true;
-      return Status::Error(StatusCode::kInternal, "%s: expected in the cache, and not there",
-                           placed->constant->place().c_str());
+      Status status =
+          Status::Error(StatusCode::kInternal, "%s: expected in the cache, and not there",
+                        placed->constant->place().c_str());
+      was_surprised_ = true;  // only now: without memory for the message it is another failure
+      return status;
     }
     const std::lock_guard<std::mutex> lock(MutexOf(*placed));
     ONEPACK_RETURN_IF_ERROR(Fill(*placed));

@@ -9,7 +9,7 @@
 #ifndef ONEPACK_DELEGATE_SHAPE_INFERENCE_H_
 #define ONEPACK_DELEGATE_SHAPE_INFERENCE_H_
 
-#include <unordered_set>
+#include <set>
 #include <vector>
 
 #include "base/status.h"
@@ -72,7 +72,7 @@ class ShapeInference {
   bool Confirms(uint32_t value_id, const Shape& inferred);
 
   Shapes shapes_;
-  std::unordered_set<uint32_t> permuted_;
+  std::set<uint32_t> permuted_;
   std::vector<Node> nodes_;
   uint64_t kept_bytes_ = 0;  // by XNNPACK, for these nodes
 };

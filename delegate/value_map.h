@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <unordered_map>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -84,8 +84,9 @@ class ValueMap {
 
   std::vector<Entry> entries_;
   bool is_counted_ = true;  // ids are places
-  // Empty while there are few, or ids are places.
-  std::unordered_map<uint32_t, size_t> index_;
+  // Empty while there are few, or ids are places. Not a hash table: a file could choose ids that
+  // collide.
+  std::map<uint32_t, size_t> index_;
 };
 
 }  // namespace onepack

@@ -96,6 +96,7 @@ class Method final : public RefCounted {
     // Of a move: from and to. Of a jump: the condition.
     Span<Value* const> arguments;
   };
+  static_assert(sizeof(Step) <= 24);
 
   // Bytes that were copied into memory_: an initial value, or a constant that cannot be used where
   // it is.

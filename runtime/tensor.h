@@ -79,6 +79,8 @@ class Tensor {
   const uint8_t* view_ = nullptr;  // null: the tensor shows its own room
 };
 
+static_assert(sizeof(Tensor) <= 48);
+
 }  // namespace onepack
 
 #endif  // ONEPACK_RUNTIME_TENSOR_H_

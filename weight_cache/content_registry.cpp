@@ -147,11 +147,15 @@ ContentRegistry::ContentPtr ContentRegistry::NextNamesake(const Digest& claim,
 void ContentRegistry::Add(const ContentPtr& content, const Digest& range,
                           const std::shared_ptr<const RawBytes>& raw) {
   by_range_[range] = content;
+  // One of each owner: a payload may have as many constants of one range as it has room for.
+  const auto has_owner_of_raw = [&raw](const auto& witness) {
+    return !witness.owner_before(raw) && !raw.owner_before(witness);
+  };
   auto& witnesses = content->witnesses_;
   witnesses.erase(std::remove_if(witnesses.begin(), witnesses.end(),
                                  [](const auto& witness) { return witness.expired(); }),
                   witnesses.end());
-  witnesses.push_back(raw);
+  if (std::none_of(witnesses.begin(), witnesses.end(), has_owner_of_raw)) witnesses.push_back(raw);
   if (by_range_.size() + by_claim_.size() >= sweep_at_) Sweep();
 }
 

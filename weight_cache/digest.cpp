@@ -3,7 +3,6 @@
 #include <openssl/evp.h>
 
 #include <atomic>
-#include <memory>
 
 namespace onepack {
 namespace {
@@ -14,18 +13,6 @@ namespace {
 const EVP_MD* Sha256() {
   static const EVP_MD* const sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
   return sha256;
-}
-
-struct FreeContext {
-  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
-};
-
-// One for each thread and not for each digest: what the library allocates for it costs as much as
-// hashing a description. Null when there is no memory.
-EVP_MD_CTX* Context() {
-  thread_local std::unique_ptr<EVP_MD_CTX, FreeContext> context;
-  if (context == nullptr) context.reset(EVP_MD_CTX_new());
-  return context.get();
 }
 
 }  // namespace
@@ -56,12 +43,11 @@ void DigestBuilder::Append(const void* bytes, size_t size) {
 std::optional<Digest> Sha256Of(Bytes bytes) {
   static_assert(sizeof(Digest::bytes) == 32, "SHA-256");
   Digest digest;
-  EVP_MD_CTX* const context = Context();
-  const bool is_done = Sha256() != nullptr && context != nullptr &&
-                       EVP_DigestInit_ex(context, Sha256(), nullptr) == 1 &&
-                       EVP_DigestUpdate(context, bytes.data(), bytes.size()) == 1 &&
-                       EVP_DigestFinal_ex(context, digest.bytes.data(), nullptr) == 1;
-  return is_done ? std::optional<Digest>(digest) : std::nullopt;
+  if (Sha256() == nullptr || EVP_Digest(bytes.data(), bytes.size(), digest.bytes.data(), nullptr,
+                                        Sha256(), nullptr) != 1) {
+    return std::nullopt;
+  }
+  return digest;
 }
 
 Digest DigestBuilder::Finish() const {

@@ -48,8 +48,6 @@ void WeightTable::Clear() {
   private_pins_.clear();
 }
 
-XnnProvider::~XnnProvider() = default;
-
 void XnnProvider::ClearDescriptions() {
   build_ = nullptr;
   pinned_ = {};
@@ -57,13 +55,15 @@ void XnnProvider::ClearDescriptions() {
 
 void XnnProvider::ForgetPointers() {
   if (build_ == nullptr) return;
-  pinned_.reserve(build_->described.size());
+  std::vector<const WeightIdentity*> pinned;
+  pinned.reserve(build_->described.size());
   for (const WeightIdentity& identity : build_->described) {
-    // Any seed: it is the last part of a key.
+    // Of any layout and seed: they are the last parts of a key, and none are less than zeros.
     const auto pin = pins_.lower_bound(PackKey{identity, {}, 0});
     const bool is_pinned = pin != pins_.end() && pin->key().weight == identity;
-    pinned_.push_back(is_pinned ? &pin->key().weight : nullptr);
+    pinned.push_back(is_pinned ? &pin->key().weight : nullptr);
   }
+  pinned_ = std::move(pinned);
   build_ = nullptr;
 }
 

@@ -105,7 +105,6 @@ class WeightTable {
 class XnnProvider {
  public:
   explicit XnnProvider(std::shared_ptr<WeightCache> cache) : cache_(std::move(cache)) {}
-  ~XnnProvider();
   XnnProvider(const XnnProvider&) = delete;
   XnnProvider& operator=(const XnnProvider&) = delete;
 
@@ -113,7 +112,7 @@ class XnnProvider {
   void ClearDescriptions();
   // Only what pointers mean, to save memory; what is pinned goes on to be found by number.
   // REQUIRES: not while building. Before the next build all is cleared and described anew: what is
-  // not described is packed privately.
+  // not described is packed privately. May throw std::bad_alloc, with nothing changed.
   void ForgetPointers();
   // Of a kernel that is used without a bias too, the weight without one is packed privately:
   // XNNPACK does not always name the bias, and the two could not be told apart.

@@ -169,7 +169,7 @@ TEST_F(LoadCostTest, ALayerOfAFirstProgramIsPackedOnceIntoOneMapping) {
   EXPECT_EQ(layer.wishes, 2) << "fetched once, let go of once";
 #endif
   EXPECT_LE(layer.locks, 3) << "looked for beforehand, asked for, committed";
-  EXPECT_LE(layer.news, 60);
+  EXPECT_LE(layer.news, 24);
   EXPECT_LE(layer.heap, 1);
   // Each packed page once, raw pages by the dozen.
   const double pages = raw_bytes / 4096;
@@ -191,7 +191,7 @@ TEST_F(LoadCostTest, ALayerOfASecondProgramTakesNoMemoryNoCallAndNoPage) {
   EXPECT_EQ(layer.wishes, 0);
   EXPECT_EQ(layer.opens, 0);
   EXPECT_LE(layer.locks, 3) << "looked for beforehand, asked for, and the first pin dropped";
-  EXPECT_LE(layer.news, 60);
+  EXPECT_LE(layer.news, 14);
   EXPECT_LE(layer.heap, 1);
   EXPECT_LE(layer.faults, 1) << "of the heap, now and then";
 }

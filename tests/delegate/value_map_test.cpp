@@ -87,5 +87,14 @@ TEST(ValueMapOfRandomIdsTest, IsAsAnyOtherMapForRandomIds) {
   }
 }
 
+// All in one bucket of a hash table of the standard library, by chance or by design.
+TEST(ValueMapOfRandomIdsTest, ManyIdsThatWouldCollideTakeNoTime) {
+  constexpr uint32_t kStep = 85229;  // a number of buckets
+  constexpr uint32_t kCount = 50000;
+  ValueMap<uint32_t> map;
+  for (uint32_t i = 0; i < kCount; ++i) ASSERT_TRUE(map.Add(i * kStep + 1, i));
+  for (uint32_t i = 0; i < kCount; ++i) ASSERT_EQ(map.at(i * kStep + 1), i);
+}
+
 }  // namespace
 }  // namespace onepack

@@ -259,6 +259,24 @@ TEST_F(ContentRegistryTest, WitnessesThatAreGoneDoNotPileUp) {
   EXPECT_LT(HeapInUse(), before + kSlack);
 }
 
+// As the constants of a payload, which may be as many as it has room for, all of one range.
+TEST_F(ContentRegistryTest, OneOwnerIsOneWitnessHoweverOftenItRegisters) {
+  struct Owner {
+    FakeRawBytes first{"abcd"};
+    FakeRawBytes second{"abcd"};
+  };
+  const auto owner = std::make_shared<Owner>();
+  const auto content = Register("weight", 1, std::shared_ptr<FakeRawBytes>(owner, &owner->first));
+  const size_t before = HeapInUse();
+  for (int i = 0; i < 20'000; ++i) {
+    Register("weight", 1, std::shared_ptr<FakeRawBytes>(owner, &owner->second));
+  }
+  EXPECT_LT(HeapInUse(), before + 4096);
+  EXPECT_EQ(Register("weight", 2, Raw("abcd")), content);
+  EXPECT_EQ(owner->first.reads, 1);
+  EXPECT_EQ(owner->second.reads, 0);
+}
+
 constexpr int kThreads = 8;
 
 TEST_F(ContentRegistryTest, ThreadsThatRegisterOneRangeGetOneContent) {

@@ -654,11 +654,26 @@ TEST_F(XnnProviderGraphTest, PointersThatWereForgottenArePackedPrivatelyNextTime
   const Layer layer = {&kernel_, &bias_};
   Describe(built_, layer, 1);
   ASSERT_TRUE(IsOk(BuildTwoLayers(built_, layer, layer)));
+  const auto outputs = RunTwoLayers(built_);
   built_.provider().ForgetPointers();
   ASSERT_TRUE(IsOk(BuildTwoLayers(built_, layer, layer)));
   EXPECT_EQ(cache_->Stats().entries, 1u);
   EXPECT_GT(cache_->Stats().private_bytes, 0u);
-  EXPECT_EQ(RunTwoLayers(built_)[0].size(), kBatch * kOutputs);
+  EXPECT_EQ(RunTwoLayers(built_), outputs);
+}
+
+TEST_F(XnnProviderGraphTest, NumbersAreThoseOfTheLastDescriptions) {
+  const Layer layer = {&kernel_, &bias_};
+  const Layer other = {&other_kernel_, &bias_};
+  Describe(built_, layer, 1);
+  ASSERT_TRUE(IsOk(BuildTwoLayers(built_, layer, layer)));
+  built_.provider().ForgetPointers();
+  Describe(built_, other, 2);
+  ASSERT_TRUE(IsOk(BuildTwoLayers(built_, other, other)));
+  const auto outputs = RunTwoLayers(built_);
+  built_.provider().ForgetPointers();
+  ASSERT_TRUE(built_.provider().Connect(built_.table()));
+  EXPECT_EQ(RunTwoLayers(built_), outputs);
 }
 
 TEST_F(XnnProviderGraphTest, EqualWeightsAtTwoAddressesArePackedOnce) {
