@@ -115,8 +115,9 @@ Status Payload::FindConstants(const Sources& sources, const std::shared_ptr<cons
   const uint32_t count = static_cast<uint32_t>(ConstantCount(graph()));
   constants_.reserve(count);
   size_t key_bytes = 0;
-  for (const std::string_view key : sources.keys)
+  for (const std::string_view key : sources.keys) {
     key_bytes += std::min(key.size(), Printable::kCapacity);
+  }
   keys_.reserve(key_bytes);
   for (uint32_t i = 1; i < count; ++i) {
     auto constant = FindConstant(sources, i);
