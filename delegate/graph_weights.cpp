@@ -74,29 +74,26 @@ Status GraphWeights::WidenValues() {
 // of. The cache is asked without XNNPACK's seed, which nobody but XNNPACK knows: should it want
 // another one after all, RawWeights notices, and the graph is built again from what was read.
 Status GraphWeights::FindInCache(BuiltGraph& graph) {
-  for (const PackedUse& use : uses_) {
+  std::vector<uint32_t> missing;  // kernels
+  for (size_t i = 0; i < uses_.size(); ++i) {
+    const PackedUse& use = uses_[i];
     std::vector<PackedWeight> found;
     const bool is_looked_up = use.packing == Packing::kLookedUp && !use.reads_scales;
     if (options_.trust_cache && is_looked_up) {
       found = options_.cache.PinAll(use.identity, LayoutFingerprint());
       if (found.empty()) {
-        ONEPACK_ASSIGN_OR_RETURN(PackedWeight packed, PackIfLarge(is_expected_hit_.size()));
+        ONEPACK_ASSIGN_OR_RETURN(PackedWeight packed, PackIfLarge(i));
         if (packed) found.push_back(std::move(packed));
       }
     }
-    is_expected_hit_.push_back(!found.empty());
+    if (found.empty()) missing.push_back(use.kernel_id);
     for (PackedWeight& pin : found) graph.expected_hits.push_back(std::move(pin));
   }
   for (const PackedUse& use : uses_) {
     GraphValue& kernel = values_.at(use.kernel_id);
     kernel.with_ones = !kernel.is_in_place;
   }
-  for (size_t i = 0; i < uses_.size(); ++i) {
-    if (!is_expected_hit_[i]) values_.at(uses_[i].kernel_id).with_ones = false;
-  }
-  for (size_t i = 0; i < uses_.size(); ++i) {
-    is_expected_hit_[i] = values_.at(uses_[i].kernel_id).with_ones;
-  }
+  for (const uint32_t id : missing) values_.at(id).with_ones = false;
   return Status::Ok();
 }
 
@@ -136,13 +133,12 @@ WeightDescription GraphWeights::DescriptionOf(const PackedUse& use) const {
 }
 
 Status GraphWeights::Describe(BuiltGraph& graph) const {
-  for (size_t i = 0; i < uses_.size(); ++i) {
-    const PackedUse& use = uses_[i];
+  for (const PackedUse& use : uses_) {
     const GraphValue& kernel = values_.at(use.kernel_id);
     DescribedWeight weight{kernel.data, nullptr, DescriptionOf(use)};
     if (use.bias_id != XNN_INVALID_VALUE_ID) weight.bias = values_.at(use.bias_id).data;
-    options_.raw_weights.AddUse(weight.kernel, weight.bias, ScaleIndexOf(kernel),
-                                is_expected_hit_[i], payload_);
+    options_.raw_weights.AddUse(weight.kernel, weight.bias, ScaleIndexOf(kernel), kernel.with_ones,
+                                payload_);
     if (use.packing != Packing::kLookedUp) {
       ONEPACK_RETURN_IF_ERROR(options_.raw_weights.BeforePacking(weight.kernel, weight.bias));
     }
@@ -197,9 +193,10 @@ void GraphWeights::CutOutPackableNodes(BuiltGraph& graph) const {
   for (size_t i = 0; i < uses_.size(); ++i) {
     if (uses_[i].packing == Packing::kPrivate) continue;
     const size_t index = weight++;
-    if (is_expected_hit_[i] || uses_[i].packing != Packing::kLookedUp) continue;
+    const GraphValue& kernel = values_.at(uses_[i].kernel_id);
+    if (kernel.with_ones || uses_[i].packing != Packing::kLookedUp) continue;
     const bool has_bias = uses_[i].bias_id != XNN_INVALID_VALUE_ID;
-    if (unasked.count(values_.at(uses_[i].kernel_id).data) > 0 ||
+    if (unasked.count(kernel.data) > 0 ||
         (has_bias && unasked.count(values_.at(uses_[i].bias_id).data) > 0)) {
       continue;
     }

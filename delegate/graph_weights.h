@@ -60,7 +60,6 @@ class GraphWeights {
   // Parallel to uses_.
   std::vector<const wire::xnnpack::XNode*> nodes_;
   std::vector<size_t> first_equals_;  // the first use of an equal identity
-  std::vector<bool> is_expected_hit_;
 };
 
 // The bytes of raw weights that RawWeights will count as served when a runtime for this graph is

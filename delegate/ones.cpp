@@ -58,9 +58,9 @@ void* MapRepeatedly(int file, size_t bytes) {
 
 template <typename T>
 Ones<T>::Ones(size_t count) : count_(count) {
-  window_bytes_ = count * sizeof(T);
-  if (window_bytes_ > kFewBytes && BlockFile<T>() >= 0) {
-    window_ = static_cast<const T*>(MapRepeatedly(BlockFile<T>(), window_bytes_));
+  const size_t bytes = count * sizeof(T);
+  if (bytes > kFewBytes && BlockFile<T>() >= 0) {
+    window_ = static_cast<const T*>(MapRepeatedly(BlockFile<T>(), bytes));
   }
   if (window_ == nullptr) few_.assign(count, kOne<T>);
 }
@@ -69,12 +69,11 @@ template <typename T>
 Ones<T>::Ones(Ones&& other) noexcept
     : few_(std::move(other.few_)),
       window_(std::exchange(other.window_, nullptr)),
-      window_bytes_(other.window_bytes_),
       count_(std::exchange(other.count_, 0)) {}
 
 template <typename T>
 Ones<T>::~Ones() {
-  if (window_ != nullptr) munmap(const_cast<T*>(window_), window_bytes_);
+  if (window_ != nullptr) munmap(const_cast<T*>(window_), count_ * sizeof(T));
 }
 
 template class Ones<float>;

@@ -32,7 +32,6 @@ class Ones {
  private:
   std::vector<T> few_;
   const T* window_ = nullptr;  // null when they are in few_
-  size_t window_bytes_ = 0;
   size_t count_;
 };
 

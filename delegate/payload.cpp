@@ -122,7 +122,7 @@ Status Payload::FindConstants(const Sources& sources, const std::shared_ptr<cons
   for (uint32_t i = 1; i < count; ++i) {
     auto constant = FindConstant(sources, i);
     if (!constant.ok()) return constant.TakeStatus().WithContext("constant %u", i);
-    Registered& entry = constants_.emplace_back(std::move(constant).value());
+    Registered& entry = constants_.emplace_back(Registered{std::move(constant).value(), nullptr});
     const Segment& segment = entry.raw.segment();
     auto content = sources.contents.Register(
         sources.keys[i],

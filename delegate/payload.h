@@ -13,7 +13,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -77,7 +76,6 @@ class Payload {
 
  private:
   struct Registered {
-    explicit Registered(Constant constant) : raw(std::move(constant)) {}
     Constant raw;
     std::shared_ptr<Content> content;
   };

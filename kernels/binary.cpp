@@ -107,57 +107,46 @@ struct Op {
   static constexpr bool kIsReal = false;           // computes integers as float
 };
 
-#define ONEPACK_BINARY(Name, expression)                 \
-  struct Name : Op {                                     \
+struct RealOp : Op {
+  static constexpr bool kIsReal = true;
+};
+struct DivisionOp : Op {
+  static constexpr bool kDividesIntegers = true;
+};
+
+#define ONEPACK_BINARY(Base, Name, expression)           \
+  struct Name : Base {                                   \
     template <typename C>                                \
     static C Apply(C a, C b, [[maybe_unused]] C alpha) { \
       return static_cast<C>(expression);                 \
     }                                                    \
   };
-#define ONEPACK_BINARY_REAL(Name, expression) \
-  struct Name : Op {                          \
-    static constexpr bool kIsReal = true;     \
-    template <typename C>                     \
-    static C Apply(C a, C b, C /*alpha*/) {   \
-      return expression;                      \
-    }                                         \
-  };
-#define ONEPACK_BINARY_DIVISION(Name, expression)  \
-  struct Name : Op {                               \
-    static constexpr bool kDividesIntegers = true; \
-    template <typename C>                          \
-    static C Apply(C a, C b, C /*alpha*/) {        \
-      return expression;                           \
-    }                                              \
-  };
 
-ONEPACK_BINARY(Add, Sum(a, Product(alpha, b)))
-ONEPACK_BINARY(Sub, Sum(a, Negated(Product(alpha, b))))
-ONEPACK_BINARY(ReverseSub, Sum(b, Negated(Product(alpha, a))))
-ONEPACK_BINARY(Mul, Product(a, b))
-ONEPACK_BINARY(Maximum, IsNotANumber(a) || a > b ? a : b)  // a NaN wins
-ONEPACK_BINARY(Minimum, IsNotANumber(a) || a < b ? a : b)
-ONEPACK_BINARY(Eq, a == b ? 1 : 0)
-ONEPACK_BINARY(Ne, a != b ? 1 : 0)
-ONEPACK_BINARY(Lt, a < b ? 1 : 0)
-ONEPACK_BINARY(Le, a <= b ? 1 : 0)
-ONEPACK_BINARY(Gt, a > b ? 1 : 0)
-ONEPACK_BINARY(Ge, a >= b ? 1 : 0)
-ONEPACK_BINARY(LogicalAnd, a != 0 && b != 0 ? 1 : 0)
-ONEPACK_BINARY(LogicalOr, a != 0 || b != 0 ? 1 : 0)
-ONEPACK_BINARY(LogicalXor, (a != 0) != (b != 0) ? 1 : 0)
-ONEPACK_BINARY(PRelu, a > 0 ? a : Product(a, b))
-ONEPACK_BINARY_REAL(Atan2, std::atan2(a, b))
-ONEPACK_BINARY_REAL(Copysign, std::copysign(a, b))
-ONEPACK_BINARY_REAL(Div, a / b)
-ONEPACK_BINARY_DIVISION(DivFloor, FloorQuotient(a, b))
-ONEPACK_BINARY_DIVISION(DivTrunc, TruncatedQuotient(a, b))
-ONEPACK_BINARY_DIVISION(Fmod, TruncatedRemainder(a, b))
-ONEPACK_BINARY_DIVISION(Remainder, FloorRemainder(a, b))
+ONEPACK_BINARY(Op, Add, Sum(a, Product(alpha, b)))
+ONEPACK_BINARY(Op, Sub, Sum(a, Negated(Product(alpha, b))))
+ONEPACK_BINARY(Op, ReverseSub, Sum(b, Negated(Product(alpha, a))))
+ONEPACK_BINARY(Op, Mul, Product(a, b))
+ONEPACK_BINARY(Op, Maximum, IsNotANumber(a) || a > b ? a : b)  // a NaN wins
+ONEPACK_BINARY(Op, Minimum, IsNotANumber(a) || a < b ? a : b)
+ONEPACK_BINARY(Op, Eq, a == b ? 1 : 0)
+ONEPACK_BINARY(Op, Ne, a != b ? 1 : 0)
+ONEPACK_BINARY(Op, Lt, a < b ? 1 : 0)
+ONEPACK_BINARY(Op, Le, a <= b ? 1 : 0)
+ONEPACK_BINARY(Op, Gt, a > b ? 1 : 0)
+ONEPACK_BINARY(Op, Ge, a >= b ? 1 : 0)
+ONEPACK_BINARY(Op, LogicalAnd, a != 0 && b != 0 ? 1 : 0)
+ONEPACK_BINARY(Op, LogicalOr, a != 0 || b != 0 ? 1 : 0)
+ONEPACK_BINARY(Op, LogicalXor, (a != 0) != (b != 0) ? 1 : 0)
+ONEPACK_BINARY(Op, PRelu, a > 0 ? a : Product(a, b))
+ONEPACK_BINARY(RealOp, Atan2, std::atan2(a, b))
+ONEPACK_BINARY(RealOp, Copysign, std::copysign(a, b))
+ONEPACK_BINARY(RealOp, Div, a / b)
+ONEPACK_BINARY(DivisionOp, DivFloor, FloorQuotient(a, b))
+ONEPACK_BINARY(DivisionOp, DivTrunc, TruncatedQuotient(a, b))
+ONEPACK_BINARY(DivisionOp, Fmod, TruncatedRemainder(a, b))
+ONEPACK_BINARY(DivisionOp, Remainder, FloorRemainder(a, b))
 
 #undef ONEPACK_BINARY
-#undef ONEPACK_BINARY_REAL
-#undef ONEPACK_BINARY_DIVISION
 
 struct Pow : Op {
   template <typename C>

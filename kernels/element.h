@@ -47,6 +47,13 @@ bool IsNotANumber(C x) {
   }
 }
 
+// Whether x takes the place of the greatest, or the least, so far: the first of equal ones stays,
+// and a NaN beats all numbers.
+template <bool kIsMax, typename C>
+bool Beats(C x, C best) {
+  return !IsNotANumber(best) && (IsNotANumber(x) || (kIsMax ? x > best : x < best));
+}
+
 // n elements at base[offset], base[offset + stride], ... C is float, double or int64_t.
 // REQUIRES: HasNumbers(type).
 template <typename C>

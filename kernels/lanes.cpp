@@ -173,8 +173,7 @@ struct Best {
     ForEachBlock<C>(lane, length, [&](const C* block, int64_t /*first*/, size_t n) {
       for (size_t i = 0; i < n; ++i, ++seen) {
         const C x = block[i];
-        const bool is_better = IsNotANumber(x) || (kIsMax ? x > value : x < value);
-        if (index >= 0 && (IsNotANumber(value) || !is_better)) continue;
+        if (index >= 0 && !Beats<kIsMax>(x, value)) continue;
         value = x;
         index = seen;
       }

@@ -155,8 +155,7 @@ struct Extreme {
   void Add(const C* block, size_t n) {
     for (size_t i = 0; i < n; ++i) {
       const C x = block[i];
-      const bool is_better = IsNotANumber(x) || (kIsMax ? x > best : x < best);
-      if (!any || (!IsNotANumber(best) && is_better)) best = x;
+      if (!any || Beats<kIsMax>(x, best)) best = x;
       any = true;
     }
   }

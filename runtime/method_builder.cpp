@@ -16,18 +16,24 @@ namespace {
 // their payload.
 constexpr uint64_t kMaxTimesShared = 16;
 
-size_t ArgumentCount(const wire::program::Instruction& instruction) {
+// use(index of a value), for all that an instruction is given, in order.
+template <typename Use>
+void ForEachArgument(const wire::program::Instruction& instruction, const Use& use) {
+  const auto use_all = [&use](const flatbuffers::Vector<int32_t>* indices) {
+    for (size_t i = 0; i < CountOf(indices); ++i) use(indices->Get(static_cast<uint32_t>(i)));
+  };
   switch (instruction.instr_args_type()) {
     case InstructionArguments::KernelCall:
-      return CountOf(instruction.instr_args_as_KernelCall()->args());
+      return use_all(instruction.instr_args_as_KernelCall()->args());
     case InstructionArguments::DelegateCall:
-      return CountOf(instruction.instr_args_as_DelegateCall()->args());
+      return use_all(instruction.instr_args_as_DelegateCall()->args());
     case InstructionArguments::MoveCall:
-      return 2;
+      use(instruction.instr_args_as_MoveCall()->move_from());
+      return use(instruction.instr_args_as_MoveCall()->move_to());
     case InstructionArguments::JumpFalseCall:
-      return 1;
+      return use(instruction.instr_args_as_JumpFalseCall()->cond_value_index());
     default:
-      return 0;
+      return;
   }
 }
 
@@ -262,7 +268,8 @@ Status MethodBuilder::CreateSteps() {
     const auto* instructions = plan_.chains()->Get(static_cast<uint32_t>(c))->instructions();
     steps += CountOf(instructions);
     for (size_t i = 0; i < CountOf(instructions); ++i) {
-      arguments += ArgumentCount(*instructions->Get(static_cast<uint32_t>(i)));
+      ForEachArgument(*instructions->Get(static_cast<uint32_t>(i)),
+                      [&arguments](int32_t /*index*/) { ++arguments; });
     }
   }
   // If nothing can change a condition, a run that comes to an instruction again never ends.
@@ -297,50 +304,38 @@ bool MethodBuilder::CanChangeConditions() const {
   return false;
 }
 
-void MethodBuilder::AddArguments(const flatbuffers::Vector<int32_t>* indices) {
-  for (size_t i = 0; i < CountOf(indices); ++i) {
-    AddArgument(indices->Get(static_cast<uint32_t>(i)));
-  }
-}
-
 Method::Step MethodBuilder::CreateStep(const wire::program::Instruction& instruction,
                                        size_t chain_start) {
   using Kind = Method::Step::Kind;
   Method::Step step;
-  const size_t first_argument = arguments_used_;
   switch (instruction.instr_args_type()) {
-    case InstructionArguments::KernelCall: {
-      const auto* call = instruction.instr_args_as_KernelCall();
+    case InstructionArguments::KernelCall:
       step.kind = Kind::kOperator;
-      step.index = static_cast<uint32_t>(call->op_index());
-      AddArguments(call->args());
+      step.index = static_cast<uint32_t>(instruction.instr_args_as_KernelCall()->op_index());
       break;
-    }
-    case InstructionArguments::DelegateCall: {
-      const auto* call = instruction.instr_args_as_DelegateCall();
+    case InstructionArguments::DelegateCall:
       step.kind = Kind::kDelegate;
-      step.index = static_cast<uint32_t>(call->delegate_index());
-      AddArguments(call->args());
+      step.index =
+          static_cast<uint32_t>(instruction.instr_args_as_DelegateCall()->delegate_index());
       break;
-    }
     case InstructionArguments::MoveCall:
       step.kind = Kind::kMove;
-      AddArgument(instruction.instr_args_as_MoveCall()->move_from());
-      AddArgument(instruction.instr_args_as_MoveCall()->move_to());
       break;
-    case InstructionArguments::JumpFalseCall: {
-      const auto* jump = instruction.instr_args_as_JumpFalseCall();
+    case InstructionArguments::JumpFalseCall:
       step.kind = Kind::kJumpFalse;
       step.index = static_cast<uint32_t>(chain_start) +
-                   static_cast<uint32_t>(jump->destination_instruction());
-      AddArgument(jump->cond_value_index());
+                   static_cast<uint32_t>(
+                       instruction.instr_args_as_JumpFalseCall()->destination_instruction());
       break;
-    }
     default:
       step.kind = Kind::kFree;
       break;
   }
-  step.arguments = {method_.arguments_.data() + first_argument, arguments_used_ - first_argument};
+  const size_t first = arguments_used_;
+  ForEachArgument(instruction, [this](int32_t index) {
+    method_.arguments_[arguments_used_++] = ValueAt(index);
+  });
+  step.arguments = {method_.arguments_.data() + first, arguments_used_ - first};
   return step;
 }
 

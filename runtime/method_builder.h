@@ -43,8 +43,6 @@ class MethodBuilder {
   Status CheckPayloadSize(uint64_t size);
   Status CreateSteps();
   bool CanChangeConditions() const;
-  void AddArgument(int32_t index) { method_.arguments_[arguments_used_++] = ValueAt(index); }
-  void AddArguments(const flatbuffers::Vector<int32_t>* indices);
   Method::Step CreateStep(const wire::program::Instruction& instruction, size_t chain_start);
 
   // method_memory.cpp

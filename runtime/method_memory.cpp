@@ -79,17 +79,13 @@ Status MethodBuilder::CreateTensors() {
   for (size_t i = 0; i < CountOf(plan_.values()); ++i) {
     const auto* wire = plan_.values()->Get(static_cast<uint32_t>(i))->val_as_Tensor();
     if (wire == nullptr) continue;
-    const TensorLayout layout = LayoutOf(*wire);
     Tensor& tensor = method_.tensors_[next];
     wire_tensors_[next++] = wire;
-    tensor.scalar_type_ = layout.scalar_type;
+    tensor = Tensor(LayoutOf(*wire));
     tensor.is_dynamic_ =
         wire->shape_dynamism() == wire::program::TensorShapeDynamism::DYNAMIC_BOUND;
-    tensor.bounds_ = layout.sizes.data();
-    tensor.rank_ = static_cast<uint8_t>(layout.dim_order.size());
-    tensor.dim_order_ = layout.dim_order.data();
     tensor.sizes_ = sizes;
-    for (const int32_t size : layout.sizes) *sizes++ = size;
+    for (const int32_t size : tensor.bounds()) *sizes++ = size;
   }
   return Status::Ok();
 }

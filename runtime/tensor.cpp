@@ -12,11 +12,7 @@ Result<Tensor> Tensor::Over(const TensorLayout& layout, Span<uint8_t> data) {
     return Status::Error(StatusCode::kInvalidArgument, "%s needs %zu bytes, %zu are given",
                          LayoutText(layout).c_str(), needed, data.size());
   }
-  Tensor tensor;
-  tensor.scalar_type_ = layout.scalar_type;
-  tensor.bounds_ = layout.sizes.data();
-  tensor.rank_ = static_cast<uint8_t>(layout.dim_order.size());
-  tensor.dim_order_ = layout.dim_order.data();
+  Tensor tensor(layout);
   tensor.data_ = data.data();
   return tensor;
 }

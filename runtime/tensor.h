@@ -66,6 +66,13 @@ class Tensor {
  private:
   friend class MethodBuilder;
 
+  // Refers to `bounds`, which is verified. Has no bytes yet.
+  explicit Tensor(const TensorLayout& bounds)
+      : scalar_type_(bounds.scalar_type),
+        rank_(static_cast<uint8_t>(bounds.dim_order.size())),
+        bounds_(bounds.sizes.data()),
+        dim_order_(bounds.dim_order.data()) {}
+
   // A program has one for each value between its steps: small.
   ScalarType scalar_type_ = ScalarType::kFloat;
   uint8_t rank_ = 0;
