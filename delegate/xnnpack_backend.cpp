@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "delegate/method_session.h"
-#include "delegate/xnn_handles.h"
+#include "delegate/xnn_initialize.h"
 
 namespace onepack {
 namespace {
@@ -39,7 +39,7 @@ class XnnpackBackend final : public Backend {
 }  // namespace
 
 Result<Ref<Backend>> CreateXnnpackBackend(const XnnpackBackendOptions& options) try {
-  ONEPACK_RETURN_IF_XNN_ERROR(xnn_initialize(nullptr), "initializing XNNPACK");
+  ONEPACK_RETURN_IF_ERROR(InitializeXnnpack());
   XnnpackBackendOptions copy = options;
   ONEPACK_ASSIGN_OR_RETURN(
       Ref<XnnpackBackend> backend,

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "aot/pte_writer.h"
+#include "delegate/xnn_initialize.h"
 #include "kernels/cpu_operators.h"
 #include "runtime/method.h"
 #include "tests/support/fault_injector.h"
@@ -79,7 +80,7 @@ Result<Ref<Method>> Load(const Ref<DataSource>& source, const CpuOperators& oper
 class StateFaultTest : public testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_EQ(xnn_initialize(FaultyXnnAllocator()), xnn_status_success);
+    ASSERT_TRUE(IsOk(InitializeXnnpack(FaultyXnnAllocator())));
     CpuOperatorOptions options;
     options.allocator = FaultyAllocator();
     auto operators = CpuOperators::Create(options);

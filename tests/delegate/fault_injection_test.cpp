@@ -22,6 +22,7 @@
 #include <string>
 #include <vector>
 
+#include "delegate/xnn_initialize.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/fault_injector.h"
 #include "tests/support/files.h"
@@ -160,7 +161,7 @@ class FaultInjectionTest : public testing::Test {
  protected:
   void SetUp() override {
     // The first allocator counts: a test that is run alone must come here first too.
-    ASSERT_EQ(xnn_initialize(FaultyXnnAllocator()), xnn_status_success);
+    ASSERT_TRUE(IsOk(InitializeXnnpack(FaultyXnnAllocator())));
     for (const char* name : {"foundation.ptd", "copy.ptd"}) {
       WriteFile(folder_.File(name), MakeData(DataOf(Foundation())));
     }

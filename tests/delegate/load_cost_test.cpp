@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "delegate/xnn_initialize.h"
 #include "tests/support/counting_source.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/fault_injector.h"
@@ -141,7 +142,7 @@ class ProgramOf {
 class LoadCostTest : public testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_EQ(xnn_initialize(FaultyXnnAllocator()), xnn_status_success);
+    ASSERT_TRUE(IsOk(InitializeXnnpack(FaultyXnnAllocator())));
     // Whatever is made once in a process is made now.
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, small_.Load());
     ASSERT_TRUE(IsOk(RunLinear(*method, MakeRows(kRows, kWidth), kWidth)));

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "delegate/method_session.h"
+#include "delegate/xnn_initialize.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"
@@ -66,7 +67,7 @@ LinearProgram Adapter(uint64_t seed) {
 
 class RuntimePoolTest : public testing::Test {
  protected:
-  void SetUp() override { ASSERT_EQ(xnn_initialize(nullptr), xnn_status_success); }
+  void SetUp() override { ASSERT_TRUE(IsOk(InitializeXnnpack())); }
 
   Result<Ref<Method>> Load(const LinearProgram& program) {
     return LoadBytes(MakeLinearProgram(program), DataOf(program.layers));

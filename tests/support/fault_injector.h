@@ -72,7 +72,7 @@ class FaultInjector {
 // The C heap, which can fail.
 Allocator FaultyAllocator();
 
-// For xnn_initialize, before anybody else calls it.
+// For InitializeXnnpack, before anything else calls it.
 const xnn_allocator* FaultyXnnAllocator();
 
 // `source`, whose Load and Read can fail with kIoError. Not mapped, whatever `source` is.

@@ -1,0 +1,29 @@
+// XNNPACK made ready, without the kernels of it that give wrong numbers.
+//
+// XNNPACK quantizes activations at run time, a scale and a zero point for each row, and pads this
+// list by XNN_EXTRA_QUANTIZATION_PARAMS entries, because a kernel that computes up to `mr` rows at
+// a time reads the parameters of all of them, however few rows are left. Where the padding is 10, a
+// kernel of 14 rows (int4 weights in blocks, on processors with GFNI and AVX512-VNNI: Ice Lake,
+// Sapphire Rapids, Zen 5) or of 16 (AMX) reads up to 5 entries of whatever lies behind it, and the
+// last row of a batch comes out wrong when 1 to 3 (5) rows are left over from whole tiles.
+//
+// XNNPACK chooses these kernels only if cpuinfo says that there is GFNI, and looks once. So it is
+// hidden while XNNPACK looks; the kernels that are chosen instead take at most 10 rows.
+
+#ifndef ONEPACK_DELEGATE_XNN_INITIALIZE_H_
+#define ONEPACK_DELEGATE_XNN_INITIALIZE_H_
+
+#include <xnnpack.h>
+
+#include "base/status.h"
+
+namespace onepack {
+
+// Threads: any; after the first success it costs an atomic load.
+// Errors:  kFailedPrecondition when XNNPACK was initialized before, by other code of the process,
+//          and chose such a kernel; kResourceExhausted.
+Status InitializeXnnpack(const xnn_allocator* allocator = nullptr);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_DELEGATE_XNN_INITIALIZE_H_
