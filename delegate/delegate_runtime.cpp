@@ -59,8 +59,13 @@ bool Overlap(const void* a, size_t a_size, const void* b, size_t b_size) {
 
 }  // namespace
 
-DelegateRuntime::DelegateRuntime(Ref<const AlignedCopy> graph_bytes, GraphParts graph, UserId user)
-    : graph_bytes_(std::move(graph_bytes)), maker_(user), graph_(std::move(graph)), user_(user) {
+DelegateRuntime::DelegateRuntime(Ref<const AlignedCopy> graph_bytes, GraphParts graph,
+                                 const Threads& threads, UserId user)
+    : graph_bytes_(std::move(graph_bytes)),
+      maker_(user),
+      threads_(threads),
+      graph_(std::move(graph)),
+      user_(user) {
   for (const ExternalValue& external : graph_.externals) {
     bindings_.emplace_back().external = external;
   }
@@ -68,14 +73,15 @@ DelegateRuntime::DelegateRuntime(Ref<const AlignedCopy> graph_bytes, GraphParts 
 
 Result<std::unique_ptr<DelegateRuntime>> DelegateRuntime::Create(
     const Payload& payload, BuiltGraph graph, XnnProvider& provider, PackingObserver& observer,
-    xnn_workspace_t workspace, pthreadpool* threadpool, UserId user) {
+    xnn_workspace_t workspace, const Threads& threads, UserId user) {
   ONEPACK_ASSIGN_OR_RETURN(const XnnSubgraph subgraph, DefineGraph(payload, graph));
   std::unique_ptr<DelegateRuntime> created(
-      new DelegateRuntime(payload.graph_bytes(), std::move(graph.parts), user));
+      new DelegateRuntime(payload.graph_bytes(), std::move(graph.parts), threads, user));
   provider.BeginBuild(&observer, created->weights_);
   xnn_runtime_t runtime = nullptr;
-  const xnn_status status = xnn_create_runtime_v4(subgraph.get(), created->weights_.handle(),
-                                                  workspace, threadpool, kRuntimeFlags, &runtime);
+  const xnn_status status =
+      xnn_create_runtime_v4(subgraph.get(), created->weights_.handle(), workspace,
+                            threads.are_used ? threads.pool : nullptr, kRuntimeFlags, &runtime);
   created->runtime_.reset(runtime);
   // The provider knows better than XNNPACK why it could not serve.
   ONEPACK_RETURN_IF_ERROR(provider.EndBuild());
@@ -105,7 +111,9 @@ Status DelegateRuntime::TakeInputs(Span<Value* const> arguments) {
   is_inferred_ = is_shaped_ = is_set_up_ = false;
   ONEPACK_RETURN_IF_ERROR(InferShapes());
   is_inferred_ = true;
-  needs_another_plan_ = !is_empty_ && is_planned_ && graph_.shapes.Pattern() != pattern_;
+  wants_threads_ = threads_.pool == nullptr || !graph_.shapes.is_light();
+  needs_another_plan_ = !is_empty_ && (wants_threads_ != threads_.are_used ||
+                                       (is_planned_ && graph_.shapes.Pattern() != pattern_));
   return Status::Ok();
 }
 

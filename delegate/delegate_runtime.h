@@ -8,6 +8,8 @@
 //   ready   TakeInputs, sizes as before           nothing
 //   ready   TakeInputs, other sizes               shapes are inferred; reshaped at the next run
 //   ready   TakeInputs, sizes of another pattern  needs_another_plan (ShapePattern)
+//   ready   TakeInputs, of sizes for which        needs_another_plan
+//           threads are worth it no more, or now
 //   ready   TakeInputs, sizes that do not fit     an error; the next sizes count
 //   ready   Run, nothing to compute               resize outputs
 //   ready   Run                                   reshape if need be, resize outputs, set up if an
@@ -36,6 +38,12 @@ namespace onepack {
 
 class DelegateRuntime {
  public:
+  // The backend's pool, null for none, and whether the runtime computes on it.
+  struct Threads {
+    pthreadpool* pool = nullptr;
+    bool are_used = true;
+  };
+
   // Numbers that tell delegates apart, also those that are gone.
   using UserId = uint64_t;
 
@@ -46,7 +54,7 @@ class DelegateRuntime {
                                                          XnnProvider& provider,
                                                          PackingObserver& observer,
                                                          xnn_workspace_t workspace,
-                                                         pthreadpool* threadpool, UserId user);
+                                                         const Threads& threads, UserId user);
 
   const WeightTable& weights() const { return weights_; }
   UserId user() const { return user_; }
@@ -64,6 +72,8 @@ class DelegateRuntime {
   Status TakeInputs(Span<Value* const> arguments);
   // Then this is of no use for what TakeInputs took: a new runtime is.
   bool needs_another_plan() const { return needs_another_plan_; }
+  // Whether there is enough to compute for it. REQUIRES: TakeInputs succeeded.
+  bool wants_threads() const { return wants_threads_; }
   // REQUIRES: TakeInputs of the same arguments succeeded and nothing since.
   Status Run(Span<Value* const> arguments);
   // Nothing in its workspace must run again.
@@ -83,7 +93,8 @@ class DelegateRuntime {
     bool is_widened = false;
   };
 
-  DelegateRuntime(Ref<const AlignedCopy> graph_bytes, GraphParts graph, UserId user);
+  DelegateRuntime(Ref<const AlignedCopy> graph_bytes, GraphParts graph, const Threads& threads,
+                  UserId user);
 
   Status CheckArguments(Span<Value* const> arguments) const;
   Status CheckArgument(const Value* argument, const Binding& binding) const;
@@ -104,12 +115,14 @@ class DelegateRuntime {
 
   const Ref<const AlignedCopy> graph_bytes_;  // graph_ refers to them
   const UserId maker_;
+  const Threads threads_;
   GraphParts graph_;
   WeightTable weights_;  // outlives the runtime, which holds its address
   XnnRuntime runtime_;
   UserId user_;
   std::vector<Binding> bindings_;
   ShapePattern pattern_;  // of the shapes that were inferred last
+  bool wants_threads_ = true;
   bool is_planned_ = false;
   bool needs_another_plan_ = false;
   bool is_inferred_ = false;

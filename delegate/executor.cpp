@@ -146,31 +146,32 @@ bool Executor::IsThere(const BuiltGraph& graph, const WeightTable::Entry& entry,
   return provider_.Find(entry);
 }
 
-Result<std::unique_ptr<DelegateRuntime>> Executor::CreateOnce(PendingGraph& pending, Lane& lane) {
+Result<std::unique_ptr<DelegateRuntime>> Executor::CreateOnce(PendingGraph& pending, Lane& lane,
+                                                              bool uses_threads) {
   Describe(pending.graph);
   auto created =
       DelegateRuntime::Create(*payload_, std::move(pending.graph), provider_, pending.raw_weights,
-                              lane.workspace(), session_->threadpool(), id_);
+                              lane.workspace(), {session_->threadpool(), uses_threads}, id_);
   provider_.ForgetPointers();
   return created;
 }
 
-Result<DelegateRuntime*> Executor::CreateRuntime(std::unique_ptr<PendingGraph> pending,
-                                                 Lane& lane) {
+Result<DelegateRuntime*> Executor::CreateRuntime(std::unique_ptr<PendingGraph> pending, Lane& lane,
+                                                 bool uses_threads) {
   lane.MakeRoom(key_);
-  auto created = CreateOnce(*pending, lane);
+  auto created = CreateOnce(*pending, lane, uses_threads);
   if (!created.ok() && pending->raw_weights.was_surprised()) {
     // What was served so far is pinned and found again, and not to be counted twice.
     ONEPACK_ASSIGN_OR_RETURN(pending, MakeGraph(Options{}, /*trust_cache=*/false));
-    return CreateRuntime(std::move(pending), lane);
+    return CreateRuntime(std::move(pending), lane, uses_threads);
   }
   if (!created.ok()) return created.TakeStatus();
   return lane.Add(key_, std::move(created).value());
 }
 
-Result<DelegateRuntime*> Executor::CreateRuntimeFromNothing(Lane& lane) {
+Result<DelegateRuntime*> Executor::CreateRuntimeFromNothing(Lane& lane, bool uses_threads) {
   ONEPACK_ASSIGN_OR_RETURN(auto pending, MakeGraph(Options{}, /*trust_cache=*/true));
-  return CreateRuntime(std::move(pending), lane);
+  return CreateRuntime(std::move(pending), lane, uses_threads);
 }
 
 // In a process that was forked off nobody may ever give back the pool's mutex: the method then runs
@@ -194,8 +195,7 @@ Status Executor::Execute(Span<Value* const> arguments) try {
 Status Executor::RunIn(Lane& lane, Span<Value* const> arguments) try {
   ONEPACK_ASSIGN_OR_RETURN(DelegateRuntime * runtime, FindFor(arguments, lane));
   if (runtime == nullptr) {
-    ONEPACK_ASSIGN_OR_RETURN(runtime, CreateRuntimeFromNothing(lane));
-    ONEPACK_RETURN_IF_ERROR(runtime->TakeInputs(arguments));
+    ONEPACK_ASSIGN_OR_RETURN(runtime, CreateFor(arguments, lane));
   }
   Status status = runtime->Run(arguments);
   if (runtime->is_broken()) lane.Spoil();
@@ -203,6 +203,20 @@ Status Executor::RunIn(Lane& lane, Span<Value* const> arguments) try {
 } catch (const std::bad_alloc&) {
   lane.Spoil();
   throw;
+}
+
+// Any runtime that has taken the inputs knows whether threads are worth it: at most two are
+// created.
+Result<DelegateRuntime*> Executor::CreateFor(Span<Value* const> arguments, Lane& lane) {
+  const Lane::Runtimes* others = lane.Find(key_);
+  bool uses_threads = others == nullptr || others->front()->wants_threads();
+  for (;;) {
+    ONEPACK_ASSIGN_OR_RETURN(DelegateRuntime * runtime,
+                             CreateRuntimeFromNothing(lane, uses_threads));
+    ONEPACK_RETURN_IF_ERROR(runtime->TakeInputs(arguments));
+    if (!runtime->needs_another_plan()) return runtime;
+    uses_threads = runtime->wants_threads();
+  }
 }
 
 Result<DelegateRuntime*> Executor::FindFor(Span<Value* const> arguments, Lane& lane) {

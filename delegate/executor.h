@@ -79,11 +79,15 @@ class Executor final : public Delegate {
   Result<bool> TakeWeights(PendingGraph& pending, Lane& lane);
   // Pins it, if so.
   bool IsThere(const BuiltGraph& graph, const WeightTable::Entry& entry, bool is_expected);
-  Result<DelegateRuntime*> CreateRuntime(std::unique_ptr<PendingGraph> pending, Lane& lane);
-  Result<DelegateRuntime*> CreateRuntimeFromNothing(Lane& lane);
-  Result<std::unique_ptr<DelegateRuntime>> CreateOnce(PendingGraph& pending, Lane& lane);
+  Result<DelegateRuntime*> CreateRuntime(std::unique_ptr<PendingGraph> pending, Lane& lane,
+                                         bool uses_threads = true);
+  Result<DelegateRuntime*> CreateRuntimeFromNothing(Lane& lane, bool uses_threads = true);
+  Result<std::unique_ptr<DelegateRuntime>> CreateOnce(PendingGraph& pending, Lane& lane,
+                                                      bool uses_threads);
   Status RunIn(Lane& lane, Span<Value* const> arguments);
-  // One that has taken the inputs; null if none can.
+  // One that has taken the inputs.
+  Result<DelegateRuntime*> CreateFor(Span<Value* const> arguments, Lane& lane);
+  // The same of those that there are; null if none can.
   Result<DelegateRuntime*> FindFor(Span<Value* const> arguments, Lane& lane);
 
   const Ref<MethodSession> session_;

@@ -5,6 +5,20 @@
 #include "base/checked_math.h"
 
 namespace onepack {
+namespace {
+
+using wire::xnnpack::XNodeUnion;
+
+// So many sums take less time than to call threads and to wait for them.
+constexpr size_t kLightElements = 16384;
+
+// Whose work is more than its elements, besides those whose operands are packed.
+bool MultipliesMatrices(const wire::xnnpack::XNode& node) {
+  return node.xnode_union_type() == XNodeUnion::XNNBatchMatrixMultiply ||
+         node.xnode_union_type() == XNodeUnion::XNNScaledDotProductAttention;
+}
+
+}  // namespace
 
 Status ShapeInference::AddNode(size_t index, const Op& op, const wire::xnnpack::XNode& node,
                                uint64_t max_scratch_bytes) {
@@ -80,6 +94,19 @@ ShapePattern ShapeInference::Pattern() const {
     }
   }
   return pattern;
+}
+
+bool ShapeInference::is_light() const {
+  for (const Node& node : nodes_) {
+    const Operands operands = node.operands();
+    if (!operands.packed.empty() || MultipliesMatrices(*node.wire)) return false;
+    for (const auto* ids : {&operands.inputs, &operands.outputs}) {
+      for (const uint32_t id : *ids) {
+        if (shapes_.at(id).element_count() > kLightElements) return false;
+      }
+    }
+  }
+  return true;
 }
 
 bool ShapeInference::has_empty_values() const {

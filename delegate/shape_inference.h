@@ -52,6 +52,10 @@ class ShapeInference {
 
   // Of the shapes inferred last.
   ShapePattern Pattern() const;
+  // Whether no node has so much to compute, at the shapes inferred last, that threads would help. A
+  // parallel region costs microseconds where every thread has a core, and milliseconds where
+  // another process has it.
+  bool is_light() const;
   // Whether any value that a node reads or writes has no element.
   bool has_empty_values() const;
 

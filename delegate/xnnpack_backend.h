@@ -31,7 +31,8 @@ struct XnnpackBackendOptions {
   // Give the same cache to every program that shall share weights. Null: every method packs for
   // itself.
   std::shared_ptr<WeightCache> weight_cache;
-  // Null: the calling thread does all the work.
+  // Null: the calling thread does all the work. Not every pthreadpool is for machines that do other
+  // work as well (thread_pool.h).
   pthreadpool* threadpool = nullptr;
   // Called while a method is loaded; may be empty. From any thread that loads.
   ProgressCallback on_progress;

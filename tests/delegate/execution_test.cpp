@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cmath>
 #include <memory>
 #include <string>
@@ -25,9 +26,11 @@
 namespace onepack {
 namespace {
 
-Result<Ref<Method>> LoadAlone(std::vector<uint8_t> program) {
+Result<Ref<Method>> LoadAlone(std::vector<uint8_t> program, pthreadpool* threadpool = nullptr) {
   ONEPACK_ASSIGN_OR_RETURN(const Ref<Program> opened, OpenProgram(std::move(program)));
-  ONEPACK_ASSIGN_OR_RETURN(const Ref<Backend> backend, CreateXnnpackBackend({}));
+  XnnpackBackendOptions backend_options;
+  backend_options.threadpool = threadpool;
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<Backend> backend, CreateXnnpackBackend(backend_options));
   const Ref<Backend> backends[] = {backend};
   MethodOptions options;
   options.backends = backends;
@@ -161,6 +164,64 @@ TEST(ExecutorTest, SizesMayGrowAndShrinkFromRunToRun) {
   for (const int32_t rows : {4, 64, 1, 17, 2, 64, 63, 1}) {
     RunAndCompare(*method, Numbered(rows, 8, 1), Numbered(rows, 8, -2));
   }
+}
+
+// Holds a pool of two threads in a parallel region until it is told to go on, or for so long that a
+// test has failed.
+class OccupiedPool {
+ public:
+  OccupiedPool() : pool_(pthreadpool_create(2)) {
+    occupant_ = std::thread([this] {
+      pthreadpool_parallelize_1d(
+          pool_, [](void* self, size_t) { static_cast<OccupiedPool*>(self)->Wait(); }, this, 2, 0);
+    });
+    while (!is_occupied_) std::this_thread::yield();
+  }
+  ~OccupiedPool() {
+    Release();
+    pthreadpool_destroy(pool_);
+  }
+
+  pthreadpool* get() const { return pool_; }
+  bool was_waited_for() const { return was_waited_for_; }
+  void Release() {
+    is_released_ = true;
+    if (occupant_.joinable()) occupant_.join();
+  }
+
+ private:
+  void Wait() {
+    is_occupied_ = true;
+    const auto start = std::chrono::steady_clock::now();
+    while (!is_released_ && !was_waited_for_) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      if (std::chrono::steady_clock::now() - start > std::chrono::seconds(20)) {
+        was_waited_for_ = true;
+      }
+    }
+  }
+
+  pthreadpool* const pool_;
+  std::atomic<bool> is_occupied_{false};
+  std::atomic<bool> is_released_{false};
+  std::atomic<bool> was_waited_for_{false};
+  std::thread occupant_;
+};
+
+TEST(ExecutorTest, ARunWithLittleToComputeStartsNoParallelRegion) {
+  // XNNPACK's tiles are smaller than a row.
+  constexpr int32_t kColumns = 4096;
+  OccupiedPool pool;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(
+      const Ref<Method> method,
+      LoadAlone(ProgramOf(BroadcastPayload(64, kColumns), 2, 64, kColumns), pool.get()));
+  RunAndCompare(*method, Numbered(1, kColumns, 1), Numbered(1, kColumns, -2));
+  RunAndCompare(*method, Numbered(2, kColumns, 1), Numbered(2, kColumns, -2));
+  EXPECT_FALSE(pool.was_waited_for());
+  pool.Release();
+  // With more it does, and then with little again it does not.
+  RunAndCompare(*method, Numbered(64, kColumns, 1), Numbered(64, kColumns, -2));
+  RunAndCompare(*method, Numbered(1, kColumns, 1), Numbered(1, kColumns, -2));
 }
 
 TEST(ExecutorTest, AFailedRunMendsItself) {
