@@ -5,7 +5,8 @@
 #
 # Debian 13 (trixie) has everything. Debian 12 (bookworm) has an XNNPACK of 2022 without the weights cache
 # provider interface, so a few packages come from the trixie suite of the machine's own mirror, pinned below
-# bookworm so that nothing else upgrades by itself.
+# bookworm so that nothing else upgrades by itself. On both, pthreadpool comes from forky in the same way: the threads
+# of older ones wait for each other by spinning, and stall when other processes keep the cores busy.
 set -euo pipefail
 
 # Tools and libraries that every supported Debian has in the right version.
@@ -15,10 +16,14 @@ common_packages=(
 )
 # Libraries that must come from trixie or newer.
 trixie_packages=(
-  libxnnpack-dev libpthreadpool-dev libcpuinfo-dev
+  libxnnpack-dev libcpuinfo-dev
   libflatbuffers-dev flatbuffers-compiler
   libgtest-dev libgmock-dev libbenchmark-dev
 )
+# From forky.
+pool_packages=(libpthreadpool0 libpthreadpool-dev)
+# The first whose threads take work only when they have a core, and are not waited for otherwise.
+pool_version='0.0~git20250101'
 # Besides, for fuzzing. From trixie as well: bookworm's runtime of clang wants bookworm's libc.
 fuzz_packages=(clang libclang-rt-19-dev)
 # The first XNNPACK with the public xnn_weights_cache_provider that onepack is written for.
@@ -33,19 +38,21 @@ print_what_is_needed() {
 setup: this script knows Debian 12 and Debian 13; this machine is "${1}".
 Install these by hand, then run cmake as README.md says:
   - a C++17 compiler (g++ 12 or newer), CMake 3.25 or newer, Ninja, binutils (nm)
-  - XNNPACK ${xnnpack_version} (shared library and xnnpack.h), pthreadpool, cpuinfo
+  - XNNPACK ${xnnpack_version} (shared library and xnnpack.h), cpuinfo
+  - pthreadpool ${pool_version} or newer
   - flatbuffers 23.5 or newer, headers and flatc
   - GoogleTest, Google Benchmark, CLI11, nlohmann-json, SentencePiece, OpenSSL's libcrypto
-On Debian the packages are named: ${common_packages[*]} ${trixie_packages[*]}
+On Debian the packages are named: ${common_packages[*]} ${trixie_packages[*]} ${pool_packages[*]}
 NEEDED
 }
 
 installed() { dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null | grep -qx installed; }
 
-new_enough_xnnpack() {
+# at_least PACKAGE VERSION
+at_least() {
   local have
-  have=$(dpkg-query -W -f='${Version}' libxnnpack-dev 2>/dev/null) || return 1
-  dpkg --compare-versions "$have" ge "$xnnpack_version"
+  have=$(dpkg-query -W -f='${Version}' "$1" 2>/dev/null) || return 1
+  dpkg --compare-versions "$have" ge "$2"
 }
 
 # Packages from trixie that are absent, or present in bookworm's version.
@@ -54,46 +61,49 @@ missing_packages() {
   for package in "${common_packages[@]}" "${trixie_packages[@]}"; do
     installed "$package" || printf '%s\n' "$package"
   done
-  new_enough_xnnpack || printf '%s\n' "${trixie_packages[@]}"
+  at_least libxnnpack-dev "$xnnpack_version" || printf '%s\n' "${trixie_packages[@]}"
 }
 
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# Prints the machine's own bookworm entry (deb822 stanza or one-line form) with the suite renamed to trixie.
-trixie_source() {
+# entry_of OWN OTHER: prints the machine's own entry of the suite OWN (a deb822 stanza) with the suite renamed.
+entry_of() {
   local file
   for file in /etc/apt/sources.list.d/*.sources; do
-    [ -e "$file" ] || continue
-    awk 'BEGIN { RS = ""; ORS = "\n\n" }
-         /(^|\n)Types:[^\n]*deb/ && /(^|\n)Suites:[^\n]*bookworm( |\n|$)/ && !/(^|\n)Enabled: *no/ { print; exit }' "$file" |
-      sed -E '/^#/d; s/^Suites:.*/Suites: trixie/; s/^Types:.*/Types: deb/'
+    case "$file" in */onepack-* | '/etc/apt/sources.list.d/*.sources') continue ;; esac
+    awk -v own="$1" 'BEGIN { RS = ""; ORS = "\n\n" }
+         /(^|\n)Types:[^\n]*deb/ && $0 ~ "(^|\n)Suites:[^\n]*" own "( |\n|$)" && !/(^|\n)Enabled: *no/ { print; exit }' "$file" |
+      sed -E "/^#/d; s/^Suites:.*/Suites: $2/; s/^Types:.*/Types: deb/"
   done | awk 'BEGIN { RS = ""; ORS = "\n" } NR == 1 { print }'
 }
 
-trixie_source_one_line() {
+# The same of the one-line form.
+one_line_entry_of() {
   local file
   for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list; do
     [ -e "$file" ] || continue
-    sed -nE 's/^(deb +(\[[^]]*\] +)?[^ ]+ +)bookworm +(.*)$/\1trixie \3/p' "$file"
+    case "$file" in */onepack-*) continue ;; esac
+    sed -nE "s/^(deb +(\\[[^]]*\\] +)?[^ ]+ +)$1 +(.*)\$/\\1$2 \\3/p" "$file"
   done | sed -n 1p
 }
 
-add_trixie_beside_bookworm() {
+# add_suite OTHER OWN PRIORITY: the suite OTHER beside the machine's own, pinned so that nothing comes from it by itself.
+add_suite() {
   local stanza line
-  stanza=$(trixie_source)
-  line=$(trixie_source_one_line)
+  stanza=$(entry_of "$2" "$1")
+  line=$(one_line_entry_of "$2" "$1")
   if [ -n "$stanza" ]; then
-    printf '%s\n' "$stanza" | as_root tee /etc/apt/sources.list.d/onepack-trixie.sources >/dev/null
+    printf '%s\n' "$stanza" | as_root tee "/etc/apt/sources.list.d/onepack-$1.sources" >/dev/null
   elif [ -n "$line" ]; then
-    printf '%s\n' "$line" | as_root tee /etc/apt/sources.list.d/onepack-trixie.list >/dev/null
+    printf '%s\n' "$line" | as_root tee "/etc/apt/sources.list.d/onepack-$1.list" >/dev/null
   else
-    echo "setup: found no bookworm entry in /etc/apt/sources.list or sources.list.d to derive trixie's from" >&2
-    exit 1
+    echo "setup: found no $2 entry in /etc/apt/sources.list or sources.list.d to derive $1's from" >&2
+    return 1
   fi
-  printf 'Package: *\nPin: release n=trixie\nPin-Priority: 100\n' |
-    as_root tee /etc/apt/preferences.d/onepack-trixie >/dev/null
+  printf 'Package: *\nPin: release n=%s\nPin-Priority: %s\n' "$1" "$3" |
+    as_root tee "/etc/apt/preferences.d/onepack-$1" >/dev/null
 }
 
 apt_install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; }
@@ -136,24 +146,31 @@ install_packages() {
     exit 1
   fi
 
-  local missing
+  local own=trixie missing
+  if [ "$version" = 12 ]; then own=bookworm; fi
   missing=$(missing_packages | sort -u | tr '\n' ' ')
-  if [ -z "$missing" ]; then
-    say "Debian $version: everything is installed already"
-    return
-  fi
-  say "Debian $version: will install $missing"
-  if [ "$version" = 12 ]; then
-    say "adding the trixie suite of this machine's mirror, pinned below bookworm (priority 100)"
-    add_trixie_beside_bookworm
+  if [ -n "$missing" ]; then
+    say "Debian $version: will install $missing"
+    if [ "$version" = 12 ]; then
+      say "adding the trixie suite of this machine's mirror, pinned below bookworm (priority 100)"
+      add_suite trixie bookworm 100
+    fi
     as_root apt-get update
     apt_install "${common_packages[@]}"
     apt_install -t trixie "${trixie_packages[@]}"
-  else
-    as_root apt-get update
-    apt_install "${common_packages[@]}" "${trixie_packages[@]}"
   fi
-  say "done: XNNPACK $(dpkg-query -W -f='${Version}' libxnnpack-dev)"
+  install_pool "$own"
+  say "Debian $version: XNNPACK $(dpkg-query -W -f='${Version}' libxnnpack-dev)," \
+    "pthreadpool $(dpkg-query -W -f='${Version}' libpthreadpool-dev)"
+}
+
+# install_pool OWN. Everything works with an older one, but for busy machines.
+install_pool() {
+  if at_least libpthreadpool-dev "$pool_version"; then return; fi
+  say "adding the forky suite of this machine's mirror, pinned below everything (priority 50), for pthreadpool"
+  if add_suite forky "$1" 50 && as_root apt-get update && apt_install -t forky "${pool_packages[@]}"; then return; fi
+  say "no pthreadpool $pool_version or newer could be installed: with two threads and more, runs stall on busy machines"
+  if ! installed libpthreadpool-dev; then apt_install -t trixie libpthreadpool-dev; fi
 }
 
 case "${1:-}" in
