@@ -1,6 +1,6 @@
 // Measures one peer in one process and prints what it found as JSON: see bench/README.md.
 //
-//     peer_X SCENARIO [--apart] [--cold] --program P.pte,F.ptd,A.ptd [--program ...]
+//     peer_X SCENARIO [--apart] [--cold] [--threads N] --program P.pte,F.ptd,A.ptd [--program ...]
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,6 +18,7 @@
 #include <stdexcept>
 #include <thread>
 
+#include "bench/peer/busy_cores.h"
 #include "bench/peer/engine.h"
 #include "tools/memory_usage.h"
 
@@ -199,10 +200,25 @@ Json InterferenceScenario(Engine& engine, const Options& options) {
           {"worst_ms", *std::max_element(times.begin(), times.end())}};
 }
 
+// Runs of one row, while another process keeps each core busy.
+Json BusyScenario(Engine& engine, const Options& options) {
+  constexpr size_t kRuns = 200;
+  const Program program = engine.Load(options.programs.front());
+  RunFor(*program, 1, 0.1, 10);
+  const double quiet_ms = Median(RunFor(*program, 1, 0, kRuns).clock_ms);
+  const BusyCores busy;
+  RunFor(*program, 1, 0.1, 10);
+  const std::vector<double> times = RunFor(*program, 1, 0, kRuns).clock_ms;
+  return {{"quiet_ms", quiet_ms},
+          {"median_ms", Median(times)},
+          {"worst_ms", *std::max_element(times.begin(), times.end())}};
+}
+
 using Scenario = Json (*)(Engine&, const Options&);
 const std::map<std::string, Scenario> kScenarios = {{"load", LoadScenario},
                                                     {"execute", ExecuteScenario},
                                                     {"parallel", ParallelScenario},
+                                                    {"busy", BusyScenario},
                                                     {"interference", InterferenceScenario}};
 
 ProgramFiles FilesOf(const std::vector<std::string>& paths) {
@@ -224,6 +240,7 @@ int Main(int argc, char** argv) {
   app.add_flag("--apart", is_apart, "Each program packs for itself");
   app.add_option("--packing-threads", engine_options.packing_threads,
                  "That pack while a method is loaded; 0: one for each core");
+  app.add_option("--threads", engine_options.threads, "That compute; 1: the one that calls");
   app.add_flag("--huge-pages", engine_options.huge_pages, "Ask for them behind packed weights");
   app.add_flag("--cold", options.cold, "Drop the files from the page cache first");
   CLI11_PARSE(app, argc, argv);

@@ -45,9 +45,10 @@ struct EngineOptions {
   bool share = true;  // with a cache of packed weights
   size_t packing_threads = 1;
   bool huge_pages = false;  // behind packed weights
+  size_t threads = 1;       // that compute; 1: the thread that calls
 };
 
-// One of these per executable. Both compute on the thread that calls.
+// One of these per executable.
 std::unique_ptr<Engine> CreateEngine(const EngineOptions& options);
 
 }  // namespace onepack::bench

@@ -7,17 +7,35 @@
 #include <executorch/runtime/backend/options.h>
 #include <executorch/runtime/platform/runtime.h>
 
+#include <optional>
 #include <stdexcept>
 #include <utility>
 #include <vector>
 
 #include "bench/peer/engine.h"
 
+// The wheel has these in its library, and no header of them.
+namespace executorch::extension::threadpool {
+class ThreadPool {
+ public:
+  bool _unsafe_reset_threadpool(uint32_t threads);
+};
+ThreadPool* get_threadpool();
+}  // namespace executorch::extension::threadpool
+
 namespace onepack::bench {
 namespace {
 
 // In each thread that loads or runs: without it, ExecuTorch's thread pool is used.
-using OneThread = executorch::extension::threadpool::NoThreadPoolGuard;
+class PoolUse {
+ public:
+  explicit PoolUse(bool uses_pool) {
+    if (!uses_pool) no_pool_.emplace();
+  }
+
+ private:
+  std::optional<executorch::extension::threadpool::NoThreadPoolGuard> no_pool_;
+};
 
 using executorch::aten::ScalarType;
 using executorch::extension::from_blob;
@@ -34,9 +52,9 @@ void Check(Error error, const char* what) {
 
 class ExecuTorchProgram final : public LoadedProgram {
  public:
-  explicit ExecuTorchProgram(const ProgramFiles& files)
-      : module_(files.program, files.data, Module::LoadMode::Mmap) {
-    const OneThread one_thread;
+  ExecuTorchProgram(const ProgramFiles& files, bool uses_pool)
+      : module_(files.program, files.data, Module::LoadMode::Mmap), uses_pool_(uses_pool) {
+    const PoolUse pool_use(uses_pool_);
     Check(module_.load_forward(), files.program.c_str());
     const auto meta = module_.method_meta("forward");
     Check(meta.error(), "method_meta");
@@ -47,7 +65,7 @@ class ExecuTorchProgram final : public LoadedProgram {
   }
 
   float Run(size_t rows) override {
-    const OneThread one_thread;
+    const PoolUse pool_use(uses_pool_);
     const auto count = static_cast<int32_t>(rows);
     std::vector<TensorPtr> inputs;  // own the tensors
     if (is_language_model_) {
@@ -67,6 +85,7 @@ class ExecuTorchProgram final : public LoadedProgram {
 
  private:
   Module module_;
+  const bool uses_pool_;
   bool is_language_model_ = false;
   int32_t width_ = 0;
   std::vector<float> ones_;
@@ -76,8 +95,14 @@ class ExecuTorchProgram final : public LoadedProgram {
 
 class ExecuTorchEngine final : public Engine {
  public:
-  explicit ExecuTorchEngine(bool share) {
+  ExecuTorchEngine(bool share, size_t threads) : uses_pool_(threads > 1) {
     executorch::runtime::runtime_init();
+    if (uses_pool_) {
+      auto* pool = executorch::extension::threadpool::get_threadpool();
+      if (!pool->_unsafe_reset_threadpool(static_cast<uint32_t>(threads))) {
+        throw std::runtime_error("ExecuTorch has no pool of so many threads");
+      }
+    }
     executorch::runtime::BackendOptions<1> options;
     Check(options.set_option("weight_cache_enabled", share), "weight_cache_enabled");
     Check(executorch::runtime::set_option("XnnpackBackend", options.view()), "set_option");
@@ -86,8 +111,11 @@ class ExecuTorchEngine final : public Engine {
   const char* name() const override { return "executorch"; }
 
   std::unique_ptr<LoadedProgram> Load(const ProgramFiles& files) override {
-    return std::make_unique<ExecuTorchProgram>(files);
+    return std::make_unique<ExecuTorchProgram>(files, uses_pool_);
   }
+
+ private:
+  const bool uses_pool_;
 };
 
 }  // namespace
@@ -95,7 +123,7 @@ class ExecuTorchEngine final : public Engine {
 std::unique_ptr<Engine> CreateEngine(const EngineOptions& options) {
   if (options.packing_threads != 1) throw std::runtime_error("ExecuTorch packs on one thread");
   if (options.huge_pages) throw std::runtime_error("ExecuTorch has no option for huge pages");
-  return std::make_unique<ExecuTorchEngine>(options.share);
+  return std::make_unique<ExecuTorchEngine>(options.share, options.threads);
 }
 
 }  // namespace onepack::bench

@@ -1,6 +1,9 @@
 """Which scenarios are run on which models, and which figures are read from them."""
 
 ADAPTERS = 8
+# What runs beside a busy process on each core, with so many threads each.
+BUSY_MODELS = ("small", "stack_8da4w", "llm")
+BUSY_THREADS = (1, 2)
 
 
 class Scenario:
@@ -40,11 +43,16 @@ def of_model(model, adapters):
     ]
 
 
+def busy_name(threads):
+    return f"busy_{threads}_threads"
+
+
 SCENARIOS = (
     of_model("stack", ADAPTERS) + of_model("stack_8da4w", 2) + of_model("llm", ADAPTERS) + [
         Scenario("interference", "stack", ["interference"], [("small", "base"), ("stack", "base")]),
         Scenario("interference", "llm", ["interference"], [("small", "base"), ("llm", "base")]),
-    ])
+    ] + [Scenario(busy_name(threads), model, ["busy", "--threads", str(threads)], [(model, "base")])
+         for model in BUSY_MODELS for threads in BUSY_THREADS])
 
 
 def anonymous_added(result, index, moment="memory"):

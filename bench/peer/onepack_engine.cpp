@@ -80,6 +80,7 @@ std::unique_ptr<Engine> CreateEngine(const EngineOptions& options) {
   loader_options.share_packed_weights = options.share;
   loader_options.packing_threads = options.packing_threads;
   loader_options.huge_pages = options.huge_pages;
+  loader_options.threads = options.threads;
   return std::make_unique<OnepackEngine>(loader_options);
 }
 

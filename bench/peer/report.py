@@ -5,7 +5,7 @@ import os
 import platform
 import statistics
 
-from figures import ADAPTERS, TABLES, anonymous_after
+from figures import ADAPTERS, BUSY_MODELS, BUSY_THREADS, TABLES, anonymous_after, busy_name
 
 PEERS = ("executorch", "onepack")
 NAMES = {"executorch": "ExecuTorch", "onepack": "onepack"}
@@ -66,6 +66,26 @@ def parallel_lines(results):
     return lines
 
 
+def busy_lines(results):
+    lines = ["## Beside busy processes", "",
+             "200 runs of one row or token, while a process in an endless loop has each core: the median and the slowest,",
+             "in ms, and ours / theirs. Goals: at most 2 and 5 with two threads; two threads at least as fast as one.", "",
+             "| model | threads | ExecuTorch | onepack | median, ours / theirs | slowest, ours / theirs |",
+             "| --- | ---: | ---: | ---: | ---: | ---: |"]
+    for model in BUSY_MODELS:
+        for threads in BUSY_THREADS:
+            cells = []
+            found = results[model, busy_name(threads)]
+            for peer in PEERS:
+                median, worst = (statistics.median(r[key] for r in found[peer]) for key in ("median_ms", "worst_ms"))
+                cells.append(f"{number(median)} and {number(worst)}")
+            for key in ("median_ms", "worst_ms"):
+                ratios = [ours[key] / theirs[key] for ours, theirs in zip(found["onepack"], found["executorch"])]
+                cells.append(f"**{statistics.median(ratios):.2f}** ({min(ratios):.2f} to {max(ratios):.2f})")
+            lines.append(f"| {model} | {threads} | " + " | ".join(cells) + " |")
+    return lines
+
+
 def adapter_lines(results):
     lines = ["## Adapters", "",
              "Anonymous memory (MB) of a base program and so many LoRA programs, each loaded and run.", "",
@@ -97,14 +117,14 @@ def markdown(results, sizes, runs):
         "",
         "Made by `bash scripts/bench.sh`; do not edit. ExecuTorch 1.5.1 with its XNNPACK backend and its weights cache on",
         "(except where it says without sharing), from its wheel, through its C++ API; the same files, mapped; both",
-        "compute on the thread that calls. A ratio is of two processes that ran one after the other; the table has the",
+        "compute on the thread that calls, unless it says how many threads. A ratio is of two processes that ran one after the other; the table has the",
         f"median of {runs} such pairs and, in brackets, the lowest and the highest. Machine: {machine()}.",
         "",
         "![Ratios](benchmarks.svg)",
     ]
     for model, description, figures in TABLES:
         lines += ["", f"## {model}", "", description, ""] + table(rows_of(results, model, figures))
-    lines += [""] + parallel_lines(results) + [""] + adapter_lines(results) + [""] + size_lines(sizes)
+    lines += [""] + parallel_lines(results) + [""] + busy_lines(results) + [""] + adapter_lines(results) + [""] + size_lines(sizes)
     lines += ["", "How the figures are taken, and what the profiles say where a goal is missed:",
               "[bench/README.md](../bench/README.md).", ""]
     return "\n".join(lines)
