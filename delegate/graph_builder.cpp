@@ -24,6 +24,10 @@ using wire::xnnpack::XValue;
 // To pack a weight alone costs a subgraph of as many values as the graph has arguments.
 constexpr uint32_t kMaxSharedExternals = 256;
 
+// Arguments that are no value of the graph: exporters pass the sizes of dynamic dims along. XNNPACK
+// allocates a value for each of them nevertheless.
+constexpr uint32_t kMaxUnusedExternals = 4096;
+
 // Constants in place of up to so many bytes are copied, so that whoever uses the runtime later does
 // not depend on the file that they came from.
 constexpr size_t kMaxCopiedInPlace = 16384;
@@ -120,12 +124,12 @@ class GraphBuilder {
   GraphWeights weights_;
 };
 
-// XNNPACK allocates that many values at once; more than there are in the file means nothing.
 Status GraphBuilder::CountExternals() {
   const uint32_t count = graph_.num_externs();
-  if (count > CountOf(graph_.xvalues())) {
-    return Status::Error(StatusCode::kInvalidFile, "%u external values among %zu values", count,
-                         CountOf(graph_.xvalues()));
+  if (count > CountOf(graph_.xvalues()) + kMaxUnusedExternals) {
+    return Status::Error(StatusCode::kInvalidFile,
+                         "%u external values, at most %u besides the graph's %zu expected", count,
+                         kMaxUnusedExternals, CountOf(graph_.xvalues()));
   }
   built_.parts.external_count = count;
   built_.parts.externals.reserve(count);
@@ -198,7 +202,8 @@ Status GraphBuilder::DescribeWireValue(const XValue& wire) {
 Status GraphBuilder::CheckConstant(const XNNTensorValue& tensor) const {
   const Constant& constant = payload_.constant(tensor.constant_buffer_idx());
   ONEPACK_ASSIGN_OR_RETURN(const size_t expected, ConstantSizeBytes(tensor));
-  if (constant.size() == expected) return Status::Ok();
+  // Of a tensor that is the first part of another's storage, exporters write all of the storage.
+  if (constant.size() >= expected) return Status::Ok();
   return Status::Error(StatusCode::kMismatch, "%s: %llu bytes found, %zu expected (%s)",
                        constant.place().c_str(), static_cast<unsigned long long>(constant.size()),
                        expected, DatatypeName(tensor.datatype()));

@@ -16,8 +16,9 @@
 namespace onepack {
 
 // A run of a constant's output channels: what XNNPACK is shown of it when it is packed bit by bit
-// (sliced_packing.h). Output channels are dim 0.
+// (sliced_packing.h).
 struct ChannelSlice {
+  size_t dim = 0;  // of the constant: its output channels
   size_t count = 0;
   // The first scale of the run, as XNNPACK takes them; null for a constant that has none.
   const void* scales = nullptr;

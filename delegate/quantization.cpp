@@ -27,7 +27,7 @@ struct Dims {
   explicit Dims(const GraphValue& value) {
     for (const uint32_t size : DimsOf(value.tensor())) sizes[count++] = size;
     for (size_t i = 0; value.starts_small && i + 1 < count; ++i) sizes[i] = 1;
-    if (value.slice != nullptr) sizes[0] = value.slice->count;
+    if (value.slice != nullptr) sizes[value.slice->dim] = value.slice->count;
   }
   size_t sizes[kMaxGraphRank] = {};
   size_t count = 0;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "delegate/datatypes.h"
+#include "delegate/quantization.h"
 #include "weight_cache/slice_provider.h"
 
 namespace onepack {
@@ -53,17 +54,19 @@ bool RawMatrix::FindKernel() {
   if (kernel.rank() != 2 || !constant.source().is_mapped()) return false;
   auto loaded = constant.Load();
   if (!loaded.ok() || !IsAligned(*loaded)) return false;
+  auto size = ConstantSizeBytes(kernel.tensor());
+  if (!size.ok()) return false;
   kernel_ = std::move(loaded).value();
   channels_ = kernel.dim(0);
-  row_bytes_ = kernel_.bytes.size() / channels_;
-  return row_bytes_ * channels_ == kernel_.bytes.size();
+  row_bytes_ = *size / channels_;
+  return row_bytes_ * channels_ == *size;
 }
 
 bool RawMatrix::FindBias() {
   if (use_.bias_id == XNN_INVALID_VALUE_ID) return true;
   const GraphValue& bias = node_.values.at(use_.bias_id);
   auto loaded = payload_.constant(bias.constant_index()).Load();
-  if (!loaded.ok() || !IsAligned(*loaded)) return false;
+  if (bias.rank() == 0 || !loaded.ok() || !IsAligned(*loaded)) return false;
   bias_ = std::move(loaded).value();
   return bias.datatype() == XNNDatatype::fp32 && bias_.bytes.size() == channels_ * sizeof(float);
 }
@@ -95,14 +98,15 @@ bool RawMatrix::FindScales() {
 std::optional<RawMatrix::Packed> RawMatrix::Pack(Channels run, Span<uint8_t> target,
                                                  xnn_workspace_t workspace) const {
   const ChannelSlice kernel_slice{
-      run.count, scales_ != nullptr ? scales_ + run.first * scale_bytes_ : nullptr};
-  const ChannelSlice bias_slice{run.count};
+      /*dim=*/0, run.count, scales_ != nullptr ? scales_ + run.first * scale_bytes_ : nullptr};
+  ChannelSlice bias_slice{/*dim=*/0, run.count};
   LoneNode alone = node_;
   GraphValue& kernel = alone.values.at(use_.kernel_id);
   kernel.slice = &kernel_slice;
   kernel.data = kernel_.bytes.data() + run.first * row_bytes_;
   if (use_.bias_id != XNN_INVALID_VALUE_ID) {
     GraphValue& bias = alone.values.at(use_.bias_id);
+    bias_slice.dim = bias.rank() - 1;
     bias.slice = &bias_slice;
     bias.data = bias_.bytes.data() + run.first * sizeof(float);
   }

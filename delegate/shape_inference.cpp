@@ -1,7 +1,5 @@
 #include "delegate/shape_inference.h"
 
-#include <algorithm>
-
 #include "base/checked_math.h"
 
 namespace onepack {
@@ -22,40 +20,41 @@ bool MultipliesMatrices(const wire::xnnpack::XNode& node) {
 
 Status ShapeInference::AddNode(size_t index, const Op& op, const wire::xnnpack::XNode& node,
                                uint64_t max_scratch_bytes) {
+  max_scratch_bytes_ = max_scratch_bytes;
   ONEPACK_ASSIGN_OR_RETURN(const Inference inference, op.infer(shapes_, node));
   const Operands operands = op.operands(node);
+  Inference::Outputs bounds;
   for (size_t i = 0; i < operands.outputs.size(); ++i) {
-    if (Confirms(operands.outputs[i], inference.outputs[i])) continue;
-    return Status::Error(StatusCode::kInvalidFile, "an output %s, %s expected",
-                         shapes_.at(operands.outputs[i]).Text().c_str(),
-                         inference.outputs[i].Text().c_str());
+    Shape& bound = shapes_.at(operands.outputs[i]);
+    const Shape& inferred = inference.outputs[i];
+    if (bound.rank() != inferred.rank()) {
+      return Status::Error(StatusCode::kInvalidFile, "an output %s, %s expected",
+                           bound.Text().c_str(), inferred.Text().c_str());
+    }
+    if (permuted_.count(operands.outputs[i]) > 0) bound = inferred;
+    bounds.push_back(bound);
   }
-  uint64_t needed = 0;
-  if (!CheckedAdd(kept_bytes_, inference.kept_bytes, &kept_bytes_) ||
-      !CheckedAdd(kept_bytes_, inference.scratch_bytes, &needed) || needed > max_scratch_bytes) {
-    return Status::Error(StatusCode::kResourceExhausted,
-                         "it needs %llu bytes to work with and %llu to keep, besides those of the "
-                         "nodes before it; at most %llu allowed",
-                         static_cast<unsigned long long>(inference.scratch_bytes),
-                         static_cast<unsigned long long>(inference.kept_bytes),
-                         static_cast<unsigned long long>(max_scratch_bytes));
-  }
-  nodes_.push_back({index, &op, &node, inference.outputs});
+  ONEPACK_RETURN_IF_ERROR(TakeBytes(inference));
+  nodes_.push_back({index, &op, &node, bounds});
   return Status::Ok();
 }
 
-bool ShapeInference::Confirms(uint32_t value_id, const Shape& inferred) {
-  const Shape& found = shapes_.at(value_id);
-  if (found == inferred) return true;
-  if (permuted_.count(value_id) == 0 ||
-      !std::is_permutation(found.begin(), found.end(), inferred.begin(), inferred.end())) {
-    return false;
+Status ShapeInference::TakeBytes(const Inference& inference) {
+  uint64_t needed = 0;
+  if (CheckedAdd(kept_bytes_, inference.kept_bytes, &kept_bytes_) &&
+      CheckedAdd(kept_bytes_, inference.scratch_bytes, &needed) && needed <= max_scratch_bytes_) {
+    return Status::Ok();
   }
-  shapes_.at(value_id) = inferred;
-  return true;
+  return Status::Error(StatusCode::kResourceExhausted,
+                       "it needs %llu bytes to work with and %llu to keep, besides those of the "
+                       "nodes before it; at most %llu allowed",
+                       static_cast<unsigned long long>(inference.scratch_bytes),
+                       static_cast<unsigned long long>(inference.kept_bytes),
+                       static_cast<unsigned long long>(max_scratch_bytes_));
 }
 
 Status ShapeInference::Infer() {
+  kept_bytes_ = 0;
   for (const Node& node : nodes_) {
     const Status status = InferNode(node);
     if (status.ok()) continue;
@@ -67,6 +66,7 @@ Status ShapeInference::Infer() {
 
 Status ShapeInference::InferNode(const Node& node) {
   ONEPACK_ASSIGN_OR_RETURN(const Inference inference, node.op->infer(shapes_, *node.wire));
+  ONEPACK_RETURN_IF_ERROR(TakeBytes(inference));
   const Operands operands = node.operands();
   for (size_t i = 0; i < operands.outputs.size(); ++i) {
     const Shape& bound = node.bounds[i];

@@ -4,6 +4,11 @@
 // that do not fit reads out of bounds. So every shape is computed here first, with the file's
 // bounds when a graph is built and with the shapes of a call before XNNPACK is asked to reshape.
 //
+// The file's bounds need not be what the bounds of the inputs make. Exporters compute the bound of
+// each value alone, which may come out larger than it can be, and write the size of the example
+// where a dim has none, which may be smaller than others add up to. So a bound is no more than a
+// limit, which each call has to keep.
+//
 // Threads: one at a time. Refers to the payload's graph.
 
 #ifndef ONEPACK_DELEGATE_SHAPE_INFERENCE_H_
@@ -36,14 +41,15 @@ class ShapeInference {
   // that to images that are quantized dynamically. The node that writes it knows better.
   void MayBePermuted(uint32_t value_id) { permuted_.insert(value_id); }
 
-  // Infers the outputs of the next node. kInvalidFile unless they are of the dims that were set;
-  // kResourceExhausted when XNNPACK would take more than `max_scratch_bytes` for what it needs
-  // besides values: to compute this node, and to keep for it and all before it.
+  // Infers the outputs of the next node from the bounds of its inputs. kInvalidFile unless they are
+  // of the rank that was set; kResourceExhausted when XNNPACK would take more than
+  // `max_scratch_bytes` for what it needs besides values: to compute this node, and to keep for it
+  // and all before it.
   Status AddNode(size_t index, const Op& op, const wire::xnnpack::XNode& node,
                  uint64_t max_scratch_bytes);
 
-  // Infers everything anew from the shapes set. kMismatch for shapes that the nodes cannot compute
-  // or that exceed the bounds; names the node.
+  // Infers everything anew from the shapes set. kMismatch for shapes that the nodes cannot compute,
+  // that exceed the bounds, or that need more besides values than AddNode allowed; names the node.
   Status Infer();
 
   // REQUIRES: a value of the graph.
@@ -71,14 +77,14 @@ class ShapeInference {
 
   Status InferNode(const Node& node);
 
-  // Whether the file's dims of a value are those that were inferred; takes over the latter where
-  // only their order differs and may do so.
-  bool Confirms(uint32_t value_id, const Shape& inferred);
+  // Counts what XNNPACK allocates for a node besides values.
+  Status TakeBytes(const Inference& inference);
 
   Shapes shapes_;
   std::set<uint32_t> permuted_;
   std::vector<Node> nodes_;
-  uint64_t kept_bytes_ = 0;  // by XNNPACK, for these nodes
+  uint64_t max_scratch_bytes_ = 0;
+  uint64_t kept_bytes_ = 0;  // by XNNPACK, for the nodes so far
 };
 
 }  // namespace onepack

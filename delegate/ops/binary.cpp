@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "delegate/ops/between.h"
 #include "delegate/ops/checks.h"
 #include "delegate/ops/families.h"
 #include "delegate/xnn_handles.h"
@@ -51,13 +52,27 @@ Status CheckDatatypes(XNodeUnion type, const GraphValue& a, const GraphValue& b,
                           Quantization::kMayDiffer);
 }
 
-// The node that XNNPACK adds to clamp the output is not for all datatypes.
+// XNNPACK has no kernel that clamps integers to floats.
 Status CheckClamp(const Clamp& clamp, XNNDatatype datatype) {
-  if (clamp.is_infinite() || (datatype != XNNDatatype::int32 && datatype != XNNDatatype::bf16)) {
-    return Status::Ok();
-  }
+  if (clamp.is_infinite() || datatype != XNNDatatype::int32) return Status::Ok();
   return Status::Error(StatusCode::kUnsupported, "an output range of datatype %s is not supported",
                        wire::xnnpack::EnumNameXNNDatatype(datatype));
+}
+
+// XNNPACK would add the node that clamps the output itself, but not for bf16.
+Status DefineClampedBf16(xnn_subgraph_t subgraph, xnn_binary_operator type, const Clamp& clamp,
+                         const GraphValue& a, const GraphValue& b, const GraphValue& output) {
+  ONEPACK_ASSIGN_OR_RETURN(const uint32_t unclamped,
+                           DefineBetween(subgraph, xnn_datatype_bf16, output.rank()));
+  ONEPACK_RETURN_IF_XNN_ERROR(
+      xnn_define_binary(subgraph, type, nullptr, a.xnn_id, b.xnn_id, unclamped, 0),
+      "defining the node");
+  xnn_unary_params params{};
+  params.clamp = {clamp.min, clamp.max};
+  ONEPACK_RETURN_IF_XNN_ERROR(
+      xnn_define_unary(subgraph, xnn_unary_clamp, &params, unclamped, output.xnn_id, 0),
+      "defining the clamp of the output");
+  return Status::Ok();
 }
 
 bool IsQuantized(XNNDatatype datatype) {
@@ -109,10 +124,13 @@ Status DefineBinary(const NodeContext& context, const XNode& node) {
   ONEPACK_RETURN_IF_ERROR(CheckFlags(WireOf(node).flags()));
   ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
   ONEPACK_RETURN_IF_ERROR(CheckClamp(clamp, output.datatype()));
+  const xnn_binary_operator type = OperatorOf(node.xnode_union_type());
+  if (output.datatype() == XNNDatatype::bf16 && !clamp.is_infinite()) {
+    return DefineClampedBf16(context.subgraph, type, clamp, a, b, output);
+  }
   const xnn_binary_params params{clamp.min, clamp.max};
   ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_binary(context.subgraph, OperatorOf(node.xnode_union_type()), &params, a.xnn_id,
-                        b.xnn_id, output.xnn_id, 0),
+      xnn_define_binary(context.subgraph, type, &params, a.xnn_id, b.xnn_id, output.xnn_id, 0),
       "defining the node");
   return Status::Ok();
 }

@@ -51,10 +51,6 @@ uint64_t PackedMatrixBytes(uint64_t count, uint64_t rows, uint64_t columns);
 // One output, nothing besides.
 Inference Inferred(const Shape& output);
 
-// An internal value of XNNPACK's, between two nodes that stand for one node of the file.
-// For datatypes without quantization.
-Result<uint32_t> DefineBetween(xnn_subgraph_t subgraph, xnn_datatype datatype, size_t rank);
-
 }  // namespace onepack
 
 #endif  // ONEPACK_DELEGATE_OPS_CHECKS_H_

@@ -1,5 +1,4 @@
-#include <vector>
-
+#include "delegate/ops/between.h"
 #include "delegate/ops/checks.h"
 #include "delegate/ops/families.h"
 #include "delegate/xnn_handles.h"
@@ -28,18 +27,18 @@ size_t InputCount(XNodeUnion type) {
   }
 }
 
-xnn_status Define(xnn_subgraph_t subgraph, const std::vector<const GraphValue*>& inputs,
-                  int32_t axis, uint32_t output) {
-  const auto id = [&](size_t i) { return inputs[i]->xnn_id; };
-  switch (inputs.size()) {
+xnn_status Define(xnn_subgraph_t subgraph, const Operands::Ids& ids, int32_t axis,
+                  uint32_t output) {
+  switch (ids.size()) {
     case 2:
-      return xnn_define_concatenate2(subgraph, axis, id(0), id(1), output, 0);
+      return xnn_define_concatenate2(subgraph, axis, ids[0], ids[1], output, 0);
     case 3:
-      return xnn_define_concatenate3(subgraph, axis, id(0), id(1), id(2), output, 0);
+      return xnn_define_concatenate3(subgraph, axis, ids[0], ids[1], ids[2], output, 0);
     case 4:
-      return xnn_define_concatenate4(subgraph, axis, id(0), id(1), id(2), id(3), output, 0);
+      return xnn_define_concatenate4(subgraph, axis, ids[0], ids[1], ids[2], ids[3], output, 0);
     default:
-      return xnn_define_concatenate5(subgraph, axis, id(0), id(1), id(2), id(3), id(4), output, 0);
+      return xnn_define_concatenate5(subgraph, axis, ids[0], ids[1], ids[2], ids[3], ids[4], output,
+                                     0);
   }
 }
 
@@ -81,19 +80,33 @@ Result<Inference> InferConcatenate(const Shapes& shapes, const XNode& node) {
 
 Status DefineConcatenate(const NodeContext& context, const XNode& node) {
   const GraphValue& output = context.value(WireOf(node).output_id());
-  std::vector<const GraphValue*> inputs;
-  for (const uint32_t id : ConcatenateOperands(node).inputs) {
-    inputs.push_back(&context.value(id));
-    ONEPACK_RETURN_IF_ERROR(CheckOneDatatype(
-        {inputs.back(), &output},
-        {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::qint8, XNNDatatype::quint8},
-        Quantization::kIsEqual));
-  }
   ONEPACK_RETURN_IF_ERROR(CheckFlags(WireOf(node).flags()));
+  const bool is_widened = output.datatype() == XNNDatatype::bf16;
+  Operands::Ids ids;
+  for (const uint32_t input_id : ConcatenateOperands(node).inputs) {
+    const GraphValue& input = context.value(input_id);
+    ONEPACK_RETURN_IF_ERROR(
+        CheckOneDatatype({&input, &output},
+                         {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::bf16,
+                          XNNDatatype::qint8, XNNDatatype::quint8},
+                         Quantization::kIsEqual));
+    uint32_t id = input.xnn_id;
+    if (is_widened) {
+      ONEPACK_ASSIGN_OR_RETURN(id, WidenFloats(context.subgraph, input));
+    }
+    ids.push_back(id);
+  }
   const auto axis = static_cast<int32_t>(WireOf(node).axis());
-  ONEPACK_RETURN_IF_XNN_ERROR(Define(context.subgraph, inputs, axis, output.xnn_id),
+  if (!is_widened) {
+    ONEPACK_RETURN_IF_XNN_ERROR(Define(context.subgraph, ids, axis, output.xnn_id),
+                                "defining the node");
+    return Status::Ok();
+  }
+  ONEPACK_ASSIGN_OR_RETURN(const WidenedOutput widened,
+                           WidenedOutput::Open(context.subgraph, output));
+  ONEPACK_RETURN_IF_XNN_ERROR(Define(context.subgraph, ids, axis, widened.id()),
                               "defining the node");
-  return Status::Ok();
+  return widened.Close();
 }
 
 }  // namespace onepack

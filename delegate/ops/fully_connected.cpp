@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "delegate/datatypes.h"
+#include "delegate/ops/between.h"
 #include "delegate/ops/families.h"
 #include "delegate/ops/weights.h"
 #include "delegate/xnn_handles.h"
@@ -32,14 +33,14 @@ constexpr WeightedTypes kTypes[] = {
     {XNNDatatype::qdint8, XNNDatatype::qcint4, XNNDatatype::fp32, XNNDatatype::fp16},
     {XNNDatatype::qdint8, XNNDatatype::qbint4, XNNDatatype::fp32, XNNDatatype::fp16},
     {XNNDatatype::qdint8, XNNDatatype::qcint8, XNNDatatype::fp32, XNNDatatype::fp16},
+    // Computed as fp32 and converted by a node of ours.
+    {XNNDatatype::qdint8, XNNDatatype::qcint4, XNNDatatype::fp32, XNNDatatype::bf16},
+    {XNNDatatype::qdint8, XNNDatatype::qbint4, XNNDatatype::fp32, XNNDatatype::bf16},
+    {XNNDatatype::qdint8, XNNDatatype::qcint8, XNNDatatype::fp32, XNNDatatype::bf16},
     {XNNDatatype::qint8, XNNDatatype::qcint8, XNNDatatype::qcint32, XNNDatatype::qint8},
     {XNNDatatype::qint8, XNNDatatype::qint8, XNNDatatype::qint32, XNNDatatype::qint8},
     {XNNDatatype::quint8, XNNDatatype::quint8, XNNDatatype::qint32, XNNDatatype::quint8},
 };
-
-bool Is16BitFloat(XNNDatatype datatype) {
-  return datatype == XNNDatatype::fp16 || datatype == XNNDatatype::bf16;
-}
 
 // fp16 weights stay what they are if they are all fp16; everything else of 16 bits is widened. So
 // are 4-bit weights of an input that is quantized statically, and those in rows of an odd number:
@@ -73,41 +74,22 @@ Status CheckConstants(const WeightedValues& values, uint32_t flags) {
   return Status::Ok();
 }
 
-// The id of the value as fp32, by a node of ours if need be.
-Result<uint32_t> AsFp32(xnn_subgraph_t subgraph, const GraphValue& value) {
-  if (value.datatype() == XNNDatatype::fp32) return value.xnn_id;
-  ONEPACK_ASSIGN_OR_RETURN(const uint32_t id,
-                           DefineBetween(subgraph, xnn_datatype_fp32, value.rank()));
-  ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_unary(subgraph, xnn_unary_convert, nullptr, value.xnn_id, id, 0),
-      "defining the conversion of an operand");
-  return id;
-}
-
 // For what XNNPACK has no kernel for: bfloat16, and filters that are computed but not fp32.
-Status DefineInFp32(const NodeContext& context, const WeightedValues& values, const Clamp& clamp,
-                    uint32_t flags) {
+Status DefineWidened(const NodeContext& context, const WeightedValues& values, const Clamp& clamp,
+                     uint32_t flags) {
   const xnn_subgraph_t subgraph = context.subgraph;
-  ONEPACK_ASSIGN_OR_RETURN(const uint32_t input, AsFp32(subgraph, values.input));
-  ONEPACK_ASSIGN_OR_RETURN(const uint32_t filter, AsFp32(subgraph, values.filter));
+  ONEPACK_ASSIGN_OR_RETURN(const uint32_t input, WidenFloats(subgraph, values.input));
+  ONEPACK_ASSIGN_OR_RETURN(const uint32_t filter, WidenFloats(subgraph, values.filter));
   uint32_t bias = XNN_INVALID_VALUE_ID;
   if (values.bias != nullptr) {
-    ONEPACK_ASSIGN_OR_RETURN(bias, AsFp32(subgraph, *values.bias));
+    ONEPACK_ASSIGN_OR_RETURN(bias, WidenFloats(subgraph, *values.bias));
   }
-  const bool converts_output = values.output.datatype() != XNNDatatype::fp32;
-  uint32_t output = values.output.xnn_id;
-  if (converts_output) {
-    ONEPACK_ASSIGN_OR_RETURN(output,
-                             DefineBetween(subgraph, xnn_datatype_fp32, values.output.rank()));
-  }
+  ONEPACK_ASSIGN_OR_RETURN(const WidenedOutput output,
+                           WidenedOutput::Open(subgraph, values.output));
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_fully_connected(subgraph, clamp.min, clamp.max, input,
-                                                         filter, bias, output, flags),
+                                                         filter, bias, output.id(), flags),
                               "defining the node");
-  if (!converts_output) return Status::Ok();
-  ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_unary(subgraph, xnn_unary_convert, nullptr, output, values.output.xnn_id, 0),
-      "defining the conversion of the output");
-  return Status::Ok();
+  return output.Close();
 }
 
 // A filter or bias that is computed, or given by the caller, is read in place, and so is the other.
@@ -180,8 +162,8 @@ Status DefineFullyConnected(const NodeContext& context, const XNode& node) {
   ONEPACK_RETURN_IF_ERROR(CheckConstants(values, flags));
   ONEPACK_RETURN_IF_ERROR(CheckScaleRuns(values.input, 1));
   ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
-  if (!IsPacked(values) || values.input.datatype() == XNNDatatype::bf16) {
-    return DefineInFp32(context, values, clamp, flags);
+  if (!IsPacked(values) || values.output.datatype() == XNNDatatype::bf16) {
+    return DefineWidened(context, values, clamp, flags);
   }
   ONEPACK_RETURN_IF_XNN_ERROR(
       xnn_define_fully_connected(context.subgraph, clamp.min, clamp.max, values.input.xnn_id,

@@ -6,8 +6,10 @@
 #include <iterator>
 
 #include "base/checked_math.h"
+#include "delegate/ops/between.h"
 #include "delegate/ops/checks.h"
 #include "delegate/ops/families.h"
+#include "delegate/small_floats.h"
 #include "delegate/xnn_handles.h"
 #include "schema/verify_text.h"
 
@@ -69,8 +71,8 @@ Status CheckSlice(size_t offset, size_t size, size_t dim) {
 }
 
 // XNNPACK's kernels for these move 8, 16 or 32 bits.
-constexpr auto kMovable = {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::qint8,
-                           XNNDatatype::quint8};
+constexpr auto kMovable = {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::bf16,
+                           XNNDatatype::qint8, XNNDatatype::quint8};
 
 }  // namespace
 
@@ -101,11 +103,9 @@ Status DefineTranspose(const NodeContext& context, const XNode& node) {
   ONEPACK_RETURN_IF_ERROR(CheckOneDatatype({&input, &output}, kMovable, Quantization::kIsEqual));
   ONEPACK_RETURN_IF_ERROR(CheckFlags(wire.flags()));
   const Sizes perm(wire.perm());
-  ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_static_transpose(context.subgraph, input.rank(), perm.values, input.xnn_id,
-                                  output.xnn_id, 0),
-      "defining the node");
-  return Status::Ok();
+  return DefineMove(context.subgraph, input, output, [&](uint32_t from, uint32_t to) {
+    return xnn_define_static_transpose(context.subgraph, input.rank(), perm.values, from, to, 0);
+  });
 }
 
 Operands ReshapeOperands(const XNode& node) { return OneToOne(ReshapeOf(node)); }
@@ -190,11 +190,10 @@ Status DefineSlice(const NodeContext& context, const XNode& node) {
   ONEPACK_RETURN_IF_ERROR(CheckFlags(wire.flags()));
   const Sizes offsets(wire.offsets());
   const Sizes sizes(wire.sizes());
-  ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_static_slice(context.subgraph, input.rank(), offsets.values, sizes.values,
-                              input.xnn_id, output.xnn_id, 0),
-      "defining the node");
-  return Status::Ok();
+  return DefineMove(context.subgraph, input, output, [&](uint32_t from, uint32_t to) {
+    return xnn_define_static_slice(context.subgraph, input.rank(), offsets.values, sizes.values,
+                                   from, to, 0);
+  });
 }
 
 Operands PadOperands(const XNode& node) { return OneToOne(PadOf(node)); }
@@ -218,18 +217,20 @@ Status DefinePad(const NodeContext& context, const XNode& node) {
   const GraphValue& output = context.value(wire.output_id());
   ONEPACK_RETURN_IF_ERROR(CheckOneDatatype({&input, &output}, kMovable, Quantization::kIsEqual));
   ONEPACK_RETURN_IF_ERROR(CheckFlags(wire.flags()));
-  const bool is_float =
-      input.datatype() == XNNDatatype::fp32 || input.datatype() == XNNDatatype::fp16;
+  const bool is_float = input.datatype() == XNNDatatype::fp32 || Is16BitFloat(input.datatype());
   if (isnan(wire.padding_value()) && !is_float) {
     return Status::Error(StatusCode::kInvalidFile, "padded with something that is not a number");
   }
   const Sizes before(wire.pre_paddings());
   const Sizes after(wire.post_paddings());
-  ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_static_constant_pad(context.subgraph, before.values, after.values,
-                                     wire.padding_value(), input.xnn_id, output.xnn_id, 0),
-      "defining the node");
-  return Status::Ok();
+  // XNNPACK cuts off what bf16 has no bits for.
+  const float value = input.datatype() == XNNDatatype::bf16 && isfinite(wire.padding_value())
+                          ? FloatOfBfloat16(Bfloat16OfFloat(wire.padding_value()))
+                          : wire.padding_value();
+  return DefineMove(context.subgraph, input, output, [&](uint32_t from, uint32_t to) {
+    return xnn_define_static_constant_pad(context.subgraph, before.values, after.values, value,
+                                          from, to, 0);
+  });
 }
 
 }  // namespace onepack

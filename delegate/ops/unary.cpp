@@ -1,5 +1,6 @@
 #include <math.h>
 
+#include "delegate/ops/between.h"
 #include "delegate/ops/checks.h"
 #include "delegate/ops/families.h"
 #include "delegate/xnn_handles.h"
@@ -44,7 +45,7 @@ bool IsConvertible(XNNDatatype input, XNNDatatype output) {
            datatype == XNNDatatype::quint8 || datatype == XNNDatatype::int32;
   };
   if (output == XNNDatatype::qdint8) {
-    return input == XNNDatatype::fp32 || input == XNNDatatype::fp16;
+    return input == XNNDatatype::fp32 || input == XNNDatatype::fp16 || input == XNNDatatype::bf16;
   }
   return is_plain(input) && is_plain(output);
 }
@@ -179,10 +180,15 @@ Status DefineUnary(const NodeContext& context, const XNode& node) {
   ONEPACK_RETURN_IF_ERROR(CheckScales(node, input, output));
   ONEPACK_RETURN_IF_ERROR(CheckFlags(unary.flags));
   ONEPACK_ASSIGN_OR_RETURN(const xnn_unary_params params, ParamsOf(node));
+  uint32_t input_id = input.xnn_id;
+  // XNNPACK quantizes no bf16 at run time.
+  if (output.datatype() == XNNDatatype::qdint8 && input.datatype() == XNNDatatype::bf16) {
+    ONEPACK_ASSIGN_OR_RETURN(input_id, WidenFloats(context.subgraph, input));
+  }
   const xnn_status status = type == XNodeUnion::XNNCopy
-                                ? xnn_define_copy(context.subgraph, input.xnn_id, output.xnn_id, 0)
+                                ? xnn_define_copy(context.subgraph, input_id, output.xnn_id, 0)
                                 : xnn_define_unary(context.subgraph, OperatorOf(type), &params,
-                                                   input.xnn_id, output.xnn_id, 0);
+                                                   input_id, output.xnn_id, 0);
   ONEPACK_RETURN_IF_XNN_ERROR(status, "defining the node");
   return Status::Ok();
 }

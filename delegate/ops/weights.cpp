@@ -41,10 +41,17 @@ Status CheckScales(const WeightedValues& values) {
 }
 
 // All but the bytes of a constant.
-void AddDescription(const GraphValue& value, DigestBuilder& digest) {
+void AddFilter(const GraphValue& value, DigestBuilder& digest) {
   value.quant_params.AddTo(digest);
   digest.Add(value.rank());
   for (const uint32_t size : DimsOf(value.tensor())) digest.Add(size);
+}
+
+// XNNPACK packs a run of numbers, whatever dims of 1 stand before them.
+void AddBias(const GraphValue& value, DigestBuilder& digest) {
+  constexpr size_t kRank = 1;
+  value.quant_params.AddTo(digest);
+  digest.Add(kRank).Add(value.rank() > 0 ? DimsOf(value.tensor())[value.rank() - 1] : uint32_t{1});
 }
 
 }  // namespace
@@ -72,8 +79,14 @@ Status CheckChannelDims(const WeightedValues& values, size_t filter_dim) {
     return Status::Error(StatusCode::kInvalidFile, "a filter of channel_dim %d, %zu expected",
                          found, filter_dim);
   }
-  // The bias has one dim only.
-  return Status::Ok();
+  // XNNPACK's convolutions take a quantized bias of one dim only.
+  if (values.bias == nullptr || ChannelDimOf(*values.bias) < 0 || values.bias->rank() == 1) {
+    return Status::Ok();
+  }
+  return Status::Error(StatusCode::kUnsupported,
+                       "a bias of rank %zu that is quantized per channel is not supported, 1 "
+                       "expected",
+                       values.bias->rank());
 }
 
 Status CheckScaleRuns(const GraphValue& input, int32_t expected) {
@@ -86,7 +99,9 @@ Status CheckScaleRuns(const GraphValue& input, int32_t expected) {
 Status CheckBias(const Shapes& shapes, uint32_t bias_id, size_t channels) {
   if (bias_id == XNN_INVALID_VALUE_ID) return Status::Ok();
   const Shape& bias = shapes.at(bias_id);
-  if (bias == Shape{channels}) return Status::Ok();
+  if (bias.element_count() == channels && (bias.rank() == 0 || bias.FromLast(0) == channels)) {
+    return Status::Ok();
+  }
   return Status::Error(StatusCode::kInvalidFile, "a bias %s, [%zu] expected", bias.Text().c_str(),
                        channels);
 }
@@ -98,8 +113,8 @@ PackedUse UseOf(const WeightedValues& values, DigestBuilder& consumer) {
   use.identity.kernel = values.filter.content;
   use.identity.bias = values.bias != nullptr ? values.bias->content : IdentityOfNothing();
   DigestBuilder quantization("quantization");
-  AddDescription(values.filter, quantization);
-  if (values.bias != nullptr) AddDescription(*values.bias, quantization);
+  AddFilter(values.filter, quantization);
+  if (values.bias != nullptr) AddBias(*values.bias, quantization);
   use.identity.quantization = quantization.Finish();
   values.input.quant_params.AddTo(consumer);
   values.output.quant_params.AddTo(consumer);

@@ -53,7 +53,8 @@ Status CheckChannelDims(const WeightedValues& values, size_t filter_dim);
 // XNNPACK reads one for each, however many there are.
 Status CheckScaleRuns(const GraphValue& input, int32_t expected);
 
-// kInvalidFile unless the bias is absent or of shape [channels].
+// kInvalidFile unless the bias is absent or has one element for each channel, in its innermost dim:
+// [channels], or [1, channels] where it stood for a sum that broadcasts.
 Status CheckBias(const Shapes& shapes, uint32_t bias_id, size_t channels);
 
 // The use of a filter that is a constant. `consumer` has all that packing may depend on but for the
