@@ -100,6 +100,8 @@ class PayloadWriter {
   uint32_t AddBorder(PayloadTensor tensor, bool is_output);
   uint32_t AddQuantizedBorder(PayloadTensor tensor, bool is_output,
                               wire::xnnpack::XNNQuantParams kind, flatbuffers::Offset<void> params);
+  // An external id that no value has: an argument of the call that the graph does not read.
+  void AddUnusedArgument() { ++external_count_; }
   // f32, between nodes.
   uint32_t AddInternal(const std::vector<uint32_t>& dims);
   // f32.

@@ -55,7 +55,7 @@ bool RawMatrix::FindKernel() {
   auto loaded = constant.Load();
   if (!loaded.ok() || !IsAligned(*loaded)) return false;
   auto size = ConstantSizeBytes(kernel.tensor());
-  if (!size.ok()) return false;
+  if (!size.ok() || loaded->bytes.size() != *size) return false;
   kernel_ = std::move(loaded).value();
   channels_ = kernel.dim(0);
   row_bytes_ = *size / channels_;

@@ -123,9 +123,6 @@ Result<Inference> InferWindow(const Window& window, const Shape& input) {
 
 // What XNNPACK's maximum does not do, though it could.
 Status CheckMaximum(const Window& window) {
-  if (window.height.size == 1 && window.width.size == 1) {
-    return Status::Error(StatusCode::kUnsupported, "a window of one element is not supported");
-  }
   if (window.height.stride <= window.height.size && window.width.stride <= window.width.size) {
     return Status::Ok();
   }
@@ -137,6 +134,12 @@ xnn_status DefineMaximum(xnn_subgraph_t subgraph, const Window& window, const Cl
                          uint32_t input, uint32_t output) {
   const WindowAxis& y = window.height;
   const WindowAxis& x = window.width;
+  // Of one element, for which XNNPACK has no maximum, only the clamp is left: the stride is 1, too.
+  if (y.size == 1 && x.size == 1) {
+    xnn_unary_params params{};
+    params.clamp = {clamp.min, clamp.max};
+    return xnn_define_unary(subgraph, xnn_unary_clamp, &params, input, output, 0);
+  }
   return xnn_define_max_pooling_2d(subgraph, y.padding_before, x.padding_after, y.padding_after,
                                    x.padding_before, y.size, x.size, y.stride, x.stride, y.dilation,
                                    x.dilation, clamp.min, clamp.max, input, output, 0);

@@ -39,6 +39,7 @@ struct Node {
   bool has_damaged_scale = false;
   bool has_other_clamp = false;  // another consumer of the same weight beside it
   uint32_t flags = 0;
+  uint32_t dims_before_bias = 0;  // of 1
 };
 
 void PrintTo(const Node& node, std::ostream* out) { *out << node.name; }
@@ -124,10 +125,13 @@ std::vector<uint8_t> ProgramOf(const Node& node) {
   PayloadWriter payload;
   uint32_t x = payload.AddInput({kRows, node.inputs});
   const uint32_t filter = AddFilter(payload, node);
-  const uint32_t bias =
-      node.has_bias ? payload.AddConstant({node.outputs}, payload.AddNamedConstant(
-                                                              "bias", node.outputs * sizeof(float)))
-                    : PayloadWriter::kNoValue;
+  uint32_t bias = PayloadWriter::kNoValue;
+  if (node.has_bias) {
+    std::vector<uint32_t> dims(node.dims_before_bias, 1);
+    dims.push_back(node.outputs);
+    bias =
+        payload.AddConstant(dims, payload.AddNamedConstant("bias", node.outputs * sizeof(float)));
+  }
   const uint32_t y = payload.AddOutput({kRows, node.outputs});
   if (node.quantizes_input) {
     const uint32_t rounded = payload.AddDynamicInt8({kRows, node.inputs});
@@ -233,6 +237,8 @@ INSTANTIATE_TEST_SUITE_P(
         testing::Values(Node{"Float", XNNDatatype::fp32, false, false},
                         Node{"FloatWithBias", XNNDatatype::fp32, false, true},
                         Node{"FloatOfAnOddSize", XNNDatatype::fp32, false, true, 1000, 51},
+                        Node{"FloatWithABiasOfRank3", XNNDatatype::fp32, false, true, 1024, 64,
+                             false, false, 0, 2},
                         Node{"Int8", XNNDatatype::qcint8, true, false},
                         Node{"Int8WithBias", XNNDatatype::qcint8, true, true, 1001, 67},
                         Node{"Int8OfAFloatInput", XNNDatatype::qcint8, false, false, 1001, 67},

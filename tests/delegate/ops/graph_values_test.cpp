@@ -33,6 +33,71 @@ TEST(GraphValuesTest, AScalarOfTheProgramMayBeOneElementOfTheGraph) {
   EXPECT_EQ(FloatsOf(found[0]), (std::vector<float>{-3}));
 }
 
+// Exporters pass the sizes of dynamic dims along with the tensors.
+TEST(GraphValuesTest, AnArgumentThatIsNoValueOfTheGraphIsLetPass) {
+  const auto load = [](uint32_t unused) {
+    PayloadWriter payload;
+    const uint32_t x = payload.AddInput({2});
+    for (uint32_t i = 0; i < unused; ++i) payload.AddUnusedArgument();
+    payload.AddUnary(XNodeUnion::XNNNegate, x, payload.AddOutput({2}));
+    std::vector<GraphBorder> borders(unused + 2, Input({1}));
+    borders.front() = Input({2});
+    borders.back() = Output({2});
+    return GraphProgram::Load(payload, borders);
+  };
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const GraphProgram program, load(3));
+  const GraphTensor one = Floats({1}, {1});
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found,
+                               program.Run({Floats({2}, {1, -2}), one, one, one}));
+  EXPECT_EQ(FloatsOf(found[0]), (std::vector<float>{-1, 2}));
+  EXPECT_TRUE(IsError(load(5000), StatusCode::kInvalidFile, {"5002 external values", "4096"}));
+}
+
+// Constants.
+
+// Of a tensor that is the first part of another's storage, exporters write all of the storage.
+TEST(GraphValuesTest, AConstantMayHaveMoreBytesThanItsDimsTake) {
+  constexpr uint32_t kWidth = 4;
+  for (const bool is_int4 : {false, true}) {
+    for (const bool is_packed : {false, true}) {
+      if (is_int4 && !is_packed) continue;
+      PayloadWriter payload;
+      const uint32_t x = payload.AddInput({1, kWidth});
+      const uint32_t y = payload.AddOutput({1, is_packed ? 2 : kWidth});
+      const std::vector<float> stored = {1, 2, 3, 4, 5, 6, 7, 8, 100, 100, 100};
+      if (!is_packed) {
+        payload.AddAdd(x, payload.AddConstant({kWidth}, payload.AddOwnConstant(AsBytes(stored))),
+                       y);
+      } else if (!is_int4) {
+        const uint32_t w =
+            payload.AddConstant({2, kWidth}, payload.AddOwnConstant(AsBytes(stored)));
+        const uint32_t bias = payload.AddConstant({2}, payload.AddOwnConstant(AsBytes(stored)));
+        payload.AddFullyConnected(x, w, y, bias);
+      } else {
+        // Transposed, which are widened before they are packed.
+        PayloadTensor tensor;
+        tensor.datatype = XNNDatatype::qcint4;
+        tensor.dims = {kWidth, 2};
+        tensor.constant =
+            payload.AddOwnConstant(std::vector<uint8_t>{0xd9, 0xea, 0xfb, 0x0c, 0x77, 0x77});
+        const uint32_t scales = payload.AddOwnConstant(AsBytes(std::vector<float>{1, 2, 99}));
+        const uint32_t w = payload.AddQuantized(
+            tensor, wire::xnnpack::XNNQuantParams::PerChannelQuant,
+            wire::xnnpack::CreatePerChannelQuant(payload.builder(), 0, 1, scales, 2).Union());
+        payload.AddFullyConnected(x, w, y, PayloadWriter::kNoValue, 1);
+      }
+      ONEPACK_ASSERT_OK_AND_ASSIGN(
+          const GraphProgram program,
+          GraphProgram::Load(payload, {Input({1, kWidth}), Output({1, is_packed ? 2 : 4})}));
+      ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, program.Run({Floats({1, 4}, {1, 1, 1, 2})}));
+      const std::vector<float> expected = is_int4     ? std::vector<float>{14, 4}
+                                          : is_packed ? std::vector<float>{15, 36}
+                                                      : std::vector<float>{2, 3, 4, 6};
+      EXPECT_EQ(FloatsOf(found[0]), expected);
+    }
+  }
+}
+
 // Rows.
 
 GraphProgram::Options WithData(const std::vector<LinearLayer>& layers) {

@@ -119,6 +119,52 @@ TEST(PoolingTest, FollowsSizesThatGrowAndShrinkInEveryDim) {
   }
 }
 
+// XNNPACK has no maximum over one element: only the clamp is left.
+TEST(MaxPoolingTest, OverOneElementIsTheElement) {
+  const std::vector<uint32_t> dims = {1, 2, 2, 1};
+  const auto over_one = [](std::optional<std::pair<float, float>> range) {
+    return [=](PayloadWriter& payload, uint32_t in, uint32_t out) {
+      payload.AddNode(
+          XNodeUnion::XNNMaxPooling2d,
+          CreateXNNPooling2D(payload.builder(), 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, in, out, kKeepDims)
+              .Union(),
+          range);
+    };
+  };
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found,
+                               RunOne(dims, dims, {1, -2, 3, -4}, over_one(std::nullopt)));
+  EXPECT_EQ(FloatsOf(found[0]), (std::vector<float>{1, -2, 3, -4}));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto clamped,
+                               RunOne(dims, dims, {1, -2, 3, -4}, over_one({{0.0f, 2.0f}})));
+  EXPECT_EQ(FloatsOf(clamped[0]), (std::vector<float>{1, 0, 2, 0}));
+  PayloadWriter payload;
+  const uint32_t x = AddQuantizedValue(payload, XNNDatatype::qint8, dims, 0.5f, 3, Place::kInput);
+  over_one(std::nullopt)(
+      payload, x, AddQuantizedValue(payload, XNNDatatype::qint8, dims, 0.5f, 3, Place::kOutput));
+  const ScalarType type = ScalarType::kChar;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(
+      const GraphProgram program,
+      GraphProgram::Load(payload, {Input(SizesOf(dims), type), Output(SizesOf(dims), type)}));
+  const std::vector<int8_t> extremes = {-128, 127, 0, 3};
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto quantized,
+                               program.Run({TensorOfNumbers(type, SizesOf(dims), extremes)}));
+  EXPECT_EQ(NumbersOf<int8_t>(quantized[0]), extremes);
+}
+
+uint32_t AddIndices(PayloadWriter& payload, const std::vector<uint32_t>& dims, bool is_border) {
+  PayloadTensor tensor;
+  tensor.datatype = XNNDatatype::int32;
+  tensor.dims = dims;
+  return is_border ? payload.AddBorder(tensor, true) : payload.AddTensor(tensor);
+}
+
+void AddArgMax(PayloadWriter& payload, uint32_t height, uint32_t width, uint32_t in, uint32_t out,
+               uint32_t indices) {
+  const auto node =
+      CreateXNNArgMaxPooling2d(payload.builder(), 0, 0, 0, 0, height, width, in, out, indices);
+  payload.AddNode(XNodeUnion::XNNArgMaxPooling2d, node.Union());
+}
+
 TEST(PoolingErrorsTest, NumbersThatMakeNoWindowAreNamed) {
   const auto load = [](const Pooling& p) {
     return LoadOne({1, 7, 7, 2}, {1, 3, 3, 2}, Pool(XNodeUnion::XNNMaxPooling2d, p));
@@ -138,10 +184,14 @@ TEST(PoolingErrorsTest, NumbersThatMakeNoWindowAreNamed) {
       IsError(load({2, 2, 1, 0, 4}), StatusCode::kUnsupported, {"XNNMaxPooling2d", "flags 0x4"}));
 }
 
-TEST(PoolingErrorsTest, AWindowOfOneElementIsRefusedByName) {
-  EXPECT_TRUE(
-      IsError(LoadOne({1, 7, 7, 2}, {1, 7, 7, 2}, Pool(XNodeUnion::XNNMaxPooling2d, {1, 1, 1, 0})),
-              StatusCode::kUnsupported, {"XNNMaxPooling2d", "one element"}));
+TEST(PoolingErrorsTest, AnArgMaxOverOneElementIsRefusedByName) {
+  PayloadWriter payload;
+  const uint32_t x = payload.AddInput({1, 2, 1, 1});
+  AddArgMax(payload, 1, 1, x, payload.AddOutput({1, 2, 1, 1}),
+            AddIndices(payload, {1, 2, 1, 1}, true));
+  EXPECT_TRUE(IsError(GraphProgram::Load(payload, {Input({1, 2, 1, 1}), Output({1, 2, 1, 1}),
+                                                   Output({1, 2, 1, 1}, ScalarType::kInt)}),
+                      StatusCode::kUnsupported, {"XNNArgMaxPooling2d", "one element"}));
 }
 
 TEST(PoolingErrorsTest, AnInputOfACallThatIsSmallerThanTheWindowIsRefusedThen) {
@@ -156,20 +206,6 @@ TEST(PoolingErrorsTest, AnInputOfACallThatIsSmallerThanTheWindowIsRefusedThen) {
 }
 
 // Arg-max.
-
-uint32_t AddIndices(PayloadWriter& payload, const std::vector<uint32_t>& dims, bool is_border) {
-  PayloadTensor tensor;
-  tensor.datatype = XNNDatatype::int32;
-  tensor.dims = dims;
-  return is_border ? payload.AddBorder(tensor, true) : payload.AddTensor(tensor);
-}
-
-void AddArgMax(PayloadWriter& payload, uint32_t height, uint32_t width, uint32_t in, uint32_t out,
-               uint32_t indices) {
-  const auto node =
-      CreateXNNArgMaxPooling2d(payload.builder(), 0, 0, 0, 0, height, width, in, out, indices);
-  payload.AddNode(XNodeUnion::XNNArgMaxPooling2d, node.Union());
-}
 
 TEST(ArgMaxPoolingTest, GivesIndicesOf32And64Bits) {
   for (const ScalarType type : {ScalarType::kInt, ScalarType::kLong}) {
