@@ -202,8 +202,7 @@ Status GraphBuilder::DescribeWireValue(const XValue& wire) {
 Status GraphBuilder::CheckConstant(const XNNTensorValue& tensor) const {
   const Constant& constant = payload_.constant(tensor.constant_buffer_idx());
   ONEPACK_ASSIGN_OR_RETURN(const size_t expected, ConstantSizeBytes(tensor));
-  // Of a tensor that is the first part of another's storage, exporters write all of the storage.
-  if (constant.size() >= expected) return Status::Ok();
+  if (payload_.Holds(tensor.constant_buffer_idx(), expected)) return Status::Ok();
   return Status::Error(StatusCode::kMismatch, "%s: %llu bytes found, %zu expected (%s)",
                        constant.place().c_str(), static_cast<unsigned long long>(constant.size()),
                        expected, DatatypeName(tensor.datatype()));

@@ -51,6 +51,13 @@ Result<std::shared_ptr<const Payload>> Payload::Open(const DelegateRequest& requ
   return std::shared_ptr<const Payload>(std::move(payload));
 }
 
+bool Payload::Holds(uint32_t index, uint64_t size_bytes) const {
+  const uint64_t found = constant(index).size();
+  if (found <= size_bytes) return found == size_bytes;
+  const auto* constants = graph().constant_data();
+  return CountOf(constants) == 0 || constants->Get(index)->size() == found;
+}
+
 Status Payload::ReadGraph(Sources& sources) {
   const PayloadHeader& header = sources.header;
   const char* original = FirstByteOfGraph(sources.request, sources.header);

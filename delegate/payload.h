@@ -68,11 +68,14 @@ class Payload {
   // or of two adapters. None for old files.
   const std::optional<Digest>& graph_id() const { return graph_->id; }
 
-  // REQUIRES, for both: 0 < index < ConstantCount(graph()).
+  // REQUIRES, for all: 0 < index < ConstantCount(graph()).
   const Constant& constant(uint32_t index) const { return constants_[index - 1].raw; }
   const std::shared_ptr<Content>& content(uint32_t index) const {
     return constants_[index - 1].content;
   }
+  // Whether the constant is one of `size_bytes`. It may have more, if the graph says so too: of a
+  // tensor that is the first part of another's storage, exporters write all of the storage.
+  bool Holds(uint32_t index, uint64_t size_bytes) const;
 
  private:
   struct Registered {

@@ -91,7 +91,7 @@ Result<Digest> IdentityOfScales(const Payload& payload, const ScaleRef<T>& scale
                                         : IdentityOfSpan(scales.to_be_rounded);
   }
   const Constant& constant = payload.constant(scales.buffer_index);
-  if (constant.size() / sizeof(T) < expected) {
+  if (!payload.Holds(scales.buffer_index, expected * sizeof(T))) {
     return Status::Error(StatusCode::kMismatch,
                          "%s: %llu bytes found, %zu scales of %zu bytes expected",
                          constant.place().c_str(), static_cast<unsigned long long>(constant.size()),

@@ -626,7 +626,7 @@ TEST_F(DelegateErrorsTest, AFilterOfAnotherRankOrWidthThanItsInputIsNamedWithBot
                       {"broken.pte", "graph node 0", "32 channels", "31"}));
 }
 
-TEST_F(DelegateErrorsTest, AnOutputOfOtherDimsThanItsNodeComputesIsNamedWithBoth) {
+TEST_F(DelegateErrorsTest, AnOutputOfAnotherRankThanItsNodeComputesIsNamedWithBoth) {
   const auto build = [](const std::vector<uint32_t>& sum, const std::vector<uint32_t>& sigmoid,
                         const std::vector<uint32_t>& linear) {
     return [=](PayloadWriter& payload) {
@@ -640,14 +640,17 @@ TEST_F(DelegateErrorsTest, AnOutputOfOtherDimsThanItsNodeComputesIsNamedWithBoth
   };
   const std::vector<uint32_t> wide = {kRows, kInputs};
   EXPECT_TRUE(IsOk(LoadGraph(build(wide, wide, {kRows, kOutputs}))));
-  EXPECT_TRUE(IsError(LoadGraph(build({1u << 30, kInputs}, wide, {kRows, kOutputs})),
+  EXPECT_TRUE(IsError(LoadGraph(build({1, kRows, kInputs}, wide, {kRows, kOutputs})),
                       StatusCode::kInvalidFile,
-                      {"broken.pte", "graph node 0 (XNNAdd)", "[1073741824, 32]", "[8, 32]"}));
+                      {"broken.pte", "graph node 0 (XNNAdd)", "[1, 8, 32]", "[8, 32]"}));
+  EXPECT_TRUE(IsError(LoadGraph(build(wide, wide, {kRows * kOutputs})), StatusCode::kInvalidFile,
+                      {"broken.pte", "graph node 2 (XNNFullyConnected)", "[64]", "[8, 8]"}));
+  // Nodes that follow do not fit then, or it is too much.
   EXPECT_TRUE(IsError(LoadGraph(build(wide, {kRows, 16}, {kRows, kOutputs})),
                       StatusCode::kInvalidFile,
-                      {"broken.pte", "graph node 1 (XNNSigmoid)", "[8, 16]", "[8, 32]"}));
-  EXPECT_TRUE(IsError(LoadGraph(build(wide, wide, {kRows, kOutputs + 1})), StatusCode::kInvalidFile,
-                      {"broken.pte", "graph node 2 (XNNFullyConnected)", "[8, 9]", "[8, 8]"}));
+                      {"broken.pte", "graph node 2 (XNNFullyConnected)", "16 channels"}));
+  EXPECT_TRUE(IsError(LoadGraph(build({1u << 30, kInputs}, wide, {kRows, kOutputs})),
+                      StatusCode::kResourceExhausted, {"broken.pte", "graph value 1"}));
 }
 
 TEST_F(DelegateErrorsTest, AFilterThatIsAppliedToItselfIsComputed) {
@@ -668,8 +671,8 @@ TEST_F(DelegateErrorsTest, ABiasOfAnotherShapeThanItsFilterIsNamedWithTheExpecte
   const auto load = [this](const Build& build) { return LoadGraph(build); };
   EXPECT_TRUE(IsError(LoadShapes(load, {kOutputs, kInputs}, {7}), StatusCode::kInvalidFile,
                       {"broken.pte", "graph node 0", "bias", "[8]"}));
-  EXPECT_TRUE(IsError(LoadShapes(load, {kOutputs, kInputs}, {1, kOutputs}),
-                      StatusCode::kInvalidFile, {"broken.pte", "graph node 0", "[1, 8]", "[8]"}));
+  EXPECT_TRUE(IsError(LoadShapes(load, {kOutputs, kInputs}, {kOutputs, 1}),
+                      StatusCode::kInvalidFile, {"broken.pte", "graph node 0", "[8, 1]", "[8]"}));
 }
 
 // Calls.

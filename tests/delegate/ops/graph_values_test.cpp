@@ -98,6 +98,23 @@ TEST(GraphValuesTest, AConstantMayHaveMoreBytesThanItsDimsTake) {
   }
 }
 
+TEST(GraphValuesTest, ANamedConstantMayHaveMoreBytesOnlyIfTheGraphSaysSo) {
+  const auto load = [](uint64_t stated) {
+    PayloadWriter payload;
+    const uint32_t x = payload.AddInput({2});
+    const uint32_t w = payload.AddConstant({2}, payload.AddNamedConstant("w", stated));
+    payload.AddAdd(x, w, payload.AddOutput({2}));
+    GraphProgram::Options options;
+    const std::vector<float> stored = {1, 2, 3};
+    options.data["w"] = {AsBytes(stored).begin(), AsBytes(stored).end()};
+    return GraphProgram::Load(payload, {Input({2}), Output({2})}, options);
+  };
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const GraphProgram program, load(12));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, program.Run({Floats({2}, {10, 20})}));
+  EXPECT_EQ(FloatsOf(found[0]), (std::vector<float>{11, 22}));
+  EXPECT_TRUE(IsError(load(8), StatusCode::kMismatch, {"key 'w'", "12 bytes found", "8 expected"}));
+}
+
 // Rows.
 
 GraphProgram::Options WithData(const std::vector<LinearLayer>& layers) {
