@@ -15,7 +15,12 @@ import torch
 from executorch.backends.xnnpack import xnnpack_preprocess
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
 from executorch.backends.xnnpack.serialization.xnnpack_graph_schema import PerTensorQuant
-from executorch.exir import EdgeCompileConfig, ExecutorchBackendConfig, to_edge_transform_and_lower
+from executorch.exir import (
+    EdgeCompileConfig,
+    ExecutorchBackendConfig,
+    to_edge,
+    to_edge_transform_and_lower,
+)
 from executorch.exir.passes.external_constants_pass import (
     delegate_external_constants_pass_unlifted,
 )
@@ -75,6 +80,17 @@ class MethodOf(torch.nn.Module):
         return getattr(self.inner, self.name)(*inputs)
 
 
+def lower_at_once(exported, partitioner, config):
+    return to_edge_transform_and_lower(
+        exported, partitioner={name: [partitioner()] for name in exported}, compile_config=config)
+
+
+def lower_in_two_steps(exported, partitioner, config):
+    """The older flow, which decomposes linear layers and finds them again."""
+    return to_edge(exported, compile_config=config).to_backend(
+        {name: partitioner() for name in exported})
+
+
 @dataclasses.dataclass
 class Case:
     """One program and the calls that are recorded."""
@@ -91,6 +107,8 @@ class Case:
     # Takes a module and the inputs to calibrate with, gives the quantized module.
     quantize: Optional[Callable] = None
     partitioner: Callable[[], Any] = XnnpackPartitioner
+    # Takes exported programs by method, what makes a partitioner, and the edge_config.
+    lower: Callable = lower_at_once
     atol: Optional[float] = None
     rtol: Optional[float] = None
     # Not 0: `atol` is so many steps of the coarsest scale of a statically quantized value.
@@ -183,9 +201,7 @@ def export_method(case, module, example):
 
 
 def lower(case, exported):
-    edge = to_edge_transform_and_lower(
-        exported, partitioner={name: [case.partitioner()] for name in exported},
-        compile_config=case.edge_config)
+    edge = case.lower(exported, case.partitioner, case.edge_config)
     return edge.to_executorch(case.backend_config)
 
 

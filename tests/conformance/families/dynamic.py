@@ -3,7 +3,7 @@
 import torch
 from families.matmul import Attention, Gated
 from families.quantized import DYNAMIC, ONE_STEP, pt2e, torchao
-from recording import Case, Fn, t
+from recording import Case, Fn, lower_in_two_steps, t
 from torch.export import Dim
 from torchao.quantization.granularity import PerGroup
 
@@ -90,6 +90,27 @@ def image_cases():
                dynamic_shapes=({1: Dim("rows", min=2, max=16)},))
 
 
+def bound_cases():
+    """Bounds that are not what the bounds of the inputs make: of dims that have none, the sizes of
+    the example are written."""
+    unbounded, rows = {0: Dim.AUTO}, {0: Dim("rows", min=1, max=32)}
+    yield Case("dynamic_unbounded_linear_f32", lambda: nn.Linear(6, 4), row_calls(6, (5, 2, 4)), FC,
+               dynamic_shapes=(unbounded,))
+    yield Case("dynamic_unbounded_cat_f32",
+               lambda: Fn(lambda x, y: torch.sigmoid(torch.cat((x, y), 0))),
+               [(t(a, 3), t(b, 3)) for a, b in ((3, 2), (2, 2), (1, 3))], ("XNNConcatenate2",),
+               dynamic_shapes=((unbounded, rows),))
+    yield Case("dynamic_unbounded_attention_f32",
+               lambda: Fn(lambda q, k: torch.softmax(torch.bmm(q, k.transpose(1, 2)), -1)),
+               [(t(2, a, 4), t(2, b, 4)) for a, b in ((5, 6), (3, 4))],
+               ("XNNBatchMatrixMultiply", "XNNSoftmax"),
+               dynamic_shapes=(({1: Dim.AUTO}, {1: Dim("keys", min=2, max=32)}),))
+    two = {0: Dim("a", min=2, max=3), 1: Dim("b", min=2, max=3)}
+    yield Case("dynamic_linear_two_batches_two_steps_f32", lambda: nn.Linear(4, 5, bias=False),
+               [(t(a, b, 4),) for a, b in ((3, 3), (2, 3), (3, 2))], FC, dynamic_shapes=(two,),
+               lower=lower_in_two_steps)
+
+
 def odd_cases():
     yield Case("rank0_f32", lambda: Fn(lambda x, y: torch.tanh(x * y)), [(t(), t())],
                ("XNNMultiply",))
@@ -108,4 +129,5 @@ def odd_cases():
 def cases():
     yield from row_cases()
     yield from image_cases()
+    yield from bound_cases()
     yield from odd_cases()

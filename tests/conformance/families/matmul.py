@@ -2,7 +2,7 @@
 
 import torch
 from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-from recording import Case, Fn, t
+from recording import Case, Fn, lower_in_two_steps, t
 
 nn = torch.nn
 F = nn.functional
@@ -39,12 +39,12 @@ def parameter(*sizes):
 
 
 class Mm(nn.Module):
-    """A product with a constant that is not transposed; with `bias`, an addmm."""
+    """A product with a constant that is not transposed; with a `bias` of such sizes, an addmm."""
 
-    def __init__(self, bias):
+    def __init__(self, *bias):
         super().__init__()
         self.weight = parameter(6, 4)
-        self.bias = parameter(4) if bias else None
+        self.bias = parameter(*bias) if bias else None
 
     def forward(self, x):
         if self.bias is None:
@@ -53,9 +53,16 @@ class Mm(nn.Module):
 
 
 def product_cases():
-    yield Case("mm_f32", lambda: Mm(False), [(t(3, 6),)], FC)
-    yield Case("addmm_f32", lambda: Mm(True), [(t(3, 6),)], FC)
-    yield Case("mm_f16", lambda: Mm(False), [(t(3, 6),)], FC, F16)
+    yield Case("mm_f32", lambda: Mm(), [(t(3, 6),)], FC)
+    yield Case("addmm_f32", lambda: Mm(4), [(t(3, 6),)], FC)
+    yield Case("mm_f16", lambda: Mm(), [(t(3, 6),)], FC, F16)
+    yield Case("addmm_row_bias_f32", lambda: Mm(1, 4), [(t(3, 6),)], FC)
+    yield Case("addmm_row_bias_f16", lambda: Mm(1, 4), [(t(3, 6),)], FC, F16)
+    yield Case("addmm_row_bias_bf16", lambda: Mm(1, 4), [(t(3, 6),)], FC, BF16,
+               partitioner=lambda: XnnpackPartitioner(enable_bf16=True))
+    yield Case("addmm_row_bias_two_steps_f32", lambda: Mm(1, 4), [(t(3, 6),)], FC,
+               lower=lower_in_two_steps)
+    yield Case("linear_part_of_storage_f32", lambda: PartOfStorage(), [(t(3, 6),)], FC)
     yield Case("mm_two_inputs_f32", lambda: Fn(lambda x, y: torch.mm(x.abs(), y)),
                [(t(3, 4), t(4, 2))], ("XNNAbs",))
     yield Case("addmm_three_inputs_f32", lambda: Fn(lambda b, x, y: torch.addmm(b, x.abs(), y)),
@@ -75,6 +82,18 @@ def product_cases():
     yield Case("bmm_transposed_f32",
                lambda: Fn(lambda x, y: torch.bmm(x, y.transpose(1, 2)) + 1),
                [(t(2, 3, 5), t(2, 4, 5))], ("XNNBatchMatrixMultiply", "XNNStaticTranspose"))
+
+
+class PartOfStorage(nn.Module):
+    """A linear layer whose weight and bias are the first parts of larger tensors."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("weight", torch.rand(9, 6)[:4])
+        self.register_buffer("bias", torch.rand(9)[:4])
+
+    def forward(self, x):
+        return F.linear(x, self.weight, self.bias)
 
 
 class Constant(nn.Module):

@@ -12,6 +12,7 @@ def pool_cases():
     image = t(1, 3, 7, 6)
     pools = {
         "maxpool": nn.MaxPool2d(2),
+        "maxpool_one_element": nn.MaxPool2d(1),
         "maxpool_stride1": nn.MaxPool2d((3, 2), stride=(1, 1)),
         "maxpool_padding": nn.MaxPool2d(3, stride=2, padding=1),
         "maxpool_dilation": nn.MaxPool2d(2, stride=1, dilation=2),
