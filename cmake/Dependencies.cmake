@@ -2,6 +2,7 @@
 
 find_package(XNNPACK REQUIRED)
 find_package(pthreadpool REQUIRED)
+find_package(kissfft REQUIRED)
 find_package(cpuinfo CONFIG REQUIRED)
 find_package(Flatbuffers CONFIG REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)

@@ -66,13 +66,18 @@ void ArgumentReader::Expected(const char* name, const char* kind, const Value& f
                           ValueKindName(found.kind()), kind);
 }
 
+bool ArgumentReader::TakesElementsOf(ScalarType type) const {
+  return elements_ == Elements::kAny || HasNumbers(type) ||
+         (elements_ == Elements::kComplex && IsComplex(type));
+}
+
 bool ArgumentReader::CheckTensor(const char* name, const Value& value) {
   if (!value.is(ValueKind::kTensor) || value.has_no_tensor()) {
     Expected(name, "a tensor", value);
     return false;
   }
   const Tensor& tensor = value.tensor();
-  if (!HasNumbers(tensor.scalar_type())) {
+  if (!TakesElementsOf(tensor.scalar_type())) {
     status_ = Status::Error(StatusCode::kUnsupported, "argument '%s' is %s", name,
                             LayoutText(tensor.layout()).c_str());
     return false;
@@ -81,7 +86,7 @@ bool ArgumentReader::CheckTensor(const char* name, const Value& value) {
     status_ = Status::Error(StatusCode::kInvalidArgument, "argument '%s' has no data", name);
     return false;
   }
-  if (reinterpret_cast<uintptr_t>(tensor.data()) % ElementSize(tensor.scalar_type()) != 0) {
+  if (reinterpret_cast<uintptr_t>(tensor.data()) % ElementAlignment(tensor.scalar_type()) != 0) {
     status_ = Status::Error(StatusCode::kInvalidFile, "argument '%s' is not aligned", name);
     return false;
   }

@@ -48,9 +48,17 @@ class TensorList {
   Span<Value* const> items_;
 };
 
+// What an operator takes the elements of its tensors for.
+enum class Elements : uint8_t {
+  kReal,     // numbers to compute with
+  kComplex,  // the same, complex ones too
+  kAny,      // moved only: of types that nothing here computes with, too
+};
+
 class ArgumentReader {
  public:
-  explicit ArgumentReader(Span<Value* const> values) : values_(values) {}
+  explicit ArgumentReader(Span<Value* const> values, Elements elements = Elements::kReal)
+      : values_(values), elements_(elements) {}
 
   const Tensor& Input(const char* name);
   const Tensor* OptionalInput(const char* name);  // null for none
@@ -91,12 +99,14 @@ class ArgumentReader {
   const Value* Next(const char* name);
   bool NextIsNone();
   void Expected(const char* name, const char* kind, const Value& found);
+  bool TakesElementsOf(ScalarType type) const;
   bool CheckTensor(const char* name, const Value& value);
   bool CheckOutput(const char* name, const Value& value);
   bool IsAmongInputs(const Tensor& tensor) const;
   TensorList List(const char* name, bool may_lack_items, bool are_outputs);
 
-  Span<Value* const> values_;
+  const Span<Value* const> values_;
+  const Elements elements_;
   size_t next_ = 0;
   Status status_;
 };

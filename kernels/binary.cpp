@@ -33,7 +33,11 @@ C Product(C a, C b) {
 
 template <typename C>
 C Negated(C a) {
-  return Product<C>(a, C{-1});
+  if constexpr (std::is_same_v<C, Complex>) {
+    return -a;
+  } else {
+    return Product<C>(a, C{-1});
+  }
 }
 
 // Quotients of integers: b is not 0. The one that overflows wraps around.
@@ -105,10 +109,17 @@ struct Parameters {
 struct Op {
   static constexpr bool kDividesIntegers = false;  // fails where an integer divisor is 0
   static constexpr bool kIsReal = false;           // computes integers as float
+  static constexpr bool kIsComplex = false;        // is defined for complex numbers
 };
 
 struct RealOp : Op {
   static constexpr bool kIsReal = true;
+};
+struct ComplexOp : Op {
+  static constexpr bool kIsComplex = true;
+};
+struct Division : RealOp {
+  static constexpr bool kIsComplex = true;
 };
 struct DivisionOp : Op {
   static constexpr bool kDividesIntegers = true;
@@ -122,10 +133,10 @@ struct DivisionOp : Op {
     }                                                    \
   };
 
-ONEPACK_BINARY(Op, Add, Sum(a, Product(alpha, b)))
-ONEPACK_BINARY(Op, Sub, Sum(a, Negated(Product(alpha, b))))
-ONEPACK_BINARY(Op, ReverseSub, Sum(b, Negated(Product(alpha, a))))
-ONEPACK_BINARY(Op, Mul, Product(a, b))
+ONEPACK_BINARY(ComplexOp, Add, Sum(a, Product(alpha, b)))
+ONEPACK_BINARY(ComplexOp, Sub, Sum(a, Negated(Product(alpha, b))))
+ONEPACK_BINARY(ComplexOp, ReverseSub, Sum(b, Negated(Product(alpha, a))))
+ONEPACK_BINARY(ComplexOp, Mul, Product(a, b))
 ONEPACK_BINARY(Op, Maximum, IsNotANumber(a) || a > b ? a : b)  // a NaN wins
 ONEPACK_BINARY(Op, Minimum, IsNotANumber(a) || a < b ? a : b)
 ONEPACK_BINARY(Op, Eq, a == b ? 1 : 0)
@@ -140,7 +151,7 @@ ONEPACK_BINARY(Op, LogicalXor, (a != 0) != (b != 0) ? 1 : 0)
 ONEPACK_BINARY(Op, PRelu, a > 0 ? a : Product(a, b))
 ONEPACK_BINARY(RealOp, Atan2, std::atan2(a, b))
 ONEPACK_BINARY(RealOp, Copysign, std::copysign(a, b))
-ONEPACK_BINARY(RealOp, Div, a / b)
+ONEPACK_BINARY(Division, Div, a / b)
 ONEPACK_BINARY(DivisionOp, DivFloor, FloorQuotient(a, b))
 ONEPACK_BINARY(DivisionOp, DivTrunc, TruncatedQuotient(a, b))
 ONEPACK_BINARY(DivisionOp, Fmod, TruncatedRemainder(a, b))
@@ -181,10 +192,11 @@ Status Run(const Operand& a, const Operand& b, const Parameters& parameters, Ten
   ScalarType type = ResultType(inputs);
   BlockFunctions functions{Block<Op, float>, Block<Op, double>, nullptr};
   if constexpr (Op::kIsReal) {
-    if (!IsFloatingPoint(type)) type = ScalarType::kFloat;
+    if (!IsFloatingPoint(type) && !IsComplex(type)) type = ScalarType::kFloat;
   } else {
     functions.in_long = Block<Op, int64_t>;
   }
+  if constexpr (Op::kIsComplex) functions.in_complex = Block<Op, Complex>;
   return RunElementwise(inputs, type, functions, &parameters, out);
 }
 
@@ -196,7 +208,7 @@ Operand ReadOperand(ArgumentReader& read, const char* name, bool is_scalar) {
 
 template <typename Op, Kind kKind, bool kHasAlpha = false>
 Status Binary(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Op::kIsComplex ? Elements::kComplex : Elements::kReal);
   const Operand a = ReadOperand(read, "self", kKind == Kind::kScalarTensor);
   const Operand b = ReadOperand(read, "other", kKind == Kind::kTensorScalar);
   Parameters parameters;

@@ -9,6 +9,7 @@ namespace onepack::kernels {
 namespace {
 
 Status CopyAll(const Tensor& self, Tensor& out) {
+  ONEPACK_RETURN_IF_ERROR(CheckConvertible(self, out));
   ONEPACK_RETURN_IF_ERROR(out.Resize(self.sizes()));
   CopyStrided(StridedInput(self), StridedOutput(out));
   return Status::Ok();
@@ -17,7 +18,7 @@ Status CopyAll(const Tensor& self, Tensor& out) {
 // op(self, <kSkipped arguments>, out): the type and the order are those of out.
 template <size_t kSkipped>
 Status Copy(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   const Tensor& self = read.Input("self");
   for (size_t i = 0; i < kSkipped; ++i) read.Skip();
   Tensor& out = read.Output("out");
@@ -27,13 +28,14 @@ Status Copy(void* /*context*/, Span<Value* const> arguments) {
 
 // copy(self, src, non_blocking, out): src in the type and sizes of self.
 Status CopyFrom(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   const Tensor& self = read.Input("self");
   const Tensor& src = read.Input("src");
   read.Skip();
   Tensor& out = read.Output("out");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
   Strided view;
+  ONEPACK_RETURN_IF_ERROR(CheckConvertible(src, out));
   ONEPACK_RETURN_IF_ERROR(BroadcastTo(src, StridedInput(self), &view));
   ONEPACK_RETURN_IF_ERROR(out.Resize(self.sizes()));
   CopyStrided(view, StridedOutput(out));
@@ -42,11 +44,12 @@ Status CopyFrom(void* /*context*/, Span<Value* const> arguments) {
 
 // copy_(self, src, non_blocking): how a program changes its mutable state.
 Status CopyOver(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   Tensor& self = read.InPlace("self");
   const Tensor& src = read.Input("src");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
   Strided view;
+  ONEPACK_RETURN_IF_ERROR(CheckConvertible(src, self));
   ONEPACK_RETURN_IF_ERROR(BroadcastTo(src, StridedInput(self), &view));
   CopyStrided(view, StridedOutput(self));
   return Status::Ok();
@@ -55,7 +58,7 @@ Status CopyOver(void* /*context*/, Span<Value* const> arguments) {
 // et_copy_index(out, value, index): out[index] = value, growing out to index + 1 rows. How a loop
 // over a tensor's rows collects its results.
 Status CopyIndex(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   Tensor& out = read.InPlace("copy_to");
   const Tensor& value = read.Input("copy_from");
   const int64_t index = read.Int("index");
@@ -63,6 +66,7 @@ Status CopyIndex(void* /*context*/, Span<Value* const> arguments) {
   if (out.rank() != value.rank() + 1 || &out == &value || index < 0 || index >= INT32_MAX) {
     return Unfit("no row of one for the other", out, value);
   }
+  ONEPACK_RETURN_IF_ERROR(CheckConvertible(value, out));
   int32_t sizes[kMaxTensorRank];
   const auto rows = static_cast<int32_t>(index + 1);
   sizes[0] = out.sizes()[0] < rows ? rows : out.sizes()[0];
@@ -76,7 +80,7 @@ Status CopyIndex(void* /*context*/, Span<Value* const> arguments) {
 
 // empty(size, memory_format?, out): only sizes.
 Status Empty(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   const IntList sizes = read.Ints("size");
   read.Skip();
   Tensor& out = read.Output("out");
@@ -87,7 +91,6 @@ Status Empty(void* /*context*/, Span<Value* const> arguments) {
 }
 
 constexpr OperatorRow kRows[] = {
-    {"aten::_conj_physical.out", Copy<0>},
     {"aten::_to_copy.out", Copy<2>},  // non_blocking, memory_format
     {"aten::clone.out", Copy<1>},     // memory_format
     {"aten::copy.out", CopyFrom},

@@ -13,9 +13,14 @@ using kernels::OperatorRows;
 constexpr OperatorRows (*kFamilies[])() = {kernels::AttentionOperators,
                                            kernels::BinaryOperators,
                                            kernels::ChooseQuantizationOperators,
+                                           kernels::ComplexPartOperators,
                                            kernels::ConvolutionOperators,
                                            kernels::CopyOperators,
+                                           kernels::DistanceOperators,
                                            kernels::FillOperators,
+                                           kernels::FourierOperators,
+                                           kernels::GradientOperators,
+                                           kernels::GridSampleOperators,
                                            kernels::IndexOperators,
                                            kernels::JoinOperators,
                                            kernels::KeyValueCacheOperators,
@@ -26,6 +31,8 @@ constexpr OperatorRows (*kFamilies[])() = {kernels::AttentionOperators,
                                            kernels::PoolingOperators,
                                            kernels::QuantizeOperators,
                                            kernels::QuantizedEmbeddingOperators,
+                                           kernels::QuantizedProductOperators,
+                                           kernels::RandomOperators,
                                            kernels::ReduceOperators,
                                            kernels::ResampleOperators,
                                            kernels::ScalarOperators,
@@ -48,7 +55,11 @@ Result<CpuOperators> CpuOperators::Create(const CpuOperatorOptions& options) {
   ONEPACK_ASSIGN_OR_RETURN(created.context_,
                            Array<kernels::OperatorContext>::Create(options.allocator, 1));
   ONEPACK_ASSIGN_OR_RETURN(created.operators_, Array<Operator>::Create(options.allocator, count));
-  created.context_[0] = {options.threadpool, options.allocator, getpid()};
+  kernels::OperatorContext& context = created.context_[0];
+  context.threads = options.threadpool;
+  context.allocator = options.allocator;
+  context.process = getpid();
+  context.random_seed = options.random_seed;
   size_t next = 0;
   for (const Operator& op : options.additional) created.operators_[next++] = op;
   for (const auto family : kFamilies) {

@@ -18,7 +18,10 @@
 #define ONEPACK_KERNELS_CPU_OPERATORS_H_
 
 #include <pthreadpool.h>
+#include <stdint.h>
 #include <sys/types.h>
+
+#include <atomic>
 
 #include "base/array.h"
 #include "runtime/operator_registry.h"
@@ -31,6 +34,10 @@ struct CpuOperatorOptions {
   pthreadpool_t threadpool = nullptr;
   // For what an operator needs while it runs.
   Allocator allocator = HeapAllocator();
+  // Of the random numbers of aten::rand and its like, which PyTorch draws from a seed that is
+  // another in each process: here the same seed gives the same numbers to the same calls in the
+  // same order. Methods that are loaded with one registry draw from one stream.
+  uint64_t random_seed = 0;
   // The application's own, which count before ours of the same name. Copied; what their names and
   // contexts point to stays the application's.
   Span<const Operator> additional;
@@ -43,6 +50,8 @@ struct OperatorContext {
   pthreadpool_t threads = nullptr;
   Allocator allocator{};
   pid_t process = 0;
+  uint64_t random_seed = 0;
+  mutable std::atomic<uint64_t> random_taken{0};  // how many numbers of the stream
 
   // None in a child process: a fork does not copy threads, and waiting for them never ends.
   pthreadpool_t threadpool() const;

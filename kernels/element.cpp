@@ -20,6 +20,15 @@ struct BFloat16 {
 struct Truth {
   uint8_t byte;
 };
+template <typename T>
+struct Pair {
+  T real, imaginary;
+};
+
+template <typename T>
+constexpr bool kIsPair = false;
+template <typename T>
+constexpr bool kIsPair<Pair<T>> = true;
 
 float Widen(Half half) {
   Float16 value;
@@ -45,7 +54,14 @@ BFloat16 NarrowToBFloat16(float value) {
 
 template <typename T, typename C>
 C FromElement(T value) {
-  if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
+  if constexpr (kIsPair<T> && std::is_same_v<C, Complex>) {
+    return {FromElement<decltype(value.real), double>(value.real),
+            FromElement<decltype(value.imaginary), double>(value.imaginary)};
+  } else if constexpr (kIsPair<T>) {
+    return FromElement<decltype(value.real), C>(value.real);
+  } else if constexpr (std::is_same_v<C, Complex>) {
+    return {FromElement<T, double>(value), 0};
+  } else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
     if constexpr (std::is_same_v<C, int64_t>) {
       return TruncateToLong(static_cast<double>(Widen(value)));
     } else {
@@ -62,7 +78,16 @@ C FromElement(T value) {
 
 template <typename T, typename C>
 T ToElement(C value) {
-  if constexpr (std::is_same_v<T, Half>) {
+  if constexpr (kIsPair<T> && std::is_same_v<C, Complex>) {
+    return {ToElement<decltype(T::real), double>(value.real),
+            ToElement<decltype(T::real), double>(value.imaginary)};
+  } else if constexpr (kIsPair<T>) {
+    return {ToElement<decltype(T::real), C>(value), {}};
+  } else if constexpr (std::is_same_v<T, Truth> && std::is_same_v<C, Complex>) {
+    return {static_cast<uint8_t>(value != Complex{} ? 1 : 0)};
+  } else if constexpr (std::is_same_v<C, Complex>) {
+    return ToElement<T, double>(value.real);
+  } else if constexpr (std::is_same_v<T, Half>) {
     using Real = std::conditional_t<std::is_same_v<C, int64_t>, float, C>;
     const auto narrow = static_cast<Float16>(static_cast<Real>(value));
     Half half;
@@ -104,6 +129,12 @@ void WithType(ScalarType type, Function function) {
       return function(Tag<float>());
     case ScalarType::kDouble:
       return function(Tag<double>());
+    case ScalarType::kComplexHalf:
+      return function(Tag<Pair<Half>>());
+    case ScalarType::kComplexFloat:
+      return function(Tag<Pair<float>>());
+    case ScalarType::kComplexDouble:
+      return function(Tag<Pair<double>>());
     case ScalarType::kBool:
       return function(Tag<Truth>());
     case ScalarType::kBFloat16:
@@ -127,6 +158,13 @@ bool IsUnsigned(ScalarType type) {
          type == ScalarType::kUInt64;
 }
 
+// PyTorch has no complex numbers of bfloat16.
+ScalarType ComplexOf(ScalarType real) {
+  return real == ScalarType::kDouble ? ScalarType::kComplexDouble
+         : real == ScalarType::kHalf ? ScalarType::kComplexHalf
+                                     : ScalarType::kComplexFloat;
+}
+
 ScalarType SignedOf(int bits) {
   return bits <= 8    ? ScalarType::kChar
          : bits <= 16 ? ScalarType::kShort
@@ -138,8 +176,22 @@ ScalarType SignedOf(int bits) {
 
 bool HasNumbers(ScalarType type) {
   bool has = false;
+  if (IsComplex(type)) return false;
   WithType(type, [&](auto) { has = true; });
   return has;
+}
+
+ScalarType RealTypeOf(ScalarType type) {
+  switch (type) {
+    case ScalarType::kComplexHalf:
+      return ScalarType::kHalf;
+    case ScalarType::kComplexFloat:
+      return ScalarType::kFloat;
+    case ScalarType::kComplexDouble:
+      return ScalarType::kDouble;
+    default:
+      return type;
+  }
 }
 
 bool IsFloatingPoint(ScalarType type) {
@@ -151,6 +203,7 @@ bool IsIntegral(ScalarType type) { return HasNumbers(type) && !IsFloatingPoint(t
 
 ScalarType PromoteTypes(ScalarType a, ScalarType b) {
   if (a == b) return a;
+  if (IsComplex(a) || IsComplex(b)) return ComplexOf(PromoteTypes(RealTypeOf(a), RealTypeOf(b)));
   if (IsFloatingPoint(a) && IsFloatingPoint(b)) {
     if (a == ScalarType::kDouble || b == ScalarType::kDouble) return ScalarType::kDouble;
     return ScalarType::kFloat;  // of half and bfloat16 too
@@ -166,6 +219,7 @@ ScalarType PromoteTypes(ScalarType a, ScalarType b) {
 }
 
 Compute ComputeTypeOf(ScalarType type) {
+  if (IsComplex(type)) return Compute::kComplex;
   if (type == ScalarType::kDouble) return Compute::kDouble;
   return IsFloatingPoint(type) ? Compute::kFloat : Compute::kLong;
 }
@@ -207,7 +261,9 @@ template void LoadElements(ScalarType, const uint8_t*, int64_t, int64_t, size_t,
 template void LoadElements(ScalarType, const uint8_t*, int64_t, int64_t, size_t, int64_t*);
 template void StoreElements(ScalarType, uint8_t*, int64_t, int64_t, size_t, const float*);
 template void StoreElements(ScalarType, uint8_t*, int64_t, int64_t, size_t, const double*);
+template void LoadElements(ScalarType, const uint8_t*, int64_t, int64_t, size_t, Complex*);
 template void StoreElements(ScalarType, uint8_t*, int64_t, int64_t, size_t, const int64_t*);
+template void StoreElements(ScalarType, uint8_t*, int64_t, int64_t, size_t, const Complex*);
 
 int64_t TruncateToLong(double value) {
   // 2^63 is the first double past the range; written so that a NaN fails too.

@@ -1,8 +1,9 @@
 // Elements of tensors as numbers to compute with.
 //
-// Operators compute in one of three types: float for half, bfloat16 and float; double for double;
-// int64_t for all integers and bool. A block of elements of any type is loaded as one of these, and
-// stored from it, so that an operator needs one loop for each of the three.
+// Operators compute in one of four types: float for half, bfloat16 and float; double for double;
+// int64_t for all integers and bool; Complex for complex numbers. A block of elements of any type
+// is loaded as one of these, and stored from it, so that an operator needs one loop for each of
+// them. A complex number as a real one is its real part, as in PyTorch.
 //
 // Half is the compiler's _Float16, whose conversions round as IEEE 754 says. XNNPACK has the
 // conversion too, as an operator over whole tensors with a set-up call for each; for blocks of a
@@ -18,6 +19,7 @@
 #include <cmath>
 #include <type_traits>
 
+#include "kernels/complex.h"
 #include "kernels/number.h"
 #include "schema/scalar_type.h"
 
@@ -26,18 +28,20 @@ namespace onepack::kernels {
 // How many elements are worked on at a time: they fit the first level cache with their operands.
 inline constexpr size_t kBlockSize = 256;
 
-// Whether the elements are numbers that operators can load and store.
+// Whether the elements are real numbers that operators can load and store.
 bool HasNumbers(ScalarType type);
+// Of complex numbers, for their parts; of others, the type itself.
+ScalarType RealTypeOf(ScalarType type);
 bool IsFloatingPoint(ScalarType type);
 bool IsIntegral(ScalarType type);  // bool included
 
 // What a and b are computed in together, as in PyTorch.
 ScalarType PromoteTypes(ScalarType a, ScalarType b);
 
-enum class Compute : uint8_t { kFloat, kDouble, kLong };
+enum class Compute : uint8_t { kFloat, kDouble, kLong, kComplex };
 Compute ComputeTypeOf(ScalarType type);
 
-// C is float, double or int64_t, as below. No integer is.
+// C is float, double, int64_t or Complex, as below. No integer is.
 template <typename C>
 bool IsNotANumber(C x) {
   if constexpr (std::is_floating_point_v<C>) {
@@ -54,8 +58,8 @@ bool Beats(C x, C best) {
   return !IsNotANumber(best) && (IsNotANumber(x) || (kIsMax ? x > best : x < best));
 }
 
-// n elements at base[offset], base[offset + stride], ... C is float, double or int64_t.
-// REQUIRES: HasNumbers(type).
+// n elements at base[offset], base[offset + stride], ... C is float, double, int64_t or Complex.
+// REQUIRES: HasNumbers(type) or IsComplex(type).
 template <typename C>
 void LoadElements(ScalarType type, const uint8_t* base, int64_t offset, int64_t stride, size_t n,
                   C* to);
@@ -94,6 +98,10 @@ C MultiplyAdd(C a, C b, C c) {
 template <typename C>
 C NumberAs(const Number& number) {
   return static_cast<C>(number.real);
+}
+template <>
+inline Complex NumberAs<Complex>(const Number& number) {
+  return {number.real, 0};
 }
 template <>
 inline int64_t NumberAs<int64_t>(const Number& number) {

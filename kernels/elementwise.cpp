@@ -12,9 +12,10 @@ namespace {
 constexpr size_t kOperands = 1 + kMaxOperands;  // the output first
 
 template <typename C>
-constexpr ScalarType kTypeOf = std::is_same_v<C, float>    ? ScalarType::kFloat
-                               : std::is_same_v<C, double> ? ScalarType::kDouble
-                                                           : ScalarType::kLong;
+constexpr ScalarType kTypeOf = std::is_same_v<C, float>     ? ScalarType::kFloat
+                               : std::is_same_v<C, double>  ? ScalarType::kDouble
+                               : std::is_same_v<C, Complex> ? ScalarType::kComplexDouble
+                                                            : ScalarType::kLong;
 
 // Strides of an input over the output's dimensions: 0 where it is repeated.
 void BroadcastStrides(const Tensor& tensor, size_t rank, int64_t* strides) {
@@ -147,6 +148,7 @@ ScalarType TypeOf(const Operand& operand) {
 
 int KindOf(ScalarType type) {
   if (type == ScalarType::kBool) return 0;
+  if (IsComplex(type)) return 3;
   return IsFloatingPoint(type) ? 2 : 1;
 }
 
@@ -200,6 +202,8 @@ Status RunElementwise(Span<const Operand> inputs, ScalarType type, const BlockFu
       return RunLoop<double>(inputs, functions.in_double, parameters, out);
     case Compute::kLong:
       return RunLoop<int64_t>(inputs, functions.in_long, parameters, out);
+    case Compute::kComplex:
+      return RunLoop<Complex>(inputs, functions.in_complex, parameters, out);
   }
   return Status::Ok();
 }

@@ -32,10 +32,11 @@ struct BlockFunctions {
   BlockFunction<float> in_float = nullptr;
   BlockFunction<double> in_double = nullptr;
   BlockFunction<int64_t> in_long = nullptr;
+  BlockFunction<Complex> in_complex = nullptr;
 };
 
 // PyTorch's type of the result: tensors count before tensors of rank 0, and those before numbers,
-// as far as they are of the same kind (bool, integer, floating point).
+// as far as they are of the same kind (bool, integer, floating point, complex).
 ScalarType ResultType(Span<const Operand> operands);
 
 // Sets the sizes of `out` and computes all of it. Errors: inputs that do not broadcast together; an

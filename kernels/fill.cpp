@@ -23,7 +23,7 @@ Status FillSizes(const IntList& sizes, const Number& value, Tensor& out) {
 
 // full(size, fill_value, out)
 Status Full(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kComplex);
   const IntList sizes = read.Ints("size");
   const Number value = read.Scalar("fill_value");
   Tensor& out = read.Output("out");
@@ -34,7 +34,7 @@ Status Full(void* /*context*/, Span<Value* const> arguments) {
 // zeros(size, out), ones(size, out)
 template <int kValue>
 Status FullOf(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kComplex);
   const IntList sizes = read.Ints("size");
   Tensor& out = read.Output("out");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
@@ -50,7 +50,7 @@ Status FillLike(const Tensor& self, const Number& value, Tensor& out) {
 // full_like(self, fill_value, memory_format?, out) and fill(self, value, out)
 template <bool kHasFormat>
 Status FullLike(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kComplex);
   const Tensor& self = read.Input("self");
   const Number value = read.Scalar("value");
   if (kHasFormat) read.Skip();
@@ -62,7 +62,7 @@ Status FullLike(void* /*context*/, Span<Value* const> arguments) {
 // zeros_like(self, memory_format?, out), ones_like
 template <int kValue>
 Status FullLikeOf(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kComplex);
   const Tensor& self = read.Input("self");
   read.Skip();
   Tensor& out = read.Output("out");
@@ -95,7 +95,7 @@ Status FillWithTensor(void* /*context*/, Span<Value* const> arguments) {
 
 // scalar_tensor(s, out)
 Status ScalarTensor(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kComplex);
   const Number value = read.Scalar("s");
   Tensor& out = read.Output("out");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
@@ -125,7 +125,7 @@ Status FillRange(const Number& start, const Number& end, const Number& step, Ten
 }
 
 Status Arange(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kComplex);
   const Number end = read.Scalar("end");
   Tensor& out = read.Output("out");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
@@ -133,7 +133,7 @@ Status Arange(void* /*context*/, Span<Value* const> arguments) {
 }
 
 Status ArangeFromStart(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kComplex);
   const Number start = read.Scalar("start");
   const Number end = read.Scalar("end");
   const Number step = read.Scalar("step");
@@ -145,7 +145,7 @@ Status ArangeFromStart(void* /*context*/, Span<Value* const> arguments) {
 // tril(self, diagonal), triu(self, diagonal): row by row, the rest is zero.
 template <bool kIsLower>
 Status Triangle(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kComplex);
   const Tensor& self = read.Input("self");
   const int64_t diagonal = read.Int("diagonal");
   Tensor& out = read.Output("out");
@@ -181,7 +181,7 @@ Status Triangle(void* /*context*/, Span<Value* const> arguments) {
 // constant_pad_nd(self, pad, value): pairs of before and after, from the last dimension on.
 // Negative ones cut off.
 Status ConstantPad(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kComplex);
   const Tensor& self = read.Input("self");
   const IntList pad = read.Ints("pad");
   const Number value = read.Scalar("value");

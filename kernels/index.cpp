@@ -25,13 +25,14 @@ Status CheckIntegers(const Tensor& index) {
 
 // embedding(weight, indices, padding_idx, scale_grad_by_freq, sparse, out)
 Status Embedding(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   const Tensor& weight = read.Input("weight");
   const Tensor& indices = read.Input("indices");
   for (int i = 0; i < 3; ++i) read.Skip();
   Tensor& out = read.Output("out");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
   ONEPACK_RETURN_IF_ERROR(CheckIntegers(indices));
+  ONEPACK_RETURN_IF_ERROR(CheckConvertible(weight, out));
   if (weight.rank() != 2) return Unfit("weights of rank 2 expected", weight, indices);
   Strided sizes = StridedInput(indices);
   if (sizes.rank == kMaxTensorRank) return Unfit("rank too high", weight, indices);
@@ -66,11 +67,12 @@ Status Embedding(void* /*context*/, Span<Value* const> arguments) {
 
 // index(self, indices, out)
 Status Index(void* context, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   const Tensor& self = read.Input("self");
   const TensorList indices = read.OptionalInputs("indices");
   Tensor& out = read.Output("out");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
+  ONEPACK_RETURN_IF_ERROR(CheckConvertible(self, out));
   const Strided from = StridedInput(self);
   IndexMap map;
   ONEPACK_RETURN_IF_ERROR(map.Create(from, indices, ContextOf(context).allocator));
@@ -80,13 +82,14 @@ Status Index(void* context, Span<Value* const> arguments) {
 
 // index_select(self, dim, index, out)
 Status IndexSelect(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   const Tensor& self = read.Input("self");
   const int64_t dim = read.Int("dim");
   const Tensor& index = read.Input("index");
   Tensor& out = read.Output("out");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
   ONEPACK_RETURN_IF_ERROR(CheckIntegers(index));
+  ONEPACK_RETURN_IF_ERROR(CheckConvertible(self, out));
   size_t dimension;
   ONEPACK_RETURN_IF_ERROR(ResolveDimension(dim, self.rank(), &dimension));
   if (self.rank() == 0 || index.rank() > 1) return Unfit("one list of indices", self, index);
@@ -109,7 +112,7 @@ Status IndexSelect(void* /*context*/, Span<Value* const> arguments) {
 
 // gather(self, dim, index, sparse_grad, out): out[i][j] = self[index[i][j]][j] for dim 0.
 Status Gather(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   const Tensor& self = read.Input("self");
   const int64_t dim = read.Int("dim");
   const Tensor& index = read.Input("index");
@@ -193,10 +196,48 @@ Status Nonzero(void* /*context*/, Span<Value* const> arguments) {
   return Status::Ok();
 }
 
+// repeat_interleave(repeats, output_size?, out): each index as often as `repeats` says there.
+Status RepeatInterleave(void* /*context*/, Span<Value* const> arguments) {
+  ArgumentReader read(arguments);
+  const Tensor& repeats = read.Input("repeats");
+  const Optional<int64_t> expected = read.OptionalInt("output_size");
+  Tensor& out = read.Output("out");
+  ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
+  ONEPACK_RETURN_IF_ERROR(CheckIntegers(repeats));
+  if (repeats.rank() != 1) return Unfit("one list of repeats expected", repeats, out);
+  const auto repeats_of = [&](int64_t index) {
+    return LoadElement<int64_t>(repeats.scalar_type(), repeats.data(), index);
+  };
+  Strided sizes;
+  sizes.Append(0, 0);
+  for (int64_t i = 0; i < repeats.sizes()[0]; ++i) {
+    const int64_t count = repeats_of(i);
+    if (count < 0 || count > INT32_MAX) {
+      return Status::Error(StatusCode::kInvalidArgument, "%lld repeats of element %lld",
+                           static_cast<long long>(count), static_cast<long long>(i));
+    }
+    sizes.sizes[0] += count;  // of at most 2^31
+  }
+  if (expected.is_given && expected.value != sizes.sizes[0]) {
+    return Status::Error(
+        StatusCode::kInvalidArgument, "output_size is %lld, the repeats sum to %lld",
+        static_cast<long long>(expected.value), static_cast<long long>(sizes.sizes[0]));
+  }
+  ONEPACK_RETURN_IF_ERROR(ResizeTo(sizes, out));
+  int64_t next = 0;
+  for (int64_t i = 0; i < repeats.sizes()[0]; ++i) {
+    // Never past the end, also where the output overlaps the repeats and changes them.
+    for (int64_t left = repeats_of(i); left > 0 && next < sizes.sizes[0]; --left) {
+      StoreElement<int64_t>(out.scalar_type(), out.mutable_data(), next++, i);
+    }
+  }
+  return Status::Ok();
+}
+
 constexpr OperatorRow kRows[] = {
     {"aten::embedding.out", Embedding}, {"aten::gather.out", Gather},
     {"aten::index.Tensor_out", Index},  {"aten::index_select.out", IndexSelect},
-    {"aten::nonzero.out", Nonzero},
+    {"aten::nonzero.out", Nonzero},     {"aten::repeat_interleave.Tensor_out", RepeatInterleave},
 };
 
 }  // namespace

@@ -29,7 +29,7 @@ Status JoinedView(const TensorList& inputs, size_t dimension, const Tensor& firs
 }
 
 Status Cat(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   const TensorList inputs = read.Inputs("tensors");
   const int64_t dim = read.Int("dim");
   Tensor& out = read.Output("out");
@@ -48,6 +48,7 @@ Status Cat(void* /*context*/, Span<Value* const> arguments) {
   int64_t start = 0;
   for (size_t i = 0; i < inputs.size(); ++i) {
     if (IsNothing(inputs[i])) continue;
+    ONEPACK_RETURN_IF_ERROR(CheckConvertible(inputs[i], out));
     Strided part = StridedOutput(out);
     const int64_t length = inputs[i].sizes()[dimension];
     part.Narrow(dimension, start, length);
@@ -58,7 +59,7 @@ Status Cat(void* /*context*/, Span<Value* const> arguments) {
 }
 
 Status Stack(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   const TensorList inputs = read.Inputs("tensors");
   const int64_t dim = read.Int("dim");
   Tensor& out = read.Output("out");
@@ -75,6 +76,7 @@ Status Stack(void* /*context*/, Span<Value* const> arguments) {
   stacked.Insert(dimension, static_cast<int64_t>(inputs.size()), 0);
   ONEPACK_RETURN_IF_ERROR(ResizeTo(stacked, out));
   for (size_t i = 0; i < inputs.size(); ++i) {
+    ONEPACK_RETURN_IF_ERROR(CheckConvertible(inputs[i], out));
     Strided part = StridedOutput(out);
     part.Select(dimension, static_cast<int64_t>(i));
     CopyStrided(StridedInput(inputs[i]), part);
@@ -121,7 +123,7 @@ Status ResolveSplitDimension(int64_t dim, const Tensor& self, size_t* dimension)
 
 // split_copy(self, split_size, dim, out): the last part may be shorter.
 Status Split(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   const Tensor& self = read.Input("self");
   const int64_t length = read.Int("split_size");
   const int64_t dim = read.Int("dim");
@@ -145,7 +147,7 @@ Status Split(void* /*context*/, Span<Value* const> arguments) {
 }
 
 Status SplitWithSizes(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   const Tensor& self = read.Input("self");
   const IntList lengths = read.Ints("split_sizes");
   const int64_t dim = read.Int("dim");
@@ -162,7 +164,7 @@ Status SplitWithSizes(void* /*context*/, Span<Value* const> arguments) {
 }
 
 Status Unbind(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   const Tensor& self = read.Input("self");
   const int64_t dim = read.Int("dim");
   const TensorList outputs = read.Outputs("out");
@@ -180,7 +182,7 @@ Status Unbind(void* /*context*/, Span<Value* const> arguments) {
 
 // repeat(self, repeats): each dimension of the output is the repetitions around the elements.
 Status Repeat(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   const Tensor& self = read.Input("self");
   const IntList repeats = read.Ints("repeats");
   Tensor& out = read.Output("out");
@@ -199,6 +201,7 @@ Status Repeat(void* /*context*/, Span<Value* const> arguments) {
     }
     repeated.sizes[i] = sizes.sizes[i] * repeats[i];
   }
+  ONEPACK_RETURN_IF_ERROR(CheckConvertible(self, out));
   ONEPACK_RETURN_IF_ERROR(ResizeTo(repeated, out));
   const Strided whole = StridedOutput(out);
   Strided from = sizes;
@@ -217,7 +220,7 @@ Status Repeat(void* /*context*/, Span<Value* const> arguments) {
 
 // roll(self, shifts, dims). Without dims the elements are rolled as one row.
 Status Roll(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   const Tensor& self = read.Input("self");
   const IntList shifts = read.Ints("shifts");
   const IntList dims = read.Ints("dims");
@@ -228,6 +231,7 @@ Status Roll(void* /*context*/, Span<Value* const> arguments) {
     return Status::Error(StatusCode::kInvalidArgument, "%zu shifts of %zu dimensions",
                          shifts.size(), dims.size());
   }
+  ONEPACK_RETURN_IF_ERROR(CheckConvertible(self, out));
   ONEPACK_RETURN_IF_ERROR(out.Resize(self.sizes()));
   Strided from = StridedInput(self);
   Strided to = StridedOutput(out);

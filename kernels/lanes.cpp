@@ -4,67 +4,12 @@
 
 #include "kernels/arguments.h"
 #include "kernels/element.h"
+#include "kernels/lane.h"
 #include "kernels/operator_families.h"
 #include "kernels/result.h"
 
 namespace onepack::kernels {
 namespace {
-
-// A row of a tensor along a dimension.
-struct Lane {
-  ScalarType type;
-  uint8_t* data;
-  int64_t offset;
-  int64_t stride;
-
-  template <typename C>
-  void Load(int64_t first, size_t n, C* to) const {
-    LoadElements<C>(type, data, offset + first * stride, stride, n, to);
-  }
-  template <typename C>
-  void Store(int64_t first, size_t n, const C* from) const {
-    StoreElements<C>(type, data, offset + first * stride, stride, n, from);
-  }
-  template <typename C>
-  void StoreAt(int64_t index, C value) const {
-    StoreElement<C>(type, data, offset + index * stride, value);
-  }
-};
-
-Lane LaneAt(const Strided& tensor, int64_t offset, int64_t stride) {
-  return {tensor.type, tensor.data, offset, stride};
-}
-
-// visit(lane of each tensor) for all positions of the other dimensions. The tensors have the same
-// sizes but for `dimension`; the first one is written.
-template <size_t N, typename Visit>
-void ForEachLane(const Strided (&tensors)[N], size_t dimension, Visit visit) {
-  if (tensors[0].count() == 0) return;
-  Loop<N> loop;
-  int64_t strides[N] = {};
-  for (size_t n = 0; n < N; ++n) {
-    Strided rest = tensors[n];
-    if (rest.rank > 0) {
-      strides[n] = rest.strides[dimension];
-      rest.Remove(dimension);
-    }
-    loop.rank = rest.rank;
-    loop.offsets[n] = rest.offset;
-    for (size_t i = 0; i < rest.rank; ++i) {
-      loop.sizes[i] = rest.sizes[i];
-      loop.strides[n][i] = rest.strides[i];
-    }
-  }
-  ForEachRow(loop, [&](const int64_t* offsets, const int64_t* steps, int64_t count) {
-    for (int64_t i = 0; i < count; ++i) {
-      Lane lanes[N];
-      for (size_t n = 0; n < N; ++n) {
-        lanes[n] = LaneAt(tensors[n], offsets[n] + i * steps[n], strides[n]);
-      }
-      visit(lanes);
-    }
-  });
-}
 
 // visit(block, first, n): all elements of a lane, block by block.
 template <typename C, typename Visit>

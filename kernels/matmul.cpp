@@ -42,7 +42,7 @@ void AddProduct(C factor, const C* from, size_t n, C* to) {
 template <typename C>
 void SumRow(const Product& product, int64_t batch, int64_t row, int64_t column, size_t n, C* sums) {
   C of_b[kColumns];
-  for (size_t i = 0; i < n; ++i) sums[i] = 0;
+  for (size_t i = 0; i < n; ++i) sums[i] = C{};
   for (int64_t k = 0; k < product.depth(); ++k) {
     const C factor =
         LoadElement<C>(product.a.type, product.a.data, Place(product.a, batch, row, k));
@@ -82,7 +82,7 @@ void FinishRow(const Product& product, int64_t batch, int64_t row, int64_t colum
   const C alpha = NumberAs<C>(product.alpha);
   const C beta = NumberAs<C>(product.beta);
   for (size_t i = 0; i < n; ++i) sums[i] = MultiplyAdd(sums[i], alpha, C{});
-  if (product.has_bias && beta != 0) {  // a bias that does not count may be anything
+  if (product.has_bias && beta != C{}) {  // a bias that does not count may be anything
     C bias[kColumns];
     LoadElements<C>(product.bias.type, product.bias.data, Place(product.bias, batch, row, column),
                     product.bias.strides[2], n, bias);
@@ -129,6 +129,8 @@ void RunProduct(Product& product, void* context) {
       return run(RunRowTask<double>);
     case Compute::kLong:
       return run(RunRowTask<int64_t>);
+    case Compute::kComplex:
+      return run(RunRowTask<Complex>);
   }
 }
 
@@ -169,7 +171,7 @@ Status AddBias(const Tensor& bias, const Tensor& out, Product* product) {
 // mm(self, mat2, out) of rank 2, bmm of rank 3
 template <size_t kRank>
 Status Mm(void* context, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kComplex);
   const Tensor& a = read.Input("self");
   const Tensor& b = read.Input("mat2");
   Tensor& out = read.Output("out");
@@ -183,7 +185,7 @@ Status Mm(void* context, Span<Value* const> arguments) {
 // addmm(self, mat1, mat2, beta, alpha, out) of rank 2, baddbmm of rank 3
 template <size_t kRank>
 Status Addmm(void* context, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kComplex);
   const Tensor& bias = read.Input("self");
   const Tensor& a = read.Input("mat1");
   const Tensor& b = read.Input("mat2");

@@ -254,19 +254,25 @@ Status NormalizeChannels(const Tensor& input, const Affine& affine, const Tensor
 }
 
 // _native_batch_norm_legit_no_training(input, weight?, bias?, running_mean, running_var, momentum,
-// eps, out, mean, rstd): the last two are empty.
+// eps, out, mean, rstd): the last two are empty. _native_batch_norm_legit has a bool, whether it
+// trains, before the momentum.
+template <bool kMayTrain>
 Status BatchNorm(void* /*context*/, Span<Value* const> arguments) {
   ArgumentReader read(arguments);
   const Tensor& input = read.Input("input");
   const Affine affine{read.OptionalInput("weight"), read.OptionalInput("bias")};
   const Tensor& running_mean = read.Input("running_mean");
   const Tensor& running_var = read.Input("running_var");
+  const bool is_training = kMayTrain && read.Bool("training");
   read.Skip();
   const double eps = read.Double("eps");
   Tensor& out = read.Output("out0");
   Tensor& mean = read.Output("out1");
   Tensor& rstd = read.Output("out2");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
+  if (is_training) {
+    return Status::Error(StatusCode::kUnsupported, "batch normalization that trains");
+  }
   const int32_t none = 0;
   ONEPACK_RETURN_IF_ERROR(mean.Resize({&none, 1}));
   ONEPACK_RETURN_IF_ERROR(rstd.Resize({&none, 1}));
@@ -294,7 +300,8 @@ Status BatchNormWithoutStatistics(void* /*context*/, Span<Value* const> argument
 
 constexpr OperatorRow kRows[] = {
     {"aten::_native_batch_norm_legit.no_stats_out", BatchNormWithoutStatistics},
-    {"aten::_native_batch_norm_legit_no_training.out", BatchNorm},
+    {"aten::_native_batch_norm_legit.out", BatchNorm<true>},
+    {"aten::_native_batch_norm_legit_no_training.out", BatchNorm<false>},
     {"aten::native_group_norm.out", GroupNorm},
     {"aten::native_layer_norm.out", LayerNorm},
 };

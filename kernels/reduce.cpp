@@ -115,6 +115,12 @@ int64_t SumOf(const int64_t* numbers, size_t n) {
   return static_cast<int64_t>(sum);
 }
 
+Complex SumOf(const Complex* numbers, size_t n) {
+  Complex sum;
+  for (size_t i = 0; i < n; ++i) sum = sum + numbers[i];
+  return sum;
+}
+
 template <typename C>
 struct Sum {
   C total{};
@@ -190,9 +196,25 @@ struct Variance {
   }
 };
 
-// The two reducers of an operator: for floating point, and for integers.
+// Whether the reducer is defined for complex numbers: they have no order, and none is asked for
+// their product.
+template <template <typename> typename Reducer>
+constexpr bool kIsOfComplex = false;
+template <>
+constexpr bool kIsOfComplex<Sum> = true;
+
+template <template <typename> typename Reducer>
+constexpr Elements kElementsOf = kIsOfComplex<Reducer> ? Elements::kComplex : Elements::kReal;
+
+// The reducers of an operator: for floating point, for integers, and for complex numbers.
 template <template <typename> typename Reducer>
 Status RunReducer(const Tensor& self, const Tensor& out, const Reduction& reduction) {
+  if constexpr (kIsOfComplex<Reducer>) {
+    if (IsComplex(self.scalar_type())) {
+      Reduce<Complex>(reduction, Reducer<Complex>());
+      return Status::Ok();
+    }
+  }
   if (IsFloatingPoint(self.scalar_type()) || IsFloatingPoint(out.scalar_type())) {
     Reduce<double>(reduction, Reducer<double>());
   } else {
@@ -236,7 +258,7 @@ void ReadDims(ArgumentReader& read, Dims kind, DimArguments* arguments) {
 // op(self, dim?, keepdim, dtype?, out), as far as the schema has them.
 template <template <typename> typename Reducer, Dims kDims, bool kHasType, bool kNeedsElements>
 Status ReduceTo(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, kElementsOf<Reducer>);
   const Tensor& self = read.Input("self");
   DimArguments dims;
   ReadDims(read, kDims, &dims);

@@ -2,6 +2,7 @@
 
 #include "base/checked_math.h"
 #include "kernels/arguments.h"
+#include "kernels/element.h"
 
 namespace onepack::kernels {
 
@@ -24,7 +25,18 @@ Status ResizeTo(const Strided& view, Tensor& out) {
   return out.Resize({sizes, view.rank});
 }
 
+Status CheckConvertible(const Tensor& from, const Tensor& to) {
+  const auto is_number = [](ScalarType type) { return HasNumbers(type) || IsComplex(type); };
+  if (from.scalar_type() == to.scalar_type() ||
+      (is_number(from.scalar_type()) && is_number(to.scalar_type()))) {
+    return Status::Ok();
+  }
+  return Status::Error(StatusCode::kUnsupported, "%s as %s", LayoutText(from.layout()).c_str(),
+                       ScalarTypeName(to.scalar_type()));
+}
+
 Status WriteView(const Tensor& source, const Strided& view, Tensor& out) {
+  ONEPACK_RETURN_IF_ERROR(CheckConvertible(source, out));
   ONEPACK_RETURN_IF_ERROR(ResizeTo(view, out));
   const Strided to = StridedOutput(out);
   bool is_in_place =
@@ -43,6 +55,7 @@ Status CopyReshaped(const Tensor& source, Tensor& out) {
   Strided from = StridedInput(source);
   Strided to = StridedOutput(out);
   if (from.count() != to.count()) return Unfit("another number of elements", source, out);
+  ONEPACK_RETURN_IF_ERROR(CheckConvertible(source, out));
   // The one that is contiguous can be seen with the sizes of the other.
   const bool is_to_contiguous = IsContiguous(to);
   if (!is_to_contiguous && !IsContiguous(from)) return Unfit("a view in this order", source, out);

@@ -10,6 +10,10 @@ namespace onepack::kernels {
 // Sets the sizes of `out` to those of `view`. Errors: those of Resize; a size past 2^31.
 Status ResizeTo(const Strided& view, Tensor& out);
 
+// Whether elements of one can be copied to the other: they are of one type, or numbers. Errors:
+// kUnsupported.
+Status CheckConvertible(const Tensor& from, const Tensor& to);
+
 // Makes `out` what `view`, elements of `source`, shows: by copying them, or where that is safe and
 // pays, without.
 //

@@ -34,10 +34,19 @@ void CopyRow(const uint8_t* from_base, int64_t from_offset, int64_t from_stride,
   }
 }
 
+// An element of complex numbers is no further aligned than its parts.
+template <typename T>
+struct Two {
+  T parts[2];
+};
+
 using RowCopier = void (*)(const uint8_t*, int64_t, int64_t, uint8_t*, int64_t, int64_t, int64_t);
 
-RowCopier RowCopierFor(size_t element_size) {
-  switch (element_size) {
+RowCopier RowCopierFor(ScalarType type) {
+  if (type == ScalarType::kComplexHalf) return CopyRow<Two<uint16_t>>;
+  if (type == ScalarType::kComplexFloat) return CopyRow<Two<uint32_t>>;
+  if (type == ScalarType::kComplexDouble) return CopyRow<Two<uint64_t>>;
+  switch (ElementSize(type)) {
     case 1:
       return CopyRow<uint8_t>;
     case 2:
@@ -108,7 +117,7 @@ void CopyStrided(const Strided& from, const Strided& to) {
   Loop<2> loop = LoopOver<2>({&to, &from});
   Simplify(loop);
   if (from.type == to.type) {
-    const RowCopier copy = RowCopierFor(ElementSize(from.type));
+    const RowCopier copy = RowCopierFor(from.type);
     ForEachRow(loop, [&](const int64_t* offsets, const int64_t* strides, int64_t n) {
       copy(from.data, offsets[1], strides[1], to.data, offsets[0], strides[0], n);
     });
@@ -126,12 +135,14 @@ void CopyStrided(const Strided& from, const Strided& to) {
       return convert(ConvertRow<double>);
     case Compute::kLong:
       return convert(ConvertRow<int64_t>);
+    case Compute::kComplex:
+      return convert(ConvertRow<Complex>);
   }
 }
 
 void FillStrided(const Strided& to, const Number& value) {
   // One element in the type, then copies of it.
-  alignas(8) uint8_t element[8] = {};
+  alignas(16) uint8_t element[16] = {};
   if (value.type == ScalarType::kDouble) {
     StoreElement<double>(to.type, element, 0, value.real);
   } else {

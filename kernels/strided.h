@@ -159,7 +159,8 @@ Loop<N> LoopOver(const Strided* const (&operands)[N]) {
   return loop;
 }
 
-// Copies element by element, converting between types. REQUIRES: the same sizes.
+// Copies element by element, converting between types. REQUIRES: the same sizes; the same type, or
+// numbers on both sides.
 void CopyStrided(const Strided& from, const Strided& to);
 
 // Sets all elements. `value` is converted to the type.

@@ -85,13 +85,33 @@ ONEPACK_SAME(Trunc, std::trunc(x), x)
 #undef ONEPACK_REAL
 #undef ONEPACK_SAME
 
+// What is defined for complex numbers too.
+struct ComplexAbs : Abs {
+  using Abs::Apply;
+  static Complex Apply(Complex x) { return {std::hypot(x.real, x.imaginary), 0}; }
+};
+struct ComplexNeg : Neg {
+  using Neg::Apply;
+  static Complex Apply(Complex x) { return -x; }
+};
+struct ConjugateOf {
+  template <typename C>
+  static C Apply(C x) {
+    if constexpr (std::is_same_v<C, Complex>) {
+      return Conjugate(x);
+    } else {
+      return x;
+    }
+  }
+};
+
 template <typename Op, typename C>
 bool Block(const void* /*parameters*/, const C* const* inputs, C* output, size_t n) {
   for (size_t i = 0; i < n; ++i) output[i] = Op::Apply(inputs[0][i]);
   return true;
 }
 
-ScalarType RealTypeOf(const Tensor& tensor) {
+ScalarType FloatingTypeOf(const Tensor& tensor) {
   return IsFloatingPoint(tensor.scalar_type()) ? tensor.scalar_type() : ScalarType::kFloat;
 }
 
@@ -102,8 +122,8 @@ Status Real(void* /*context*/, Span<Value* const> arguments) {
   Tensor& out = read.Output("out");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
   const Operand inputs[] = {Operand::Of(self)};
-  return RunElementwise(inputs, RealTypeOf(self), {Block<Op, float>, Block<Op, double>, nullptr},
-                        nullptr, out);
+  return RunElementwise(inputs, FloatingTypeOf(self),
+                        {Block<Op, float>, Block<Op, double>, nullptr}, nullptr, out);
 }
 
 template <typename Op>
@@ -115,6 +135,18 @@ Status Same(void* /*context*/, Span<Value* const> arguments) {
   const Operand inputs[] = {Operand::Of(self)};
   return RunElementwise(inputs, self.scalar_type(),
                         {Block<Op, float>, Block<Op, double>, Block<Op, int64_t>}, nullptr, out);
+}
+
+template <typename Op>
+Status SameOrComplex(void* /*context*/, Span<Value* const> arguments) {
+  ArgumentReader read(arguments, Elements::kComplex);
+  const Tensor& self = read.Input("self");
+  Tensor& out = read.Output("out");
+  ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
+  const Operand inputs[] = {Operand::Of(self)};
+  return RunElementwise(
+      inputs, self.scalar_type(),
+      {Block<Op, float>, Block<Op, double>, Block<Op, int64_t>, Block<Op, Complex>}, nullptr, out);
 }
 
 bool InvertBits(const void* /*parameters*/, const int64_t* const* inputs, int64_t* output,
@@ -225,12 +257,13 @@ Status With(void* /*context*/, Span<Value* const> arguments) {
   Tensor& out = read.Output("out");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
   const Operand inputs[] = {Operand::Of(self)};
-  return RunElementwise(inputs, RealTypeOf(self),
+  return RunElementwise(inputs, FloatingTypeOf(self),
                         {BlockWith<Op, float>, BlockWith<Op, double>, nullptr}, &op, out);
 }
 
 constexpr OperatorRow kRows[] = {
-    {"aten::abs.out", Same<Abs>},
+    {"aten::_conj_physical.out", SameOrComplex<ConjugateOf>},
+    {"aten::abs.out", SameOrComplex<ComplexAbs>},
     {"aten::acos.out", Real<Acos>},
     {"aten::acosh.out", Real<Acosh>},
     {"aten::asin.out", Real<Asin>},
@@ -261,7 +294,7 @@ constexpr OperatorRow kRows[] = {
     {"aten::logical_not.out", Same<LogicalNot>},
     {"aten::logit.out", With<Logit>},
     {"aten::mish.out", Real<Mish>},
-    {"aten::neg.out", Same<Neg>},
+    {"aten::neg.out", SameOrComplex<ComplexNeg>},
     {"aten::reciprocal.out", Real<Reciprocal>},
     {"aten::relu.out", Same<Relu>},
     {"aten::relu6.out", Same<Relu6>},

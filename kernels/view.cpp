@@ -16,7 +16,7 @@ const int64_t* PointerTo(const Optional<int64_t>& value) {
 // An operator that changes the view of its first argument: Change reads its own arguments.
 template <Status (*kChange)(ArgumentReader&, const Tensor&, Strided&)>
 Status View(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   const Tensor& self = read.Input("self");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
   Strided view = StridedInput(self);
@@ -308,7 +308,7 @@ Status ResolveSizes(const IntList& given, int64_t count, int32_t* sizes) {
 }
 
 Status ViewCopy(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   const Tensor& self = read.Input("self");
   const IntList given = read.Ints("size");
   Tensor& out = read.Output("out");
@@ -325,7 +325,7 @@ Status ViewCopy(void* /*context*/, Span<Value* const> arguments) {
 // et_view(self, size, out): never a copy. The exporter has planned for it that self's bytes live as
 // long as out.
 Status EtView(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, Elements::kAny);
   const Tensor& self = read.Input("self");
   const IntList given = read.Ints("size");
   Tensor& out = read.Output("out");

@@ -37,7 +37,7 @@ class RunningOffset {
 
 // Whether the tensor's bytes can be used where they are for the life of the method.
 bool IsUsedInPlace(const wire::program::Tensor& wire, const Buffer& constant) {
-  const size_t alignment = ElementSize(static_cast<ScalarType>(wire.scalar_type()));
+  const size_t alignment = ElementAlignment(static_cast<ScalarType>(wire.scalar_type()));
   return constant.owner && wire.allocation_info() == nullptr &&
          constant.readable_padding >= Mapping::kReadablePadding &&
          reinterpret_cast<uintptr_t>(constant.bytes.data()) % alignment == 0;

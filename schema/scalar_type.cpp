@@ -18,6 +18,9 @@ constexpr ScalarTypeFacts kScalarTypes[] = {
     {ScalarType::kHalf, 2, "float16"},
     {ScalarType::kFloat, 4, "float32"},
     {ScalarType::kDouble, 8, "float64"},
+    {ScalarType::kComplexHalf, 4, "complex32"},
+    {ScalarType::kComplexFloat, 8, "complex64"},
+    {ScalarType::kComplexDouble, 16, "complex128"},
     {ScalarType::kBool, 1, "bool"},
     {ScalarType::kQInt8, 1, "qint8"},
     {ScalarType::kQUInt8, 1, "quint8"},
@@ -47,6 +50,13 @@ const ScalarTypeFacts* Find(ScalarType type) {
 size_t ElementSize(ScalarType type) {
   const ScalarTypeFacts* facts = Find(type);
   return facts != nullptr ? facts->size_bytes : 0;
+}
+
+size_t ElementAlignment(ScalarType type) { return ElementSize(type) / (IsComplex(type) ? 2 : 1); }
+
+bool IsComplex(ScalarType type) {
+  return type == ScalarType::kComplexHalf || type == ScalarType::kComplexFloat ||
+         type == ScalarType::kComplexDouble;
 }
 
 const char* ScalarTypeName(ScalarType type) {

@@ -20,6 +20,9 @@ enum class ScalarType : int8_t {
   kHalf = 5,
   kFloat = 6,
   kDouble = 7,
+  kComplexHalf = 8,  // a real and an imaginary half, one after the other; the next two alike
+  kComplexFloat = 9,
+  kComplexDouble = 10,
   kBool = 11,
   kQInt8 = 12,
   kQUInt8 = 13,
@@ -39,6 +42,11 @@ enum class ScalarType : int8_t {
 
 // Bytes of one element; 0 for a number that names no type.
 size_t ElementSize(ScalarType type);
+
+// What the address of an element is a multiple of. REQUIRES: ElementSize(type) > 0.
+size_t ElementAlignment(ScalarType type);
+
+bool IsComplex(ScalarType type);
 
 // "float32", "int64", ...: PyTorch's names. "unknown" for a number that names no type.
 const char* ScalarTypeName(ScalarType type);

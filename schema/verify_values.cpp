@@ -27,11 +27,11 @@ Status VerifyPlannedMemory(const ExecutionPlan& plan, const Tensor& tensor, size
                          static_cast<unsigned long long>(PlannedOffset(allocation)), size_bytes,
                          static_cast<unsigned long long>(capacity));
   }
-  const size_t element_size = ElementSize(static_cast<ScalarType>(tensor.scalar_type()));
-  if (PlannedOffset(allocation) % element_size != 0) {
+  const size_t alignment = ElementAlignment(static_cast<ScalarType>(tensor.scalar_type()));
+  if (PlannedOffset(allocation) % alignment != 0) {
     return Status::Error(StatusCode::kInvalidFile,
-                         "planned at %llu, not at a multiple of its %zu bytes an element",
-                         static_cast<unsigned long long>(PlannedOffset(allocation)), element_size);
+                         "planned at %llu, a multiple of the %zu bytes of a number expected",
+                         static_cast<unsigned long long>(PlannedOffset(allocation)), alignment);
   }
   return Status::Ok();
 }
