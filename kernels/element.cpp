@@ -181,19 +181,6 @@ bool HasNumbers(ScalarType type) {
   return has;
 }
 
-ScalarType RealTypeOf(ScalarType type) {
-  switch (type) {
-    case ScalarType::kComplexHalf:
-      return ScalarType::kHalf;
-    case ScalarType::kComplexFloat:
-      return ScalarType::kFloat;
-    case ScalarType::kComplexDouble:
-      return ScalarType::kDouble;
-    default:
-      return type;
-  }
-}
-
 bool IsFloatingPoint(ScalarType type) {
   return type == ScalarType::kHalf || type == ScalarType::kFloat || type == ScalarType::kDouble ||
          type == ScalarType::kBFloat16;

@@ -30,8 +30,6 @@ inline constexpr size_t kBlockSize = 256;
 
 // Whether the elements are real numbers that operators can load and store.
 bool HasNumbers(ScalarType type);
-// Of complex numbers, for their parts; of others, the type itself.
-ScalarType RealTypeOf(ScalarType type);
 bool IsFloatingPoint(ScalarType type);
 bool IsIntegral(ScalarType type);  // bool included
 

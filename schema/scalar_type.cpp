@@ -59,6 +59,19 @@ bool IsComplex(ScalarType type) {
          type == ScalarType::kComplexDouble;
 }
 
+ScalarType RealTypeOf(ScalarType type) {
+  switch (type) {
+    case ScalarType::kComplexHalf:
+      return ScalarType::kHalf;
+    case ScalarType::kComplexFloat:
+      return ScalarType::kFloat;
+    case ScalarType::kComplexDouble:
+      return ScalarType::kDouble;
+    default:
+      return type;
+  }
+}
+
 const char* ScalarTypeName(ScalarType type) {
   const ScalarTypeFacts* facts = Find(type);
   return facts != nullptr ? facts->name : "unknown";

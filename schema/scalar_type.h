@@ -47,6 +47,8 @@ size_t ElementSize(ScalarType type);
 size_t ElementAlignment(ScalarType type);
 
 bool IsComplex(ScalarType type);
+// Of the two parts of complex numbers; of others, the type itself.
+ScalarType RealTypeOf(ScalarType type);
 
 // "float32", "int64", ...: PyTorch's names. "unknown" for a number that names no type.
 const char* ScalarTypeName(ScalarType type);

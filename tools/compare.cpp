@@ -39,6 +39,12 @@ bool SameShape(const TensorLayout& a, const TensorLayout& b) {
 
 double ElementError(const uint8_t* found, const uint8_t* expected, ScalarType type,
                     const Tolerance& tolerance) {
+  if (IsComplex(type)) {
+    const ScalarType part = RealTypeOf(type);
+    const size_t size = ElementSize(part);
+    return fmax(ElementError(found, expected, part, tolerance),
+                ElementError(found + size, expected + size, part, tolerance));
+  }
   if (IsFloatingPoint(type)) {
     return RelativeError(FloatingPointElement(found, type), FloatingPointElement(expected, type),
                          tolerance);

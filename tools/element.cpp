@@ -72,6 +72,11 @@ double FloatingPointElement(const uint8_t* bytes, ScalarType type) {
 }
 
 std::string ElementText(const uint8_t* bytes, ScalarType type, int digits) {
+  if (IsComplex(type)) {
+    const ScalarType part = RealTypeOf(type);
+    const std::string imaginary = ElementText(bytes + ElementSize(part), part, digits);
+    return ElementText(bytes, part, digits) + (imaginary[0] == '-' ? "" : "+") + imaginary + "i";
+  }
   if (IsFloatingPoint(type)) {
     char text[48];
     snprintf(text, sizeof(text), "%.*g", digits, FloatingPointElement(bytes, type));

@@ -19,8 +19,8 @@ bool IsFloatingPoint(ScalarType type);
 // Exact for all floating-point types. REQUIRES: IsFloatingPoint(type).
 double FloatingPointElement(const uint8_t* bytes, ScalarType type);
 
-// Floating-point types with `digits` significant digits; integers and bools as such; the bytes of
-// other types in hexadecimal.
+// Floating-point types with `digits` significant digits, complex ones as "1.5-2i"; integers and
+// bools as such; the bytes of other types in hexadecimal.
 std::string ElementText(const uint8_t* bytes, ScalarType type, int digits);
 
 }  // namespace onepack

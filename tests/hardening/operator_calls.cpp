@@ -145,13 +145,15 @@ class CallPlanner {
 
   ScalarType NextType() {
     static constexpr ScalarType kTypes[] = {
-        ScalarType::kFloat, ScalarType::kLong,   ScalarType::kByte,     ScalarType::kInt,
-        ScalarType::kBool,  ScalarType::kHalf,   ScalarType::kChar,     ScalarType::kDouble,
-        ScalarType::kShort, ScalarType::kUInt16, ScalarType::kBFloat16, ScalarType::kUInt64,
-        ScalarType::kQInt8};
+        ScalarType::kFloat,      ScalarType::kLong,         ScalarType::kByte,
+        ScalarType::kInt,        ScalarType::kBool,         ScalarType::kHalf,
+        ScalarType::kChar,       ScalarType::kDouble,       ScalarType::kShort,
+        ScalarType::kUInt16,     ScalarType::kBFloat16,     ScalarType::kUInt64,
+        ScalarType::kQInt8,      ScalarType::kComplexFloat, ScalarType::kComplexDouble,
+        ScalarType::kComplexHalf};
     const size_t choice = script_.Below(32);
     if (choice < 12) return last_type_;
-    return last_type_ = kTypes[choice < 25 ? choice - 12 : choice % 5];
+    return last_type_ = kTypes[choice < 28 ? choice - 12 : choice % 5];
   }
 
   std::vector<int32_t> NextSizes(size_t element_size) {
@@ -172,7 +174,8 @@ class CallPlanner {
     const size_t how = script_.Below(4);
     const size_t element = ElementSize(type);
     const bool is_integral = type != ScalarType::kFloat && type != ScalarType::kDouble &&
-                             type != ScalarType::kHalf && type != ScalarType::kBFloat16;
+                             type != ScalarType::kHalf && type != ScalarType::kBFloat16 &&
+                             !IsComplex(type);
     for (size_t i = 0; i < size; ++i) {
       if (how == 0) content[i] = static_cast<uint8_t>(i * 37 + 11);
       // Small integers; floats near 1.

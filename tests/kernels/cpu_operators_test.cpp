@@ -144,10 +144,12 @@ class RandomArguments {
 
   void AddTensor() {
     constexpr ScalarType kTypes[] = {
-        ScalarType::kFloat, ScalarType::kFloat, ScalarType::kFloat,   ScalarType::kLong,
-        ScalarType::kLong,  ScalarType::kBool,  ScalarType::kHalf,    ScalarType::kDouble,
-        ScalarType::kByte,  ScalarType::kChar,  ScalarType::kInt,     ScalarType::kShort,
-        ScalarType::kFloat, ScalarType::kLong,  ScalarType::kBFloat16};
+        ScalarType::kFloat,        ScalarType::kFloat,         ScalarType::kFloat,
+        ScalarType::kLong,         ScalarType::kLong,          ScalarType::kBool,
+        ScalarType::kHalf,         ScalarType::kDouble,        ScalarType::kByte,
+        ScalarType::kChar,         ScalarType::kInt,           ScalarType::kShort,
+        ScalarType::kFloat,        ScalarType::kLong,          ScalarType::kBFloat16,
+        ScalarType::kComplexFloat, ScalarType::kComplexDouble, ScalarType::kComplexHalf};
     const size_t rank = random_() % 5;
     std::vector<int32_t> sizes(rank);
     std::vector<uint8_t> order(rank);
@@ -161,7 +163,7 @@ class RandomArguments {
     for (const int32_t size : sizes) count *= static_cast<size_t>(size);
     std::vector<double> numbers(count);
     for (double& number : numbers) number = static_cast<double>(random_() % 5) - 1;
-    tensors_.push_back(std::make_unique<TestTensor>(kTypes[random_() % 15], sizes, numbers, order));
+    tensors_.push_back(std::make_unique<TestTensor>(kTypes[random_() % 18], sizes, numbers, order));
     tensor_values_.push_back(&values_.emplace_back(Value::OfTensor(&tensors_.back()->tensor())));
   }
 

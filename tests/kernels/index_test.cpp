@@ -154,5 +154,28 @@ TEST(ScatterTest, SlicesAndRows) {
   ExpectNumbers(out, {10, 1, 20, 30, 4, 40});
 }
 
+TEST(IndexTest, IndicesAreRepeatedAsOftenAsIsSaid) {
+  for (const ScalarType type : {kL, ScalarType::kInt}) {
+    TestTensor repeats(type, {4}, {2, 0, 3, 1});
+    TestTensor out(type, {6});
+    ASSERT_TRUE(IsOk(Call("aten::repeat_interleave.Tensor_out", {repeats, nullptr, out})));
+    ExpectNumbers(out, {0, 0, 2, 2, 2, 3});
+    ASSERT_TRUE(IsOk(Call("aten::repeat_interleave.Tensor_out", {repeats, 6, out})));
+    EXPECT_TRUE(IsError(Call("aten::repeat_interleave.Tensor_out", {repeats, 5, out}),
+                        StatusCode::kInvalidArgument, {"output_size is 5", "sum to 6"}));
+  }
+  TestTensor out(kL, {2});
+  for (const double wrong : {-1.0, 1e18}) {
+    TestTensor repeats(kL, {2}, {3, wrong});
+    EXPECT_TRUE(IsError(Call("aten::repeat_interleave.Tensor_out", {repeats, nullptr, out}),
+                        StatusCode::kInvalidArgument, {"repeats of element 1"}));
+  }
+  TestTensor many(kL, {2}, {3, 2});
+  EXPECT_TRUE(IsError(Call("aten::repeat_interleave.Tensor_out", {many, nullptr, out}),
+                      StatusCode::kInvalidArgument, {"int64 [5] given"}));
+  TestTensor real(kF, {2}, {1, 1});
+  EXPECT_FALSE(Call("aten::repeat_interleave.Tensor_out", {real, nullptr, out}).ok());
+}
+
 }  // namespace
 }  // namespace onepack

@@ -59,6 +59,24 @@ std::vector<double> TestTensor::Numbers() const {
   return numbers;
 }
 
+std::vector<double> TestTensor::Parts() const {
+  std::vector<double> parts;
+  for (size_t i = 0; i < count(); ++i) {
+    const auto number = kernels::LoadElement<kernels::Complex>(type_, tensor_.data(), OffsetOf(i));
+    parts.push_back(number.real);
+    parts.push_back(number.imaginary);
+  }
+  return parts;
+}
+
+void TestTensor::SetParts(const std::vector<double>& parts) {
+  ASSERT_EQ(parts.size(), 2 * count());
+  for (size_t i = 0; i < count(); ++i) {
+    kernels::StoreElement<kernels::Complex>(type_, bytes_.data(), OffsetOf(i),
+                                            {parts[2 * i], parts[2 * i + 1]});
+  }
+}
+
 Argument::Argument(TestTensor& tensor) {
   value_ = &values_->emplace_back(Value::OfTensor(&tensor.tensor()));
 }
@@ -107,7 +125,11 @@ Status Call(const std::string& name, std::initializer_list<Argument> arguments,
 
 void ExpectNumbers(const TestTensor& tensor, const std::vector<double>& expected,
                    double tolerance) {
-  const std::vector<double> found = tensor.Numbers();
+  ExpectNumbers(tensor.Numbers(), expected, tolerance);
+}
+
+void ExpectNumbers(const std::vector<double>& found, const std::vector<double>& expected,
+                   double tolerance) {
   ASSERT_EQ(found.size(), expected.size());
   for (size_t i = 0; i < found.size(); ++i) {
     if (std::isnan(expected[i])) {

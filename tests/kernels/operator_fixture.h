@@ -29,6 +29,9 @@ class TestTensor {
   TestTensor& operator=(const TestTensor&) = delete;
 
   std::vector<double> Numbers() const;
+  // Of complex numbers: real and imaginary part of each in turn.
+  std::vector<double> Parts() const;
+  void SetParts(const std::vector<double>& parts);
   Tensor& tensor() { return tensor_; }
 
  private:
@@ -75,6 +78,8 @@ Status Call(const std::string& name, std::initializer_list<Argument> arguments,
             pthreadpool_t threadpool = nullptr);
 
 // Expects both to have the same numbers, or NaNs in the same places.
+void ExpectNumbers(const std::vector<double>& found, const std::vector<double>& expected,
+                   double tolerance = 0);
 void ExpectNumbers(const TestTensor& tensor, const std::vector<double>& expected,
                    double tolerance = 0);
 

@@ -1,4 +1,4 @@
-// Products of matrices, convolutions, pooling, normalization: against plainly computed values.
+// Products of matrices, convolutions, pooling, resampling: against plainly computed values.
 
 #include <cmath>
 
@@ -266,54 +266,6 @@ TEST(PoolingTest, TheLastWindowMayReachOut) {
                         {self, Ints{1, INT32_MAX - 1}, Ints{1}, Ints{0, INT32_MAX / 2}, Ints{1},
                          false, few, places})));
   ExpectNumbers(few, std::vector<double>(6, 4));
-}
-
-TEST(NormalizationTest, LayersGroupsAndBatches) {
-  TestTensor self(kF, {2, 2, 2}, {1, 3, 2, 6, 0, 0, 4, 8});
-  TestTensor weight(kF, {2}, {2, 1});
-  TestTensor bias(kF, {2}, {0, 10});
-  TestTensor out(kF, {2, 2, 2});
-  TestTensor mean(kF, {2, 2, 1});
-  TestTensor rstd(kF, {2, 2, 1});
-  ASSERT_TRUE(IsOk(
-      Call("aten::native_layer_norm.out", {self, Ints{2}, weight, bias, 0.0001, out, mean, rstd})));
-  ExpectNumbers(mean, {2, 4, 0, 6});
-  ExpectNumbers(rstd, {1 / std::sqrt(1.0001), 1 / std::sqrt(4.0001), 100, 1 / std::sqrt(4.0001)},
-                1e-6);
-  ExpectNumbers(out, {-2, 11, -2, 11, 0, 10, -2, 11}, 1e-4);
-
-  TestTensor group_mean(kF, {2, 1});
-  TestTensor group_rstd(kF, {2, 1});
-  ASSERT_TRUE(IsOk(Call("aten::native_group_norm.out",
-                        {self, weight, bias, 2, 2, 2, 1, 0.0, out, group_mean, group_rstd})));
-  ExpectNumbers(group_mean, {3, 3});
-  const double scale = 1 / std::sqrt(3.5);
-  const std::vector<double> found = out.Numbers();
-  EXPECT_NEAR(found[0], (1 - 3) * scale * 2, 1e-5);
-  EXPECT_NEAR(found[3], (6 - 3) * scale * 1 + 10, 1e-5);
-
-  TestTensor running_mean(kF, {2}, {1, 2});
-  TestTensor running_var(kF, {2}, {4, 16});
-  TestTensor none1(kF, {0});
-  TestTensor none2(kF, {0});
-  ASSERT_TRUE(
-      IsOk(Call("aten::_native_batch_norm_legit_no_training.out",
-                {self, weight, bias, running_mean, running_var, 0.1, 0.0, out, none1, none2})));
-  ExpectNumbers(out, {0, 2, 10, 11, -1, -1, 10.5, 11.5}, 1e-6);
-}
-
-TEST(NormalizationTest, ParametersOfAnotherSizeAreRefused) {
-  TestTensor self(kF, {2, 3});
-  TestTensor weight(kF, {2});
-  TestTensor out(kF, {2, 3});
-  TestTensor mean(kF, {2, 1});
-  TestTensor rstd(kF, {2, 1});
-  EXPECT_TRUE(IsError(
-      Call("aten::native_layer_norm.out", {self, Ints{3}, weight, nullptr, 0.1, out, mean, rstd}),
-      StatusCode::kInvalidArgument, {"[2, 3]"}));
-  EXPECT_TRUE(IsError(
-      Call("aten::native_layer_norm.out", {self, Ints{4}, nullptr, nullptr, 0.1, out, mean, rstd}),
-      StatusCode::kInvalidArgument));
 }
 
 TEST(ResampleTest, NearestAndBilinear) {

@@ -154,5 +154,62 @@ TEST(QuantizedEmbeddingTest, GroupsOfFourAndTwoBitNumbers) {
                       StatusCode::kInvalidArgument, {"groups"}));
 }
 
+// Int8 weights with scales for groups of the depth, the last of which may be shorter.
+TEST(QuantizedProductTest, EqualsThatOfTheWeightsThatAreMeant) {
+  const std::vector<double> x = Noise(2 * 5);
+  const std::vector<double> weights = {1, -2, 3, 127, -128, 5, 0, -7, 9, 11, -13, 64, 2, 2, 1};
+  const std::vector<double> scales = {0.5, 2, 0.25, 1, 4, 0.125};
+  TestTensor input(kF, {2, 5}, x);
+  TestTensor weight(ScalarType::kChar, {3, 5}, weights);
+  TestTensor scale(kF, {3, 2}, scales);
+  TestTensor out(kF, {2, 3});
+  ASSERT_TRUE(IsOk(Call("quantized_decomposed::mixed_linear.out",
+                        {input, weight, scale, nullptr, nullptr, out})));
+  std::vector<double> expected(6);
+  for (size_t i = 0; i < 2; ++i) {
+    for (size_t j = 0; j < 3; ++j) {
+      for (size_t k = 0; k < 5; ++k) {
+        expected[i * 3 + j] += x[i * 5 + k] * weights[j * 5 + k] * scales[j * 2 + k / 3];
+      }
+    }
+  }
+  ExpectNumbers(out, expected, 1e-6);
+
+  TestTensor turned(ScalarType::kChar, {5, 3}, weights);
+  TestTensor of_rows(kF, {5}, {1, 0.5, 2, 4, 0.25});
+  ASSERT_TRUE(
+      IsOk(Call("quantized_decomposed::mixed_mm.out", {input, turned, of_rows, nullptr, out})));
+  expected.assign(6, 0);
+  for (size_t i = 0; i < 2; ++i) {
+    for (size_t j = 0; j < 3; ++j) {
+      for (size_t k = 0; k < 5; ++k) {
+        expected[i * 3 + j] += x[i * 5 + k] * weights[k * 3 + j] * of_rows.Numbers()[k];
+      }
+    }
+  }
+  ExpectNumbers(out, expected, 1e-6);
+}
+
+TEST(QuantizedProductTest, WhatDoesNotFitIsRefused) {
+  TestTensor input(kF, {2, 5});
+  TestTensor weight(ScalarType::kChar, {3, 5});
+  TestTensor scale(kF, {3});
+  TestTensor out(kF, {2, 3});
+  EXPECT_TRUE(IsError(
+      Call("quantized_decomposed::mixed_linear.out", {input, weight, scale, scale, nullptr, out}),
+      StatusCode::kUnsupported, {"zero points"}));
+  EXPECT_TRUE(
+      IsError(Call("quantized_decomposed::mixed_mm.out", {input, weight, scale, nullptr, out}),
+              StatusCode::kInvalidArgument, {"of its depth"}));
+  TestTensor few(kF, {2});
+  EXPECT_TRUE(IsError(
+      Call("quantized_decomposed::mixed_linear.out", {input, weight, few, nullptr, nullptr, out}),
+      StatusCode::kInvalidArgument, {"a scale for each row"}));
+  TestTensor none(kF, {3, 0});
+  EXPECT_TRUE(IsError(
+      Call("quantized_decomposed::mixed_linear.out", {input, weight, none, nullptr, nullptr, out}),
+      StatusCode::kInvalidArgument, {"each group"}));
+}
+
 }  // namespace
 }  // namespace onepack

@@ -32,6 +32,10 @@ TEST(ScalarTypeTest, NumbersAreThoseOfTheWire) {
   EXPECT_EQ(static_cast<int>(ScalarType::kHalf), static_cast<int>(wire::ScalarType::HALF));
   EXPECT_EQ(static_cast<int>(ScalarType::kFloat), static_cast<int>(wire::ScalarType::FLOAT));
   EXPECT_EQ(static_cast<int>(ScalarType::kDouble), static_cast<int>(wire::ScalarType::DOUBLE));
+  EXPECT_EQ(static_cast<int>(ScalarType::kComplexHalf),
+            static_cast<int>(wire::ScalarType::COMPLEX32));
+  EXPECT_EQ(static_cast<int>(ScalarType::kComplexDouble),
+            static_cast<int>(wire::ScalarType::COMPLEX128));
   EXPECT_EQ(static_cast<int>(ScalarType::kBool), static_cast<int>(wire::ScalarType::BOOL));
   EXPECT_EQ(static_cast<int>(ScalarType::kBFloat16), static_cast<int>(wire::ScalarType::BFLOAT16));
   EXPECT_EQ(static_cast<int>(ScalarType::kBits16), static_cast<int>(wire::ScalarType::BITS16));

@@ -137,6 +137,16 @@ TEST(CompareTest, DoublesAreComparedInFullPrecision) {
   EXPECT_TRUE(CompareElements<double>(ScalarType::kDouble, {1 + 1e-15}, {1}, {1e-14, 0}).matches());
 }
 
+TEST(CompareTest, ComplexNumbersAreComparedByBothParts) {
+  OwnedTensor expected(ScalarType::kComplexFloat, {2}, std::vector<float>{1, -2, 3, 4});
+  OwnedTensor found(ScalarType::kComplexFloat, {2}, std::vector<float>{1, -2, 3, 4.5f});
+  EXPECT_TRUE(CompareValues(found.value(), expected.value(), {0.5, 0}).matches());
+  const Comparison comparison = CompareValues(found.value(), expected.value(), {0.25, 0});
+  EXPECT_DOUBLE_EQ(comparison.worst_error, 2);
+  EXPECT_NE(comparison.mismatch.find("number 1: 3+4.5i found, 3+4i expected"), std::string::npos)
+      << comparison.mismatch;
+}
+
 TEST(CompareTest, IntegersMatchOnlyWhenEqualWhateverTheTolerance) {
   const Tolerance wide{1000, 1000};
   EXPECT_TRUE(
