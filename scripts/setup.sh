@@ -12,7 +12,7 @@ set -euo pipefail
 # Tools and libraries that every supported Debian has in the right version.
 common_packages=(
   g++ cmake ninja-build binutils
-  libcli11-dev nlohmann-json3-dev libssl-dev libsentencepiece-dev
+  libcli11-dev nlohmann-json3-dev libkissfft-dev libssl-dev libsentencepiece-dev
 )
 # Libraries that must come from trixie or newer.
 trixie_packages=(
@@ -42,6 +42,7 @@ Install these by hand, then run cmake as README.md says:
   - pthreadpool ${pool_version} or newer
   - flatbuffers 23.5 or newer, headers and flatc
   - GoogleTest, Google Benchmark, CLI11, nlohmann-json, SentencePiece, OpenSSL's libcrypto
+  - kissfft, built for float
 On Debian the packages are named: ${common_packages[*]} ${trixie_packages[*]} ${pool_packages[*]}
 NEEDED
 }
