@@ -145,15 +145,17 @@ class CallPlanner {
 
   ScalarType NextType() {
     static constexpr ScalarType kTypes[] = {
-        ScalarType::kFloat,      ScalarType::kLong,         ScalarType::kByte,
-        ScalarType::kInt,        ScalarType::kBool,         ScalarType::kHalf,
-        ScalarType::kChar,       ScalarType::kDouble,       ScalarType::kShort,
-        ScalarType::kUInt16,     ScalarType::kBFloat16,     ScalarType::kUInt64,
-        ScalarType::kQInt8,      ScalarType::kComplexFloat, ScalarType::kComplexDouble,
-        ScalarType::kComplexHalf};
+        ScalarType::kFloat, ScalarType::kLong,   ScalarType::kByte,     ScalarType::kInt,
+        ScalarType::kBool,  ScalarType::kHalf,   ScalarType::kChar,     ScalarType::kDouble,
+        ScalarType::kShort, ScalarType::kUInt16, ScalarType::kBFloat16, ScalarType::kUInt64,
+        ScalarType::kQInt8};
+    static constexpr ScalarType kComplexTypes[] = {
+        ScalarType::kComplexFloat, ScalarType::kComplexDouble, ScalarType::kComplexHalf};
     const size_t choice = script_.Below(32);
     if (choice < 12) return last_type_;
-    return last_type_ = kTypes[choice < 28 ? choice - 12 : choice % 5];
+    // Few operators take them.
+    if (choice == 31) return last_type_ = kComplexTypes[script_.Below(3)];
+    return last_type_ = kTypes[choice < 25 ? choice - 12 : choice % 5];
   }
 
   std::vector<int32_t> NextSizes(size_t element_size) {

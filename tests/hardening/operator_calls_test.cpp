@@ -8,7 +8,7 @@
 namespace onepack {
 namespace {
 
-constexpr int kCallsEach = 60;
+constexpr int kCallsEach = 150;
 
 TEST(OperatorCallsTest, EveryOperatorAnswersWhateverItIsGiven) {
   const std::vector<OperatorSignature> signatures = FindOperatorSignatures();

@@ -1,4 +1,4 @@
-"""Operators that no delegate takes: transforms, complex numbers, distances, grids."""
+"""What no delegate takes: transforms, complex numbers, distances, grids."""
 
 import torch
 from recording import Case, Fn, t
@@ -132,11 +132,7 @@ def grid_cases():
                outside=True, atol=4e-3, rtol=8e-3)
 
 
-def other_cases():
-    repeats = lambda *numbers: torch.tensor(numbers)
-    yield Case("repeat_interleave_f32",
-               lambda: Fn(lambda x, r: x[torch.repeat_interleave(r, output_size=7)]),
-               [(t(3, 4), repeats(4, 0, 3)), (t(3, 4), repeats(2, 4, 1))], outside=True)
+def normalization_cases():
     yield Case("instance_norm_statistics_f32",
                lambda: nn.InstanceNorm2d(3, affine=True, track_running_stats=True),
                [(t(2, 3, 4, 5),)], outside=True)
@@ -147,4 +143,4 @@ def cases():
     yield from complex_cases()
     yield from distance_cases()
     yield from grid_cases()
-    yield from other_cases()
+    yield from normalization_cases()
