@@ -1,42 +1,22 @@
 #include "aot/data_bytes.h"
 
-#include <openssl/evp.h>
-
+#include <array>
 #include <utility>
+
+#include "base/sha256.h"
 
 namespace onepack {
 namespace {
 
-class Sha256Hasher {
- public:
-  Sha256Hasher() : context_(EVP_MD_CTX_new(), EVP_MD_CTX_free) {
-    is_sound_ =
-        context_ != nullptr && EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1;
+std::string HexText(const std::array<uint8_t, 32>& digest) {
+  static constexpr char kHex[] = "0123456789abcdef";
+  std::string text;
+  for (const uint8_t byte : digest) {
+    text += kHex[byte >> 4];
+    text += kHex[byte & 15];
   }
-
-  void Add(Bytes bytes) {
-    is_sound_ = is_sound_ && EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1;
-  }
-
-  Result<std::string> Finish() {
-    uint8_t digest[EVP_MAX_MD_SIZE];
-    unsigned size = 0;
-    if (!is_sound_ || EVP_DigestFinal_ex(context_.get(), digest, &size) != 1) {
-      return Status::Error(StatusCode::kInternal, "a SHA-256 cannot be computed");
-    }
-    static constexpr char kHex[] = "0123456789abcdef";
-    std::string text;
-    for (unsigned i = 0; i < size; ++i) {
-      text += kHex[digest[i] >> 4];
-      text += kHex[digest[i] & 15];
-    }
-    return text;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, void (*)(EVP_MD_CTX*)> context_;
-  bool is_sound_ = false;
-};
+  return text;
+}
 
 }  // namespace
 
@@ -104,7 +84,8 @@ Result<std::string> DataBytes::Sha256() const {
       hasher.Add(bytes);
       return Status::Ok();
     }));
-    ONEPACK_ASSIGN_OR_RETURN(contents_->sha256, hasher.Finish());
+    ONEPACK_ASSIGN_OR_RETURN(const auto digest, hasher.Finish());
+    contents_->sha256 = HexText(digest);
   }
   return contents_->sha256;
 }

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/checked_math.h"
-#include "delegate/small_floats.h"
+#include "base/small_floats.h"
 
 namespace onepack {
 namespace {

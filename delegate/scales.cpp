@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "delegate/small_floats.h"
+#include "base/small_floats.h"
 #include "schema/verify_text.h"
 #include "weight_cache/content_identity.h"
 

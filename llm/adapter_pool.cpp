@@ -6,18 +6,62 @@
 #include "llm/no_throw.h"
 
 namespace onepack {
+namespace {
 
-Status AdapterPool::CheckIsFree(std::string_view name) const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (adapters_.find(name) == adapters_.end()) return Status::Ok();
+Status Taken(std::string_view name) {
   return Status::Error(StatusCode::kInvalidArgument, "adapter '%s' is there already",
                        Printable(name).c_str());
 }
 
+Status NotFound(std::string_view name) {
+  return Status::Error(StatusCode::kNotFound, "no adapter '%s'", Printable(name).c_str());
+}
+
+}  // namespace
+
+// An adapter's turn to answer, while this lives.
+class AdapterPool::Request {
+ public:
+  Request() = default;
+  Request(const Request&) = delete;
+  Request& operator=(const Request&) = delete;
+  ~Request() {
+    if (adapter_ == nullptr) return;
+    --requests_of_this_thread_;
+    const std::lock_guard<std::mutex> lock(adapter_->mutex);
+    adapter_->is_busy = false;
+    adapter_->is_idle.notify_one();
+  }
+
+  // Waits for it, unless this thread has one of another adapter, for which somebody may wait. False
+  // when it does not get it.
+  bool Take(Adapter& adapter) {
+    std::unique_lock<std::mutex> lock(adapter.mutex);
+    if (adapter.is_busy && requests_of_this_thread_ > 0) return false;
+    adapter.is_idle.wait(lock, [&] { return !adapter.is_busy; });
+    adapter.is_busy = true;
+    adapter_ = &adapter;
+    ++requests_of_this_thread_;
+    return true;
+  }
+
+ private:
+  static thread_local size_t requests_of_this_thread_;
+
+  Adapter* adapter_ = nullptr;
+};
+
+thread_local size_t AdapterPool::Request::requests_of_this_thread_ = 0;
+
+Status AdapterPool::CheckIsFree(std::string_view name) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return adapters_.find(name) == adapters_.end() ? Status::Ok() : Taken(name);
+}
+
 Status AdapterPool::Add(std::string_view name, const Ref<Program>& program,
-                        const Ref<NamedDataMap>& data) {
+                        const Ref<NamedDataMap>& data, std::string_view method) {
   return NoThrow([&]() -> Status {
-    ONEPACK_RETURN_IF_ERROR(CheckIsFree(name));
+    ONEPACK_RETURN_IF_ERROR(CheckIsFree(name));  // before anything is loaded
     MethodOptions options = options_;
     if (data && options_.named_data) {
       const Ref<NamedDataMap> maps[] = {options_.named_data, data};
@@ -26,12 +70,10 @@ Status AdapterPool::Add(std::string_view name, const Ref<Program>& program,
       options.named_data = data;
     }
     auto adapter = std::make_shared<Adapter>();
-    ONEPACK_ASSIGN_OR_RETURN(adapter->model, LanguageModel::Load(program, options));
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      if (adapters_.emplace(name, adapter).second) return Status::Ok();
-    }
-    return CheckIsFree(name);  // another thread was faster
+    ONEPACK_ASSIGN_OR_RETURN(adapter->model, LanguageModel::Load(program, options, method));
+    const std::lock_guard<std::mutex> lock(mutex_);
+    // Another thread may have been faster, also where its adapter is dropped again by now.
+    return adapters_.emplace(name, adapter).second ? Status::Ok() : Taken(name);
   });
 }
 
@@ -45,18 +87,25 @@ Status AdapterPool::Drop(std::string_view name) {
   return Status::Ok();
 }
 
-std::vector<std::string> AdapterPool::Names() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  std::vector<std::string> names;
-  for (const auto& [name, adapter] : adapters_) names.push_back(name);
-  return names;
+Result<std::vector<std::string>> AdapterPool::Names() const {
+  return NoThrow([&]() -> Result<std::vector<std::string>> {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    std::vector<std::string> names;
+    for (const auto& [name, adapter] : adapters_) names.push_back(name);
+    return names;
+  });
 }
 
 Result<GenerateResult> AdapterPool::Generate(std::string_view name, Span<const int64_t> prompt,
                                              const GenerateOptions& options) {
   const std::shared_ptr<Adapter> adapter = Find(name);
   if (adapter == nullptr) return NotFound(name);
-  const std::lock_guard<std::mutex> lock(adapter->mutex);
+  Request request;
+  if (!request.Take(*adapter)) {
+    return Status::Error(StatusCode::kFailedPrecondition,
+                         "adapter '%s' is answering, and a callback of a request does not wait",
+                         Printable(name).c_str());
+  }
   ONEPACK_RETURN_IF_ERROR(adapter->model->Reset());
   return onepack::Generate(*adapter->model, prompt, options);
 }
@@ -65,10 +114,6 @@ std::shared_ptr<AdapterPool::Adapter> AdapterPool::Find(std::string_view name) c
   const std::lock_guard<std::mutex> lock(mutex_);
   const auto found = adapters_.find(name);
   return found == adapters_.end() ? nullptr : found->second;
-}
-
-Status AdapterPool::NotFound(std::string_view name) const {
-  return Status::Error(StatusCode::kNotFound, "no adapter '%s'", Printable(name).c_str());
 }
 
 }  // namespace onepack

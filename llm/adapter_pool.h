@@ -1,8 +1,9 @@
 // Language models by name, over one foundation: a request says which adapter shall answer it.
 //
 // Ownership: keeps the models. What MethodOptions refers to (backends, operators) outlives the
-// pool. Threads:   any function, any thread. Requests to one adapter take turns; different adapters
-// answer
+//            pool; the pool outlives its requests.
+// Threads:   any function, any thread, and also from within the callbacks of a request, during
+//            which no lock is held. Requests to one adapter take turns; different adapters answer
 //            in parallel, also while another one is added or dropped.
 // Memory:    an adapter costs its own weights, its KV cache and its activations. What a dropped one
 //            costs goes back when the last request to it has ended.
@@ -11,7 +12,7 @@
 #ifndef ONEPACK_LLM_ADAPTER_POOL_H_
 #define ONEPACK_LLM_ADAPTER_POOL_H_
 
-#include <functional>
+#include <condition_variable>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -30,29 +31,36 @@ class AdapterPool {
   explicit AdapterPool(const MethodOptions& options) : options_(options) {}
 
   // Loads a model while the others go on. `data`: the adapter's own weights; null when `program`
-  // needs the foundation only. Errors: kInvalidArgument for a name that is taken; those of
-  // NamedDataMap::Merge and LanguageModel::Load.
-  Status Add(std::string_view name, const Ref<Program>& program, const Ref<NamedDataMap>& data);
+  // needs the foundation only. `method`: which one of `program`, as in LanguageModel::Load.
+  // Errors: kInvalidArgument for a name that is taken; those of NamedDataMap::Merge and
+  // LanguageModel::Load.
+  Status Add(std::string_view name, const Ref<Program>& program, const Ref<NamedDataMap>& data,
+             std::string_view method = {});
 
   // Requests that run still end well. Errors: kNotFound.
   Status Drop(std::string_view name);
 
-  // In alphabetical order. May throw std::bad_alloc.
-  std::vector<std::string> Names() const;
+  // In alphabetical order. Errors: kResourceExhausted.
+  Result<std::vector<std::string>> Names() const;
 
-  // Answers in a context of its own. Errors: kNotFound; those of onepack::Generate.
+  // Answers in a context of its own. From within a callback of another request, here or in another
+  // pool, it waits for nobody, because somebody may be waiting for that one: kFailedPrecondition
+  // when the adapter is answering already. (A callback that lets another thread ask, and waits for
+  // it, is on its own.) Errors: kNotFound; those of onepack::Generate.
   Result<GenerateResult> Generate(std::string_view name, Span<const int64_t> prompt,
                                   const GenerateOptions& options);
 
  private:
   struct Adapter {
-    std::mutex mutex;  // held while a request runs
+    std::mutex mutex;  // nothing is run while it is held
+    std::condition_variable is_idle;
+    bool is_busy = false;  // guarded by mutex
     std::unique_ptr<LanguageModel> model;
   };
+  class Request;
 
   Status CheckIsFree(std::string_view name) const;
   std::shared_ptr<Adapter> Find(std::string_view name) const;
-  Status NotFound(std::string_view name) const;
 
   const MethodOptions options_;
   mutable std::mutex mutex_;  // nothing is loaded, run or closed while it is held

@@ -1,79 +1,59 @@
 #include "llm/language_model.h"
 
 #include <algorithm>
-#include <numeric>
+#include <string>
 #include <utility>
 
+#include "base/turn.h"
 #include "llm/no_throw.h"
+#include "llm/position_addressing.h"
 
 namespace onepack {
-namespace {
-
-constexpr char kMethodName[] = "forward";
-
-bool IsTensor(const Value& value, ScalarType type, size_t lowest_rank, size_t highest_rank) {
-  return value.is(ValueKind::kTensor) && value.tensor().scalar_type() == type &&
-         value.tensor().rank() >= lowest_rank && value.tensor().rank() <= highest_rank;
-}
-
-Status NotALanguageModel(const char* what) {
-  return Status::Error(StatusCode::kUnsupported, "not a language model: %s", what);
-}
-
-}  // namespace
 
 Result<std::unique_ptr<LanguageModel>> LanguageModel::Load(const Ref<Program>& program,
-                                                           const MethodOptions& options) {
+                                                           const MethodOptions& options,
+                                                           std::string_view method) {
   using Model = std::unique_ptr<LanguageModel>;
+  if (!program) return Status::Error(StatusCode::kInvalidArgument, "no program was given");
   return NoThrow([&]() -> Result<Model> {
     ONEPACK_ASSIGN_OR_RETURN(ModelInfo info, ReadModelInfo(program));
-    ONEPACK_ASSIGN_OR_RETURN(Ref<Method> method, Method::Load(program, kMethodName, options));
-    Model model(new LanguageModel(std::move(method), std::move(info)));
-    Status status = model->CheckInputs();
-    if (status.ok()) status = model->CheckOutput();
-    if (status.ok()) return model;
-    return std::move(status).WithContext("%s: method '%s'", program->name(), kMethodName);
+    ONEPACK_ASSIGN_OR_RETURN(TextDecoder decoder, TextDecoder::Load(program, method, options));
+    Model model(new LanguageModel(std::move(decoder), std::move(info)));
+    Status status = model->FindMaxContext();
+    if (!status.ok()) return model->WithName(std::move(status));
+    if (options.named_data) model->KeepSources(*options.named_data);
+    return model;
   });
 }
 
-// What the inputs look like says how the model wants to be called.
-Status LanguageModel::CheckInputs() {
-  const bool has_position = method_->input_count() == 2;
-  if (method_->input_count() != 1 && !has_position) {
-    return NotALanguageModel("it takes neither tokens nor tokens and a position");
-  }
-  if (!IsTensor(method_->input(0), ScalarType::kLong, 2, 2) ||
-      method_->input(0).tensor().bounds()[0] != 1 || method_->input(0).tensor().bounds()[1] < 1) {
-    return NotALanguageModel("input 0 is not int64 [1, n]");
-  }
-  const Tensor& tokens = method_->input(0).tensor();
-  max_chunk_ = static_cast<size_t>(tokens.bounds()[1]);
-  is_chunk_fixed_ = !tokens.is_dynamic();
-  if (!has_position) {
-    max_context_ = max_chunk_;
+Status LanguageModel::FindMaxContext() {
+  if (!decoder_.has_cache()) {
+    max_context_ = max_chunk();
     return Status::Ok();
   }
-  if (!IsTensor(method_->input(1), ScalarType::kLong, 1, 1)) {
-    return NotALanguageModel("input 1 is not int64 [n]");
-  }
-  takes_every_position_ =
-      method_->input(1).tensor().is_dynamic() || method_->input(1).tensor().bounds()[0] > 1;
-  max_context_ = info_.max_context_len > 0 ? static_cast<size_t>(info_.max_context_len)
-                                           : static_cast<size_t>(info_.max_seq_len);
-  if (max_context_ == 0) return NotALanguageModel("it does not say how long a context may be");
-  return Status::Ok();
-}
-
-bool LanguageModel::HasLogits() const {
-  return method_->output_count() >= 1 && IsTensor(method_->output(0), ScalarType::kFloat, 2, 3);
-}
-
-Status LanguageModel::CheckOutput() const {
-  if (HasLogits() &&
-      method_->output(0).tensor().bounds()[method_->output(0).tensor().rank() - 1] > 0) {
+  const int64_t said = info_.max_context_len > 0 ? info_.max_context_len : info_.max_seq_len;
+  if (said > 0) {
+    max_context_ = static_cast<size_t>(said);
     return Status::Ok();
   }
-  return NotALanguageModel("output 0 is not float32 [1, vocabulary] or [1, n, vocabulary]");
+  std::string reasons;
+  for (const std::string& line : info_.ignored) reasons += "; " + line;
+  return Status::Error(StatusCode::kUnsupported,
+                       "not a language model: it does not say how long a context may be, in "
+                       "get_max_context_len or get_max_seq_len%s",
+                       reasons.c_str());
+}
+
+// A few files have all keys.
+void LanguageModel::KeepSources(const NamedDataMap& data) {
+  const DataSource* last = nullptr;
+  for (const NamedData& entry : data.entries()) {
+    if (entry.source == last) continue;
+    last = entry.source;
+    const bool is_known = std::any_of(data_sources_.begin(), data_sources_.end(),
+                                      [&](const auto& source) { return source.get() == last; });
+    if (!is_known) data_sources_.push_back(Ref<const DataSource>::Share(last));
+  }
 }
 
 Status LanguageModel::CheckTokens(Span<const int64_t> tokens) const {
@@ -83,6 +63,10 @@ Status LanguageModel::CheckTokens(Span<const int64_t> tokens) const {
                          "%zu tokens after %zu: the context has room for %zu", tokens.size(),
                          context_.size(), max_context_);
   }
+  return CheckVocabulary(tokens);
+}
+
+Status LanguageModel::CheckVocabulary(Span<const int64_t> tokens) const {
   for (const int64_t token : tokens) {
     if (token >= 0 && (info_.vocab_size <= 0 || token < info_.vocab_size)) continue;
     return Status::Error(StatusCode::kInvalidArgument, "token %lld of a vocabulary of %lld",
@@ -91,99 +75,128 @@ Status LanguageModel::CheckTokens(Span<const int64_t> tokens) const {
   return Status::Ok();
 }
 
+size_t LanguageModel::ChunkSize(size_t asked, size_t tokens) const {
+  if (!decoder_.has_cache()) return tokens;
+  return asked == 0 || decoder_.is_chunk_fixed() ? max_chunk() : std::min(asked, max_chunk());
+}
+
 Result<Span<const float>> LanguageModel::Append(Span<const int64_t> tokens, size_t chunk) {
+  const Turn turn(is_busy_);
+  if (!turn.is_ours()) return Busy();
+  return NoThrow([&] { return AppendAll(tokens, chunk); });
+}
+
+Result<Span<const float>> LanguageModel::AppendAll(Span<const int64_t> tokens, size_t chunk) {
   Status status = CheckTokens(tokens);
   if (!status.ok()) return WithName(std::move(status));
-  chunk = chunk == 0 || is_chunk_fixed_ ? max_chunk_ : std::min(chunk, max_chunk_);
-  if (!has_cache()) chunk = tokens.size();
+  chunk = ChunkSize(chunk, tokens.size());
   for (size_t start = 0; start < tokens.size(); start += chunk) {
     const Span<const int64_t> part = tokens.subspan(start, std::min(chunk, tokens.size() - start));
     ONEPACK_RETURN_IF_ERROR(AppendChunk(part));
   }
-  return LastLogits();
+  return decoder_.LastLogits();
 }
 
 Status LanguageModel::AppendChunk(Span<const int64_t> tokens) {
-  return NoThrow([&]() -> Status {
-    const size_t position = context_.size();
-    context_.insert(context_.end(), tokens.begin(), tokens.end());
-    Status status = has_cache() ? Run(tokens, position) : Run(context_, 0);
-    if (!status.ok()) context_.resize(position);
-    return status;
-  });
-}
-
-Status LanguageModel::Run(Span<const int64_t> tokens, size_t position) {
-  if (is_chunk_fixed_ && tokens.size() != max_chunk_) {
-    return WithName(Status::Error(StatusCode::kInvalidArgument,
-                                  "%zu tokens at once, exactly %zu are taken", tokens.size(),
-                                  max_chunk_));
-  }
-  ONEPACK_RETURN_IF_ERROR(SetIds(0, tokens, /*is_row=*/true));
-  if (has_cache()) {
-    std::vector<int64_t> positions(takes_every_position_ ? tokens.size() : 1);
-    std::iota(positions.begin(), positions.end(), static_cast<int64_t>(position));
-    ONEPACK_RETURN_IF_ERROR(SetIds(1, positions, /*is_row=*/false));
-  }
-  return method_->Execute();
-}
-
-Status LanguageModel::SetIds(size_t input, Span<const int64_t> numbers, bool is_row) {
-  const int32_t sizes[] = {1, static_cast<int32_t>(numbers.size())};
-  const uint8_t order[] = {0, 1};
-  const size_t rank = is_row ? 2 : 1;
-  const TensorLayout layout{ScalarType::kLong, {sizes + 2 - rank, rank}, {order, rank}};
-  // SetInput copies from it and writes nothing.
-  auto* bytes = reinterpret_cast<uint8_t*>(const_cast<int64_t*>(numbers.data()));
-  ONEPACK_ASSIGN_OR_RETURN(Tensor tensor,
-                           Tensor::Over(layout, {bytes, numbers.size() * sizeof(int64_t)}));
-  return method_->SetInput(input, Value::OfTensor(&tensor));
-}
-
-Result<Span<const float>> LanguageModel::LastLogits() const {
-  // Instructions may have put another tensor there.
-  if (!HasLogits()) {
-    return WithName(Status::Error(StatusCode::kInvalidFile, "the method gave no logits"));
-  }
-  const Tensor& logits = method_->output(0).tensor();
-  const auto width = static_cast<size_t>(logits.sizes()[logits.rank() - 1]);
-  const size_t count = logits.size_bytes() / sizeof(float);
-  if (width == 0 || count < width) {
-    return WithName(Status::Error(StatusCode::kInternal, "the method gave no logits"));
-  }
-  const auto* numbers = reinterpret_cast<const float*>(logits.data());
-  return Span<const float>(numbers + count - width, width);
-}
-
-Status LanguageModel::WithName(Status status) const {
-  return std::move(status).WithContext("%s", method_->program().name());
+  const size_t position = context_.size();
+  context_.insert(context_.end(), tokens.begin(), tokens.end());
+  Status status = decoder_.has_cache() ? decoder_.Run(tokens, position) : decoder_.Run(context_, 0);
+  if (!status.ok()) context_.resize(position);
+  return status;
 }
 
 Status LanguageModel::Reset() {
-  ONEPACK_RETURN_IF_ERROR(method_->Reset());
+  const Turn turn(is_busy_);
+  return turn.is_ours() ? ForgetAll() : Busy();
+}
+
+Status LanguageModel::ForgetAll() {
+  ONEPACK_RETURN_IF_ERROR(decoder_.method().Reset());
   context_.clear();
   return Status::Ok();
 }
 
+Status LanguageModel::Rewind(size_t count) {
+  const Turn turn(is_busy_);
+  if (!turn.is_ours()) return Busy();
+  if (count > context_.size()) {
+    return WithName(Status::Error(StatusCode::kInvalidArgument,
+                                  "no way back to %zu tokens: the context has %zu", count,
+                                  context_.size()));
+  }
+  if (count == context_.size()) return Status::Ok();
+  if (count == 0) return ForgetAll();
+  if (decoder_.has_cache() && !is_known_to_rewind_) {
+    const auto& method = decoder_.method();
+    Status status = NoThrow(
+        [&] { return CheckPositionAddressed(method.program(), decoder_.method_name(), 1); });
+    if (!status.ok()) return std::move(status).WithContext("no way back to %zu tokens", count);
+    is_known_to_rewind_ = true;
+  }
+  context_.resize(count);
+  return Status::Ok();
+}
+
 Result<SavedContext> LanguageModel::Save() const {
+  const Turn turn(is_busy_);
+  if (!turn.is_ours()) return Busy();
   return NoThrow([&]() -> Result<SavedContext> {
     SavedContext saved;
     saved.tokens = context_;
-    ONEPACK_ASSIGN_OR_RETURN(saved.state, method_->SaveState());
+    ONEPACK_ASSIGN_OR_RETURN(saved.state, decoder_.method().SaveState());
     return saved;
   });
 }
 
-Status LanguageModel::Restore(const SavedContext& saved) {
-  if (saved.state.get() == nullptr) {
-    return WithName(Status::Error(StatusCode::kInvalidArgument, "an empty saved context"));
+Status LanguageModel::CheckSaved(const SavedContext& saved) const {
+  if (!saved.state) return Status::Error(StatusCode::kInvalidArgument, "an empty saved context");
+  if (saved.tokens.size() > max_context_) {
+    return Status::Error(StatusCode::kInvalidArgument,
+                         "a saved context of %zu tokens: there is room for %zu",
+                         saved.tokens.size(), max_context_);
   }
+  return CheckVocabulary(saved.tokens);
+}
+
+Status LanguageModel::Restore(const SavedContext& saved) {
+  const Turn turn(is_busy_);
+  if (!turn.is_ours()) return Busy();
+  Status status = CheckSaved(saved);
+  if (!status.ok()) return WithName(std::move(status));
   return NoThrow([&]() -> Status {
     std::vector<int64_t> context = saved.tokens;
-    ONEPACK_RETURN_IF_ERROR(method_->RestoreState(*saved.state));
+    ONEPACK_RETURN_IF_ERROR(decoder_.method().RestoreState(*saved.state));
     context_ = std::move(context);
     return Status::Ok();
   });
+}
+
+Result<Ref<MethodState>> LanguageModel::StateOfParts(uint64_t memory_size, Array<uint64_t> blocks,
+                                                     Array<uint8_t> contents) const {
+  return decoder_.method().StateOfParts(memory_size, std::move(blocks), std::move(contents));
+}
+
+Result<ModelDigest> LanguageModel::Digest() {
+  const Turn turn(is_busy_);
+  if (!turn.is_ours()) return Busy();
+  return NoThrow([&]() -> Result<ModelDigest> {
+    if (!digest_) {
+      const DataSource& program = decoder_.method().program().source();
+      ONEPACK_ASSIGN_OR_RETURN(digest_,
+                               DigestModel(program, decoder_.method_name(), data_sources_));
+    }
+    return *digest_;
+  });
+}
+
+Status LanguageModel::Busy() const {
+  return WithName(Status::Error(StatusCode::kFailedPrecondition,
+                                "the model is in use: by another thread, or by the generation "
+                                "whose callback this is"));
+}
+
+Status LanguageModel::WithName(Status status) const {
+  return std::move(status).WithContext("%s", name());
 }
 
 }  // namespace onepack

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "llm/no_throw.h"
+#include "llm/portable_exp.h"
+
 namespace onepack {
 namespace {
 
@@ -71,8 +74,10 @@ Result<Sampler> Sampler::Create(const SamplerOptions& options) {
 Result<int64_t> Sampler::Sample(Span<const float> logits) {
   ONEPACK_ASSIGN_OR_RETURN(const size_t likeliest, FindLikeliest(logits));
   if (options_.temperature == 0) return static_cast<int64_t>(likeliest);
-  KeepTopK(logits);
-  return DrawBelow(KeepTopP(Weigh(logits[likeliest])));
+  return NoThrow([&]() -> Result<int64_t> {
+    KeepTopK(logits);
+    return DrawBelow(KeepTopP(Weigh(logits[likeliest])));
+  });
 }
 
 void Sampler::KeepTopK(Span<const float> logits) {
@@ -103,7 +108,8 @@ void Sampler::KeepTopK(Span<const float> logits) {
 double Sampler::Weigh(float highest_logit) {
   double total = 0;
   for (Candidate& candidate : candidates_) {
-    candidate.weight = std::exp((candidate.logit - highest_logit) / options_.temperature);
+    const float distance = (candidate.logit - highest_logit) / options_.temperature;
+    candidate.weight = static_cast<float>(PortableExp(static_cast<double>(distance)));
     total += static_cast<double>(candidate.weight);
   }
   return total;

@@ -20,7 +20,9 @@ struct SamplerOptions {
   float temperature = 0;  // logits are divided by it; 0: the likeliest token
   size_t top_k = 0;       // among the so many likeliest only; 0: all
   float top_p = 1;        // among the likeliest that have so much of all probability together
-  uint64_t seed = 0;      // the same seed and logits give the same tokens, on any machine
+  // The same seed, options and logits give the same tokens on any machine: all that is computed
+  // here are single operations of IEEE 754, in one order, and integers.
+  uint64_t seed = 0;
 };
 
 class Sampler {
@@ -29,7 +31,8 @@ class Sampler {
   static Result<Sampler> Create(const SamplerOptions& options);
 
   // The index of one of `logits`; the lowest of equally likely ones when the temperature is 0.
-  // Errors: kInvalidArgument for no logits, or when one is NaN or +inf or all are -inf.
+  // Errors: kInvalidArgument for no logits, or when one is NaN or +inf or all are -inf;
+  // kResourceExhausted.
   Result<int64_t> Sample(Span<const float> logits);
 
  private:

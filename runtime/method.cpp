@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/printable.h"
+#include "base/turn.h"
 #include "runtime/method_builder.h"
 
 namespace onepack {
@@ -86,24 +87,6 @@ Status CopyValue(const Value& from, Value& to) {
       return Status::Ok();
   }
 }
-
-// The right to touch a method, while this lives: a mistake is told to whoever comes second.
-class Turn {
- public:
-  explicit Turn(std::atomic<bool>& is_taken)
-      : is_taken_(is_taken), is_ours_(!is_taken.exchange(true, std::memory_order_acquire)) {}
-  ~Turn() {
-    if (is_ours_) is_taken_.store(false, std::memory_order_release);
-  }
-  Turn(const Turn&) = delete;
-  Turn& operator=(const Turn&) = delete;
-
-  bool is_ours() const { return is_ours_; }
-
- private:
-  std::atomic<bool>& is_taken_;
-  const bool is_ours_;
-};
 
 bool HoldsTensors(const Value& value) {
   return value.is(ValueKind::kTensor) || value.is(ValueKind::kTensorList) ||
@@ -190,6 +173,21 @@ Result<Ref<MethodState>> Method::SaveState() const {
   }
   auto state = MethodState::Of(memory_.bytes(), allocator_);
   if (!state.ok()) return WithName(state.TakeStatus().WithContext("saving its state"));
+  (*state)->program_ = program_;
+  (*state)->method_name_ = name_;
+  return state;
+}
+
+Result<Ref<MethodState>> Method::StateOfParts(uint64_t memory_size, Array<uint64_t> blocks,
+                                              Array<uint8_t> contents) const {
+  if (memory_size != memory_.size()) {
+    return WithName(Status::Error(StatusCode::kInvalidArgument,
+                                  "a state of %llu bytes of memory, %zu expected",
+                                  static_cast<unsigned long long>(memory_size), memory_.size()));
+  }
+  auto state =
+      MethodState::OfParts(memory_.size(), std::move(blocks), std::move(contents), allocator_);
+  if (!state.ok()) return WithName(state.TakeStatus());
   (*state)->program_ = program_;
   (*state)->method_name_ = name_;
   return state;

@@ -79,6 +79,10 @@ class Method final : public RefCounted {
   // A copy of the mutable state of now; costs memory for the part that is not zero.
   // Errors: kResourceExhausted.
   Result<Ref<MethodState>> SaveState() const;
+  // A state of this method, of what MethodState says of one: in another process for instance.
+  // Errors: kInvalidArgument for parts that no state of this method has.
+  Result<Ref<MethodState>> StateOfParts(uint64_t memory_size, Array<uint64_t> blocks,
+                                        Array<uint8_t> contents) const;
   // Errors: kInvalidArgument for a state of another program or method; nothing has changed then.
   Status RestoreState(const MethodState& state);
 

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "base/fd.h"
 
 namespace onepack {
@@ -10,11 +12,18 @@ namespace {
 
 constexpr size_t kBlock = 4096;
 
-// The last block of a memory may be shorter.
+size_t BlocksIn(size_t memory_size) {
+  return memory_size / kBlock + (memory_size % kBlock != 0 ? 1 : 0);
+}
+
+// The last block of a memory may be shorter. REQUIRES: block < BlocksIn(memory_size).
+size_t BlockSize(size_t memory_size, size_t block) {
+  const size_t left = memory_size - block * kBlock;
+  return left < kBlock ? left : kBlock;
+}
+
 Bytes BlockOf(Bytes memory, size_t block) {
-  const size_t start = block * kBlock;
-  const size_t left = memory.size() - start;
-  return memory.subspan(start, left < kBlock ? left : kBlock);
+  return memory.subspan(block * kBlock, BlockSize(memory.size(), block));
 }
 
 bool IsZero(Bytes bytes) {
@@ -61,7 +70,7 @@ class UntouchedBlocks {
 
 Result<Ref<MethodState>> MethodState::Of(Bytes memory, const Allocator& allocator) {
   ONEPACK_ASSIGN_OR_RETURN(Ref<MethodState> state, MakeRef<MethodState>(allocator));
-  const size_t blocks = memory.size() / kBlock + (memory.size() % kBlock != 0 ? 1 : 0);
+  const size_t blocks = BlocksIn(memory.size());
   size_t count = 0;
   size_t bytes = 0;
   UntouchedBlocks untouched(memory);
@@ -72,7 +81,7 @@ Result<Ref<MethodState>> MethodState::Of(Bytes memory, const Allocator& allocato
     bytes += block.size();
   }
   state->memory_size_ = memory.size();
-  ONEPACK_ASSIGN_OR_RETURN(state->blocks_, Array<size_t>::Create(allocator, count));
+  ONEPACK_ASSIGN_OR_RETURN(state->blocks_, Array<uint64_t>::Create(allocator, count));
   ONEPACK_ASSIGN_OR_RETURN(state->contents_, Array<uint8_t>::Create(allocator, bytes));
   uint8_t* next = state->contents_.data();
   size_t used = 0;
@@ -86,10 +95,33 @@ Result<Ref<MethodState>> MethodState::Of(Bytes memory, const Allocator& allocato
   return state;
 }
 
+Result<Ref<MethodState>> MethodState::OfParts(size_t memory_size, Array<uint64_t> blocks,
+                                              Array<uint8_t> contents, const Allocator& allocator) {
+  const size_t count = BlocksIn(memory_size);
+  size_t needed = 0;
+  for (size_t i = 0; i < blocks.size(); ++i) {
+    const bool is_next = i == 0 || blocks[i] > blocks[i - 1];
+    if (blocks[i] >= count || !is_next) {
+      return Status::Error(StatusCode::kInvalidArgument, "block %llu in place %zu of %zu blocks",
+                           static_cast<unsigned long long>(blocks[i]), i, count);
+    }
+    needed += BlockSize(memory_size, static_cast<size_t>(blocks[i]));
+  }
+  if (contents.size() != needed) {
+    return Status::Error(StatusCode::kInvalidArgument, "blocks of %zu bytes, %zu expected",
+                         contents.size(), needed);
+  }
+  ONEPACK_ASSIGN_OR_RETURN(Ref<MethodState> state, MakeRef<MethodState>(allocator));
+  state->memory_size_ = memory_size;
+  state->blocks_ = std::move(blocks);
+  state->contents_ = std::move(contents);
+  return state;
+}
+
 void MethodState::CopyTo(Span<uint8_t> memory) const {
   const uint8_t* next = contents_.data();
-  for (const size_t block : blocks_) {
-    const size_t size = BlockOf(memory, block).size();
+  for (const uint64_t block : blocks_) {
+    const size_t size = BlockSize(memory.size(), block);
     memcpy(memory.data() + block * kBlock, next, size);
     next += size;
   }

@@ -4,6 +4,8 @@
 // Threads:   read only once it is made: from any thread.
 // Memory:    that of the blocks which are not all zero. A program does not say which of its planned
 //            buffers are state, so what is left of the last run's activations is in it too.
+// Parts:     blocks of the method's memory that are not all zero. Who keeps them, in a file for
+//            instance, makes a state of them again with Method::StateOfParts.
 
 #ifndef ONEPACK_RUNTIME_METHOD_STATE_H_
 #define ONEPACK_RUNTIME_METHOD_STATE_H_
@@ -25,6 +27,13 @@ class MethodState final : public RefCounted {
  public:
   size_t size_bytes() const { return contents_.size() + blocks_.size() * sizeof(blocks_[0]); }
 
+  // Changes when the same program's tensors get other places in its memory, or blocks another size.
+  static constexpr uint32_t kLayoutVersion = 1;
+
+  size_t memory_size() const { return memory_size_; }
+  Span<const uint64_t> blocks() const { return blocks_; }
+  Bytes contents() const { return contents_; }
+
  private:
   friend class Method;
   template <typename U, typename... Arguments>
@@ -33,13 +42,16 @@ class MethodState final : public RefCounted {
   MethodState() = default;
 
   static Result<Ref<MethodState>> Of(Bytes memory, const Allocator& allocator);
+  // Errors: kInvalidArgument for parts that no memory of this size has.
+  static Result<Ref<MethodState>> OfParts(size_t memory_size, Array<uint64_t> blocks,
+                                          Array<uint8_t> contents, const Allocator& allocator);
   // REQUIRES: `memory` is as large as it was, and all zeros.
   void CopyTo(Span<uint8_t> memory) const;
 
   Ref<Program> program_;
   std::string_view method_name_;  // the program's own
   size_t memory_size_ = 0;
-  Array<size_t> blocks_;     // which ones are not zero, ascending
+  Array<uint64_t> blocks_;   // which ones are not zero, ascending
   Array<uint8_t> contents_;  // theirs, one after the other
 };
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include "llm/context_file.h"
 #include "llm/generate.h"
 #include "tools/command_options.h"
 #include "tools/commands.h"
@@ -23,6 +24,9 @@ struct CommandOptions {
   std::vector<int64_t> tokens;
   std::string prompt;
   std::string tokenizer;
+  std::string method;
+  std::string load_context;
+  std::string save_context;
   GenerateOptions generate;
   ProgramLoaderOptions loader;
   bool stats = false;
@@ -34,11 +38,13 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-Result<std::vector<int64_t>> PromptOf(const CommandOptions& options, const ModelInfo& info,
+// What begins a text begins a context only.
+Result<std::vector<int64_t>> PromptOf(const CommandOptions& options, const LanguageModel& model,
                                       const Tokenizer* tokenizer) {
   if (options.prompt.empty()) return options.tokens;
   ONEPACK_ASSIGN_OR_RETURN(std::vector<int64_t> prompt, tokenizer->Encode(options.prompt));
-  if (info.bos_id >= 0) prompt.insert(prompt.begin(), info.bos_id);
+  const int64_t bos_id = model.info().bos_id;
+  if (bos_id >= 0 && model.context().empty()) prompt.insert(prompt.begin(), bos_id);
   return prompt;
 }
 
@@ -55,27 +61,41 @@ class TokenPrinter {
       printf("%s%lld", is_first_ ? "" : " ", static_cast<long long>(token));
       is_first_ = false;
     } else {
-      auto added = text_->Add(token);
-      if (!added.ok()) {
-        status_ = added.TakeStatus();
-        return false;
-      }
-      fputs(added->c_str(), stdout);
+      Show(text_->Add(token));
     }
     fflush(stdout);
-    return true;
+    return status_.ok();
   }
 
   Status Finish() {
+    if (text_ && status_.ok()) Show(text_->Finish());
     printf("\n");
     return std::move(status_);
   }
 
  private:
+  void Show(Result<std::string> text) {
+    if (text.ok()) {
+      fwrite(text->data(), 1, text->size(), stdout);
+    } else {
+      status_ = text.TakeStatus();
+    }
+  }
+
   std::optional<TextStream> text_;
   bool is_first_ = true;
   Status status_;
 };
+
+// The tokenizer's end of text ends an answer, like those that the model names.
+GenerateOptions GenerateOptionsFor(const CommandOptions& options, const Tokenizer* tokenizer,
+                                   TokenPrinter& printer) {
+  GenerateOptions generate = options.generate;
+  const int64_t eos_id = tokenizer != nullptr ? tokenizer->eos_id() : -1;
+  if (eos_id >= 0 && !generate.ignore_eos) generate.stop_tokens.push_back(eos_id);
+  generate.on_token = [&printer](int64_t token) { return printer.Print(token); };
+  return generate;
+}
 
 std::string Speed(size_t tokens, double seconds) {
   if (tokens == 0 || seconds <= 0) return "";
@@ -107,15 +127,23 @@ Result<bool> Run(const CommandOptions& options) {
   ONEPACK_ASSIGN_OR_RETURN(const Ref<Program> program, loader->OpenProgram(options.program));
   ONEPACK_ASSIGN_OR_RETURN(const MethodOptions method_options, loader->OptionsFor(options.data));
   ONEPACK_ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model,
-                           LanguageModel::Load(program, method_options));
+                           LanguageModel::Load(program, method_options, options.method));
   const double load_seconds = SecondsSince(start);
+  for (const std::string& line : model->info().ignored) {
+    fprintf(stderr, "onepack: %s: ignored: %s\n", model->name(), line.c_str());
+  }
+  if (!options.load_context.empty()) {
+    ONEPACK_RETURN_IF_ERROR(LoadContextFile(*model, options.load_context.c_str()));
+  }
   ONEPACK_ASSIGN_OR_RETURN(const std::vector<int64_t> prompt,
-                           PromptOf(options, model->info(), tokenizer.get()));
+                           PromptOf(options, *model, tokenizer.get()));
   TokenPrinter printer(tokenizer.get());
-  GenerateOptions generate = options.generate;
-  generate.on_token = [&](int64_t token) { return printer.Print(token); };
+  const GenerateOptions generate = GenerateOptionsFor(options, tokenizer.get(), printer);
   ONEPACK_ASSIGN_OR_RETURN(const GenerateResult result, Generate(*model, prompt, generate));
   ONEPACK_RETURN_IF_ERROR(printer.Finish());
+  if (!options.save_context.empty()) {
+    ONEPACK_RETURN_IF_ERROR(SaveContextFile(*model, options.save_context.c_str()));
+  }
   PrintSummary(result, load_seconds);
   if (options.stats) {
     PrintStats(*loader);
@@ -144,6 +172,18 @@ void AddPromptOptions(CLI::App& command, CommandOptions& options) {
                             ->type_name("TEXT")
                             ->needs(tokenizer);
   tokens->excludes(prompt);
+  command
+      .add_option("--method", options.method,
+                  "Of the program, where it is not named \"forward\" or \"text_decoder\"")
+      ->type_name("NAME");
+  command
+      .add_option("--load-context", options.load_context,
+                  "Go on from what --save-context has written for the same model")
+      ->type_name("FILE");
+  command
+      .add_option("--save-context", options.save_context,
+                  "Write the context as it is after the answer, without its last token")
+      ->type_name("FILE");
 }
 
 void AddSamplingOptions(CLI::App& command, GenerateOptions& options) {

@@ -1,10 +1,11 @@
 #include "tools/element.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <limits>
+
+#include "base/small_floats.h"
 
 namespace onepack {
 namespace {
@@ -14,29 +15,6 @@ T Load(const uint8_t* bytes) {
   T value;
   memcpy(&value, bytes, sizeof(value));
   return value;
-}
-
-double FromHalf(uint16_t bits) {
-  const int exponent = (bits >> 10) & 0x1f;
-  const int fraction = bits & 0x3ff;
-  double magnitude;
-  if (exponent == 0x1f) {
-    magnitude = fraction == 0 ? std::numeric_limits<double>::infinity()
-                              : std::numeric_limits<double>::quiet_NaN();
-  } else if (exponent == 0) {
-    magnitude = ldexp(fraction, -24);
-  } else {
-    magnitude = ldexp(1024 + fraction, exponent - 25);
-  }
-  return (bits & 0x8000) != 0 ? -magnitude : magnitude;
-}
-
-double FromBFloat16(uint16_t bits) {
-  // The upper half of a float32.
-  const uint32_t widened = static_cast<uint32_t>(bits) << 16;
-  float value;
-  memcpy(&value, &widened, sizeof(value));
-  return static_cast<double>(value);
 }
 
 std::string HexText(const uint8_t* bytes, size_t size) {
@@ -63,9 +41,9 @@ double FloatingPointElement(const uint8_t* bytes, ScalarType type) {
     case ScalarType::kDouble:
       return Load<double>(bytes);
     case ScalarType::kHalf:
-      return FromHalf(Load<uint16_t>(bytes));
+      return static_cast<double>(FloatOfFloat16(Load<uint16_t>(bytes)));
     case ScalarType::kBFloat16:
-      return FromBFloat16(Load<uint16_t>(bytes));
+      return static_cast<double>(FloatOfBfloat16(Load<uint16_t>(bytes)));
     default:
       return std::numeric_limits<double>::quiet_NaN();
   }

@@ -2,17 +2,15 @@
 
 #include <errno.h>
 #include <sentencepiece_processor.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #include <fstream>
 #include <iterator>
-#include <string_view>
+#include <utility>
 
 namespace onepack {
 namespace {
-
-// What stands for a character whose bytes are not all there yet.
-constexpr std::string_view kReplacement = "\xEF\xBF\xBD";
 
 Status Failed(const sentencepiece::util::Status& status, StatusCode code, const char* what) {
   return Status::Error(code, "%s: %s", what, status.ToString().c_str());
@@ -61,16 +59,63 @@ Result<std::string> Tokenizer::Decode(const std::vector<int64_t>& tokens) const 
   return text;
 }
 
+int64_t Tokenizer::eos_id() const { return processor_->eos_id(); }
+
+int Tokenizer::ByteOf(int64_t token) const {
+  if (token < 0 || token >= processor_->GetPieceSize()) return -1;
+  const int id = static_cast<int>(token);
+  if (!processor_->IsByte(id)) return -1;
+  // "<0x0A>"
+  const std::string& piece = processor_->IdToPiece(id);
+  return static_cast<int>(strtol(piece.c_str() + 1, nullptr, 16)) & 0xff;
+}
+
+// How many tokens at the end are the first bytes of a character whose others are missing.
+size_t TextStream::IncompleteBytes() const {
+  for (size_t count = 1; count <= 3 && count <= waiting_.size(); ++count) {
+    const int byte = tokenizer_.ByteOf(waiting_[waiting_.size() - count]);
+    const bool is_inner = byte >= 0x80 && byte < 0xc0;
+    if (is_inner) continue;
+    const bool is_first = byte >= 0xc0 && byte < 0xf8;
+    const size_t length = byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+    return is_first && count < length ? count : 0;
+  }
+  return 0;
+}
+
 Result<std::string> TextStream::Add(int64_t token) {
-  tokens_.push_back(token);
-  ONEPACK_ASSIGN_OR_RETURN(const std::string text, tokenizer_.Decode(tokens_));
-  const bool is_incomplete =
-      text.size() >= kReplacement.size() &&
-      std::string_view(text).substr(text.size() - kReplacement.size()) == kReplacement;
-  if (is_incomplete || text.size() <= shown_) return std::string();
-  const std::string added = text.substr(shown_);
-  shown_ = text.size();
+  waiting_.push_back(token);
+  auto text = Show(waiting_.size() - IncompleteBytes());
+  if (!text.ok()) waiting_.pop_back();
+  return text;
+}
+
+Result<std::string> TextStream::Finish() { return Show(waiting_.size()); }
+
+// The first `count` of those that wait.
+Result<std::string> TextStream::Show(size_t count) {
+  if (count == 0) return std::string();
+  const auto end = waiting_.begin() + static_cast<ptrdiff_t>(count);
+  std::vector<int64_t> tokens = context_;
+  tokens.insert(tokens.end(), waiting_.begin(), end);
+  ONEPACK_ASSIGN_OR_RETURN(std::string text, tokenizer_.Decode(tokens));
+  const std::string added = text.substr(context_size_);
+  if (context_size_ == 0) ONEPACK_RETURN_IF_ERROR(KeepContext(std::move(tokens), text));
+  waiting_.erase(waiting_.begin(), end);
   return added;
+}
+
+// Until there is text, every token may matter to the next; from then on, the last of these does as
+// well as all of them, if it has text of its own.
+Status TextStream::KeepContext(std::vector<int64_t> tokens, const std::string& text) {
+  context_ = std::move(tokens);
+  context_size_ = text.size();
+  if (text.empty()) return Status::Ok();
+  ONEPACK_ASSIGN_OR_RETURN(const std::string last, tokenizer_.Decode({context_.back()}));
+  if (last.empty()) return Status::Ok();
+  context_ = {context_.back()};
+  context_size_ = last.size();
+  return Status::Ok();
 }
 
 }  // namespace onepack

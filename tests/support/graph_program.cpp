@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "aot/pte_writer.h"
-#include "delegate/small_floats.h"
+#include "base/small_floats.h"
 #include "tests/support/sources.h"
 
 namespace onepack {

@@ -1,7 +1,7 @@
 // Floats of 16 bits.
 
-#ifndef ONEPACK_DELEGATE_SMALL_FLOATS_H_
-#define ONEPACK_DELEGATE_SMALL_FLOATS_H_
+#ifndef ONEPACK_BASE_SMALL_FLOATS_H_
+#define ONEPACK_BASE_SMALL_FLOATS_H_
 
 #include <stdint.h>
 #include <string.h>
@@ -38,4 +38,4 @@ inline float FloatOfFloat16(uint16_t bits) {
 
 }  // namespace onepack
 
-#endif  // ONEPACK_DELEGATE_SMALL_FLOATS_H_
+#endif  // ONEPACK_BASE_SMALL_FLOATS_H_

@@ -1,0 +1,101 @@
+#include "base/new_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <utility>
+
+namespace onepack {
+namespace {
+
+constexpr char kPattern[] = ".onepack-XXXXXX";
+
+// The path up to and with its last slash; 0 where there is none.
+size_t FolderLength(const char* path) {
+  const char* slash = strrchr(path, '/');
+  return slash == nullptr ? 0 : static_cast<size_t>(slash - path) + 1;
+}
+
+// As an ordinary file would get it, where mkstemp gives none to others.
+mode_t UsualMode() {
+  const mode_t mask = umask(0);
+  umask(mask);
+  return 0666 & ~mask;
+}
+
+// A file system that cannot has nothing to promise.
+bool Sync(int descriptor) { return fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP; }
+
+}  // namespace
+
+Result<NewFile> NewFile::Create(const char* path, const Allocator& allocator) {
+  const size_t length = strlen(path);
+  const size_t folder = FolderLength(path);
+  ONEPACK_ASSIGN_OR_RETURN(auto name, Array<char>::Create(allocator, length + 1));
+  ONEPACK_ASSIGN_OR_RETURN(auto temporary,
+                           Array<char>::Create(allocator, folder + sizeof(kPattern)));
+  memcpy(name.data(), path, length + 1);
+  memcpy(temporary.data(), path, folder);
+  memcpy(temporary.data() + folder, kPattern, sizeof(kPattern));
+  const int descriptor = mkstemp(temporary.data());
+  if (descriptor < 0) return PosixError(path, errno);
+  fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+  fchmod(descriptor, UsualMode());
+  return NewFile(std::move(name), std::move(temporary), descriptor);
+}
+
+NewFile::NewFile(NewFile&& other) noexcept
+    : path_(std::move(other.path_)),
+      temporary_(std::move(other.temporary_)),
+      descriptor_(other.descriptor_) {
+  other.descriptor_ = -1;
+}
+
+NewFile::~NewFile() {
+  if (descriptor_ < 0) return;
+  close(descriptor_);
+  unlink(temporary_.data());
+}
+
+Status NewFile::Failed(int error_number) const { return PosixError(path_.data(), error_number); }
+
+Status NewFile::Append(Bytes bytes) {
+  while (!bytes.empty()) {
+    const ssize_t written = write(descriptor_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return Failed(errno);
+    const auto count = static_cast<size_t>(written);
+    bytes = bytes.subspan(count, bytes.size() - count);
+  }
+  return Status::Ok();
+}
+
+Status NewFile::Commit() {
+  if (!Sync(descriptor_)) return Failed(errno);
+  if (rename(temporary_.data(), path_.data()) != 0) return Failed(errno);
+  const int descriptor = std::exchange(descriptor_, -1);
+  if (close(descriptor) != 0) return Failed(errno);
+  return SyncFolder();
+}
+
+// Brings the name to the disk, not only the bytes.
+Status NewFile::SyncFolder() {
+  // The temporary name is not needed any more.
+  const size_t length = FolderLength(temporary_.data());
+  temporary_[length] = '\0';
+  const char* folder = length > 0 ? temporary_.data() : ".";
+  const int descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  // A folder may take files and not be for reading.
+  if (descriptor < 0) return errno == EACCES ? Status::Ok() : Failed(errno);
+  const bool is_synced = Sync(descriptor);
+  const int error_number = errno;
+  close(descriptor);
+  return is_synced ? Status::Ok() : Failed(error_number);
+}
+
+}  // namespace onepack
