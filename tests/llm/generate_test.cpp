@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <stdexcept>
+#include <thread>
+
 #include "tests/llm/sum_model.h"
 #include "tests/support/status_matchers.h"
 
@@ -86,6 +90,82 @@ TEST(GenerateTest, TheCallbackSeesEachTokenAndCancels) {
   EXPECT_EQ(seen, (Tokens{1, 2, 4}));
   EXPECT_EQ(result.tokens, seen);
   EXPECT_EQ(result.stop_reason, StopReason::kCancelled);
+}
+
+TEST(GenerateTest, APromptIsCancelledAfterAnyOfItsChunks) {
+  const Model model = LoadSum();
+  size_t asked = 0;
+  GenerateOptions options;
+  options.prefill_chunk = 2;
+  options.should_cancel = [&] { return ++asked == 4; };
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const GenerateResult result,
+                               Generate(*model, Tokens(12, 1), options));
+  EXPECT_EQ(result.stop_reason, StopReason::kCancelled);
+  EXPECT_TRUE(result.tokens.empty());
+  EXPECT_EQ(result.prefill_tokens, 6u);
+  EXPECT_EQ(model->context(), Tokens(6, 1));
+}
+
+TEST(GenerateTest, AnAnswerIsCancelledBeforeAnyOfItsTokens) {
+  const Model model = LoadSum();
+  size_t asked = 0;
+  GenerateOptions options;
+  options.should_cancel = [&] { return ++asked == 3; };
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const GenerateResult result, Generate(*model, Tokens{1}, options));
+  EXPECT_EQ(result.tokens, (Tokens{1, 2}));
+  EXPECT_EQ(result.stop_reason, StopReason::kCancelled);
+}
+
+// Making text of a token may take long.
+TEST(GenerateTest, CallbacksAreNotCounted) {
+  const Model model = LoadSum();
+  GenerateOptions options;
+  options.max_new_tokens = 3;
+  const auto sleep = [] { std::this_thread::sleep_for(std::chrono::milliseconds(100)); };
+  options.on_token = [&](int64_t) { return sleep(), true; };
+  options.should_cancel = [&] { return sleep(), false; };
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const GenerateResult result, Generate(*model, Tokens{1}, options));
+  EXPECT_LT(result.prefill_seconds, 0.05);
+  EXPECT_LT(result.decode_seconds, 0.05);
+}
+
+TEST(GenerateTest, ACallbackCannotChangeTheModelItIsCalledFor) {
+  const Model model = LoadSum();
+  const SavedContext saved = std::move(model->Save()).value();
+  std::vector<StatusCode> codes;
+  GenerateOptions options;
+  options.max_new_tokens = 2;
+  options.on_token = [&](int64_t) {
+    const auto note = [&](const Status& status) { codes.push_back(status.code()); };
+    note(Generate(*model, Tokens{1}, {}).status());
+    note(model->Append(Tokens{1}).status());
+    note(model->Reset());
+    note(model->Rewind(0));
+    note(model->Save().status());
+    note(model->Restore(saved));
+    note(model->Digest().status());
+    return true;
+  };
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const GenerateResult result, Generate(*model, Tokens{1}, options));
+  EXPECT_EQ(result.tokens, (Tokens{1, 2}));
+  EXPECT_EQ(codes, std::vector<StatusCode>(14, StatusCode::kFailedPrecondition));
+  EXPECT_TRUE(IsOk(model->Reset()));
+}
+
+TEST(GenerateTest, ACallbackThatThrowsEndsItWithAStatus) {
+  const Model model = LoadSum();
+  GenerateOptions options;
+  options.on_token = [](int64_t) -> bool { throw std::runtime_error("no paper"); };
+  EXPECT_TRUE(IsError(Generate(*model, Tokens{1}, options), StatusCode::kInternal,
+                      {"on_token", "no paper"}));
+  options.on_token = [](int64_t) -> bool { throw 7; };
+  EXPECT_TRUE(IsError(Generate(*model, Tokens{1}, options), StatusCode::kInternal, {"on_token"}));
+  options.on_token = nullptr;
+  options.should_cancel = []() -> bool { throw std::bad_alloc(); };
+  EXPECT_TRUE(IsError(Generate(*model, Tokens{1}, options), StatusCode::kResourceExhausted,
+                      {"should_cancel"}));
+  ASSERT_TRUE(IsOk(model->Reset()));
+  EXPECT_TRUE(IsOk(Generate(*model, Tokens{1}, {})));
 }
 
 TEST(GenerateTest, NoNewTokensOnlyReadsThePrompt) {

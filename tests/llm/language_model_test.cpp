@@ -28,13 +28,25 @@ int64_t Next(Result<Span<const float>> logits) {
 }
 
 std::vector<SumModelOptions> AllKinds() {
-  std::vector<SumModelOptions> kinds(5);
+  std::vector<SumModelOptions> kinds(13);
   kinds[1].has_cache = false;
   kinds[2].all_positions = true;
   kinds[3].all_logits = true;
   kinds[4].max_chunk = 1;
   kinds[4].is_dynamic = false;
   kinds[1].max_chunk = 16;
+  kinds[5].id_type = ScalarType::kInt;
+  kinds[6].id_type = ScalarType::kInt;
+  kinds[6].all_positions = true;
+  kinds[7].int_position = true;
+  kinds[8].logit_type = ScalarType::kHalf;
+  kinds[9].logit_type = ScalarType::kBFloat16;
+  kinds[9].all_logits = true;
+  kinds[10].logit_type = ScalarType::kDouble;
+  kinds[11].has_embedding = true;
+  kinds[12] = kinds[1];
+  kinds[12].has_embedding = true;
+  kinds[12].all_logits = true;
   return kinds;
 }
 
@@ -87,7 +99,44 @@ TEST(LanguageModelTest, AContextOfAnotherProgramIsRefused) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Model second, LoadSum());
   ONEPACK_ASSERT_OK_AND_ASSIGN(const SavedContext saved, first->Save());
   EXPECT_TRUE(IsError(second->Restore(saved), StatusCode::kInvalidArgument, {"sum.pte"}));
+  SavedContext too_long = {saved.state, std::vector<int64_t>(17)};
+  EXPECT_TRUE(IsError(first->Restore(too_long), StatusCode::kInvalidArgument, {"17 tokens"}));
+  SavedContext unknown = {saved.state, {10}};
+  EXPECT_TRUE(IsError(first->Restore(unknown), StatusCode::kInvalidArgument, {"token 10"}));
   EXPECT_TRUE(IsError(second->Restore({}), StatusCode::kInvalidArgument, {"empty"}));
+}
+
+TEST(LanguageModelTest, ChunksAreAsLargeAsAskedForWhereTheModelTakesThem) {
+  // The cache ends at 16 tokens. How far a longer prompt got shows how large its chunks were.
+  for (const auto& [asked, read] : {std::pair<size_t, size_t>{1, 16}, {3, 15}, {0, 16}, {7, 14}}) {
+    SumModelOptions options;
+    options.max_context = 100;
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Model model, LoadSum(options));
+    EXPECT_FALSE(model->Append(std::vector<int64_t>(30, 1), asked).ok());
+    EXPECT_EQ(model->context().size(), read) << asked;
+  }
+}
+
+TEST(LanguageModelTest, TheMethodCanBeChosen) {
+  SumModelOptions options;
+  options.method = "lora_forward";
+  const SumModel sum(options);
+  EXPECT_TRUE(IsError(LanguageModel::Load(sum.program(), SumModel::LoadOptions()),
+                      StatusCode::kNotFound, {"'forward'", "'lora_forward'"}));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(
+      const Model model,
+      LanguageModel::Load(sum.program(), SumModel::LoadOptions(), "lora_forward"));
+  EXPECT_EQ(Next(model->Append(std::vector<int64_t>{1, 2})), 3);
+}
+
+TEST(LanguageModelTest, IdsThatDoNotFitAreNamed) {
+  SumModelOptions options;
+  options.id_type = ScalarType::kInt;
+  options.has_vocabulary = false;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Model model, LoadSum(options));
+  EXPECT_TRUE(IsError(model->Append(std::vector<int64_t>{int64_t{1} << 31}),
+                      StatusCode::kInvalidArgument, {"sum.pte", "2147483648", "int32"}));
+  EXPECT_TRUE(model->context().empty());
 }
 
 TEST(LanguageModelTest, BadTokensAreNamedAndChangeNothing) {
@@ -127,7 +176,7 @@ TEST(LanguageModelTest, OtherMethodsAreRefused) {
                       {"test.pte", "forward", "not a language model"}));
   MethodPlan number = ConstantMethod("forward", {int64_t{1}});
   number.inputs = {0};
-  EXPECT_TRUE(IsError(load(number), StatusCode::kUnsupported, {"input 0 is not int64"}));
+  EXPECT_TRUE(IsError(load(number), StatusCode::kUnsupported, {"input 0 is not int64 or int32"}));
   EXPECT_TRUE(IsError(load(ConstantMethod("backward", {})), StatusCode::kNotFound, {"forward"}));
   SumModelOptions silent;
   silent.max_context = 0;

@@ -153,6 +153,26 @@ TEST(SamplerTest, TheSeedDecides) {
   EXPECT_NE(Draw(options, kLogits, 50), Draw(other, kLogits, 50));
 }
 
+// What every machine draws. Another compiler, processor or library must give the same.
+TEST(SamplerTest, SeedsDrawTheSameOnEveryMachine) {
+  std::vector<float> logits(1000);
+  for (size_t i = 0; i < logits.size(); ++i) {
+    logits[i] = static_cast<float>(i * 7919 % 1000) * 0.0078125F - 3.7F;
+  }
+  SamplerOptions options;
+  options.temperature = 0.7F;
+  options.seed = 42;
+  EXPECT_EQ(Draw(options, logits, 8),
+            (std::vector<int64_t>{756, 642, 754, 149, 904, 99, 574, 372}));
+  options.top_p = 0.9F;
+  EXPECT_EQ(Draw(options, logits, 8),
+            (std::vector<int64_t>{766, 642, 755, 149, 914, 100, 581, 372}));
+  options.top_k = 40;
+  options.seed = 7;
+  EXPECT_EQ(Draw(options, logits, 8),
+            (std::vector<int64_t>{778, 963, 173, 926, 210, 99, 852, 926}));
+}
+
 TEST(SamplerTest, BadOptionsAreNamed) {
   SamplerOptions options;
   options.temperature = -1;

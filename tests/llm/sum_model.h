@@ -20,8 +20,15 @@ struct SumModelOptions {
   int64_t max_context = 16;    // 0: the program does not say
   bool has_cache = true;       // false: each call is given all tokens
   bool all_positions = false;  // the model is given [n] positions, not that of the first token
+  bool int_position = false;   // an int, not a tensor
+  ScalarType id_type = ScalarType::kLong;  // of tokens and positions
+  ScalarType logit_type = ScalarType::kFloat;
+  bool has_embedding = false;  // "token_embedding" and "text_decoder", not "forward"
   bool all_logits = false;     // [1, n, vocabulary], not [1, vocabulary]
+  bool has_vocabulary = true;  // the program says how many tokens there are
   std::vector<int64_t> eos_ids = {7};
+  const char* name = "sum.pte";
+  const char* method = "forward";
 };
 
 inline constexpr int64_t kSumVocabulary = 10;
@@ -32,7 +39,7 @@ class SumModel {
   explicit SumModel(const SumModelOptions& options = {});
 
   const Ref<Program>& program() const { return program_; }
-  // With the operator that the program calls.
+  // With the operators that the program calls.
   static MethodOptions LoadOptions();
 
  private:

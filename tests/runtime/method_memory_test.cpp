@@ -2,6 +2,8 @@
 
 #include <sys/resource.h>
 
+#include <algorithm>
+
 #include "tests/runtime/method_fixture.h"
 
 namespace onepack {
@@ -285,6 +287,53 @@ TEST_F(StateTest, ASavedStateFitsAnyLoadOfItsMethodAndNoOtherMethod) {
   EXPECT_TRUE(IsError(other->RestoreState(*state), StatusCode::kInvalidArgument,
                       {"method 'other'", "method 'forward'", "test.pte"}));
   EXPECT_EQ(RunWith(*other, 1), (std::vector<float>{4, 4}));
+}
+
+template <typename T>
+Array<T> Copied(const std::vector<T>& items) {
+  auto array = Array<T>::Create(HeapAllocator(), items.size());
+  EXPECT_TRUE(IsOk(array));
+  std::copy(items.begin(), items.end(), array->begin());
+  return std::move(array).value();
+}
+
+TEST_F(StateTest, AStateIsMadeOfThePartsOfAnother) {
+  PlanState(Planned({2}, 8));
+  program_.AddMethod(plan_);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program, OpenProgram(program_.Finish()));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> first, Load(program, "forward"));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> second, Load(program, "forward"));
+  EXPECT_EQ(RunWith(*first, 5), (std::vector<float>{5, 5}));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<MethodState> state, first->SaveState());
+  const std::vector<uint64_t> blocks(state->blocks().begin(), state->blocks().end());
+  const std::vector<uint8_t> contents(state->contents().begin(), state->contents().end());
+  ONEPACK_ASSERT_OK_AND_ASSIGN(
+      const Ref<MethodState> same,
+      second->StateOfParts(state->memory_size(), Copied(blocks), Copied(contents)));
+  ASSERT_TRUE(IsOk(second->RestoreState(*same)));
+  EXPECT_EQ(RunWith(*second, 1), (std::vector<float>{6, 6}));
+}
+
+TEST_F(StateTest, PartsThatNoStateHasAreRefused) {
+  PlanState(Planned({2}, 8));
+  plan_.buffer_sizes = {0, 10000};  // 3 blocks
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
+  RunWith(*method, 5);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<MethodState> state, method->SaveState());
+  const size_t size = state->memory_size();
+  const auto make = [&](size_t memory, const std::vector<uint64_t>& blocks, size_t bytes) {
+    return method->StateOfParts(memory, Copied(blocks), Copied(std::vector<uint8_t>(bytes)));
+  };
+  const size_t last = size - 2 * 4096;
+  EXPECT_TRUE(IsOk(make(size, {0, 2}, 4096 + last)));
+  EXPECT_TRUE(IsOk(make(size, {}, 0)));
+  EXPECT_TRUE(IsError(make(size + 1, {0}, 4096), StatusCode::kInvalidArgument, {"memory"}));
+  for (const std::vector<uint64_t>& blocks :
+       {std::vector<uint64_t>{3}, {uint64_t{1} << 60}, {0, 0}, {1, 0}}) {
+    EXPECT_TRUE(IsError(make(size, blocks, 4096 * blocks.size()), StatusCode::kInvalidArgument,
+                        {"test.pte", "'forward'", "block"}));
+  }
+  EXPECT_TRUE(IsError(make(size, {2}, 4096), StatusCode::kInvalidArgument, {"4096 bytes"}));
 }
 
 TEST_F(StateTest, ASavedStateHoldsOnlyBlocksThatAreNotZero) {

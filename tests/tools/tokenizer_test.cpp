@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 #include <sentencepiece_trainer.h>
 
+#include <chrono>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -61,6 +63,79 @@ TEST_F(TokenizerTest, AStreamShowsWholeCharactersOnly) {
   }
   EXPECT_TRUE(withheld);
   EXPECT_EQ(shown, text);
+}
+
+// Whatever comes, the pieces of a stream are the text of all its tokens.
+TEST_F(TokenizerTest, AStreamGivesTheTextOfAllItsTokens) {
+  std::vector<int64_t> bytes;  // of "<0x00>" to "<0xFF>"
+  for (int64_t token = 0; token < 400 && bytes.size() < 256; ++token) {
+    if (tokenizer_->ByteOf(token) >= 0) bytes.push_back(token);
+  }
+  ASSERT_EQ(bytes.size(), 256u);
+  std::mt19937 random(1);
+  for (int round = 0; round < 300; ++round) {
+    std::vector<int64_t> tokens;
+    for (int i = 0; i < 40; ++i) {
+      const bool is_byte = round % 3 != 0 && random() % 2 == 0;
+      // Many of them may begin, or go on with, a character.
+      tokens.push_back(is_byte ? bytes[0x70 + random() % 0x90] : random() % (bytes.back() + 20));
+    }
+    if (round % 5 == 0) tokens[random() % tokens.size()] = bytes[0];
+    TextStream stream(*tokenizer_);
+    std::string shown;
+    for (const int64_t token : tokens) {
+      ONEPACK_ASSERT_OK_AND_ASSIGN(const std::string added, stream.Add(token));
+      shown += added;
+    }
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const std::string rest, stream.Finish());
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const std::string text, tokenizer_->Decode(tokens));
+    EXPECT_EQ(shown + rest, text) << round;
+  }
+}
+
+TEST_F(TokenizerTest, AStreamShowsWhatFollowsNul) {
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const std::vector<int64_t> tokens,
+                               tokenizer_->Encode(std::string("many\0programs", 13)));
+  TextStream stream(*tokenizer_);
+  std::string shown;
+  for (const int64_t token : tokens) shown += std::move(stream.Add(token)).value();
+  EXPECT_EQ(shown, std::string("many\0programs", 13));
+}
+
+TEST_F(TokenizerTest, BytesOfACharacterThatNeverEndsAreShownAtTheEnd) {
+  ONEPACK_ASSERT_OK_AND_ASSIGN(std::vector<int64_t> tokens, tokenizer_->Encode("one\xE2\x82\xAC"));
+  tokens.pop_back();
+  TextStream stream(*tokenizer_);
+  std::string shown;
+  for (const int64_t token : tokens) shown += std::move(stream.Add(token)).value();
+  EXPECT_EQ(shown, "one");
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const std::string rest, stream.Finish());
+  EXPECT_EQ(rest, "\xEF\xBF\xBD\xEF\xBF\xBD");
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const std::string nothing, stream.Finish());
+  EXPECT_EQ(nothing, "");
+}
+
+// Making the text of all tokens again for each would take a minute.
+TEST_F(TokenizerTest, AStreamTakesNoLongerTheLongerItGets) {
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const std::vector<int64_t> tokens,
+                               tokenizer_->Encode("programs share \xE2\x82\xAC"));
+  TextStream stream(*tokenizer_);
+  const auto seconds_for = [&](int count) {
+    const auto start = std::chrono::steady_clock::now();
+    for (int i = 0; i < count; ++i) {
+      for (const int64_t token : tokens) EXPECT_TRUE(IsOk(stream.Add(token)));
+    }
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  const double first = seconds_for(2000);
+  seconds_for(4000);
+  EXPECT_LT(seconds_for(2000), 4 * first + 0.2);
+}
+
+TEST_F(TokenizerTest, TheEndOfTextIsKnown) {
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const std::string text, tokenizer_->Decode({tokenizer_->eos_id()}));
+  EXPECT_GE(tokenizer_->eos_id(), 0);
+  EXPECT_EQ(text, "");
 }
 
 TEST_F(TokenizerTest, TokensItDoesNotHaveAreNamed) {

@@ -1,0 +1,33 @@
+// Language models that the exporter wrote (tests/data/language_models), loaded with the XNNPACK
+// delegate and all operators.
+
+#ifndef ONEPACK_TESTS_LLM_EXPORTED_MODEL_H_
+#define ONEPACK_TESTS_LLM_EXPORTED_MODEL_H_
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "llm/language_model.h"
+
+namespace onepack {
+
+// Paths, below tests/data or absolute.
+struct ModelFiles {
+  std::string program;
+  std::vector<std::string> data;
+};
+
+// All over one loader, which lives as long as the process.
+Result<std::unique_ptr<LanguageModel>> LoadExported(const ModelFiles& files);
+
+// The same for language_models/NAME.pte.
+Result<std::unique_ptr<LanguageModel>> LoadExported(const std::string& name);
+
+// What the model answers after `prompt`, greedily; empty, and a failure of the test, on errors.
+std::vector<int64_t> Answer(LanguageModel& model, const std::vector<int64_t>& prompt, size_t count,
+                            bool ignore_eos = false);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_TESTS_LLM_EXPORTED_MODEL_H_
