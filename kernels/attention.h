@@ -15,11 +15,23 @@
 
 namespace onepack::kernels {
 
+// Makes numbers of quantized integers: (integer - zero point) * scale. Both repeat to the sizes of
+// the integers: for each row a pair, say, or for each channel.
+struct Dequantization {
+  const Tensor* scales = nullptr;
+  const Tensor* zero_points = nullptr;
+};
+
 struct AttentionInputs {
   const Tensor* query = nullptr;  // [batch, tokens, heads, width]
   const Tensor* key = nullptr;    // [batch, context, cached heads, width]
   const Tensor* value = nullptr;  // as key
-  // Position of the first query. Without a mask, the keys before and at the last query's count.
+  // 1, as above; or 2, where the heads are in dimension 1.
+  size_t token_dimension = 1;
+  // Of those that are 8-bit integers.
+  Dequantization query_dequantization, key_dequantization, value_dequantization;
+  // Position of the first query. Without a mask, the keys before and at the last query's count;
+  // with one, positions count only where it is causal.
   int64_t start = 0;
   // Null, or [tokens, keys]: added to the scores, or as bools, which keys count.
   const Tensor* mask = nullptr;
@@ -28,7 +40,7 @@ struct AttentionInputs {
   double scale = 0;  // 0: 1 / sqrt(width)
 };
 
-// Writes out: [batch, tokens, heads, width]. A query that sees no key gives zeros.
+// Writes out, with the sizes of the query. A query that sees no key gives zeros.
 // Errors: sizes and types that do not fit together; positions past the context.
 Status Attend(const AttentionInputs& inputs, pthreadpool_t threadpool, Tensor& out);
 

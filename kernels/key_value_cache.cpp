@@ -1,4 +1,4 @@
-// The keys and values of the tokens so far, which attention reads.
+#include "kernels/key_value_cache.h"
 
 #include "kernels/arguments.h"
 #include "kernels/operator_families.h"
@@ -33,12 +33,7 @@ Status UpdateCache(void* /*context*/, Span<Value* const> arguments) {
   Tensor& cache = read.InPlace("cache");
   const int64_t start = read.Int("start_pos");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
-  ONEPACK_RETURN_IF_ERROR(CheckCache(value, cache));
-  ONEPACK_RETURN_IF_ERROR(CheckPosition(start, value.sizes()[1], cache.sizes()[1]));
-  Strided place = StridedOutput(cache);
-  place.Narrow(1, start, value.sizes()[1]);
-  CopyStrided(StridedInput(value), place);
-  return Status::Ok();
+  return StoreInCache(value, start, cache);
 }
 
 // update_cache_with_indices(value, cache, start_pos, indices, out): token t of batch b goes to
@@ -79,6 +74,15 @@ constexpr OperatorRow kRows[] = {
 };
 
 }  // namespace
+
+Status StoreInCache(const Tensor& value, int64_t start, Tensor& cache) {
+  ONEPACK_RETURN_IF_ERROR(CheckCache(value, cache));
+  ONEPACK_RETURN_IF_ERROR(CheckPosition(start, value.sizes()[1], cache.sizes()[1]));
+  Strided place = StridedOutput(cache);
+  place.Narrow(1, start, value.sizes()[1]);
+  CopyStrided(StridedInput(value), place);
+  return Status::Ok();
+}
 
 OperatorRows KeyValueCacheOperators() { return kRows; }
 

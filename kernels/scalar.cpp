@@ -89,10 +89,18 @@ Status CheckDivisor(const Number& b) {
   return Status::Error(StatusCode::kInvalidArgument, "a number is divided by zero");
 }
 
+// As Python: what the remainder, which is exact, leaves. Rounding a / b can give one more.
+double FloorDivReal(double a, double b) {
+  if (b == 0) return std::copysign(HUGE_VAL, a);
+  const double remainder = std::fmod(a, b);
+  const bool is_above = remainder != 0 && (remainder < 0) != (b < 0);
+  return std::nearbyint((a - remainder) / b) - (is_above ? 1 : 0);
+}
+
 // Rounded down, as Python's //.
 Status FloorDiv(const Number& a, const Number& b, Number* result) {
   if (IsReal(a, b)) {
-    *result = Number::Of(b.real == 0 ? a.real / b.real : std::floor(a.real / b.real));
+    *result = Number::Of(FloorDivReal(a.real, b.real));
     return Status::Ok();
   }
   ONEPACK_RETURN_IF_ERROR(CheckDivisor(b));
@@ -197,6 +205,7 @@ Number Round(const Number& a) {  // ties to even, as in Python
   return IsReal(a) ? Number::Of(TruncateToLong(std::nearbyint(a.real))) : a;
 }
 Number Trunc(const Number& a) { return IsReal(a) ? Number::Of(TruncateToLong(a.real)) : a; }
+Number SymInt(const Number& a) { return Number::Of(NumberAs<int64_t>(a)); }
 
 template <Number (*kFunction)(const Number&)>
 Status OfOne(void* /*context*/, Span<Value* const> arguments) {
@@ -205,6 +214,18 @@ Status OfOne(void* /*context*/, Span<Value* const> arguments) {
   Value& result = read.Result("result");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
   result = ValueOf(kFunction(a));
+  return Status::Ok();
+}
+
+// sym_ite(b, t, f): t or f, whatever kind of number it is.
+Status IfThenElse(void* /*context*/, Span<Value* const> arguments) {
+  ArgumentReader read(arguments);
+  const Number condition = read.Scalar("b");
+  const Number if_true = read.Scalar("t");
+  const Number if_false = read.Scalar("f");
+  Value& result = read.Result("result");
+  ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
+  result = ValueOf(condition.real != 0 ? if_true : if_false);
   return Status::Ok();
 }
 
@@ -239,6 +260,8 @@ constexpr OperatorRow kRows[] = {
     {"executorch_prim::sub.Scalar", OfTwo<Sub>},
     {"executorch_prim::sub.int", OfTwo<Sub>},
     {"executorch_prim::sym_float.Scalar", OfOne<SymFloat>},
+    {"executorch_prim::sym_int.Scalar", OfOne<SymInt>},
+    {"executorch_prim::sym_ite.Scalar", IfThenElse},
     {"executorch_prim::sym_max.Scalar", OfTwo<Max>},
     {"executorch_prim::sym_min.Scalar", OfTwo<Min>},
     {"executorch_prim::sym_not.Scalar", OfOne<Not>},

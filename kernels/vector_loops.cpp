@@ -210,7 +210,26 @@ ONEPACK_INLINE float Exponentials(float* values, size_t n, float maximum) {
   return SumOf(sums);
 }
 
-// The same four once for each set of instructions.
+ONEPACK_INLINE void Dequantize(const int8_t* integers, size_t n, float scale, float zero_point,
+                               float* results) {
+  for (size_t i = 0; i < n; ++i)
+    results[i] = (static_cast<float>(integers[i]) - zero_point) * scale;
+}
+
+ONEPACK_INLINE void ScaleAndAdd(float* values, size_t n, float factor, const float* addends,
+                                float weight) {
+  size_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    Vector x;
+    Vector y;
+    Load(values + i, &x);
+    Load(addends + i, &y);
+    Store(x * factor + y * weight, values + i);
+  }
+  for (; i < n; ++i) values[i] = values[i] * factor + addends[i] * weight;
+}
+
+// The same once for each set of instructions.
 #define ONEPACK_VECTOR_LOOPS(Name, attributes)                                                     \
   attributes void Name##DotProducts(const float* const* a, size_t m, const FloatRows& b,           \
                                     float scale, float* const* results) {                          \
@@ -224,8 +243,16 @@ ONEPACK_INLINE float Exponentials(float* values, size_t n, float maximum) {
   attributes float Name##Exponentials(float* values, size_t n, float maximum) {                    \
     return Exponentials(values, n, maximum);                                                       \
   }                                                                                                \
-  constexpr VectorLoops k##Name{Name##DotProducts, Name##AddWeightedRows, Name##Maximum,           \
-                                Name##Exponentials};
+  attributes void Name##Dequantize(const int8_t* integers, size_t n, float scale,                  \
+                                   float zero_point, float* results) {                             \
+    Dequantize(integers, n, scale, zero_point, results);                                           \
+  }                                                                                                \
+  attributes void Name##ScaleAndAdd(float* values, size_t n, float factor, const float* addends,   \
+                                    float weight) {                                                \
+    ScaleAndAdd(values, n, factor, addends, weight);                                               \
+  }                                                                                                \
+  constexpr VectorLoops k##Name{Name##DotProducts,  Name##AddWeightedRows, Name##Maximum,          \
+                                Name##Exponentials, Name##Dequantize,      Name##ScaleAndAdd};
 
 ONEPACK_VECTOR_LOOPS(Portable, )
 #if defined(__x86_64__)

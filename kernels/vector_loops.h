@@ -5,6 +5,7 @@
 #define ONEPACK_KERNELS_VECTOR_LOOPS_H_
 
 #include <stddef.h>
+#include <stdint.h>
 
 namespace onepack::kernels {
 
@@ -29,6 +30,11 @@ struct VectorLoops {
   // values[i] = exp(values[i] - maximum), to about one unit in the last place; returns their sum.
   // REQUIRES: no value above the maximum, which is finite.
   float (*exponentials)(float* values, size_t n, float maximum);
+  // results[i] = (integers[i] - zero_point) * scale.
+  void (*dequantize)(const int8_t* integers, size_t n, float scale, float zero_point,
+                     float* results);
+  // values[i] = values[i] * factor + addends[i] * weight.
+  void (*scale_and_add)(float* values, size_t n, float factor, const float* addends, float weight);
 };
 
 // The fastest that the machine can run.

@@ -358,6 +358,7 @@ constexpr OperatorRow kRows[] = {
     {"aten::view_copy.out", ViewCopy},
     {"aten::_unsafe_view.out", ViewCopy},
     {"executorch_prim::et_view.default", EtView},
+    {"llama::fallback.out", View<Alias>},
 };
 
 }  // namespace
