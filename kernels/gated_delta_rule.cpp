@@ -234,6 +234,7 @@ Status GatedDeltaRule(void* context, Span<Value* const> values) {
   Problem problem;
   ONEPACK_RETURN_IF_ERROR(Prepare(arguments, out, final_state, &problem));
   CopyStrided(StridedInput(*arguments.state), problem.state);
+  if (problem.tokens == 0) return Status::Ok();  // of any number of heads
   const size_t tasks = static_cast<size_t>(arguments.key->sizes()[0]) * problem.heads_of_state *
                        problem.column_blocks;
   pthreadpool_parallelize_1d(ContextOf(context).threadpool(), RunTask, &problem, tasks, 0);

@@ -164,7 +164,8 @@ INSTANTIATE_TEST_SUITE_P(
                     Shape{1, 20, 60, 150, 8, 2, 128, true}, Shape{1, 1, 140, 150, 16, 8, 128, true},
                     Shape{1, 2, 70, 80, 36, 12, 40, true}, Shape{1, 1, 66, 80, 40, 20, 9, true},
                     Shape{1, 1, 5, 8, 24, 1, 8, true}, Shape{2, 4, 65, 80, 3, 3, 5, false},
-                    Shape{1, 33, 10, 50, 5, 1, 20, false}),
+                    Shape{1, 33, 10, 50, 5, 1, 20, false}, Shape{1, 9, 60, 80, 4, 2, 512, true},
+                    Shape{1, 2, 3, 8, 2, 1, 2048, true}),
     NameOf);
 
 class AttentionErrorsTest : public testing::Test {
@@ -195,6 +196,25 @@ TEST_F(AttentionErrorsTest, AMaskOfTheWrongShape) {
   EXPECT_TRUE(IsError(Attend(q_, 1, short_of_keys), StatusCode::kInvalidArgument,
                       {"[2, 5]", "[2, 6] expected"}));
   EXPECT_TRUE(IsError(Attend(q_, 1, of_one_token), StatusCode::kInvalidArgument));
+}
+
+// A cache that is written in a circle has fewer places than there are positions.
+TEST_F(AttentionErrorsTest, APositionPastTheContextWhereAMaskAloneSaysWhichKeysCount) {
+  TestTensor mask(kF, {2, 6});
+  for (const int64_t start : {int64_t{5}, int64_t{1000}, INT64_MAX, int64_t{-1}}) {
+    EXPECT_TRUE(
+        IsOk(Call("llama::custom_sdpa.out", {q_, k_, v_, start, mask, 0.0, false, nullptr, out_})));
+    EXPECT_TRUE(IsError(Attend(q_, start, mask), StatusCode::kInvalidArgument));
+  }
+}
+
+TEST_F(AttentionErrorsTest, RowsTooWideToConvert) {
+  constexpr ScalarType kHalf = ScalarType::kHalf;
+  TestTensor q(kHalf, {1, 1, 1, 2049});
+  TestTensor out(kHalf, {1, 1, 1, 2049});
+  EXPECT_TRUE(
+      IsError(Call("llama::custom_sdpa.out", {q, q, q, 0, nullptr, 0.0, false, nullptr, out}),
+              StatusCode::kUnsupported, {"2049", "at most 2048 wide"}));
 }
 
 TEST_F(AttentionErrorsTest, HeadsThatDoNotShare) {
@@ -238,6 +258,61 @@ TEST(AttentionNanTest, ARowWithoutNumbersIsNotAMaskedOne) {
                           {ones, keys, values, 69, nullptr, 0.0, true, nullptr, out})));
     ExpectNumbers(out, {kNan, kNan});
   }
+}
+
+class SdpaWithKvCacheTest : public testing::Test {
+ protected:
+  // `tokens` tokens from `start` on, of the same noise for each position.
+  Status Run(int start, int tokens, TestTensor& out) {
+    const auto part = [&](const std::vector<double>& all, size_t row) {
+      const auto begin = all.begin() + static_cast<ptrdiff_t>(start * row);
+      return std::vector<double>(begin, begin + static_cast<ptrdiff_t>(tokens * row));
+    };
+    TestTensor q(kF, {1, tokens, 4, 8}, part(Noise(6 * 32, 1), 32));
+    TestTensor k(kF, {1, tokens, 2, 8}, part(Noise(6 * 16, 2), 16));
+    TestTensor v(kF, {1, tokens, 2, 8}, part(Noise(6 * 16, 3), 16));
+    return Call("llama::sdpa_with_kv_cache.out",
+                {q, k, v, keys_, values_, start, tokens, nullptr, 0.0, true, nullptr, out});
+  }
+
+  TestTensor keys_{kF, {1, 8, 2, 8}};
+  TestTensor values_{kF, {1, 8, 2, 8}};
+};
+
+TEST_F(SdpaWithKvCacheTest, AttendsToWhatItHasStored) {
+  TestTensor at_once(kF, {1, 6, 4, 8});
+  ASSERT_TRUE(IsOk(Run(0, 6, at_once)));
+  std::vector<double> cached = Noise(6 * 16, 2);
+  cached.resize(8 * 16);
+  ExpectNumbers(keys_, cached, 1e-7);
+  TestTensor q(kF, {1, 6, 4, 8}, Noise(6 * 32, 1));
+  TestTensor expected(kF, {1, 6, 4, 8});
+  ASSERT_TRUE(IsOk(Call("llama::custom_sdpa.out",
+                        {q, keys_, values_, 0, nullptr, 0.0, true, nullptr, expected})));
+  ExpectNumbers(at_once, expected.Numbers());
+}
+
+TEST_F(SdpaWithKvCacheTest, TokenByTokenIsTheSame) {
+  TestTensor at_once(kF, {1, 6, 4, 8});
+  ASSERT_TRUE(IsOk(Run(0, 6, at_once)));
+  const std::vector<double> expected = at_once.Numbers();
+  for (int t = 0; t < 6; ++t) {
+    TestTensor out(kF, {1, 1, 4, 8});
+    ASSERT_TRUE(IsOk(Run(t, 1, out)));
+    ExpectNumbers(out, {expected.begin() + t * 32, expected.begin() + (t + 1) * 32});
+  }
+}
+
+TEST_F(SdpaWithKvCacheTest, PastTheContextNothingIsStored) {
+  TestTensor out(kF, {1, 3, 4, 8});
+  keys_.tensor().mutable_data()[0] = 1;
+  const std::vector<double> before = keys_.Numbers();
+  TestTensor q(kF, {1, 3, 4, 8}, Noise(3 * 32));
+  TestTensor k(kF, {1, 3, 2, 8}, Noise(3 * 16));
+  EXPECT_TRUE(IsError(Call("llama::sdpa_with_kv_cache.out",
+                           {q, k, k, keys_, values_, 6, 3, nullptr, 0.0, true, nullptr, out}),
+                      StatusCode::kInvalidArgument, {"3 tokens at position 6", "for 8"}));
+  ExpectNumbers(keys_, before);
 }
 
 TEST(KeyValueCacheTest, ValuesGoToTheirPosition) {

@@ -302,5 +302,40 @@ TEST(FillTest, PadsAndCutsOff) {
   ExpectNumbers(cut, {2, 4});
 }
 
+TEST(TileTest, AnImageIsCutRowByRow) {
+  TestTensor image(kF, {2, 4, 6}, Counting(48));
+  TestTensor tiles(kF, {6, 2, 2, 2});
+  ASSERT_TRUE(IsOk(Call("preprocess::tile_crop.out", {image, 2, tiles})));
+  std::vector<double> expected;
+  for (int row = 0; row < 4; row += 2) {
+    for (int column = 0; column < 6; column += 2) {
+      for (int channel = 0; channel < 2; ++channel) {
+        const double first = channel * 24 + row * 6 + column;
+        expected.insert(expected.end(), {first, first + 1, first + 6, first + 7});
+      }
+    }
+  }
+  ExpectNumbers(tiles, expected);
+  TestTensor one(kF, {1, 2, 4, 4});
+  EXPECT_TRUE(IsError(Call("preprocess::tile_crop.out", {image, 4, one}),
+                      StatusCode::kInvalidArgument, {"tiles of 4", "[2, 4, 6]"}));
+  EXPECT_FALSE(Call("preprocess::tile_crop.out", {image, 0, one}).ok());
+  EXPECT_FALSE(Call("preprocess::tile_crop.out", {one, 1, tiles}).ok());
+}
+
+TEST(TileTest, OfAnyOrder) {
+  TestTensor image(kL, {2, 2, 4}, Counting(16), {1, 2, 0});
+  TestTensor tiles(kL, {2, 2, 2, 2}, {}, kChannelsLast);
+  ASSERT_TRUE(IsOk(Call("preprocess::tile_crop.out", {image, 2, tiles})));
+  ExpectNumbers(tiles, {0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15});
+}
+
+TEST(CopyTest, AFallbackIsACopy) {
+  TestTensor self(kF, {2, 3}, Counting(6));
+  TestTensor out(kF, {2, 3});
+  ASSERT_TRUE(IsOk(Call("llama::fallback.out", {self, out})));
+  ExpectNumbers(out, Counting(6));
+}
+
 }  // namespace
 }  // namespace onepack

@@ -39,6 +39,40 @@ TEST(ScalarTest, DividesAsPython) {
   }
 }
 
+// 1 / 0.1 rounds to 10, and yet ten times 0.1 is more than 1.
+TEST(ScalarTest, DividesRealsAsPython) {
+  EXPECT_EQ(Computed("floordiv.Scalar", {1.0, 0.1}).double_value(), 9);
+  EXPECT_EQ(Computed("floordiv.Scalar", {-1.0, 0.1}).double_value(), -10);
+  EXPECT_EQ(Computed("floordiv.Scalar", {7.5, 2}).double_value(), 3);
+  EXPECT_EQ(Computed("floordiv.Scalar", {-7.5, 2}).double_value(), -4);
+  EXPECT_EQ(Computed("floordiv.Scalar", {6.0, -3.0}).double_value(), -2);
+  EXPECT_EQ(Computed("floordiv.Scalar", {1.0, 0.0}).double_value(), HUGE_VAL);
+  EXPECT_EQ(Computed("floordiv.Scalar", {-1.0, 0}).double_value(), -HUGE_VAL);
+  EXPECT_EQ(Computed("mod.Scalar", {-7.5, 2}).double_value(), 0.5);
+}
+
+TEST(ScalarTest, BecomesAnInteger) {
+  EXPECT_EQ(Computed("sym_int.Scalar", {2.9}).int_value(), 2);
+  EXPECT_EQ(Computed("sym_int.Scalar", {-2.9}).int_value(), -2);
+  EXPECT_EQ(Computed("sym_int.Scalar", {-7}).int_value(), -7);
+  EXPECT_EQ(Computed("sym_int.Scalar", {true}).int_value(), 1);
+  EXPECT_EQ(Computed("sym_int.Scalar", {1e300}).int_value(), INT64_MIN);
+}
+
+TEST(ScalarTest, ChoosesWithTheKindOfNumberThatWasChosen) {
+  Value result;
+  const auto choose = [&](Argument b, Argument t, Argument f) -> const Value& {
+    EXPECT_TRUE(IsOk(Call("executorch_prim::sym_ite.Scalar", {b, t, f, result})));
+    return result;
+  };
+  EXPECT_EQ(choose(true, 3, 2.5).int_value(), 3);
+  EXPECT_EQ(choose(false, 3, 2.5).double_value(), 2.5);
+  EXPECT_TRUE(choose(false, 3, true).bool_value());
+  TestTensor tensor(kF, {1});
+  EXPECT_TRUE(IsError(Call("executorch_prim::sym_ite.Scalar", {tensor, 1, 2, result}),
+                      StatusCode::kInvalidFile, {"a number expected"}));
+}
+
 TEST(ScalarTest, Compares) {
   EXPECT_TRUE(Computed("lt.Scalar", {1, 2}).bool_value());
   EXPECT_TRUE(Computed("eq.Scalar", {2, 2.0}).bool_value());

@@ -149,6 +149,29 @@ TEST_P(VectorLoopsTest, ExponentialsAreTheLibrarys) {
   }
 }
 
+TEST_P(VectorLoopsTest, IntegersBecomeNumbers) {
+  for (const size_t n : {0u, 1u, 7u, 16u, 33u, 256u}) {
+    std::vector<int8_t> integers(n);
+    for (size_t i = 0; i < n; ++i) integers[i] = static_cast<int8_t>(i * 37 - 128);
+    std::vector<float> found(n);
+    GetParam()->dequantize(integers.data(), n, 0.1F, -3, found.data());
+    for (size_t i = 0; i < n; ++i) {
+      EXPECT_EQ(found[i], (static_cast<float>(integers[i]) + 3) * 0.1F);
+    }
+  }
+}
+
+TEST_P(VectorLoopsTest, ScalesAndAdds) {
+  for (const size_t n : {0u, 1u, 7u, 8u, 33u}) {
+    TestRows rows(2, n, 1);
+    const std::vector<float> before = rows.numbers();
+    GetParam()->scale_and_add(rows.row(0), n, 0.5F, rows.row(1), -2);
+    for (size_t i = 0; i < n; ++i) {
+      EXPECT_NEAR(rows.at(0, i), static_cast<double>(before[i]) * 0.5 - 2 * rows.at(1, i), 1e-6);
+    }
+  }
+}
+
 std::string NameOf(const testing::TestParamInfo<const VectorLoops*>& info) {
   return info.index == 0 ? "Portable" : "OfThisMachine";
 }
