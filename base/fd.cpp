@@ -21,4 +21,15 @@ Result<Fd> Fd::OpenForReading(const char* path) {
   return Fd(descriptor);
 }
 
+Result<struct stat> StatRegularFile(int descriptor, const char* name) {
+  struct stat info;
+  if (fstat(descriptor, &info) != 0) {
+    if (errno != EBADF) return PosixError(name, errno);
+    return Status::Error(StatusCode::kInvalidArgument, "%s: descriptor %d is not open", name,
+                         descriptor);
+  }
+  if (S_ISREG(info.st_mode)) return info;
+  return Status::Error(StatusCode::kInvalidArgument, "%s: not a regular file", name);
+}
+
 }  // namespace onepack

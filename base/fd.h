@@ -3,6 +3,8 @@
 #ifndef ONEPACK_BASE_FD_H_
 #define ONEPACK_BASE_FD_H_
 
+#include <sys/stat.h>
+
 #include "base/result.h"
 
 namespace onepack {
@@ -23,6 +25,10 @@ class Fd {
 
   int descriptor_;
 };
+
+// What the system says of an open descriptor, which stays the caller's. `name` is what messages
+// call it. kInvalidArgument for a folder, a pipe, a device and what is not open.
+Result<struct stat> StatRegularFile(int descriptor, const char* name);
 
 }  // namespace onepack
 

@@ -5,22 +5,37 @@
 #define ONEPACK_BASE_FILE_IDENTITY_H_
 
 #include <stdint.h>
+#include <sys/stat.h>
 
 namespace onepack {
 
 // Two equal identities mean equal bytes, as long as files are replaced (new inode) or rewritten
-// (new times), never changed behind a live mapping. All zero: not a file, known to nobody else.
-struct FileIdentity {
-  uint64_t device = 0;
-  uint64_t inode = 0;
-  uint64_t size_bytes = 0;
-  int64_t modified_ns = 0;  // st_mtim
-  int64_t changed_ns = 0;   // st_ctim: moves even when a writer sets the modification time back
+// (new times), never changed behind a live mapping. A file in memory (tmpfs, memfd) that is
+// rewritten through a mapping keeps its times: make a new one instead.
+class FileIdentity {
+ public:
+  // Of no file: equals nothing, itself included.
+  FileIdentity() = default;
+
+  // `info` is what fstat says of an open file.
+  explicit FileIdentity(const struct stat& info);
+
+  // Whether it equals itself. A file system that gives no device, no inode or no time of change
+  // does not say which file this is, or which state of it: then it is of no file.
+  bool is_known() const { return device_ != 0 && inode_ != 0 && changed_ns_ != 0; }
 
   bool operator==(const FileIdentity& other) const {
-    return device == other.device && inode == other.inode && size_bytes == other.size_bytes &&
-           modified_ns == other.modified_ns && changed_ns == other.changed_ns;
+    return is_known() && device_ == other.device_ && inode_ == other.inode_ &&
+           size_bytes_ == other.size_bytes_ && modified_ns_ == other.modified_ns_ &&
+           changed_ns_ == other.changed_ns_;
   }
+
+ private:
+  uint64_t device_ = 0;
+  uint64_t inode_ = 0;
+  uint64_t size_bytes_ = 0;
+  uint64_t modified_ns_ = 0;  // st_mtim
+  uint64_t changed_ns_ = 0;   // st_ctim: moves even when a writer sets the modification time back
 };
 
 }  // namespace onepack

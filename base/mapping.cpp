@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <utility>
@@ -19,20 +18,6 @@ constexpr size_t kReadAhead = size_t{64} << 10;
 
 size_t PageSize() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
 
-int64_t Nanoseconds(const timespec& time) {
-  return static_cast<int64_t>(time.tv_sec) * 1000000000 + time.tv_nsec;
-}
-
-FileIdentity IdentityOf(const struct stat& info) {
-  FileIdentity identity;
-  identity.device = info.st_dev;
-  identity.inode = info.st_ino;
-  identity.size_bytes = static_cast<uint64_t>(info.st_size);
-  identity.modified_ns = Nanoseconds(info.st_mtim);
-  identity.changed_ns = Nanoseconds(info.st_ctim);
-  return identity;
-}
-
 }  // namespace
 
 Mapping::Mapping(Mapping&& other) noexcept { *this = std::move(other); }
@@ -40,53 +25,61 @@ Mapping::Mapping(Mapping&& other) noexcept { *this = std::move(other); }
 Mapping& Mapping::operator=(Mapping&& other) noexcept {
   std::swap(data_, other.data_);
   std::swap(size_, other.size_);
+  std::swap(before_, other.before_);
   std::swap(mapped_size_, other.mapped_size_);
   return *this;
 }
 
 Mapping::~Mapping() {
-  if (data_ != nullptr) munmap(data_, mapped_size_);
+  if (data_ != nullptr) munmap(data_ - before_, mapped_size_);
 }
 
-Result<Mapping> Mapping::OfFile(const char* path, FileIdentity* identity) {
+Result<Mapping> Mapping::OfFile(const char* path) {
   ONEPACK_ASSIGN_OR_RETURN(const Fd file, Fd::OpenForReading(path));
-  struct stat info;
-  if (fstat(file.get(), &info) != 0) return PosixError(path, errno);
-  if (!S_ISREG(info.st_mode)) {
-    return Status::Error(StatusCode::kInvalidArgument, "%s: not a regular file", path);
-  }
-  *identity = IdentityOf(info);
+  ONEPACK_ASSIGN_OR_RETURN(const struct stat info, StatRegularFile(file.get(), path));
+  return OfFilePart(file.get(), 0, static_cast<uint64_t>(info.st_size), path);
+}
+
+Result<Mapping> Mapping::OfFilePart(int descriptor, uint64_t offset, uint64_t size,
+                                    const char* name) {
+  const size_t before = static_cast<size_t>(offset % PageSize());
+  size_t of_file;  // that is to be mapped, from a page's beginning
   size_t padded_size;
-  if (!CheckedAdd<size_t>(static_cast<size_t>(info.st_size), kReadablePadding, &padded_size)) {
-    return Status::Error(StatusCode::kResourceExhausted, "%s: %lld bytes cannot be mapped", path,
-                         static_cast<long long>(info.st_size));
+  if (size > SIZE_MAX || !CheckedAdd(before, static_cast<size_t>(size), &of_file) ||
+      !CheckedAdd<size_t>(of_file, kReadablePadding, &padded_size)) {
+    return Status::Error(StatusCode::kResourceExhausted, "%s: %llu bytes cannot be mapped", name,
+                         static_cast<unsigned long long>(size));
   }
   // Zeros first, the file over them: what follows the file's last page stays readable.
   auto zeros = OfZeros(padded_size);
-  if (!zeros.ok()) return zeros.TakeStatus().WithContext("%s", path);
+  if (!zeros.ok()) return zeros.TakeStatus().WithContext("%s", name);
   Mapping mapping = std::move(zeros).value();
-  mapping.size_ = static_cast<size_t>(info.st_size);
-  if (mapping.size_ > 0 && mmap(mapping.data_, mapping.size_, PROT_READ, MAP_PRIVATE | MAP_FIXED,
-                                file.get(), 0) == MAP_FAILED) {
-    return PosixError(path, errno);
+  if (size > 0 && mmap(mapping.data_, of_file, PROT_READ, MAP_PRIVATE | MAP_FIXED, descriptor,
+                       static_cast<off_t>(offset - before)) == MAP_FAILED) {
+    return PosixError(name, errno);
   }
+  mapping.data_ += before;
+  mapping.size_ = static_cast<size_t>(size);
+  mapping.before_ = before;
   return mapping;
 }
 
 void Mapping::Prefetch(size_t offset, size_t size) const {
   if (size <= kReadAhead) return;
-  const size_t first = offset / PageSize() * PageSize();
+  const size_t end = before_ + offset + size;
+  const size_t first = (before_ + offset) / PageSize() * PageSize();
   // Only ever a wish, like Discard.
-  madvise(data_ + first, offset + size - first, MADV_WILLNEED);
+  madvise(data_ - before_ + first, end - first, MADV_WILLNEED);
 }
 
 void Mapping::Discard(size_t offset, size_t size) const {
   const size_t page = PageSize();
-  const size_t first = (offset + page - 1) / page * page;
-  // The last page counts as whole: what is behind the end belongs to nobody.
-  const size_t last = offset + size == size_ ? mapped_size_ : (offset + size) / page * page;
+  // The first and the last page count as whole: what is beside the ends belongs to nobody.
+  const size_t first = offset == 0 ? 0 : (before_ + offset + page - 1) / page * page;
+  const size_t last =
+      offset + size == size_ ? mapped_size_ : (before_ + offset + size) / page * page;
   // Only ever a wish: pages that stay cost memory and nothing else.
-  if (first < last) madvise(data_ + first, last - first, MADV_DONTNEED);
+  if (first < last) madvise(data_ - before_ + first, last - first, MADV_DONTNEED);
 }
 
 Result<Mapping> Mapping::OfZeros(size_t size) {

@@ -6,7 +6,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/file_identity.h"
 #include "base/result.h"
 #include "base/span.h"
 
@@ -20,9 +19,14 @@ class Mapping {
   ~Mapping();
 
   // The whole of a regular file, shared with the page cache. At least kReadablePadding bytes after
-  // its end can be read too (as zeros). `identity` is taken from the same descriptor, so it is that
-  // of the mapped bytes.
-  static Result<Mapping> OfFile(const char* path, FileIdentity* identity);
+  // its end can be read too (as zeros).
+  static Result<Mapping> OfFile(const char* path);
+
+  // The same of [offset, offset + size) of an open regular file, whose descriptor stays the
+  // caller's; `name` is what messages call it. What can be read after the end is anything.
+  // REQUIRES: the range lies in the file.
+  static Result<Mapping> OfFilePart(int descriptor, uint64_t offset, uint64_t size,
+                                    const char* name);
 
   // `size` zero bytes, page-aligned, that cost memory only where touched. Nothing is mapped for
   // size 0.
@@ -48,7 +52,8 @@ class Mapping {
  private:
   uint8_t* data_ = nullptr;
   size_t size_ = 0;         // what was asked for
-  size_t mapped_size_ = 0;  // whole pages
+  size_t before_ = 0;       // bytes from the first page's beginning to data_
+  size_t mapped_size_ = 0;  // whole pages, from there on
 };
 
 }  // namespace onepack

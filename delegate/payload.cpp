@@ -133,8 +133,8 @@ Status Payload::FindConstants(const Sources& sources, const std::shared_ptr<cons
     const Segment& segment = entry.raw.segment();
     auto content = sources.contents.Register(
         sources.keys[i],
-        IdentityOfFileRange(entry.raw.source().identity(), segment.offset, segment.size),
-        segment.size, std::shared_ptr<const RawBytes>(self, &entry.raw));
+        IdentityOfRange(entry.raw.source().identity(), segment.offset, segment.size), segment.size,
+        std::shared_ptr<const RawBytes>(self, &entry.raw));
     if (!content.ok()) return content.TakeStatus().WithContext("constant %u", i);
     entry.content = std::move(content).value();
   }

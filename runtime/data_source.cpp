@@ -1,12 +1,14 @@
 #include "runtime/data_source.h"
 
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
-#include <atomic>
 #include <string_view>
 
 #include "base/array.h"
 #include "base/checked_math.h"
+#include "base/fd.h"
 #include "base/mapping.h"
 
 namespace onepack {
@@ -20,12 +22,11 @@ Result<Array<char>> CopyText(std::string_view text, const Allocator& allocator) 
 
 class MappedFile final : public DataSource {
  public:
-  MappedFile(Array<char> name, Mapping mapping, const FileIdentity& identity)
-      : name_(std::move(name)), mapping_(std::move(mapping)), identity_(identity) {}
+  MappedFile(Array<char> name, Mapping mapping, const DataIdentity& identity)
+      : DataSource(identity), name_(std::move(name)), mapping_(std::move(mapping)) {}
 
   const char* name() const override { return name_.data(); }
   uint64_t size() const override { return mapping_.size(); }
-  FileIdentity identity() const override { return identity_; }
   bool is_mapped() const override { return true; }
   void Prefetch(const Segment& range) const override {
     if (InRange(range.offset, range.size, size())) mapping_.Prefetch(range.offset, range.size);
@@ -45,21 +46,14 @@ class MappedFile final : public DataSource {
  private:
   const Array<char> name_;
   const Mapping mapping_;
-  const FileIdentity identity_;
 };
 
 class MemorySource final : public DataSource {
  public:
-  MemorySource(Array<char> name, Bytes bytes) : name_(std::move(name)), bytes_(bytes) {
-    static std::atomic<uint64_t> count{0};
-    identity_.device = ~uint64_t{0};  // no file system has it
-    identity_.inode = count.fetch_add(1, std::memory_order_relaxed);
-    identity_.size_bytes = bytes.size();
-  }
+  MemorySource(Array<char> name, Bytes bytes) : name_(std::move(name)), bytes_(bytes) {}
 
   const char* name() const override { return name_.data(); }
   uint64_t size() const override { return bytes_.size(); }
-  FileIdentity identity() const override { return identity_; }
   bool is_mapped() const override { return true; }
   Result<Buffer> Load(const Segment& range) const override {
     ONEPACK_RETURN_IF_ERROR(CheckRange(range));
@@ -73,8 +67,42 @@ class MemorySource final : public DataSource {
  private:
   const Array<char> name_;
   const Bytes bytes_;
-  FileIdentity identity_;
 };
+
+Result<Ref<DataSource>> Map(int descriptor, const struct stat& info, const Segment& part,
+                            Array<char> name, const Allocator& allocator) {
+  ONEPACK_ASSIGN_OR_RETURN(Mapping mapping,
+                           Mapping::OfFilePart(descriptor, part.offset, part.size, name.data()));
+  ONEPACK_ASSIGN_OR_RETURN(Ref<MappedFile> file,
+                           MakeRef<MappedFile>(allocator, std::move(name), std::move(mapping),
+                                               DataIdentity(FileIdentity(info), part.offset)));
+  return Ref<DataSource>(file);
+}
+
+Result<Ref<DataSource>> MapPart(int descriptor, const Segment& part, Array<char> name,
+                                const Allocator& allocator) {
+  ONEPACK_ASSIGN_OR_RETURN(const struct stat info, StatRegularFile(descriptor, name.data()));
+  if (!InRange(part.offset, part.size, static_cast<uint64_t>(info.st_size))) {
+    return Status::Error(
+        StatusCode::kInvalidFile, "%s: a part of %llu bytes at %llu, but the file has %lld bytes",
+        name.data(), static_cast<unsigned long long>(part.size),
+        static_cast<unsigned long long>(part.offset), static_cast<long long>(info.st_size));
+  }
+  return Map(descriptor, info, part, std::move(name), allocator);
+}
+
+// "PATH at OFFSET".
+Result<Array<char>> NameOfPart(const char* path, uint64_t offset, const Allocator& allocator) {
+  constexpr size_t kDigits = 20;
+  constexpr std::string_view kAt = " at ";
+  ONEPACK_ASSIGN_OR_RETURN(Array<char> name,
+                           Array<char>::Create(allocator, strlen(path) + kAt.size() + kDigits + 1));
+  snprintf(name.data(), name.size(), "%s%s%llu", path, kAt.data(),
+           static_cast<unsigned long long>(offset));
+  return name;
+}
+
+Status NoPath() { return Status::Error(StatusCode::kInvalidArgument, "no path was given"); }
 
 }  // namespace
 
@@ -107,13 +135,27 @@ Status DataSource::ReadByLoading(const Segment& range, uint8_t* destination) con
 }
 
 Result<Ref<DataSource>> OpenMappedFile(const char* path, const Allocator& allocator) {
-  if (path == nullptr) return Status::Error(StatusCode::kInvalidArgument, "no path was given");
-  FileIdentity identity;
-  ONEPACK_ASSIGN_OR_RETURN(Mapping mapping, Mapping::OfFile(path, &identity));
+  if (path == nullptr) return NoPath();
+  ONEPACK_ASSIGN_OR_RETURN(const Fd file, Fd::OpenForReading(path));
+  ONEPACK_ASSIGN_OR_RETURN(const struct stat info, StatRegularFile(file.get(), path));
   ONEPACK_ASSIGN_OR_RETURN(Array<char> name, CopyText(path, allocator));
-  ONEPACK_ASSIGN_OR_RETURN(Ref<MappedFile> file, MakeRef<MappedFile>(allocator, std::move(name),
-                                                                     std::move(mapping), identity));
-  return Ref<DataSource>(file);
+  return Map(file.get(), info, {0, static_cast<uint64_t>(info.st_size)}, std::move(name),
+             allocator);
+}
+
+Result<Ref<DataSource>> MapFilePart(int descriptor, const Segment& part, const char* name,
+                                    const Allocator& allocator) {
+  if (name == nullptr) return Status::Error(StatusCode::kInvalidArgument, "no name was given");
+  ONEPACK_ASSIGN_OR_RETURN(Array<char> copy, CopyText(name, allocator));
+  return MapPart(descriptor, part, std::move(copy), allocator);
+}
+
+Result<Ref<DataSource>> OpenMappedFilePart(const char* path, const Segment& part,
+                                           const Allocator& allocator) {
+  if (path == nullptr) return NoPath();
+  ONEPACK_ASSIGN_OR_RETURN(const Fd file, Fd::OpenForReading(path));
+  ONEPACK_ASSIGN_OR_RETURN(Array<char> name, NameOfPart(path, part.offset, allocator));
+  return MapPart(file.get(), part, std::move(name), allocator);
 }
 
 Result<Ref<DataSource>> WrapMemory(Bytes bytes, const char* name, const Allocator& allocator) {

@@ -1,13 +1,14 @@
 // Where the bytes of a program or of a data file come from.
 //
-// Derive to read from elsewhere (an archive, an Android asset): override name, size, identity and
-// Load; Read too where bytes can be read straight into place. The base class is the empty source.
+// Derive to read from elsewhere (a compressed archive, a network): override name, size and Load;
+// Read too where bytes can be read straight into place. An asset of an Android package is a part of
+// a file and needs no class: see MapFilePart. The base class is the empty source.
 //
 // Ownership: counted; every Buffer keeps its source alive.
 // Threads:   any function, any thread.
-// Errors:    a range outside the source is kInvalidFile; what the system refuses is kIoError; a
-// null
-//            path or name is kInvalidArgument.
+// Errors:    a range outside the source, or a part outside its file, is kInvalidFile; what the
+//            system refuses is kIoError; a null path or name, and what is no regular file, is
+//            kInvalidArgument.
 
 #ifndef ONEPACK_RUNTIME_DATA_SOURCE_H_
 #define ONEPACK_RUNTIME_DATA_SOURCE_H_
@@ -15,7 +16,7 @@
 #include <stdint.h>
 
 #include "base/allocator.h"
-#include "base/file_identity.h"
+#include "base/data_identity.h"
 #include "base/result.h"
 #include "runtime/buffer.h"
 #include "schema/segment.h"
@@ -24,14 +25,17 @@ namespace onepack {
 
 class DataSource : public RefCounted {
  public:
+  // Its bytes are taken for no other source's.
+  DataSource() : identity_(DataIdentity::Unique()) {}
+
   // How messages call this source: a path, as a rule.
   virtual const char* name() const { return "(empty)"; }
 
   virtual uint64_t size() const { return 0; }
 
-  // What makes this source's bytes the same as another's. Two sources with equal identities serve
-  // equal bytes.
-  virtual FileIdentity identity() const { return FileIdentity(); }
+  // What makes this source's bytes the same as another's: weights of equal identities are packed
+  // once, and not compared.
+  const DataIdentity& identity() const { return identity_; }
 
   // Whether Load costs neither a read nor memory.
   virtual bool is_mapped() const { return false; }
@@ -56,6 +60,11 @@ class DataSource : public RefCounted {
   virtual void Discard(const Segment& range) const { (void)range; }
 
  protected:
+  // For a source that serves bytes as they stand in a file (DataIdentity::OfFile), or those of
+  // another source (its identity(), `At` where this one begins): what is loaded from both is shared
+  // at no cost. It outlives the source: packed weights may stay in a cache.
+  explicit DataSource(const DataIdentity& identity) : identity_(identity) {}
+
   // The status for a range that does not lie in the source.
   Status CheckRange(const Segment& range) const;
 
@@ -64,6 +73,8 @@ class DataSource : public RefCounted {
   // only, which is built without it, and nobody who builds with it could derive.
   Result<Buffer> LoadNothing(const Segment& range) const;
   Status ReadByLoading(const Segment& range, uint8_t* destination) const;
+
+  const DataIdentity identity_;
 };
 
 // A file, mapped read-only and shared with the page cache. The file must not be changed in place
@@ -71,8 +82,18 @@ class DataSource : public RefCounted {
 Result<Ref<DataSource>> OpenMappedFile(const char* path,
                                        const Allocator& allocator = HeapAllocator());
 
+// A part of a file, such as an uncompressed asset of an Android package, whose descriptor, offset
+// and length AAsset_openFileDescriptor64 gives. As above; the part may begin anywhere. The
+// descriptor stays the caller's, who may close it at once; `name` is copied.
+Result<Ref<DataSource>> MapFilePart(int descriptor, const Segment& part, const char* name,
+                                    const Allocator& allocator = HeapAllocator());
+
+// The same by path. Messages call it "PATH at OFFSET".
+Result<Ref<DataSource>> OpenMappedFilePart(const char* path, const Segment& part,
+                                           const Allocator& allocator = HeapAllocator());
+
 // Bytes that the caller owns, and keeps unchanged, until the last reference to the source is gone.
-// `name` is copied. Its identity equals no other source's.
+// `name` is copied.
 Result<Ref<DataSource>> WrapMemory(Bytes bytes, const char* name,
                                    const Allocator& allocator = HeapAllocator());
 

@@ -18,8 +18,8 @@ int CompareKeys(const void* a, const void* b) {
 }
 
 bool SameSegment(const NamedData& a, const NamedData& b) {
-  return a.segment.offset == b.segment.offset && a.segment.size == b.segment.size &&
-         a.source->identity() == b.source->identity();
+  return a.segment.size == b.segment.size &&
+         a.source->identity().At(a.segment.offset) == b.source->identity().At(b.segment.offset);
 }
 
 // How many bytes may be compared with others that have the same key. Segments may overlap, so the

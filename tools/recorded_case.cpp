@@ -220,9 +220,8 @@ Result<RecordedCase> ReadFrom(const std::string& path) {
   ONEPACK_ASSIGN_OR_RETURN(const Json json, ParseFile(path));
   const std::filesystem::path json_path(path);
   RecordedCase recorded;
-  FileIdentity identity;
   const std::string tensors = std::filesystem::path(path).replace_extension(".bin").string();
-  ONEPACK_ASSIGN_OR_RETURN(recorded.tensors, Mapping::OfFile(tensors.c_str(), &identity));
+  ONEPACK_ASSIGN_OR_RETURN(recorded.tensors, Mapping::OfFile(tensors.c_str()));
   ONEPACK_RETURN_IF_ERROR(ReadDocument(json, json_path.parent_path(), recorded));
   return recorded;
 }

@@ -3,22 +3,23 @@
 #ifndef ONEPACK_WEIGHT_CACHE_CONTENT_IDENTITY_H_
 #define ONEPACK_WEIGHT_CACHE_CONTENT_IDENTITY_H_
 
-#include "base/file_identity.h"
+#include <stdint.h>
+
+#include <type_traits>
+
+#include "base/data_identity.h"
 #include "base/span.h"
 #include "weight_cache/digest.h"
 
 namespace onepack {
 
-// The same range of the same state of the same file: equal bytes, without reading one. Names play
-// no part: a name is a claim that anybody can make.
-inline Digest IdentityOfFileRange(const FileIdentity& file, uint64_t offset, uint64_t size) {
-  return DigestBuilder("file range")
-      .Add(file.device)
-      .Add(file.inode)
-      .Add(file.size_bytes)
-      .Add(file.modified_ns)
-      .Add(file.changed_ns)
-      .Add(offset)
+// The same bytes of the same file, or of the same source: equal, without reading one. Names play no
+// part: a name is a claim that anybody can make.
+inline Digest IdentityOfRange(const DataIdentity& data, uint64_t offset, uint64_t size) {
+  static_assert(std::has_unique_object_representations_v<DataIdentity>, "all of it counts");
+  const DataIdentity first = data.At(offset);
+  return DigestBuilder("range")
+      .AddBytes({reinterpret_cast<const uint8_t*>(&first), sizeof(first)})
       .Add(size)
       .Finish();
 }

@@ -58,7 +58,7 @@ class Content {
 
 class ContentRegistry {
  public:
-  // The content of a range of a file. `range` says which (IdentityOfFileRange); `name` is what the
+  // The content of a range of a file. `range` says which (IdentityOfRange); `name` is what the
   // file calls it, empty for none; `raw` reads it, and proves it while the caller keeps it. Of
   // several with one owner the first one is kept.
   Result<std::shared_ptr<Content>> Register(std::string_view name, const Digest& range,

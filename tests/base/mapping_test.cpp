@@ -4,7 +4,9 @@
 #include <unistd.h>
 
 #include <string>
+#include <vector>
 
+#include "base/fd.h"
 #include "tests/support/files.h"
 #include "tests/support/status_matchers.h"
 
@@ -16,21 +18,16 @@ size_t PageSize() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
 TEST(MappingTest, AFileIsMappedWhole) {
   const TempFolder folder;
   WriteFile(folder.File("a"), AsBytes("some bytes"));
-  FileIdentity identity;
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping mapping,
-                               Mapping::OfFile(folder.File("a").c_str(), &identity));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping mapping, Mapping::OfFile(folder.File("a").c_str()));
   EXPECT_EQ(std::string(mapping.bytes().begin(), mapping.bytes().end()), "some bytes");
-  EXPECT_EQ(identity.size_bytes, 10u);
-  EXPECT_NE(identity.inode, 0u);
+  EXPECT_EQ(mapping.size(), 10u);
 }
 
 TEST(MappingTest, BytesAfterAFileOfWholePagesCanBeReadAsZeros) {
   const TempFolder folder;
   const std::vector<uint8_t> bytes(PageSize() * 2, 0xab);
   WriteFile(folder.File("a"), bytes);
-  FileIdentity identity;
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping mapping,
-                               Mapping::OfFile(folder.File("a").c_str(), &identity));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping mapping, Mapping::OfFile(folder.File("a").c_str()));
   ASSERT_EQ(mapping.size(), bytes.size());
   EXPECT_EQ(mapping.data()[bytes.size() - 1], 0xab);
   const volatile uint8_t* after = mapping.data() + bytes.size();
@@ -40,24 +37,20 @@ TEST(MappingTest, BytesAfterAFileOfWholePagesCanBeReadAsZeros) {
 TEST(MappingTest, AnEmptyFileIsAnEmptyMapping) {
   const TempFolder folder;
   WriteFile(folder.File("a"), {});
-  FileIdentity identity;
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping mapping,
-                               Mapping::OfFile(folder.File("a").c_str(), &identity));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping mapping, Mapping::OfFile(folder.File("a").c_str()));
   EXPECT_EQ(mapping.size(), 0u);
 }
 
 TEST(MappingTest, AMissingFileIsNamed) {
   const TempFolder folder;
-  FileIdentity identity;
-  EXPECT_TRUE(IsError(Mapping::OfFile(folder.File("missing.pte").c_str(), &identity),
-                      StatusCode::kNotFound, {folder.File("missing.pte")}));
+  EXPECT_TRUE(IsError(Mapping::OfFile(folder.File("missing.pte").c_str()), StatusCode::kNotFound,
+                      {folder.File("missing.pte")}));
 }
 
 TEST(MappingTest, AFolderIsRefused) {
   const TempFolder folder;
-  FileIdentity identity;
-  EXPECT_TRUE(IsError(Mapping::OfFile(folder.path().c_str(), &identity),
-                      StatusCode::kInvalidArgument, {folder.path(), "not a regular file"}));
+  EXPECT_TRUE(IsError(Mapping::OfFile(folder.path().c_str()), StatusCode::kInvalidArgument,
+                      {folder.path(), "not a regular file"}));
 }
 
 // Who opens a pipe to read it waits for somebody to write: here nobody ever does.
@@ -66,25 +59,49 @@ TEST(MappingTest, APipeAndADeviceAreRefusedAtOnce) {
   const std::string pipe = folder.File("pipe");
   ASSERT_EQ(mkfifo(pipe.c_str(), 0600), 0);
   for (const std::string& path : {pipe, std::string("/dev/zero")}) {
-    FileIdentity identity;
-    EXPECT_TRUE(IsError(Mapping::OfFile(path.c_str(), &identity), StatusCode::kInvalidArgument,
+    EXPECT_TRUE(IsError(Mapping::OfFile(path.c_str()), StatusCode::kInvalidArgument,
                         {path, "not a regular file"}));
   }
 }
 
-TEST(MappingTest, IdentityChangesWithTheFileAndOnlyThen) {
+// Parts that begin and end in, at and across the bounds of pages, and at the end of the file.
+TEST(MappingTest, AnyPartOfAFileIsMappedWithReadablePadding) {
+  const size_t page = PageSize();
+  std::vector<uint8_t> bytes(3 * page);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i % 251);
   const TempFolder folder;
-  FileIdentity first;
-  FileIdentity again;
-  FileIdentity replaced;
-  WriteFile(folder.File("a"), AsBytes("1"));
-  EXPECT_TRUE(IsOk(Mapping::OfFile(folder.File("a").c_str(), &first)));
-  EXPECT_TRUE(IsOk(Mapping::OfFile(folder.File("a").c_str(), &again)));
-  EXPECT_TRUE(first == again);
-  WriteFile(folder.File("b"), AsBytes("2"));
-  ASSERT_EQ(rename(folder.File("b").c_str(), folder.File("a").c_str()), 0);
-  EXPECT_TRUE(IsOk(Mapping::OfFile(folder.File("a").c_str(), &replaced)));
-  EXPECT_FALSE(first == replaced);
+  WriteFile(folder.File("a"), bytes);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Fd file, Fd::OpenForReading(folder.File("a").c_str()));
+  for (const size_t offset : {size_t{0}, size_t{1}, page - 1, page, page + 7, 3 * page}) {
+    for (const size_t end : {offset, page, 2 * page - 5, 2 * page, 3 * page}) {
+      if (end < offset) continue;
+      ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping mapping,
+                                   Mapping::OfFilePart(file.get(), offset, end - offset, "a"));
+      EXPECT_EQ(std::vector<uint8_t>(mapping.bytes().begin(), mapping.bytes().end()),
+                std::vector<uint8_t>(bytes.begin() + static_cast<ptrdiff_t>(offset),
+                                     bytes.begin() + static_cast<ptrdiff_t>(end)));
+      const volatile uint8_t* after = mapping.data() + mapping.size();
+      int sum = 0;
+      for (size_t i = 0; i < Mapping::kReadablePadding; ++i) sum += after[i];
+      EXPECT_GE(sum, 0);
+    }
+  }
+}
+
+TEST(MappingTest, APartIsStillThereWhenItsPagesWereGivenBack) {
+  const size_t page = PageSize();
+  const std::vector<uint8_t> bytes(4 * page, 0xab);
+  const TempFolder folder;
+  WriteFile(folder.File("a"), bytes);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Fd file, Fd::OpenForReading(folder.File("a").c_str()));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping mapping,
+                               Mapping::OfFilePart(file.get(), 100, 3 * page, "a"));
+  for (const size_t offset : {size_t{0}, size_t{1}, page - 100, page}) {
+    mapping.Prefetch(offset, mapping.size() - offset);
+    mapping.Discard(offset, mapping.size() - offset);
+    mapping.Discard(offset, page);
+    for (const uint8_t byte : mapping.bytes()) ASSERT_EQ(byte, 0xab);
+  }
 }
 
 TEST(MappingTest, ZerosArePageAlignedAndWritable) {

@@ -1,5 +1,5 @@
 # Installs the build tree BUILD_DIR under WORK_DIR, compiles every installed header by itself, and builds and runs the
-# consumer against what was installed. Nothing of the source tree is on any search path.
+# consumer, with the programs of DATA_DIR, against what was installed. Nothing of the source tree is on any search path.
 
 set(prefix ${WORK_DIR}/prefix)
 set(flags "")
@@ -41,5 +41,5 @@ endforeach()
 run("Configuring the consumer" ${CMAKE_COMMAND} -G ${GENERATOR} -S ${CONSUMER_DIR} -B ${WORK_DIR}/build
     -D CMAKE_PREFIX_PATH=${prefix} -D CMAKE_CXX_COMPILER=${CXX} "-DCMAKE_CXX_FLAGS=${flags}")
 run("Building the consumer" ${CMAKE_COMMAND} --build ${WORK_DIR}/build)
-run("The consumer" ${WORK_DIR}/build/consumer)
+run("The consumer" ${WORK_DIR}/build/consumer ${DATA_DIR})
 message(STATUS "${count} headers compile alone; the consumer builds and runs")

@@ -25,16 +25,14 @@ class OwnedBytes final : public RefCounted {
 class CountingSource final : public DataSource {
  public:
   CountingSource(std::string name, Fd file, const struct stat& info, ReadCounts* counts)
-      : name_(std::move(name)), file_(std::move(file)), counts_(counts) {
-    identity_.device = info.st_dev;
-    identity_.inode = info.st_ino;
-    identity_.size_bytes = static_cast<uint64_t>(info.st_size);
-    identity_.modified_ns = info.st_mtim.tv_sec;
-  }
+      : DataSource(DataIdentity(FileIdentity(info), 0)),
+        name_(std::move(name)),
+        file_(std::move(file)),
+        size_(static_cast<uint64_t>(info.st_size)),
+        counts_(counts) {}
 
   const char* name() const override { return name_.c_str(); }
-  uint64_t size() const override { return identity_.size_bytes; }
-  FileIdentity identity() const override { return identity_; }
+  uint64_t size() const override { return size_; }
 
   Result<Buffer> Load(const Segment& range) const override {
     ONEPACK_RETURN_IF_ERROR(CheckRange(range));
@@ -58,7 +56,7 @@ class CountingSource final : public DataSource {
  private:
   const std::string name_;
   const Fd file_;
-  FileIdentity identity_;
+  const uint64_t size_;
   ReadCounts* const counts_;
 };
 
@@ -66,8 +64,7 @@ class CountingSource final : public DataSource {
 
 Result<Ref<DataSource>> OpenCountingSource(const std::string& path, ReadCounts* counts) {
   ONEPACK_ASSIGN_OR_RETURN(Fd file, Fd::OpenForReading(path.c_str()));
-  struct stat info;
-  if (fstat(file.get(), &info) != 0) return PosixError(path.c_str(), errno);
+  ONEPACK_ASSIGN_OR_RETURN(const struct stat info, StatRegularFile(file.get(), path.c_str()));
   ONEPACK_ASSIGN_OR_RETURN(
       Ref<CountingSource> source,
       MakeRef<CountingSource>(HeapAllocator(), path, std::move(file), info, counts));

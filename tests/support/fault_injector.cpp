@@ -132,11 +132,11 @@ namespace {
 
 class Faulty final : public DataSource {
  public:
-  explicit Faulty(Ref<DataSource> source) : source_(std::move(source)) {}
+  explicit Faulty(Ref<DataSource> source)
+      : DataSource(source->identity()), source_(std::move(source)) {}
 
   const char* name() const override { return source_->name(); }
   uint64_t size() const override { return source_->size(); }
-  FileIdentity identity() const override { return source_->identity(); }
   Result<Buffer> Load(const Segment& range) const override {
     ONEPACK_RETURN_IF_ERROR(Check());
     return source_->Load(range);

@@ -16,7 +16,6 @@ class OwnedSource final : public DataSource {
 
   const char* name() const override { return view_->name(); }
   uint64_t size() const override { return view_->size(); }
-  FileIdentity identity() const override { return view_->identity(); }
   Result<Buffer> Load(const Segment& range) const override {
     auto buffer = view_->Load(range);
     if (buffer.ok()) buffer->owner = Ref<const RefCounted>::Share(this);

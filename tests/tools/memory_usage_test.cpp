@@ -44,9 +44,7 @@ TEST(MemoryUsageTest, PagesOfAFileAreFileBacked) {
   const TempFolder folder;
   WriteFile(folder.File("file"), std::vector<uint8_t>(kSize, 1));
   const MemoryUsage before = Usage();
-  FileIdentity identity;
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping file,
-                               Mapping::OfFile(folder.File("file").c_str(), &identity));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping file, Mapping::OfFile(folder.File("file").c_str()));
   uint64_t sum = 0;
   for (size_t i = 0; i < file.size(); i += 4096) sum += file.data()[i];
   EXPECT_EQ(sum, kSize / 4096);

@@ -100,32 +100,26 @@ TEST(DigestHashTest, EqualDigestsHashEqualAndOthersSpread) {
   EXPECT_EQ(hashes.size(), 1000u);
 }
 
-TEST(ContentIdentityTest, EveryPartOfAFileRangeCounts) {
-  FileIdentity file;
-  file.device = 1;
-  file.inode = 2;
-  file.size_bytes = 3;
-  file.modified_ns = 4;
-  file.changed_ns = 5;
-  const Digest whole = IdentityOfFileRange(file, 6, 7);
-  EXPECT_EQ(IdentityOfFileRange(file, 6, 7), whole);
-  EXPECT_NE(IdentityOfFileRange(file, 7, 7), whole);
-  EXPECT_NE(IdentityOfFileRange(file, 6, 8), whole);
-  FileIdentity other = file;
-  other.device = 9;
-  EXPECT_NE(IdentityOfFileRange(other, 6, 7), whole);
-  other = file;
-  other.inode = 9;
-  EXPECT_NE(IdentityOfFileRange(other, 6, 7), whole);
-  other = file;
-  other.size_bytes = 9;
-  EXPECT_NE(IdentityOfFileRange(other, 6, 7), whole);
-  other = file;
-  other.modified_ns = 9;
-  EXPECT_NE(IdentityOfFileRange(other, 6, 7), whole);
-  other = file;
-  other.changed_ns = 9;
-  EXPECT_NE(IdentityOfFileRange(other, 6, 7), whole);
+TEST(ContentIdentityTest, OfARangeEveryPartCounts) {
+  struct stat info = {};
+  info.st_dev = 1;
+  info.st_ino = 2;
+  info.st_ctim.tv_sec = 3;
+  const DataIdentity file(FileIdentity(info), 4);
+  const Digest range = IdentityOfRange(file, 6, 7);
+  EXPECT_EQ(IdentityOfRange(DataIdentity(FileIdentity(info), 4), 6, 7), range);
+  EXPECT_EQ(IdentityOfRange(DataIdentity(FileIdentity(info), 0), 10, 7), range);
+  EXPECT_NE(IdentityOfRange(DataIdentity(FileIdentity(info), 0), 6, 7), range);
+  EXPECT_NE(IdentityOfRange(file, 7, 7), range);
+  EXPECT_NE(IdentityOfRange(file, 6, 8), range);
+  info.st_ino = 9;
+  EXPECT_NE(IdentityOfRange(DataIdentity(FileIdentity(info), 4), 6, 7), range);
+}
+
+TEST(ContentIdentityTest, UniqueDataAreOneWithTheirCopiesAlone) {
+  const DataIdentity unique = DataIdentity::Unique();
+  EXPECT_EQ(IdentityOfRange(unique, 6, 7), IdentityOfRange(DataIdentity(unique), 6, 7));
+  EXPECT_NE(IdentityOfRange(unique, 6, 7), IdentityOfRange(DataIdentity::Unique(), 6, 7));
 }
 
 TEST(ContentIdentityTest, NothingDiffersFromNoBytes) {

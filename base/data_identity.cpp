@@ -1,0 +1,48 @@
+#include "base/data_identity.h"
+
+#include <atomic>
+
+#include "base/checked_math.h"
+#include "base/fd.h"
+
+namespace onepack {
+namespace {
+
+uint64_t Nanoseconds(const timespec& time) {
+  return static_cast<uint64_t>(time.tv_sec) * 1000000000 + static_cast<uint64_t>(time.tv_nsec);
+}
+
+}  // namespace
+
+FileIdentity::FileIdentity(const struct stat& info)
+    : device_(info.st_dev),
+      inode_(info.st_ino),
+      size_bytes_(static_cast<uint64_t>(info.st_size)),
+      modified_ns_(Nanoseconds(info.st_mtim)),
+      changed_ns_(Nanoseconds(info.st_ctim)) {}
+
+DataIdentity DataIdentity::Unique() {
+  static std::atomic<uint64_t> last{0};
+  DataIdentity identity;
+  identity.number_ = 1 + last.fetch_add(1, std::memory_order_relaxed);
+  return identity;
+}
+
+Result<DataIdentity> DataIdentity::OfFile(int descriptor, uint64_t offset, const char* name) {
+  ONEPACK_ASSIGN_OR_RETURN(const struct stat info, StatRegularFile(descriptor, name));
+  return DataIdentity(FileIdentity(info), offset);
+}
+
+DataIdentity::DataIdentity(const FileIdentity& file, uint64_t offset)
+    : file_(file), offset_(offset) {
+  if (!file.is_known()) *this = Unique();
+}
+
+DataIdentity DataIdentity::At(uint64_t offset) const {
+  DataIdentity shifted = *this;
+  // There is no such place: equal to nothing.
+  if (!CheckedAdd(offset_, offset, &shifted.offset_)) return Unique();
+  return shifted;
+}
+
+}  // namespace onepack
