@@ -211,7 +211,7 @@ Status EditableProgram::MoveInTensor(const NamedDataMap& data, TensorT& tensor,
   }
   const TensorLayout expected = LayoutOf(tensor);
   ONEPACK_ASSIGN_OR_RETURN(const size_t needed, VerifiedSizeBytes(expected));
-  const bool is_other = found->is_tensor && !(found->layout == expected);
+  const bool is_other = found->is_tensor && !SameLayout(found->layout, expected);
   if (is_other || found->segment.size < needed) {
     return Status::Error(
         StatusCode::kMismatch, "key '%s' in %s is not the %s that the program expects",

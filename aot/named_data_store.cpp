@@ -12,11 +12,6 @@ namespace {
 // What no reader asks for, and sums of which could overflow.
 constexpr size_t kMaxAlignment = size_t{1} << 20;
 
-bool SameLayout(const std::optional<PtdTensorLayout>& a, const std::optional<PtdTensorLayout>& b) {
-  if (!a || !b) return a.has_value() == b.has_value();
-  return a->scalar_type == b->scalar_type && a->sizes == b->sizes && a->dim_order == b->dim_order;
-}
-
 Status CheckAlignment(const std::string& key, size_t alignment) {
   if (alignment > 0 && alignment <= kMaxAlignment) return Status::Ok();
   return Status::Error(StatusCode::kInvalidArgument,

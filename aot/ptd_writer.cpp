@@ -8,29 +8,37 @@
 #include "aot/insert_header.h"
 #include "aot/output_files.h"
 #include "flat_tensor_generated.h"
+#include "schema/tensor_layout.h"
 
 namespace onepack {
 namespace {
 
 constexpr size_t kHeaderSize = 40;
 
-std::vector<uint8_t> ContiguousOrder(size_t rank) {
-  std::vector<uint8_t> order(rank);
+std::vector<uint8_t> OrderOf(const PtdTensorLayout& layout) {
+  if (!layout.dim_order.empty()) return layout.dim_order;
+  std::vector<uint8_t> order(layout.sizes.size());
   std::iota(order.begin(), order.end(), uint8_t{0});
   return order;
 }
 
 flatbuffers::Offset<wire::flat_tensor::TensorLayout> CreateLayout(
     flatbuffers::FlatBufferBuilder& builder, const PtdTensorLayout& layout) {
-  const std::vector<uint8_t> order =
-      layout.dim_order.empty() ? ContiguousOrder(layout.sizes.size()) : layout.dim_order;
   const auto sizes = builder.CreateVector(layout.sizes);
-  const auto dim_order = builder.CreateVector(order);
+  const auto dim_order = builder.CreateVector(OrderOf(layout));
   return wire::flat_tensor::CreateTensorLayout(
       builder, static_cast<wire::ScalarType>(layout.scalar_type), sizes, dim_order);
 }
 
 }  // namespace
+
+bool SameLayout(const std::optional<PtdTensorLayout>& a, const std::optional<PtdTensorLayout>& b) {
+  if (!a || !b) return a.has_value() == b.has_value();
+  const std::vector<uint8_t> order_a = OrderOf(*a);
+  const std::vector<uint8_t> order_b = OrderOf(*b);
+  return SameLayout(TensorLayout{a->scalar_type, a->sizes, order_a},
+                    TensorLayout{b->scalar_type, b->sizes, order_b});
+}
 
 uint32_t PtdWriter::AddSegment(DataBytes bytes, size_t alignment) {
   return segments_.Add(std::move(bytes), alignment);

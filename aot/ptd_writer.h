@@ -28,6 +28,9 @@ struct PtdTensorLayout {
   std::vector<uint8_t> dim_order;
 };
 
+// Whether both see the bytes as the same tensor, or both as none.
+bool SameLayout(const std::optional<PtdTensorLayout>& a, const std::optional<PtdTensorLayout>& b);
+
 class PtdWriter {
  public:
   // Segments start at multiples of `alignment`.

@@ -108,12 +108,7 @@ class Splitter {
                            const NamedDataOptions& options) {
     const auto is_other = [&](const std::string& key) {
       const auto known = store.entries().find(key);
-      if (known == store.entries().end()) return false;
-      const auto& layout = known->second.layout;
-      if (!layout || !options.layout) return layout.has_value() != options.layout.has_value();
-      return layout->scalar_type != options.layout->scalar_type ||
-             layout->sizes != options.layout->sizes ||
-             layout->dim_order != options.layout->dim_order;
+      return known != store.entries().end() && !SameLayout(known->second.layout, options.layout);
     };
     std::string key = sha256;
     for (int n = 2; is_other(key); ++n) key = sha256 + "." + std::to_string(n);
@@ -152,7 +147,8 @@ class Splitter {
   Status WriteStore(const std::string& path, const NamedDataStore& store,
                     SplitReport::File& reported) {
     const PtdWriter writer = store.DataFile(kFoundation);
-    return WriteFile(path, [&](const Append& append) { return writer.Write(append); }, reported);
+    return WriteFile(
+        path, [&](const Append& append) { return writer.Write(append); }, reported);
   }
 
   // Data first: a program gets its name only after what it needs.

@@ -8,6 +8,7 @@
 #include "base/mapping.h"
 #include "delegate/datatypes.h"
 #include "delegate/graph_definition.h"
+#include "delegate/graph_order.h"
 
 namespace onepack {
 namespace {
@@ -44,9 +45,10 @@ bool RankFits(const Tensor& tensor, const Shape& bound) {
 // Sizes as XNNPACK sees them: outermost in storage first.
 Shape StorageShape(const Tensor& tensor, const Shape& bound) {
   if (tensor.rank() == 0) return bound;
+  const GraphOrder order(tensor, bound);
   Shape shape;
-  for (const uint8_t dimension : tensor.dim_order()) {
-    shape.Append(static_cast<size_t>(tensor.sizes()[dimension]));
+  for (size_t i = 0; i < tensor.rank(); ++i) {
+    shape.Append(static_cast<size_t>(tensor.sizes()[order[i]]));
   }
   return shape;
 }
@@ -249,11 +251,12 @@ Status DelegateRuntime::ResizeOutputs(Span<Value* const> arguments) {
       ONEPACK_RETURN_IF_ERROR(tensor.Resize({}));
       continue;
     }
+    const GraphOrder order(tensor, binding.external.bound);
     int32_t sizes[kMaxTensorRank] = {};
     bool fits = binding.shape.rank() == tensor.rank();
     for (size_t i = 0; fits && i < tensor.rank(); ++i) {
       fits = binding.shape[i] <= INT32_MAX;
-      sizes[tensor.dim_order()[i]] = static_cast<int32_t>(binding.shape[i]);
+      sizes[order[i]] = static_cast<int32_t>(binding.shape[i]);
     }
     Status status = fits ? tensor.Resize({sizes, tensor.rank()})
                          : Status::Error(StatusCode::kMismatch, "rank %zu computed, %zu expected",

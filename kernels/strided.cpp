@@ -107,7 +107,7 @@ Strided StridedOutput(Tensor& tensor) { return StridedOver(tensor, tensor.mutabl
 bool IsContiguous(const Strided& strided) {
   int64_t expected = 1;
   for (size_t i = strided.rank; i-- > 0;) {
-    if (strided.sizes[i] != 1 && strided.strides[i] != expected) return false;
+    if (strided.sizes[i] != 1 && strided.strides[i] != expected) return strided.count() == 0;
     expected *= strided.sizes[i];
   }
   return true;

@@ -49,7 +49,7 @@ Strided StridedInput(const Tensor& tensor);
 // The same over its own room. Call after Resize.
 Strided StridedOutput(Tensor& tensor);
 
-// Whether the elements lie one after the other in logical order.
+// Whether the elements lie one after the other in logical order. Where there are none, they do.
 bool IsContiguous(const Strided& strided);
 
 // Several operands over the same sizes. Operand 0 decides the order.

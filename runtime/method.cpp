@@ -15,9 +15,8 @@ Status CopyTensor(const Tensor& from, Tensor& to) {
   }
   const TensorLayout found = from.layout();
   const TensorLayout expected{to.scalar_type(), to.bounds(), to.dim_order()};
-  const bool fits = found.scalar_type == expected.scalar_type &&
-                    TensorLayout{found.scalar_type, {}, found.dim_order} ==
-                        TensorLayout{found.scalar_type, {}, expected.dim_order};
+  const bool fits = from.rank() == to.rank() &&
+                    SameLayout(found, {to.scalar_type(), from.sizes(), to.dim_order()});
   if (!fits) {
     return Status::Error(StatusCode::kInvalidArgument, "%s given, %s expected",
                          LayoutText(found).c_str(), LayoutText(expected).c_str());

@@ -128,7 +128,7 @@ Result<Buffer> MethodBuilder::FindExternal(const wire::program::Tensor& wire) {
   const std::string_view key = TextOf(wire.extra_tensor_info()->fully_qualified_name());
   ONEPACK_ASSIGN_OR_RETURN(const NamedData* data, named_data_.Find(key));
   const TensorLayout expected = LayoutOf(wire);
-  if (data->is_tensor && !(data->layout == expected)) {
+  if (data->is_tensor && !SameLayout(data->layout, expected)) {
     return Status::Error(StatusCode::kMismatch, "key '%s': %s in %s, the program expects %s",
                          Printable(key).c_str(), LayoutText(data->layout).c_str(),
                          data->source->name(), LayoutText(expected).c_str());

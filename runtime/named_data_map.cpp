@@ -113,7 +113,7 @@ Status CheckSameData(const NamedData& a, const NamedData& b) {
   const char* file_b = b.source->name();
   const StatusCode code = a.source == b.source ? StatusCode::kInvalidFile : StatusCode::kMismatch;
   const Printable key(a.key);
-  if (a.is_tensor != b.is_tensor || (a.is_tensor && !(a.layout == b.layout))) {
+  if (a.is_tensor != b.is_tensor || (a.is_tensor && !SameLayout(a.layout, b.layout))) {
     return Status::Error(code, "key '%s': %s in %s, %s in %s", key.c_str(),
                          a.is_tensor ? LayoutText(a.layout).c_str() : "no tensor", file_a,
                          b.is_tensor ? LayoutText(b.layout).c_str() : "no tensor", file_b);

@@ -23,6 +23,32 @@ bool SameElements(Span<const T> a, Span<const T> b) {
          (a.empty() || memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0);
 }
 
+// The place in `order` of the next dimension, from `place` on, whose stride counts.
+size_t NextPlace(Span<const uint8_t> order, Span<const int32_t> sizes, size_t place) {
+  while (place < order.size() && order[place] < sizes.size() && sizes[order[place]] == 1) ++place;
+  return place;
+}
+
+bool HasElements(Span<const int32_t> sizes) {
+  for (const int32_t size : sizes) {
+    if (size == 0) return false;
+  }
+  return true;
+}
+
+bool SameOrder(Span<const int32_t> sizes, Span<const uint8_t> a, Span<const uint8_t> b) {
+  if (SameElements(a, b)) return true;
+  if (a.size() != sizes.size() || b.size() != sizes.size()) return false;
+  if (!HasElements(sizes)) return true;
+  size_t i = NextPlace(a, sizes, 0);
+  size_t j = NextPlace(b, sizes, 0);
+  while (i < a.size() && j < b.size() && a[i] == b[j]) {
+    i = NextPlace(a, sizes, i + 1);
+    j = NextPlace(b, sizes, j + 1);
+  }
+  return i == a.size() && j == b.size();
+}
+
 bool IsContiguous(Span<const uint8_t> order) {
   for (size_t i = 0; i < order.size(); ++i) {
     if (order[i] != i) return false;
@@ -46,9 +72,9 @@ size_t AppendList(char* text, size_t length, size_t capacity, Span<const T> item
 
 }  // namespace
 
-bool operator==(const TensorLayout& a, const TensorLayout& b) {
+bool SameLayout(const TensorLayout& a, const TensorLayout& b) {
   return a.scalar_type == b.scalar_type && SameElements(a.sizes, b.sizes) &&
-         SameElements(a.dim_order, b.dim_order);
+         SameOrder(a.sizes, a.dim_order, b.dim_order);
 }
 
 LayoutText::LayoutText(const TensorLayout& layout) {

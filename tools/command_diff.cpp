@@ -65,8 +65,8 @@ class Differ {
     return {reinterpret_cast<const char*>(digest.bytes.data()), digest.bytes.size()};
   }
 
-  static bool SameLayout(const NamedData& a, const NamedData& b) {
-    return a.is_tensor == b.is_tensor && (!a.is_tensor || a.layout == b.layout);
+  static bool IsReadAlike(const NamedData& a, const NamedData& b) {
+    return a.is_tensor == b.is_tensor && (!a.is_tensor || SameLayout(a.layout, b.layout));
   }
 
   // Once for each segment of a file.
@@ -91,7 +91,7 @@ class Differ {
       AddRow("added", entry);
     } else {
       ONEPACK_ASSIGN_OR_RETURN(const Digest old_digest, DigestOf(*old));
-      if (old_digest == digest && SameLayout(*old, entry)) {
+      if (old_digest == digest && IsReadAlike(*old, entry)) {
         ++counts_.unchanged;
         return Status::Ok();
       }

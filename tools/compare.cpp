@@ -18,25 +18,6 @@ Comparison Mismatch(const std::string& found, const std::string& expected) {
   return {kInfinity, found + " found, " + expected + " expected"};
 }
 
-// Whether the bytes lie in the same order. Dimensions of size 1 may stand anywhere: exporters and
-// PyTorch disagree about where.
-bool SameOrder(const TensorLayout& a, const TensorLayout& b) {
-  const auto without_ones = [](const TensorLayout& layout) {
-    std::vector<uint8_t> order;
-    for (const uint8_t dim : layout.dim_order) {
-      if (layout.sizes[dim] != 1) order.push_back(dim);
-    }
-    return order;
-  };
-  return without_ones(a) == without_ones(b);
-}
-
-bool SameShape(const TensorLayout& a, const TensorLayout& b) {
-  const TensorLayout sizes_a{a.scalar_type, a.sizes, {}};
-  const TensorLayout sizes_b{b.scalar_type, b.sizes, {}};
-  return sizes_a == sizes_b && SameOrder(a, b);
-}
-
 double ElementError(const uint8_t* found, const uint8_t* expected, ScalarType type,
                     const Tolerance& tolerance) {
   if (IsComplex(type)) {
@@ -55,7 +36,7 @@ double ElementError(const uint8_t* found, const uint8_t* expected, ScalarType ty
 
 Comparison CompareTensors(const Tensor& found, const Tensor& expected, const Tolerance& tolerance) {
   const ScalarType type = expected.scalar_type();
-  if (!SameShape(found.layout(), expected.layout())) {
+  if (!SameLayout(found.layout(), expected.layout())) {
     return Mismatch(LayoutText(found.layout()).c_str(), LayoutText(expected.layout()).c_str());
   }
   const size_t element_size = ElementSize(type);

@@ -70,6 +70,18 @@ TEST(NamedDataStoreTest, AnAlignmentThatNobodyWantsIsRefused) {
   EXPECT_TRUE(IsError(store.Add("l", Data("x"), options), StatusCode::kInvalidArgument, {"'l'"}));
 }
 
+TEST(NamedDataStoreTest, AKeyIsReadAlikeWhereverDimensionsOfSizeOneStand) {
+  NamedDataStore store;
+  NamedDataOptions options;
+  options.layout = PtdTensorLayout{ScalarType::kChar, {1, 2, 3}, {}};
+  ASSERT_TRUE(IsOk(store.Add("k", Data("weight"), options)));
+  options.layout->dim_order = {1, 0, 2};
+  EXPECT_TRUE(IsOk(store.Add("k", Data("weight"), options)));
+  options.layout->dim_order = {0, 2, 1};
+  EXPECT_TRUE(IsError(store.Add("k", Data("weight"), options), StatusCode::kMismatch,
+                      {"'k'", "another tensor"}));
+}
+
 TEST(NamedDataStoreTest, TheSameKeyWithOtherBytesIsAnErrorThatNamesIt) {
   NamedDataStore store;
   ASSERT_TRUE(IsOk(store.Add("weight", Data("one"))));

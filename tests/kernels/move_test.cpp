@@ -73,6 +73,12 @@ TEST(ViewTest, ExpandsAndFlips) {
   ExpectNumbers(flipped, {4, 3, 2, 1});
 }
 
+TEST(ViewTest, OfNothingFitsInAnyOrder) {
+  TestTensor self(kF, {2, 3, 0, 5}, {}, kChannelsLast);
+  TestTensor out(kF, {3, 2, 5, 0}, {}, kChannelsLast);
+  EXPECT_TRUE(IsOk(Call("aten::view_copy.out", {self, std::vector<int64_t>{3, 2, 5, 0}, out})));
+}
+
 TEST(ViewTest, GivesOtherSizesToTheSameElements) {
   TestTensor self(kF, {2, 6}, Counting(12));
   TestTensor out(kF, {3, 4});

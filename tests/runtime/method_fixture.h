@@ -22,12 +22,16 @@
 
 namespace onepack {
 
-// A contiguous f32 tensor with its own memory.
+// An f32 tensor with its own memory; without an order a contiguous one.
 class HostTensor {
  public:
-  HostTensor(std::vector<int32_t> sizes, std::vector<float> numbers)
-      : sizes_(std::move(sizes)), order_(sizes_.size()), numbers_(std::move(numbers)) {
-    std::iota(order_.begin(), order_.end(), uint8_t{0});
+  HostTensor(std::vector<int32_t> sizes, std::vector<float> numbers,
+             std::vector<uint8_t> order = {})
+      : sizes_(std::move(sizes)), order_(std::move(order)), numbers_(std::move(numbers)) {
+    if (order_.empty()) {
+      order_.resize(sizes_.size());
+      std::iota(order_.begin(), order_.end(), uint8_t{0});
+    }
     auto* data = reinterpret_cast<uint8_t*>(numbers_.data());
     auto tensor =
         Tensor::Over({ScalarType::kFloat, sizes_, order_}, {data, numbers_.size() * sizeof(float)});

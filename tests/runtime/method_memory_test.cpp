@@ -133,6 +133,19 @@ TEST_F(ConstantTest, AnotherTypeOrShapeIsNamedWithFileKeyAndBothLayouts) {
   EXPECT_TRUE(IsError(Load(), StatusCode::kMismatch, {"'square'", "float32 [2, 2]"}));
 }
 
+TEST_F(ConstantTest, ADimensionOfSizeOneMayStandAnywhereInTheOrderOfADataFile) {
+  PtdWriter data;
+  data.AddBytes("bias", AsBytes(kConstant),
+                PtdTensorLayout{ScalarType::kFloat, {1, 4}, std::vector<uint8_t>{1, 0}});
+  data.AddBytes("square", AsBytes(kConstant),
+                PtdTensorLayout{ScalarType::kFloat, {2, 2}, std::vector<uint8_t>{1, 0}});
+  AddData(data, "weights.ptd");
+  PlanAdd(External({1, 4}, "bias"));
+  ExpectSum();
+  PlanAdd(External({2, 2}, "square"));
+  EXPECT_TRUE(IsError(Load(), StatusCode::kMismatch, {"'square'", "dim_order [1, 0]"}));
+}
+
 TEST_F(ConstantTest, TooFewBytesAreNamedWithFileKeyAndBothSizes) {
   PtdWriter data;
   data.AddBytes("bias", AsBytes(kConstant));

@@ -113,6 +113,53 @@ TEST_F(ValueTest, ATensorOfAnotherTypeOrOrderIsRefusedWithBothLayouts) {
                       {"int32 [2, 2]", "float32 [2, 2]"}));
 }
 
+const std::vector<std::vector<uint8_t>> kOrdersOfOneChannel = {
+    {0, 1, 2, 3}, {0, 2, 3, 1}, {0, 2, 1, 3}};
+
+TEST_F(ValueTest, ADimensionOfSizeOneMayStandAnywhereInTheOrder) {
+  const std::vector<float> numbers = {1, 2, 3, 4, 5, 6};
+  for (const std::vector<uint8_t>& planned : kOrdersOfOneChannel) {
+    TensorPlan plan = Planned({1, 1, 2, 3}, 0);
+    plan.dim_order = planned;
+    PlanEcho({plan}, 0);
+    plan_.buffer_sizes = {0, 24};
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
+    for (const std::vector<uint8_t>& given : kOrdersOfOneChannel) {
+      HostTensor x({1, 1, 2, 3}, numbers, given);
+      ASSERT_TRUE(IsOk(method->SetInput(0, x.value())));
+      ASSERT_TRUE(IsOk(method->Execute()));
+      EXPECT_EQ(Floats(method->output(0)), numbers);
+    }
+    HostTensor transposed({1, 1, 2, 3}, numbers, {0, 1, 3, 2});
+    EXPECT_TRUE(IsError(method->SetInput(0, transposed.value()), StatusCode::kInvalidArgument,
+                        {"[1, 1, 2, 3] dim_order [0, 1, 3, 2] given"}));
+  }
+}
+
+TEST_F(ValueTest, ADynamicInputIsJudgedByItsSizesOfNow) {
+  TensorPlan plan = Planned({2, 4, 2, 3}, 0, true);
+  plan.dim_order = std::vector<uint8_t>{0, 2, 3, 1};
+  PlanEcho({plan}, 0);
+  plan_.buffer_sizes = {0, 192};
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
+  const std::vector<std::vector<int32_t>> same = {{1, 1, 2, 3}, {2, 4, 1, 1}, {2, 1, 2, 1},
+                                                  {1, 1, 1, 1}, {2, 4, 0, 3}, {0, 4, 2, 3}};
+  for (const std::vector<int32_t>& sizes : same) {
+    size_t count = 1;
+    for (const int32_t size : sizes) count *= static_cast<size_t>(size);
+    std::vector<float> numbers(count);
+    std::iota(numbers.begin(), numbers.end(), 1.0f);
+    HostTensor contiguous(sizes, numbers);
+    ASSERT_TRUE(IsOk(method->SetInput(0, contiguous.value())));
+    ASSERT_TRUE(IsOk(method->Execute()));
+    EXPECT_EQ(Floats(method->output(0)), numbers);
+    EXPECT_EQ(Sizes(method->output(0)), sizes);
+  }
+  HostTensor two_channels({1, 2, 2, 1}, {1, 2, 3, 4});
+  EXPECT_TRUE(IsError(method->SetInput(0, two_channels.value()), StatusCode::kInvalidArgument,
+                      {"[1, 2, 2, 1] given", "dim_order [0, 2, 3, 1] expected"}));
+}
+
 TEST_F(ValueTest, IntListsAreCopiedItemByItem) {
   PlanEcho({int64_t{1}, int64_t{2}, IntListPlan{{0, 1}}}, 2);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());

@@ -135,6 +135,16 @@ TEST(NamedDataMapTest, AKeyTwiceInOneFileIsOneWhenTheDataAreEqual) {
   EXPECT_EQ(map->entries().size(), 1u);
 }
 
+TEST(NamedDataMapTest, LayoutsThatDifferOnlyInWhereDimensionsOfSizeOneStandAreEqual) {
+  PtdWriter writer;
+  const uint32_t segment = writer.AddBytes("other", AsBytes("12345678"));
+  const ScalarType type = ScalarType::kFloat;
+  writer.AddKey("k", segment, PtdTensorLayout{type, {1, 2}, std::vector<uint8_t>{0, 1}});
+  writer.AddKey("k", segment, PtdTensorLayout{type, {1, 2}, std::vector<uint8_t>{1, 0}});
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<NamedDataMap> map, OpenWritten(writer));
+  EXPECT_EQ(map->entries().size(), 2u);
+}
+
 TEST(NamedDataMapTest, AKeyTwiceInOneFileWithOtherDataIsRefused) {
   PtdWriter writer;
   writer.AddBytes("twin", AsBytes("this"));

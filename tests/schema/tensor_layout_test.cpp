@@ -74,13 +74,47 @@ TEST(TensorLayoutTest, AProductThatOverflowsIsRefusedEvenBesideAZero) {
   EXPECT_TRUE(IsError(VerifiedSizeBytes(layout.view()), StatusCode::kInvalidFile, {"64 bits"}));
 }
 
-TEST(TensorLayoutTest, EqualityLooksAtEverything) {
+bool Same(const Layout& a, const Layout& b) { return SameLayout(a.view(), b.view()); }
+
+TEST(SameLayoutTest, LooksAtTypeSizesAndOrder) {
   const Layout a{ScalarType::kFloat, {2, 3}, {0, 1}};
-  EXPECT_TRUE(a.view() == Layout(a).view());
-  EXPECT_FALSE(a.view() == (Layout{ScalarType::kInt, {2, 3}, {0, 1}}.view()));
-  EXPECT_FALSE(a.view() == (Layout{ScalarType::kFloat, {2, 4}, {0, 1}}.view()));
-  EXPECT_FALSE(a.view() == (Layout{ScalarType::kFloat, {2, 3}, {1, 0}}.view()));
-  EXPECT_FALSE(a.view() == Layout().view());
+  EXPECT_TRUE(Same(a, a));
+  EXPECT_FALSE(Same(a, {ScalarType::kInt, {2, 3}, {0, 1}}));
+  EXPECT_FALSE(Same(a, {ScalarType::kFloat, {2, 4}, {0, 1}}));
+  EXPECT_FALSE(Same(a, {ScalarType::kFloat, {2, 3}, {1, 0}}));
+  EXPECT_FALSE(Same(a, Layout()));
+  EXPECT_TRUE(Same(Layout(), Layout()));
+}
+
+TEST(SameLayoutTest, DimensionsOfSizeOneMayStandAnywhere) {
+  const std::vector<std::vector<uint8_t>> orders = {{0, 1, 2, 3}, {0, 2, 3, 1}, {0, 2, 1, 3}};
+  for (const auto& a : orders) {
+    for (const auto& b : orders) {
+      EXPECT_TRUE(
+          Same({ScalarType::kFloat, {1, 1, 7, 5}, a}, {ScalarType::kFloat, {1, 1, 7, 5}, b}));
+      EXPECT_EQ(Same({ScalarType::kFloat, {1, 3, 7, 5}, a}, {ScalarType::kFloat, {1, 3, 7, 5}, b}),
+                a == b);
+    }
+  }
+  const Layout pixel{ScalarType::kFloat, {4, 3, 1, 1}, {0, 1, 2, 3}};
+  EXPECT_TRUE(Same(pixel, {ScalarType::kFloat, {4, 3, 1, 1}, {0, 2, 3, 1}}));
+  EXPECT_FALSE(Same(pixel, {ScalarType::kFloat, {4, 3, 1, 1}, {1, 0, 2, 3}}));
+}
+
+TEST(SameLayoutTest, WhereThereIsAtMostOneElementAllOrdersAreTheSame) {
+  EXPECT_TRUE(
+      Same({ScalarType::kFloat, {1, 1, 1}, {0, 1, 2}}, {ScalarType::kFloat, {1, 1, 1}, {2, 0, 1}}));
+  EXPECT_TRUE(
+      Same({ScalarType::kFloat, {4, 0, 3}, {0, 1, 2}}, {ScalarType::kFloat, {4, 0, 3}, {2, 0, 1}}));
+  EXPECT_FALSE(
+      Same({ScalarType::kFloat, {4, 0, 3}, {0, 1, 2}}, {ScalarType::kFloat, {3, 0, 4}, {0, 1, 2}}));
+}
+
+// Nobody has verified them.
+TEST(SameLayoutTest, OrdersThatAreNoPermutationsAreCompared) {
+  EXPECT_FALSE(Same({ScalarType::kFloat, {2, 1}, {0}}, {ScalarType::kFloat, {2, 1}, {0, 1}}));
+  EXPECT_FALSE(Same({ScalarType::kFloat, {2, 1}, {0, 9}}, {ScalarType::kFloat, {2, 1}, {0, 1}}));
+  EXPECT_TRUE(Same({ScalarType::kFloat, {2, 1}, {0, 9}}, {ScalarType::kFloat, {2, 1}, {0, 9}}));
 }
 
 TEST(LayoutTextTest, ShowsTypeSizesAndAnUnusualOrder) {

@@ -74,6 +74,7 @@ std::vector<std::string> RecordedCases() {
   for (const char* name : {"one", "two"}) {
     paths.push_back(TestData(std::string("cases/scale_8da4w/") + name + ".json"));
   }
+  paths.push_back(TestData("cases/one_channel/channels_last.json"));
   return paths;
 }
 

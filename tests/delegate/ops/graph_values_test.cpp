@@ -178,6 +178,46 @@ TEST(GraphValuesTest, ATensorInAnotherDimOrderIsTakenAsItIsStored) {
 
 // Outputs.
 
+// The exporter gives the graph one order and the program another, when a channel stands alone.
+TEST(GraphValuesTest, ADimensionOfSizeOneMayStandElsewhereInTheGraph) {
+  const std::vector<std::vector<uint32_t>> graph_dims = {{1, 1, 7, 5}, {1, 7, 5, 1}, {1, 7, 1, 5}};
+  const std::vector<std::vector<uint8_t>> orders = {{0, 1, 2, 3}, {0, 2, 3, 1}, {0, 2, 1, 3}};
+  for (const std::vector<uint32_t>& dims : graph_dims) {
+    for (const std::vector<uint8_t>& order : orders) {
+      PayloadWriter payload;
+      const uint32_t x = payload.AddInput(dims);
+      payload.AddUnary(XNodeUnion::XNNAbs, x, payload.AddOutput(dims));
+      GraphBorder in = Input({1, 1, 7, 5});
+      GraphBorder out = Output({1, 1, 7, 5});
+      in.dim_order = order;
+      out.dim_order = orders[(dims[1] + order[1]) % 3];
+      ONEPACK_ASSERT_OK_AND_ASSIGN(const GraphProgram program,
+                                   GraphProgram::Load(payload, {in, out}));
+      // Also where fewer sizes are above 1 than the bounds say, and without elements.
+      for (const std::vector<int32_t>& sizes : std::vector<std::vector<int32_t>>{
+               {1, 1, 7, 5}, {1, 1, 1, 5}, {1, 1, 3, 1}, {1, 1, 0, 5}, {1, 1, 7, 4}}) {
+        const std::vector<float> numbers = Mixed(static_cast<size_t>(sizes[2] * sizes[3]));
+        ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, program.Run({Floats(sizes, numbers)}));
+        EXPECT_EQ(found[0].sizes, sizes);
+        const std::vector<float> y = FloatsOf(found[0]);
+        ASSERT_EQ(y.size(), numbers.size());
+        for (size_t i = 0; i < y.size(); ++i) EXPECT_EQ(y[i], std::abs(numbers[i]));
+      }
+    }
+  }
+}
+
+TEST(GraphValuesTest, DimensionsThatDifferInMoreThanThePlaceOfOnesAreRefused) {
+  PayloadWriter payload;
+  const uint32_t x = payload.AddInput({1, 5, 7, 1});
+  payload.AddUnary(XNodeUnion::XNNAbs, x, payload.AddOutput({1, 5, 7, 1}));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(
+      const GraphProgram program,
+      GraphProgram::Load(payload, {Input({1, 1, 7, 5}), Output({1, 1, 7, 5})}));
+  EXPECT_TRUE(IsError(program.Run({Floats({1, 1, 7, 5}, Mixed(35))}), StatusCode::kMismatch,
+                      {"argument 0", "[1, 1, 7, 5]"}));
+}
+
 TEST(GraphValuesTest, AnOutputMayBeReadByTheNodesBehindIt) {
   PayloadWriter payload;
   const uint32_t x = payload.AddInput({4});
