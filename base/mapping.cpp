@@ -1,6 +1,7 @@
 #include "base/mapping.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -80,6 +81,12 @@ void Mapping::Discard(size_t offset, size_t size) const {
       offset + size == size_ ? mapped_size_ : (before_ + offset + size) / page * page;
   // Only ever a wish: pages that stay cost memory and nothing else.
   if (first < last) madvise(data_ - before_ + first, last - first, MADV_DONTNEED);
+}
+
+void Mapping::SetToZero() const {
+  if (size_ == 0) return;
+  // The system does not take what is locked.
+  if (madvise(data_, mapped_size_, MADV_DONTNEED) != 0) memset(data_, 0, size_);
 }
 
 Result<Mapping> Mapping::OfZeros(size_t size) {

@@ -41,9 +41,13 @@ class Mapping {
   void Prefetch(size_t offset, size_t size) const;
 
   // Gives the memory behind the whole pages in [offset, offset + size) back to the system. A file's
-  // bytes come back when they are read again; of an anonymous mapping, zeros do. REQUIRES: the
-  // range lies inside.
+  // bytes come back when they are read again; of an anonymous mapping, zeros do, or what was there:
+  // the system need not take it. REQUIRES: the range lies inside.
   void Discard(size_t offset, size_t size) const;
+
+  // All bytes of an anonymous mapping become zeros, and cost memory only where touched again,
+  // unless they are locked into memory (mlock).
+  void SetToZero() const;
 
   uint8_t* data() const { return data_; }
   size_t size() const { return size_; }

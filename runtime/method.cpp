@@ -146,46 +146,59 @@ Status Method::SetInput(size_t index, const Value& value) {
   return WithName(std::move(status).WithContext("input %zu", index));
 }
 
-void Method::CopyInitialContents() {
-  for (const InitialContent& content : initial_contents_) {
-    if (!content.from.empty()) memcpy(content.to, content.from.data(), content.from.size());
+template <typename Work>
+Status Method::Alone(const char* what, const Work& work) const {
+  const Turn turn(is_running_);
+  if (!turn.is_ours()) {
+    return WithName(
+        Status::Error(StatusCode::kFailedPrecondition, "%s: the method is running already", what));
   }
+  if (!shared_state_) return work();
+  const Turn state_turn(shared_state_->is_used_);
+  if (state_turn.is_ours()) return work();
+  return WithName(Status::Error(StatusCode::kFailedPrecondition,
+                                "%s: a method that shares its state is running", what));
+}
+
+Span<uint8_t> Method::SharedRoom() const {
+  return shared_state_ ? shared_state_->memory_.room() : Span<uint8_t>();
+}
+
+void Method::ForgetInputs() {
+  for (bool& is_set : input_is_set_) is_set = false;
 }
 
 Status Method::Reset() {
-  const Turn turn(is_running_);
-  if (!turn.is_ours()) {
-    return WithName(Status::Error(StatusCode::kFailedPrecondition,
-                                  "state cannot be reset while the method runs"));
-  }
-  memory_.Discard(0, memory_.size());
-  CopyInitialContents();
-  for (bool& is_set : input_is_set_) is_set = false;
-  return Status::Ok();
+  return Alone("state cannot be reset", [this] {
+    memory_.Reset();
+    if (shared_state_) shared_state_->memory_.Reset();
+    ForgetInputs();
+    return Status::Ok();
+  });
 }
 
 Result<Ref<MethodState>> Method::SaveState() const {
-  const Turn turn(is_running_);
-  if (!turn.is_ours()) {
-    return WithName(Status::Error(StatusCode::kFailedPrecondition,
-                                  "state cannot be saved while the method runs"));
-  }
-  auto state = MethodState::Of(memory_.bytes(), allocator_);
-  if (!state.ok()) return WithName(state.TakeStatus().WithContext("saving its state"));
-  (*state)->program_ = program_;
-  (*state)->method_name_ = name_;
-  return state;
+  Ref<MethodState> saved;
+  ONEPACK_RETURN_IF_ERROR(Alone("state cannot be saved", [this, &saved]() -> Status {
+    auto state = MethodState::Of(memory_.bytes(), SharedRoom(), allocator_);
+    if (!state.ok()) return WithName(state.TakeStatus().WithContext("saving its state"));
+    saved = std::move(state).value();
+    return Status::Ok();
+  }));
+  saved->program_ = program_;
+  saved->method_name_ = name_;
+  return saved;
 }
 
 Result<Ref<MethodState>> Method::StateOfParts(uint64_t memory_size, Array<uint64_t> blocks,
                                               Array<uint8_t> contents) const {
-  if (memory_size != memory_.size()) {
+  const size_t expected = memory_.size() + SharedRoom().size();
+  if (memory_size != expected) {
     return WithName(Status::Error(StatusCode::kInvalidArgument,
                                   "a state of %llu bytes of memory, %zu expected",
-                                  static_cast<unsigned long long>(memory_size), memory_.size()));
+                                  static_cast<unsigned long long>(memory_size), expected));
   }
-  auto state =
-      MethodState::OfParts(memory_.size(), std::move(blocks), std::move(contents), allocator_);
+  auto state = MethodState::OfParts(expected, std::move(blocks), std::move(contents), allocator_);
   if (!state.ok()) return WithName(state.TakeStatus());
   (*state)->program_ = program_;
   (*state)->method_name_ = name_;
@@ -193,30 +206,23 @@ Result<Ref<MethodState>> Method::StateOfParts(uint64_t memory_size, Array<uint64
 }
 
 Status Method::RestoreState(const MethodState& state) {
-  const Turn turn(is_running_);
-  if (!turn.is_ours()) {
-    return WithName(Status::Error(StatusCode::kFailedPrecondition,
-                                  "state cannot be restored while the method runs"));
-  }
   if (state.program_.get() != program_.get() || state.method_name_ != name_) {
     return WithName(Status::Error(StatusCode::kInvalidArgument,
                                   "the state given is that of method '%s' of %s",
                                   Printable(state.method_name_).c_str(), state.program_->name()));
   }
-  memory_.Discard(0, memory_.size());
-  state.CopyTo({memory_.data(), memory_.size()});
-  for (bool& is_set : input_is_set_) is_set = false;
-  return Status::Ok();
+  return Alone("state cannot be restored", [this, &state] {
+    memory_.SetToZero();
+    if (shared_state_) shared_state_->memory_.SetToZero();
+    state.CopyTo(memory_.room(), SharedRoom());
+    ForgetInputs();
+    return Status::Ok();
+  });
 }
 
 // Two runs at once are a mistake of the application's. It is told, and the first run goes on.
 Status Method::Execute() {
-  const Turn turn(is_running_);
-  if (!turn.is_ours()) {
-    return WithName(
-        Status::Error(StatusCode::kFailedPrecondition, "the method is running already"));
-  }
-  return ExecuteAlone();
+  return Alone("it cannot run", [this] { return ExecuteAlone(); });
 }
 
 Status Method::ExecuteAlone() {

@@ -2,11 +2,13 @@
 //
 // Ownership: counted; keeps its program, its data files and its delegates' resources.
 // Threads:   belongs to one thread at a time, and tells one that comes while another is in it;
-//            different methods run in parallel.
+//            different methods run in parallel, unless they share state.
 // Memory:    one allocation for planned buffers and mutable state (a KV cache), touched only where
 //            used. Constants are views of the mapped files.
 // State:     what a run leaves behind for the next one, a KV cache for instance. It starts with its
-//            initial value or zeros, and can be reset, saved and restored.
+//            initial value or zeros, and can be reset, saved and restored. Where methods of a
+//            program have state together (shared_state.h), it belongs to all of them: each may
+//            reset, save and restore it, and while one runs the others are told to wait.
 // Errors:    every message names the program's file and the method. After a failed Execute the
 //            method can be used again; mutable state is as far as the run got.
 
@@ -17,14 +19,15 @@
 #include <string_view>
 
 #include "base/array.h"
-#include "base/mapping.h"
 #include "base/ref.h"
 #include "base/result.h"
 #include "runtime/backend.h"
 #include "runtime/method_state.h"
 #include "runtime/named_data_map.h"
 #include "runtime/operator_registry.h"
+#include "runtime/planned_memory.h"
 #include "runtime/program.h"
+#include "runtime/shared_state.h"
 #include "runtime/value.h"
 
 namespace onepack {
@@ -36,6 +39,10 @@ struct MethodOptions {
   Span<const Ref<Backend>> backends;
   // For the operators that stayed outside the delegates; they outlive the method.
   OperatorRegistry operators;
+  // Where methods that have state together find it; null for those that have none. Of the same
+  // Program object. Without it a method that shares its state is refused: alone it would begin with
+  // empty state, whatever the others have put there.
+  Ref<SharedState> shared_state;
   // Where loops end that a damaged program would run for ever.
   uint64_t max_instructions_per_run = uint64_t{1} << 20;
   // The most that numbers in the program may make the method plan for: its planned buffers and
@@ -48,8 +55,8 @@ struct MethodOptions {
 class Method final : public RefCounted {
  public:
   // Errors: kNotFound for a method, key or operator that is missing (all missing operators in one
-  // message); kMismatch for external data of another type or size; what the backends say of the
-  // delegates.
+  // message); kMismatch for external data of another type or size; kFailedPrecondition for a method
+  // that shares its state and is given none to share; what the backends say of the delegates.
   static Result<Ref<Method>> Load(const Ref<Program>& program, std::string_view name,
                                   const MethodOptions& options);
 
@@ -65,16 +72,16 @@ class Method final : public RefCounted {
   // when kind, type, dim order or sizes do not fit; the input then counts as not set.
   Status SetInput(size_t index, const Value& value);
 
-  // Errors: kFailedPrecondition names an input that was not set, or says that the method is running
-  // already; what operators and delegates say.
+  // Errors: kFailedPrecondition names an input that was not set, or says that the method, or one
+  // that shares its state, is running already; what operators and delegates say.
   Status Execute();
 
   // Valid until the next SetInput or Execute. REQUIRES: index < output_count().
   const Value& output(size_t index) const { return *outputs_[index]; }
 
-  // All of these: kFailedPrecondition while the method runs.
+  // All of these: kFailedPrecondition while the method, or one that shares its state, runs.
 
-  // Mutable state becomes what it was after Load.
+  // Mutable state becomes what it was after Load; shared state what it was when it was created.
   Status Reset();
   // A copy of the mutable state of now; costs memory for the part that is not zero.
   // Errors: kResourceExhausted.
@@ -102,16 +109,13 @@ class Method final : public RefCounted {
   };
   static_assert(sizeof(Step) <= 24);
 
-  // Bytes that were copied into memory_: an initial value, or a constant that cannot be used where
-  // it is.
-  struct InitialContent {
-    Bytes from;
-    uint8_t* to = nullptr;
-  };
-
   Method() = default;
 
-  void CopyInitialContents();
+  // Does `work` when nobody else has the method and the state that it shares.
+  template <typename Work>
+  Status Alone(const char* what, const Work& work) const;
+  Span<uint8_t> SharedRoom() const;
+  void ForgetInputs();
   Status ExecuteAlone();
   Status Run();
   Status RunStep(const Step& step, size_t* next);
@@ -134,9 +138,9 @@ class Method final : public RefCounted {
   Array<Value*> outputs_;
   Array<Operator> operators_;  // by index in the program
   Array<Step> steps_;
-  Mapping memory_;
-  Array<InitialContent> initial_contents_;
-  Array<Ref<const RefCounted>> constant_owners_;  // of those and of constants used in place
+  PlannedMemory memory_;
+  Ref<SharedState> shared_state_;                 // null: all of its state is in memory_
+  Array<Ref<const RefCounted>> constant_owners_;  // of initial contents and constants used in place
 
   // Destroyed first: delegates may point into all of the above.
   Array<Ref<BackendSession>> sessions_;

@@ -40,8 +40,10 @@ void ForEachArgument(const wire::program::Instruction& instruction, const Use& u
 }  // namespace
 
 Status MethodBuilder::Build() {
+  ONEPACK_RETURN_IF_ERROR(FindSharedState());
   ONEPACK_RETURN_IF_ERROR(CreateTensors());
   ONEPACK_RETURN_IF_ERROR(LoadConstants());
+  ONEPACK_RETURN_IF_ERROR(PlanMemory());
   ONEPACK_RETURN_IF_ERROR(PlaceTensors());
   ONEPACK_RETURN_IF_ERROR(CreateValues());
   ONEPACK_RETURN_IF_ERROR(CreateInputsAndOutputs());

@@ -51,7 +51,10 @@ class MethodBuilder {
   Status CheckCopiedBytes(const wire::program::Tensor& wire);
   Status LoadConstant(const wire::program::Tensor& wire, size_t index);
   Result<Buffer> FindExternal(const wire::program::Tensor& wire);
-  Result<Buffer> FindInProgram(const wire::program::Tensor& wire);
+  Status FindSharedState();
+  bool IsShared(const wire::program::Tensor& wire) const;
+  Status PlanMemory();
+  Status CreateMemory(size_t size);
   Status PlaceTensors();
 
   Value* ValueAt(int64_t index) { return &method_.values_[static_cast<size_t>(index)]; }
@@ -71,6 +74,7 @@ class MethodBuilder {
   // Parallel to method_.tensors_, in the order of the tensors among the values.
   Array<const wire::program::Tensor*> wire_tensors_;
   Array<Buffer> constants_;  // empty where the tensor has none
+  Array<size_t> starts_;     // in the method's memory, or the shared one; of those that have room
 
   Array<CompileSpec> compile_specs_;  // of all delegates
 

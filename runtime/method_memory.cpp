@@ -1,11 +1,11 @@
 // The part of MethodBuilder that decides where every tensor's bytes are.
 
-#include <string.h>
-#include <unistd.h>
+#include <stdio.h>
 
 #include "base/checked_math.h"
 #include "base/printable.h"
 #include "runtime/method_builder.h"
+#include "schema/state_sharing.h"
 #include "schema/verify_program.h"
 
 namespace onepack {
@@ -47,14 +47,20 @@ bool IsCopied(const wire::program::Tensor& wire, const Buffer& constant) {
   return constant.bytes.data() != nullptr && !IsUsedInPlace(wire, constant);
 }
 
-uint64_t PhysicalMemory() {
-  const long pages = sysconf(_SC_PHYS_PAGES);
-  const long page = sysconf(_SC_PAGESIZE);
-  uint64_t bytes = 0;
-  const bool is_known =
-      pages > 0 && page > 0 &&
-      CheckedMultiply(static_cast<uint64_t>(pages), static_cast<uint64_t>(page), &bytes);
-  return is_known ? bytes : UINT64_MAX;
+// Of a method that shares its state and was given none.
+Status NothingToShare(const Program& program, const StateSharing& sharing, size_t method) {
+  char others[256] = "";
+  size_t length = 0;
+  for (size_t i = 0; i < program.method_count() && length < sizeof(others); ++i) {
+    if (i == method || !sharing.Shares(i)) continue;
+    length += static_cast<size_t>(snprintf(others + length, sizeof(others) - length, "%s'%s'",
+                                           length == 0 ? "" : ", ",
+                                           Printable(program.method_name(i)).c_str()));
+  }
+  return Status::Error(StatusCode::kFailedPrecondition,
+                       "it shares its state with %s: load them with one SharedState "
+                       "(MethodOptions::shared_state)",
+                       others);
 }
 
 // How often the bytes of a file may be copied, in the mean. Several tensors may have one constant.
@@ -108,8 +114,9 @@ Status MethodBuilder::LoadConstants() {
 
 Status MethodBuilder::LoadConstant(const wire::program::Tensor& wire, size_t index) {
   if (!IsExternal(wire) && wire.data_buffer_idx() == 0) return Status::Ok();
+  if (IsShared(wire)) return Status::Ok();  // its initial value is there
   ONEPACK_ASSIGN_OR_RETURN(constants_[index],
-                           IsExternal(wire) ? FindExternal(wire) : FindInProgram(wire));
+                           IsExternal(wire) ? FindExternal(wire) : program_.LoadConstant(wire));
   return IsUsedInPlace(wire, constants_[index]) ? Status::Ok() : CheckCopiedBytes(wire);
 }
 
@@ -144,77 +151,85 @@ Result<Buffer> MethodBuilder::FindExternal(const wire::program::Tensor& wire) {
   return data->Load();
 }
 
-Result<Buffer> MethodBuilder::FindInProgram(const wire::program::Tensor& wire) {
-  const wire::program::Program& program = program_.wire();
-  ONEPACK_ASSIGN_OR_RETURN(const size_t size, VerifiedSizeBytes(LayoutOf(wire)));
-  const wire::program::SubsegmentOffsets* buffers = program.constant_segment();
-  if (wire.allocation_info() != nullptr) {
-    const auto* info = wire.extra_tensor_info();
-    const uint64_t group = info != nullptr ? info->mutable_data_segments_idx() : 0;
-    buffers = program.mutable_data_segments()->Get(static_cast<uint32_t>(group));
+// Where a method that shares its state has it. It is not loaded to work on state of its own.
+Status MethodBuilder::FindSharedState() {
+  const SharedState* given = options_.shared_state.get();
+  if (given != nullptr && &given->program() != &program_) {
+    return Status::Error(StatusCode::kInvalidArgument, "the shared state given is that of %s",
+                         given->program().name());
   }
-  if (buffers != nullptr && CountOf(buffers->offsets()) > 0) {
-    const Segment segment = program_.segment(buffers->segment_index());
-    const uint64_t offset = buffers->offsets()->Get(wire.data_buffer_idx());
-    return program_.source().LoadWhole(Segment{segment.offset + offset, size});
+  if (!StateSharing::MayShare(plan_)) return Status::Ok();
+  const auto& plans = *program_.wire().execution_plan();
+  uint32_t method = 0;
+  while (plans.Get(method) != &plan_) ++method;
+  if (given != nullptr) {
+    if (given->Holds(method)) method_.shared_state_ = options_.shared_state;
+    return Status::Ok();
   }
-  Buffer buffer;
-  const auto* storage = program.constant_buffer()->Get(wire.data_buffer_idx())->storage();
-  if (storage != nullptr) buffer.bytes = {storage->data(), storage->size()};
-  return buffer;
+  ONEPACK_ASSIGN_OR_RETURN(const StateSharing sharing,
+                           StateSharing::Of(program_.wire(), allocator_));
+  return sharing.Shares(method) ? NothingToShare(program_, sharing, method) : Status::Ok();
 }
 
-Status MethodBuilder::PlaceTensors() {
-  // First the planned buffers, then a place for every tensor that has none.
+bool MethodBuilder::IsShared(const wire::program::Tensor& wire) const {
+  return method_.shared_state_ && wire.allocation_info() != nullptr &&
+         wire.allocation_info()->memory_id() == StateSharing::kBuffer;
+}
+
+// First the planned buffers, then a place for every tensor that has none.
+Status MethodBuilder::PlanMemory() {
   RunningOffset offset;
-  const size_t buffer_count = CountOf(plan_.non_const_buffer_sizes());
   Array<size_t> buffer_starts;
-  ONEPACK_RETURN_IF_ERROR(CreateArray(buffer_count, &buffer_starts));
-  for (size_t i = 1; i < buffer_count; ++i) {
+  ONEPACK_RETURN_IF_ERROR(CreateArray(CountOf(plan_.non_const_buffer_sizes()), &buffer_starts));
+  for (size_t i = 1; i < buffer_starts.size(); ++i) {
+    if (i == StateSharing::kBuffer && method_.shared_state_) continue;
     const auto size =
         static_cast<size_t>(plan_.non_const_buffer_sizes()->Get(static_cast<uint32_t>(i)));
     ONEPACK_RETURN_IF_ERROR(offset.Take(size, &buffer_starts[i]));
   }
-  Array<size_t> starts;
-  ONEPACK_RETURN_IF_ERROR(CreateArray(wire_tensors_.size(), &starts));
+  ONEPACK_RETURN_IF_ERROR(CreateArray(wire_tensors_.size(), &starts_));
   for (size_t i = 0; i < wire_tensors_.size(); ++i) {
     const auto* allocation = wire_tensors_[i]->allocation_info();
     if (allocation != nullptr) {
-      starts[i] = buffer_starts[allocation->memory_id()] + PlannedOffset(*allocation);
+      starts_[i] = buffer_starts[allocation->memory_id()] + PlannedOffset(*allocation);
     } else if (!IsUsedInPlace(*wire_tensors_[i], constants_[i])) {
-      ONEPACK_RETURN_IF_ERROR(offset.Take(method_.tensors_[i].size_bytes(), &starts[i]));
+      ONEPACK_RETURN_IF_ERROR(offset.Take(method_.tensors_[i].size_bytes(), &starts_[i]));
     }
   }
-  max_planned_bytes_ =
-      options_.max_planned_bytes != 0 ? options_.max_planned_bytes : PhysicalMemory();
-  if (offset.total() > max_planned_bytes_) {
-    return Status::Error(StatusCode::kResourceExhausted,
-                         "%zu bytes of planned memory, at most %llu allowed", offset.total(),
-                         static_cast<unsigned long long>(max_planned_bytes_));
+  return CreateMemory(offset.total());
+}
+
+Status MethodBuilder::CreateMemory(size_t size) {
+  max_planned_bytes_ = MostPlannedBytes(options_.max_planned_bytes);
+  size_t all = size;
+  if (method_.shared_state_ && !CheckedAdd(size, method_.shared_state_->size_bytes(), &all)) {
+    all = SIZE_MAX;
   }
-  ONEPACK_ASSIGN_OR_RETURN(method_.memory_, Mapping::OfZeros(offset.total()));
+  ONEPACK_RETURN_IF_ERROR(CheckPlannedBytes(all, max_planned_bytes_));
   size_t initial_count = 0;
   for (size_t i = 0; i < wire_tensors_.size(); ++i) {
     if (IsCopied(*wire_tensors_[i], constants_[i])) ++initial_count;
   }
-  ONEPACK_RETURN_IF_ERROR(CreateArray(initial_count, &method_.initial_contents_));
-  size_t next = 0;
+  ONEPACK_ASSIGN_OR_RETURN(method_.memory_, PlannedMemory::Create(size, initial_count, allocator_));
+  return Status::Ok();
+}
+
+Status MethodBuilder::PlaceTensors() {
   for (size_t i = 0; i < wire_tensors_.size(); ++i) {
+    const wire::program::Tensor& wire = *wire_tensors_[i];
     Tensor& tensor = method_.tensors_[i];
     const Buffer& constant = constants_[i];
-    tensor.is_constant_ =
-        constant.bytes.data() != nullptr && wire_tensors_[i]->allocation_info() == nullptr;
-    if (IsUsedInPlace(*wire_tensors_[i], constant)) {
+    tensor.is_constant_ = constant.bytes.data() != nullptr && wire.allocation_info() == nullptr;
+    if (IsUsedInPlace(wire, constant)) {
       // Constness is kept by is_constant(): nobody is handed a way to write.
       tensor.data_ = const_cast<uint8_t*>(constant.bytes.data());
       continue;
     }
-    tensor.data_ = method_.memory_.data() + starts[i];
-    if (!IsCopied(*wire_tensors_[i], constant)) continue;
-    method_.initial_contents_[next++] = {constant.bytes.subspan(0, tensor.size_bytes()),
-                                         tensor.data_};
+    const PlannedMemory& memory = IsShared(wire) ? method_.shared_state_->memory_ : method_.memory_;
+    tensor.data_ = memory.data() + starts_[i];
+    if (!IsCopied(wire, constant)) continue;
+    method_.memory_.AddInitial(constant.bytes.subspan(0, tensor.size_bytes()), tensor.data_);
   }
-  method_.CopyInitialContents();
   return Status::Ok();
 }
 

@@ -10,21 +10,7 @@
 namespace onepack {
 namespace {
 
-constexpr size_t kBlock = 4096;
-
-size_t BlocksIn(size_t memory_size) {
-  return memory_size / kBlock + (memory_size % kBlock != 0 ? 1 : 0);
-}
-
-// The last block of a memory may be shorter. REQUIRES: block < BlocksIn(memory_size).
-size_t BlockSize(size_t memory_size, size_t block) {
-  const size_t left = memory_size - block * kBlock;
-  return left < kBlock ? left : kBlock;
-}
-
-Bytes BlockOf(Bytes memory, size_t block) {
-  return memory.subspan(block * kBlock, BlockSize(memory.size(), block));
-}
+constexpr size_t kBlock = MethodState::kBlock;
 
 bool IsZero(Bytes bytes) {
   // Equal to itself moved by one byte, and the first byte is zero.
@@ -35,16 +21,16 @@ bool IsZero(Bytes bytes) {
 // each, and a program may plan more memory than it ever uses. Where the system does not say, none.
 class UntouchedBlocks {
  public:
-  explicit UntouchedBlocks(Bytes memory)
-      : address_(reinterpret_cast<uintptr_t>(memory.data())),
-        pages_(Fd::OpenForReading("/proc/self/pagemap")),
-        is_known_(pages_.ok() && address_ % kBlock == 0 && sysconf(_SC_PAGESIZE) == kBlock) {}
+  UntouchedBlocks()
+      : pages_(Fd::OpenForReading("/proc/self/pagemap")),
+        is_known_(pages_.ok() && sysconf(_SC_PAGESIZE) == kBlock) {}
 
   // Fastest when asked in order.
-  bool Has(size_t block) {
+  bool Has(const uint8_t* block) {
     if (!is_known_) return false;
-    if (block / kWindow != window_) ReadWindow(block / kWindow);
-    return (entries_[block % kWindow] & kPresentOrSwapped) == 0;
+    const size_t page = reinterpret_cast<uintptr_t>(block) / kBlock;
+    if (page / kWindow != window_) ReadWindow(page / kWindow);
+    return (entries_[page % kWindow] & kPresentOrSwapped) == 0;
   }
 
  private:
@@ -54,62 +40,65 @@ class UntouchedBlocks {
   void ReadWindow(size_t window) {
     window_ = window;
     memset(entries_, 0xff, sizeof(entries_));  // what cannot be read may have been touched
-    const size_t first_page = address_ / kBlock + window * kWindow;
     (void)!pread(pages_->get(), entries_, sizeof(entries_),
-                 static_cast<off_t>(first_page * sizeof(entries_[0])));
+                 static_cast<off_t>(window * sizeof(entries_)));
   }
 
-  const uintptr_t address_;
   Result<Fd> pages_;
   const bool is_known_;
   size_t window_ = SIZE_MAX;
   uint64_t entries_[kWindow];
 };
 
+// use(number, bytes) for every block that is not all zero. REQUIRES: whole blocks that start at
+// pages.
+template <typename Use>
+void ForEachBlock(Bytes memory, UntouchedBlocks& untouched, const Use& use) {
+  for (size_t i = 0; i < memory.size() / kBlock; ++i) {
+    const Bytes block = memory.subspan(i * kBlock, kBlock);
+    if (!untouched.Has(block.data()) && !IsZero(block)) use(i, block);
+  }
+}
+
 }  // namespace
 
-Result<Ref<MethodState>> MethodState::Of(Bytes memory, const Allocator& allocator) {
+Result<Ref<MethodState>> MethodState::Of(Bytes own, Bytes shared, const Allocator& allocator) {
   ONEPACK_ASSIGN_OR_RETURN(Ref<MethodState> state, MakeRef<MethodState>(allocator));
-  const size_t blocks = BlocksIn(memory.size());
+  const Bytes memories[] = {own, shared};
+  UntouchedBlocks untouched;
   size_t count = 0;
-  size_t bytes = 0;
-  UntouchedBlocks untouched(memory);
-  for (size_t i = 0; i < blocks; ++i) {
-    const Bytes block = BlockOf(memory, i);
-    if (untouched.Has(i) || IsZero(block)) continue;
-    ++count;
-    bytes += block.size();
+  for (const Bytes memory : memories) {
+    ForEachBlock(memory, untouched, [&count](size_t /*block*/, Bytes /*bytes*/) { ++count; });
   }
-  state->memory_size_ = memory.size();
+  state->memory_size_ = own.size() + shared.size();
   ONEPACK_ASSIGN_OR_RETURN(state->blocks_, Array<uint64_t>::Create(allocator, count));
-  ONEPACK_ASSIGN_OR_RETURN(state->contents_, Array<uint8_t>::Create(allocator, bytes));
-  uint8_t* next = state->contents_.data();
+  ONEPACK_ASSIGN_OR_RETURN(state->contents_, Array<uint8_t>::Create(allocator, count * kBlock));
+  size_t first = 0;
   size_t used = 0;
-  for (size_t i = 0; i < blocks; ++i) {
-    const Bytes block = BlockOf(memory, i);
-    if (untouched.Has(i) || IsZero(block)) continue;
-    state->blocks_[used++] = i;
-    memcpy(next, block.data(), block.size());
-    next += block.size();
+  for (const Bytes memory : memories) {
+    ForEachBlock(memory, untouched, [&](size_t block, Bytes bytes) {
+      memcpy(state->contents_.data() + used * kBlock, bytes.data(), kBlock);
+      state->blocks_[used++] = first + block;
+    });
+    first += memory.size() / kBlock;
   }
   return state;
 }
 
 Result<Ref<MethodState>> MethodState::OfParts(size_t memory_size, Array<uint64_t> blocks,
                                               Array<uint8_t> contents, const Allocator& allocator) {
-  const size_t count = BlocksIn(memory_size);
-  size_t needed = 0;
+  const size_t count = memory_size / kBlock;
   for (size_t i = 0; i < blocks.size(); ++i) {
     const bool is_next = i == 0 || blocks[i] > blocks[i - 1];
     if (blocks[i] >= count || !is_next) {
       return Status::Error(StatusCode::kInvalidArgument, "block %llu in place %zu of %zu blocks",
                            static_cast<unsigned long long>(blocks[i]), i, count);
     }
-    needed += BlockSize(memory_size, static_cast<size_t>(blocks[i]));
   }
-  if (contents.size() != needed) {
+  // At most `count` of them: no overflow.
+  if (contents.size() != blocks.size() * kBlock) {
     return Status::Error(StatusCode::kInvalidArgument, "blocks of %zu bytes, %zu expected",
-                         contents.size(), needed);
+                         contents.size(), blocks.size() * kBlock);
   }
   ONEPACK_ASSIGN_OR_RETURN(Ref<MethodState> state, MakeRef<MethodState>(allocator));
   state->memory_size_ = memory_size;
@@ -118,12 +107,14 @@ Result<Ref<MethodState>> MethodState::OfParts(size_t memory_size, Array<uint64_t
   return state;
 }
 
-void MethodState::CopyTo(Span<uint8_t> memory) const {
+void MethodState::CopyTo(Span<uint8_t> own, Span<uint8_t> shared) const {
+  const uint64_t own_blocks = own.size() / kBlock;
   const uint8_t* next = contents_.data();
   for (const uint64_t block : blocks_) {
-    const size_t size = BlockSize(memory.size(), block);
-    memcpy(memory.data() + block * kBlock, next, size);
-    next += size;
+    uint8_t* to = block < own_blocks ? own.data() + block * kBlock
+                                     : shared.data() + (block - own_blocks) * kBlock;
+    memcpy(to, next, kBlock);
+    next += kBlock;
   }
 }
 

@@ -25,6 +25,9 @@ namespace onepack {
 
 class MethodState final : public RefCounted {
  public:
+  // Memory is saved in blocks; a method's is a number of whole ones.
+  static constexpr size_t kBlock = 4096;
+
   size_t size_bytes() const { return contents_.size() + blocks_.size() * sizeof(blocks_[0]); }
 
   // Changes when the same program's tensors get other places in its memory, or blocks another size.
@@ -41,17 +44,18 @@ class MethodState final : public RefCounted {
 
   MethodState() = default;
 
-  static Result<Ref<MethodState>> Of(Bytes memory, const Allocator& allocator);
+  // Of a method's own memory and then of that which it shares.
+  static Result<Ref<MethodState>> Of(Bytes own, Bytes shared, const Allocator& allocator);
   // Errors: kInvalidArgument for parts that no memory of this size has.
   static Result<Ref<MethodState>> OfParts(size_t memory_size, Array<uint64_t> blocks,
                                           Array<uint8_t> contents, const Allocator& allocator);
-  // REQUIRES: `memory` is as large as it was, and all zeros.
-  void CopyTo(Span<uint8_t> memory) const;
+  // REQUIRES: both are as large as they were, and all zeros.
+  void CopyTo(Span<uint8_t> own, Span<uint8_t> shared) const;
 
   Ref<Program> program_;
   std::string_view method_name_;  // the program's own
   size_t memory_size_ = 0;
-  Array<uint64_t> blocks_;   // which ones are not zero, ascending
+  Array<uint64_t> blocks_;   // which ones are not zero, ascending; those that are shared last
   Array<uint8_t> contents_;  // theirs, one after the other
 };
 

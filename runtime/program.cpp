@@ -93,6 +93,25 @@ Result<Program::Payload> Program::LoadPayload(bool is_inline, uint32_t index) co
   return payload;
 }
 
+Result<Buffer> Program::LoadConstant(const wire::program::Tensor& tensor) const {
+  ONEPACK_ASSIGN_OR_RETURN(const size_t size, VerifiedSizeBytes(LayoutOf(tensor)));
+  const wire::program::SubsegmentOffsets* buffers = wire_->constant_segment();
+  if (tensor.allocation_info() != nullptr) {
+    const auto* info = tensor.extra_tensor_info();
+    const uint64_t group = info != nullptr ? info->mutable_data_segments_idx() : 0;
+    buffers = wire_->mutable_data_segments()->Get(static_cast<uint32_t>(group));
+  }
+  if (buffers != nullptr && CountOf(buffers->offsets()) > 0) {
+    const uint64_t start = segment(buffers->segment_index()).offset;
+    const uint64_t offset = buffers->offsets()->Get(tensor.data_buffer_idx());
+    return source_->LoadWhole(Segment{start + offset, size});
+  }
+  Buffer buffer;
+  const auto* storage = wire_->constant_buffer()->Get(tensor.data_buffer_idx())->storage();
+  if (storage != nullptr) buffer.bytes = {storage->data(), storage->size()};
+  return buffer;
+}
+
 Segment Program::segment(uint32_t index) const { return ProgramSegment(*wire_, header_, index); }
 
 }  // namespace onepack

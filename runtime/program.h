@@ -21,6 +21,7 @@ namespace onepack {
 namespace wire::program {
 struct ExecutionPlan;
 struct Program;
+struct Tensor;
 }  // namespace wire::program
 
 class Program final : public RefCounted {
@@ -50,6 +51,10 @@ class Program final : public RefCounted {
   };
   // REQUIRES: `is_inline` and `index` from a BackendDelegate of wire().
   Result<Payload> LoadPayload(bool is_inline, uint32_t index) const;
+
+  // The bytes of a constant that is in this file, or the initial value of a planned tensor.
+  // REQUIRES: one of wire(), not external, with a data_buffer_idx.
+  Result<Buffer> LoadConstant(const wire::program::Tensor& tensor) const;
 
   // A segment of the file, by its index in wire().
   Segment segment(uint32_t index) const;

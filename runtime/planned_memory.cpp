@@ -1,0 +1,61 @@
+#include "runtime/planned_memory.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/checked_math.h"
+#include "runtime/method_state.h"
+
+namespace onepack {
+namespace {
+
+uint64_t PhysicalMemory() {
+  const long pages = sysconf(_SC_PHYS_PAGES);
+  const long page = sysconf(_SC_PAGESIZE);
+  uint64_t bytes = 0;
+  const bool is_known =
+      pages > 0 && page > 0 &&
+      CheckedMultiply(static_cast<uint64_t>(pages), static_cast<uint64_t>(page), &bytes);
+  return is_known ? bytes : UINT64_MAX;
+}
+
+}  // namespace
+
+uint64_t MostPlannedBytes(uint64_t given) { return given != 0 ? given : PhysicalMemory(); }
+
+Status CheckPlannedBytes(size_t bytes, uint64_t most) {
+  if (bytes <= most) return Status::Ok();
+  return Status::Error(StatusCode::kResourceExhausted,
+                       "%zu bytes of planned memory, at most %llu allowed", bytes,
+                       static_cast<unsigned long long>(most));
+}
+
+Result<PlannedMemory> PlannedMemory::Create(size_t size, size_t initial_count,
+                                            const Allocator& allocator) {
+  PlannedMemory memory;
+  size_t whole;
+  if (!CheckedAlignUp(size, MethodState::kBlock, &whole)) {
+    return Status::Error(StatusCode::kResourceExhausted, "cannot map %zu bytes of memory", size);
+  }
+  ONEPACK_ASSIGN_OR_RETURN(memory.memory_, Mapping::OfZeros(whole));
+  ONEPACK_ASSIGN_OR_RETURN(memory.initial_contents_,
+                           Array<InitialContent>::Create(allocator, initial_count));
+  return memory;
+}
+
+void PlannedMemory::InitialContent::Copy() const {
+  if (!from.empty()) memcpy(to, from.data(), from.size());
+}
+
+void PlannedMemory::AddInitial(Bytes from, uint8_t* to) {
+  InitialContent& content = initial_contents_[initial_used_++];
+  content = {from, to};
+  content.Copy();
+}
+
+void PlannedMemory::Reset() {
+  SetToZero();
+  for (size_t i = 0; i < initial_used_; ++i) initial_contents_[i].Copy();
+}
+
+}  // namespace onepack

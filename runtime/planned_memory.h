@@ -1,0 +1,59 @@
+// Memory that a program plans for, and what it holds before the first run.
+//
+// Ownership: move-only; of initial contents the bytes are a view.
+// Threads:   belongs to one thread at a time.
+
+#ifndef ONEPACK_RUNTIME_PLANNED_MEMORY_H_
+#define ONEPACK_RUNTIME_PLANNED_MEMORY_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/array.h"
+#include "base/mapping.h"
+#include "base/result.h"
+#include "base/span.h"
+
+namespace onepack {
+
+// What numbers in a program may make it plan for: `given`, or for 0 the memory of the machine.
+uint64_t MostPlannedBytes(uint64_t given);
+// kResourceExhausted for more than `most`.
+Status CheckPlannedBytes(size_t bytes, uint64_t most);
+
+class PlannedMemory {
+ public:
+  PlannedMemory() = default;
+
+  // Zeros, `size` of them at least, which cost memory only where touched; in whole blocks of a
+  // saved state (MethodState). `initial_count`: how often AddInitial will be called.
+  static Result<PlannedMemory> Create(size_t size, size_t initial_count,
+                                      const Allocator& allocator);
+
+  uint8_t* data() const { return memory_.data(); }
+  size_t size() const { return memory_.size(); }
+  Bytes bytes() const { return memory_.bytes(); }
+  Span<uint8_t> room() const { return {memory_.data(), memory_.size()}; }
+
+  // Copies `from` to `to`, in here, now and at each Reset.
+  void AddInitial(Bytes from, uint8_t* to);
+
+  void SetToZero() { memory_.SetToZero(); }
+  void Reset();
+
+ private:
+  struct InitialContent {
+    Bytes from;
+    uint8_t* to = nullptr;
+
+    void Copy() const;
+  };
+
+  Mapping memory_;
+  Array<InitialContent> initial_contents_;
+  size_t initial_used_ = 0;
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_RUNTIME_PLANNED_MEMORY_H_
