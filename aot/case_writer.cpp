@@ -1,5 +1,6 @@
 #include "aot/case_writer.h"
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <utility>
@@ -26,6 +27,12 @@ Json ToJson(const Values& values) {
                     {"nbytes", value.size_bytes}});
   }
   return list;
+}
+
+Status ReadBackJson(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (Json::accept(file)) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile, "%s: not a JSON document", path.c_str());
 }
 
 }  // namespace
@@ -61,11 +68,14 @@ Status CaseWriter::Write(const std::string& folder, OutputFiles& files) const {
   }
   const std::string text = json.dump(1);
   const std::string stem = folder + "/" + files_.name;
-  ONEPACK_RETURN_IF_ERROR(
-      files.Write(stem + ".bin", [this](const Append& append) { return append(bytes_); }));
-  return files.Write(stem + ".json", [&](const Append& append) {
-    return append({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
-  });
+  ONEPACK_RETURN_IF_ERROR(files.Write(
+      stem + ".bin", [this](const Append& append) { return append(bytes_); }, &ReadBackNothing));
+  return files.Write(
+      stem + ".json",
+      [&](const Append& append) {
+        return append({reinterpret_cast<const uint8_t*>(text.data()), text.size()});
+      },
+      &ReadBackJson);
 }
 
 }  // namespace onepack

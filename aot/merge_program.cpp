@@ -20,12 +20,15 @@ Result<uint64_t> MergeProgram(const MergeOptions& options) {
   ONEPACK_RETURN_IF_ERROR(program->MoveIn(*data, options.watch));
   OutputFiles files(options.existing);
   uint64_t size_bytes = 0;
-  ONEPACK_RETURN_IF_ERROR(files.Write(options.output, [&](const Append& append) {
+  const auto write = [&](const Append& append) {
     return std::move(*program).Write([&](Bytes bytes) {
       size_bytes += bytes.size();
       return append(bytes);
     });
-  }));
+  };
+  // It needs no data file any more.
+  const auto read_back = [](const std::string& path) { return ReadBackProgramWith({}, {}, path); };
+  ONEPACK_RETURN_IF_ERROR(files.Write(options.output, write, read_back));
   ONEPACK_RETURN_IF_ERROR(files.Commit());
   return size_bytes;
 }

@@ -130,7 +130,8 @@ Status OutputFiles::CheckName(const std::string& path, const Place& place) const
   return NameTaken(path);
 }
 
-Status OutputFiles::Write(const std::string& path, const DataBytes::Producer& producer) {
+Status OutputFiles::Write(const std::string& path, const DataBytes::Producer& producer,
+                          const ReadBack& read_back) {
   ONEPACK_ASSIGN_OR_RETURN(Place place, PlaceOf(path));
   ONEPACK_RETURN_IF_ERROR(CheckName(path, place));
   std::string temporary = FolderOf(path) + "/.onepack-XXXXXX";
@@ -139,7 +140,11 @@ Status OutputFiles::Write(const std::string& path, const DataBytes::Producer& pr
   fcntl(descriptor, F_SETFD, FD_CLOEXEC);
   fchmod(descriptor, UsualMode());
   files_.push_back({path, std::move(place), std::move(temporary), {}});
-  return WriteAndClose(descriptor, path, producer);
+  ONEPACK_RETURN_IF_ERROR(WriteAndClose(descriptor, path, producer));
+  const Status status = read_back(files_.back().temporary);
+  if (status.ok()) return Status::Ok();
+  return Status::Error(StatusCode::kInternal, "%s: what was written is not sound: %s", path.c_str(),
+                       status.message());
 }
 
 // What is there gets a second name, by which it can come back.
@@ -207,9 +212,10 @@ Status OutputFiles::Commit() {
   return status;
 }
 
-Status WriteOutputFile(const std::string& path, const DataBytes::Producer& producer) {
+Status WriteOutputFile(const std::string& path, const DataBytes::Producer& producer,
+                       const ReadBack& read_back) {
   OutputFiles files(ExistingFile::kReplace);
-  ONEPACK_RETURN_IF_ERROR(files.Write(path, producer));
+  ONEPACK_RETURN_IF_ERROR(files.Write(path, producer, read_back));
   return files.Commit();
 }
 

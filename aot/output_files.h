@@ -1,6 +1,7 @@
 // Files that appear together or not at all.
 //
-// Each is written to a temporary file in its own folder and brought to the disk; Commit then gives
+// Each is written to a temporary file in its own folder, brought to the disk, and read back as its
+// readers will read it: what they would refuse replaces nothing. Commit then gives
 // all of them their names, in the order of Write: each is on the disk before the next. Until then,
 // and after any failure, what was there before is untouched and no temporary file stays. (Should
 // the machine stop in the middle of Commit, every single file is old or new, whole in either case;
@@ -9,7 +10,7 @@
 // Ownership: of its temporary files; the destructor removes those that were not committed.
 // Threads:   one at a time.
 // Errors:    kIoError and kNotFound name the path; kFailedPrecondition for a name that is taken or
-//            given twice; those of who produces the bytes.
+//            given twice; kInternal for what cannot be read back; those of who produces the bytes.
 
 #ifndef ONEPACK_AOT_OUTPUT_FILES_H_
 #define ONEPACK_AOT_OUTPUT_FILES_H_
@@ -20,6 +21,7 @@
 #include <vector>
 
 #include "aot/data_bytes.h"
+#include "aot/read_back.h"
 
 namespace onepack {
 
@@ -32,8 +34,9 @@ class OutputFiles {
   OutputFiles& operator=(OutputFiles&&) = delete;
   ~OutputFiles();
 
-  // Writes all that `producer` appends. The folder exists.
-  Status Write(const std::string& path, const DataBytes::Producer& producer);
+  // Writes all that `producer` appends, and lets `read_back` look at it. The folder exists.
+  Status Write(const std::string& path, const DataBytes::Producer& producer,
+               const ReadBack& read_back);
 
   Status Commit();
 
@@ -62,16 +65,18 @@ class OutputFiles {
   std::vector<File> files_;
 };
 
-// FOLDER/NAME, by what writes itself: a PtdWriter, a ProgramWriter.
+// FOLDER/NAME, by what writes itself and says how that is read: a PtdWriter, a ProgramWriter.
 template <typename Writer>
 Status WriteInto(const std::string& folder, const std::string& name, const Writer& writer,
                  OutputFiles& files) {
-  return files.Write(folder + "/" + name,
-                     [&](const Append& append) { return writer.Write(append); });
+  return files.Write(
+      folder + "/" + name, [&](const Append& append) { return writer.Write(append); },
+      &Writer::ReadBack);
 }
 
 // One file, replaced if it was there.
-Status WriteOutputFile(const std::string& path, const DataBytes::Producer& producer);
+Status WriteOutputFile(const std::string& path, const DataBytes::Producer& producer,
+                       const ReadBack& read_back);
 
 }  // namespace onepack
 

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "aot/align_empty_lists.h"
 #include "aot/insert_header.h"
 
 namespace onepack {
@@ -18,6 +19,7 @@ constexpr size_t kHeaderSpace = 32;
 Status WriteProgramFile(Bytes flatbuffer, const SegmentList& segments, size_t header_size,
                         const Append& append) {
   std::vector<uint8_t> front = InsertHeaderSpace(flatbuffer, kHeaderSpace);
+  AlignEmptyLists(front);
   const uint64_t program_size = front.size();
   uint64_t base = 0;
   if (!segments.segments().empty()) {

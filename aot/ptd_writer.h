@@ -47,8 +47,10 @@ class PtdWriter {
   // Appends the whole file.
   Status Write(const Append& append) const;
   Result<std::vector<uint8_t>> ToBytes() const;
-  // Replaces the file at `path`, when all of it is written.
+  // Replaces the file at `path`, when all of it is written and can be read.
   Status ToFile(const std::string& path) const;
+  // How the written file is read.
+  static Status ReadBack(const std::string& path);
 
  private:
   struct Entry {

@@ -5,6 +5,7 @@
 #include <numeric>
 #include <utility>
 
+#include "aot/align_empty_lists.h"
 #include "aot/output_files.h"
 #include "program_generated.h"
 
@@ -293,13 +294,20 @@ Status ProgramWriter::Write(const Append& append) const {
   const SegmentList segments = AllSegments();
   Encoder encoder(*this, segments);
   ONEPACK_ASSIGN_OR_RETURN(const Bytes flatbuffer, encoder.Encode());
-  if (options_.header_size == 0) return append(flatbuffer);
+  if (options_.header_size == 0) {
+    std::vector<uint8_t> aligned(flatbuffer.begin(), flatbuffer.end());
+    AlignEmptyLists(aligned);
+    return append(aligned);
+  }
   return WriteProgramFile(flatbuffer, segments, options_.header_size, append);
 }
 
 Status ProgramWriter::ToFile(const std::string& path) const {
-  return WriteOutputFile(path, [this](const Append& append) { return Write(append); });
+  return WriteOutputFile(
+      path, [this](const Append& append) { return Write(append); }, &ReadBack);
 }
+
+Status ProgramWriter::ReadBack(const std::string& path) { return ReadBackProgram(path); }
 
 std::vector<uint8_t> ProgramWriter::Finish() const {
   std::vector<uint8_t> file;

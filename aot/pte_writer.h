@@ -156,8 +156,10 @@ class ProgramWriter {
   // Appends the whole file. Leaves the writer as it is, so that a test can change something and
   // write again.
   Status Write(const Append& append) const;
-  // Replaces the file at `path`, when all of it is written.
+  // Replaces the file at `path`, when all of it is written and can be read.
   Status ToFile(const std::string& path) const;
+  // How the written file is read.
+  static Status ReadBack(const std::string& path);
   // The file in memory. REQUIRES: no bytes that are produced.
   std::vector<uint8_t> Finish() const;
 

@@ -56,6 +56,7 @@ class Splitter {
       ONEPACK_ASSIGN_OR_RETURN(std::unique_ptr<EditableProgram> program,
                                EditableProgram::Open(path, options_.watch));
       report_.programs.push_back({{path, program->original().source().size()}, {}, {}});
+      missing_.push_back(program->MissingKeys());
       programs_.push_back(std::move(program));
     }
     return Status::Ok();
@@ -134,44 +135,60 @@ class Splitter {
   }
 
   Status WriteFile(const std::string& path, const DataBytes::Producer& producer,
-                   SplitReport::File& reported) {
+                   const ReadBack& read_back, SplitReport::File& reported) {
     reported = {path, 0};
-    return files_.Write(path, [&](const Append& append) {
+    const auto count = [&](const Append& append) {
       return producer([&](Bytes bytes) {
         reported.size_bytes += bytes.size();
         return append(bytes);
       });
-    });
+    };
+    return files_.Write(path, count, read_back);
   }
 
+  // `written`: where it is until Commit.
   Status WriteStore(const std::string& path, const NamedDataStore& store,
-                    SplitReport::File& reported) {
+                    SplitReport::File& reported, std::string& written) {
     const PtdWriter writer = store.DataFile(kFoundation);
+    const auto read_back = [&](const std::string& temporary) {
+      written = temporary;
+      return ReadBackDataFile(temporary);
+    };
     return WriteFile(
-        path, [&](const Append& append) { return writer.Write(append); }, reported);
+        path, [&](const Append& append) { return writer.Write(append); }, read_back, reported);
+  }
+
+  Status WriteProgram(const std::string& path, size_t p, const std::vector<std::string>& data) {
+    return WriteFile(
+        path, [&](const Append& append) { return std::move(*programs_[p]).Write(append); },
+        [&](const std::string& written) { return ReadBackProgramWith(data, missing_[p], written); },
+        report_.programs[p].after);
   }
 
   // Data first: a program gets its name only after what it needs.
   Status WriteAll() {
-    ONEPACK_RETURN_IF_ERROR(WriteStore(options_.foundation, foundation_, report_.foundation));
+    std::vector<std::vector<std::string>> data(programs_.size(), std::vector<std::string>(1));
+    ONEPACK_RETURN_IF_ERROR(
+        WriteStore(options_.foundation, foundation_, report_.foundation, data[0][0]));
     const std::string folder =
         options_.folder.empty() ? FolderOf(options_.foundation) : options_.folder + "/";
     for (size_t p = 0; p < programs_.size(); ++p) {
+      data[p][0] = data[0][0];
       if (own_[p].entries().empty()) continue;
       const std::string path = folder + WithExtension(NameOf(options_.programs[p]), ".ptd");
-      ONEPACK_RETURN_IF_ERROR(WriteStore(path, own_[p], report_.programs[p].adapter));
+      data[p].emplace_back();
+      ONEPACK_RETURN_IF_ERROR(
+          WriteStore(path, own_[p], report_.programs[p].adapter, data[p].back()));
     }
     for (size_t p = 0; p < programs_.size(); ++p) {
-      ONEPACK_RETURN_IF_ERROR(WriteFile(
-          folder + NameOf(options_.programs[p]),
-          [&](const Append& append) { return std::move(*programs_[p]).Write(append); },
-          report_.programs[p].after));
+      ONEPACK_RETURN_IF_ERROR(WriteProgram(folder + NameOf(options_.programs[p]), p, data[p]));
     }
     return Status::Ok();
   }
 
   const SplitOptions& options_;
   std::vector<std::unique_ptr<EditableProgram>> programs_;
+  std::vector<std::vector<std::string>> missing_;  // keys of other data files, of each program
   std::map<std::string, std::set<size_t>> users_;  // by the data's SHA-256
   NamedDataStore foundation_;
   std::vector<NamedDataStore> own_;  // of each program

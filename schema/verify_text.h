@@ -26,10 +26,11 @@ size_t CountOf(const flatbuffers::Vector<T>* vector) {
 }
 
 // Whether elements can be read in place. The flatbuffers verifier aligns a vector's length, which
-// does for elements of up to four bytes; those of eight need a look of their own.
+// does for elements of up to four bytes; those of eight need a look of their own. Where there is no
+// element, writers of flatbuffers align for none.
 template <typename T>
 bool IsAligned(const flatbuffers::Vector<T>* vector) {
-  return vector == nullptr || reinterpret_cast<uintptr_t>(vector->Data()) % sizeof(T) == 0;
+  return CountOf(vector) == 0 || reinterpret_cast<uintptr_t>(vector->Data()) % sizeof(T) == 0;
 }
 
 }  // namespace onepack

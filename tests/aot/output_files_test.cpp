@@ -7,6 +7,8 @@
 
 #include <filesystem>
 
+#include "aot/ptd_writer.h"
+#include "aot/pte_writer.h"
 #include "tests/support/file_size_limit.h"
 #include "tests/support/files.h"
 #include "tests/support/status_matchers.h"
@@ -57,8 +59,8 @@ std::string TextOf(const std::string& path) {
 TEST(OutputFilesTest, FilesHaveTheirNamesOnlyAfterCommit) {
   const TempFolder folder;
   OutputFiles files(ExistingFile::kRefuse);
-  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("one"))));
-  ASSERT_TRUE(IsOk(files.Write(folder.File("b"), Text("two"))));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("one"), &ReadBackNothing)));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("b"), Text("two"), &ReadBackNothing)));
   EXPECT_FALSE(std::filesystem::exists(folder.File("a")));
   ASSERT_TRUE(IsOk(files.Commit()));
   EXPECT_EQ(TextOf(folder.File("a")), "one");
@@ -71,7 +73,7 @@ TEST(OutputFilesTest, WithoutCommitNothingStays) {
   WriteFile(folder.File("a"), AsBytes("old"));
   {
     OutputFiles files(ExistingFile::kReplace);
-    ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("new"))));
+    ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("new"), &ReadBackNothing)));
     EXPECT_EQ(FilesIn(folder.path()).size(), 2u);
   }
   EXPECT_EQ(FilesIn(folder.path()), Names{"a"});
@@ -82,10 +84,10 @@ TEST(OutputFilesTest, AnExistingFileIsReplacedOrRefusedAsAsked) {
   const TempFolder folder;
   WriteFile(folder.File("a"), AsBytes("old"));
   OutputFiles refusing(ExistingFile::kRefuse);
-  EXPECT_TRUE(IsError(refusing.Write(folder.File("a"), Text("new")),
+  EXPECT_TRUE(IsError(refusing.Write(folder.File("a"), Text("new"), &ReadBackNothing),
                       StatusCode::kFailedPrecondition, {folder.File("a").c_str()}));
   OutputFiles replacing(ExistingFile::kReplace);
-  ASSERT_TRUE(IsOk(replacing.Write(folder.File("a"), Text("new"))));
+  ASSERT_TRUE(IsOk(replacing.Write(folder.File("a"), Text("new"), &ReadBackNothing)));
   ASSERT_TRUE(IsOk(replacing.Commit()));
   EXPECT_EQ(TextOf(folder.File("a")), "new");
   EXPECT_EQ(FilesIn(folder.path()), Names{"a"});
@@ -94,8 +96,8 @@ TEST(OutputFilesTest, AnExistingFileIsReplacedOrRefusedAsAsked) {
 TEST(OutputFilesTest, ANameThatIsTakenMeanwhileUndoesAll) {
   const TempFolder folder;
   OutputFiles files(ExistingFile::kRefuse);
-  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("one"))));
-  ASSERT_TRUE(IsOk(files.Write(folder.File("b"), Text("two"))));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("one"), &ReadBackNothing)));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("b"), Text("two"), &ReadBackNothing)));
   WriteFile(folder.File("b"), AsBytes("somebody else's"));
   EXPECT_TRUE(IsError(files.Commit(), StatusCode::kFailedPrecondition));
   EXPECT_FALSE(std::filesystem::exists(folder.File("a")));
@@ -107,8 +109,8 @@ TEST(OutputFilesTest, WhatWasReplacedComesBackWhenALaterNameFails) {
   std::filesystem::create_directory(folder.File("x"));
   WriteFile(folder.File("a"), AsBytes("old"));
   OutputFiles files(ExistingFile::kReplace);
-  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("new"))));
-  ASSERT_TRUE(IsOk(files.Write(folder.File("x/b"), Text("two"))));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("new"), &ReadBackNothing)));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("x/b"), Text("two"), &ReadBackNothing)));
   std::filesystem::remove_all(folder.File("x"));
   EXPECT_TRUE(IsError(files.Commit(), StatusCode::kNotFound, {folder.File("x/b").c_str()}));
   EXPECT_EQ(TextOf(folder.File("a")), "old");
@@ -118,8 +120,8 @@ TEST(OutputFilesTest, WhatWasReplacedComesBackWhenALaterNameFails) {
 TEST(OutputFilesTest, AFolderIsNotReplaced) {
   const TempFolder folder;
   std::filesystem::create_directories(folder.File("a/inside"));
-  EXPECT_TRUE(IsError(WriteOutputFile(folder.File("a"), Text("new")), StatusCode::kIoError,
-                      {folder.File("a").c_str()}));
+  EXPECT_TRUE(IsError(WriteOutputFile(folder.File("a"), Text("new"), &ReadBackNothing),
+                      StatusCode::kIoError, {folder.File("a").c_str()}));
   EXPECT_EQ(FilesIn(folder.path()), Names{"a"});
   EXPECT_EQ(FilesIn(folder.File("a")), Names{"inside"});
 }
@@ -127,9 +129,9 @@ TEST(OutputFilesTest, AFolderIsNotReplaced) {
 TEST(OutputFilesTest, OneNameTwiceIsRefused) {
   const TempFolder folder;
   OutputFiles files(ExistingFile::kReplace);
-  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("one"))));
-  EXPECT_TRUE(IsError(files.Write(folder.File("a"), Text("two")), StatusCode::kFailedPrecondition,
-                      {"two outputs"}));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("one"), &ReadBackNothing)));
+  EXPECT_TRUE(IsError(files.Write(folder.File("a"), Text("two"), &ReadBackNothing),
+                      StatusCode::kFailedPrecondition, {"two outputs"}));
 }
 
 TEST(OutputFilesTest, OneNameSpelledInTwoWaysIsRefused) {
@@ -137,12 +139,12 @@ TEST(OutputFilesTest, OneNameSpelledInTwoWaysIsRefused) {
   std::filesystem::create_directory(folder.File("x"));
   std::filesystem::create_directory_symlink(folder.File("x"), folder.File("link"));
   OutputFiles files(ExistingFile::kReplace);
-  ASSERT_TRUE(IsOk(files.Write(folder.File("x/a"), Text("one"))));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("x/a"), Text("one"), &ReadBackNothing)));
   for (const char* other : {"x//a", "./x/a", "x/../x/a", "link/a"}) {
-    EXPECT_TRUE(IsError(files.Write(folder.File(other), Text("two")),
+    EXPECT_TRUE(IsError(files.Write(folder.File(other), Text("two"), &ReadBackNothing),
                         StatusCode::kFailedPrecondition, {"two outputs"}));
   }
-  EXPECT_TRUE(IsOk(files.Write(folder.File("a"), Text("another folder's"))));
+  EXPECT_TRUE(IsOk(files.Write(folder.File("a"), Text("another folder's"), &ReadBackNothing)));
   ASSERT_TRUE(IsOk(files.Commit()));
   EXPECT_EQ(TextOf(folder.File("x/a")), "one");
 }
@@ -159,7 +161,7 @@ TEST(OutputFilesTest, WhatWasThereFirstComesBackWhereTwoFoldersBecameOne) {
     WriteFile(folder.File("x/a"), AsBytes("old"));
     OutputFiles files(ExistingFile::kReplace);
     for (const char* name : {"x/a", "y/a", "z/a"}) {
-      ASSERT_TRUE(IsOk(files.Write(folder.File(name), Text(name))));
+      ASSERT_TRUE(IsOk(files.Write(folder.File(name), Text(name), &ReadBackNothing)));
     }
     if (!has_links) RefuseLink(folder.File("x"));
     const std::string moved = FilesIn(folder.File("y")).at(0);
@@ -177,7 +179,7 @@ TEST(OutputFilesTest, AFileThatCannotHaveTwoNamesIsReplaced) {
   const TempFolder folder;
   WriteFile(folder.File("a"), AsBytes("old"));
   OutputFiles files(ExistingFile::kReplace);
-  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("new"))));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("new"), &ReadBackNothing)));
   RefuseLink(folder.path());
   ASSERT_TRUE(IsOk(files.Commit()));
   EXPECT_EQ(TextOf(folder.File("a")), "new");
@@ -189,8 +191,8 @@ TEST(OutputFilesTest, AFileThatCannotBeKeptFailsBeforeAnyIsNamed) {
   for (const char* name : {"x", "y"}) std::filesystem::create_directory(folder.File(name));
   WriteFile(folder.File("y/b"), AsBytes("old"));
   OutputFiles files(ExistingFile::kReplace);
-  ASSERT_TRUE(IsOk(files.Write(folder.File("x/a"), Text("one"))));
-  ASSERT_TRUE(IsOk(files.Write(folder.File("y/b"), Text("two"))));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("x/a"), Text("one"), &ReadBackNothing)));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("y/b"), Text("two"), &ReadBackNothing)));
   const Names temporary = FilesIn(folder.File("x"));
   // Neither a link nor a file can have this name.
   std::filesystem::create_directory(folder.File("y/" + FilesIn(folder.File("y")).at(0) + "-old"));
@@ -204,8 +206,8 @@ TEST(OutputFilesTest, ANameIsOnTheDiskBeforeTheNextIsGivenAndBeforeOldFilesGo) {
   WriteFile(folder.File("b"), AsBytes("old"));
   FolderSyncs syncs;
   OutputFiles files(ExistingFile::kReplace);
-  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("data"))));
-  ASSERT_TRUE(IsOk(files.Write(folder.File("b"), Text("program"))));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("data"), &ReadBackNothing)));
+  ASSERT_TRUE(IsOk(files.Write(folder.File("b"), Text("program"), &ReadBackNothing)));
   ASSERT_TRUE(IsOk(files.Commit()));
   ASSERT_EQ(syncs.names.size(), 2u);
   // First with the new program and the old one under temporary names, then with the old one.
@@ -224,8 +226,8 @@ TEST(OutputFilesTest, ADiskThatDoesNotTakeANameUndoesAll) {
       FolderSyncs syncs;
       syncs.allowed = allowed;
       OutputFiles files(ExistingFile::kReplace);
-      ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("data"))));
-      ASSERT_TRUE(IsOk(files.Write(folder.File("b"), Text("program"))));
+      ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("data"), &ReadBackNothing)));
+      ASSERT_TRUE(IsOk(files.Write(folder.File("b"), Text("program"), &ReadBackNothing)));
       EXPECT_TRUE(IsError(files.Commit(), StatusCode::kIoError,
                           {folder.File(allowed == 0 ? "a" : "b").c_str()}));
     }
@@ -241,8 +243,40 @@ TEST(OutputFilesTest, AFailureOfWhoProducesTheBytesLeavesTheOldFile) {
     ONEPACK_RETURN_IF_ERROR(append(AsBytes("some")));
     return Status::Error(StatusCode::kInvalidFile, "no more");
   };
-  EXPECT_TRUE(IsError(WriteOutputFile(folder.File("a"), fail), StatusCode::kInvalidFile));
+  EXPECT_TRUE(
+      IsError(WriteOutputFile(folder.File("a"), fail, &ReadBackNothing), StatusCode::kInvalidFile));
   EXPECT_EQ(TextOf(folder.File("a")), "old");
+  EXPECT_EQ(FilesIn(folder.path()), Names{"a"});
+}
+
+TEST(OutputFilesTest, WhatItsReaderRefusesLeavesTheOldFile) {
+  const TempFolder folder;
+  WriteFile(folder.File("a.ptd"), AsBytes("old"));
+  {
+    OutputFiles files(ExistingFile::kReplace);
+    EXPECT_TRUE(IsError(files.Write(folder.File("a.ptd"), Text("no data file"), &ReadBackDataFile),
+                        StatusCode::kInternal, {folder.File("a.ptd").c_str(), "not sound"}));
+  }
+  EXPECT_EQ(TextOf(folder.File("a.ptd")), "old");
+  EXPECT_EQ(FilesIn(folder.path()), Names{"a.ptd"});
+}
+
+// Segment 1 of a file that has one.
+TEST(OutputFilesTest, AWriterThatWasToldWhatIsWrongReplacesNothing) {
+  const TempFolder folder;
+  PtdWriter data;
+  data.AddBytes("key", AsBytes("bytes"));
+  ASSERT_TRUE(IsOk(data.ToFile(folder.File("a"))));
+  const std::vector<uint8_t> old = ReadFile(folder.File("a"));
+  data.AddKey("other", 1);
+  EXPECT_TRUE(IsError(data.ToFile(folder.File("a")), StatusCode::kInternal, {"'other'", "of 1"}));
+  ProgramWriter program;
+  EXPECT_TRUE(IsError(program.ToFile(folder.File("a")), StatusCode::kInternal, {"0 methods"}));
+  MethodPlan method;
+  method.delegates = {DelegatePlan::InSegment("XnnpackBackend", program.AddSegment(AsBytes("?")))};
+  program.AddMethod(method);
+  EXPECT_TRUE(IsError(program.ToFile(folder.File("a")), StatusCode::kInternal, {"delegate 0"}));
+  EXPECT_EQ(ReadFile(folder.File("a")), old);
   EXPECT_EQ(FilesIn(folder.path()), Names{"a"});
 }
 
@@ -252,31 +286,35 @@ TEST(OutputFilesTest, AFullDiskIsNamedAndLeavesTheOldFile) {
   const std::vector<uint8_t> large(3 << 20);
   {
     const FileSizeLimit limit(1 << 20);
-    EXPECT_TRUE(IsError(
-        WriteOutputFile(folder.File("a"), [&](const Append& append) { return append(large); }),
-        StatusCode::kIoError, {folder.File("a").c_str()}));
+    EXPECT_TRUE(IsError(WriteOutputFile(
+                            folder.File("a"), [&](const Append& append) { return append(large); },
+                            &ReadBackNothing),
+                        StatusCode::kIoError, {folder.File("a").c_str()}));
   }
   EXPECT_EQ(TextOf(folder.File("a")), "old");
   EXPECT_EQ(FilesIn(folder.path()), Names{"a"});
 }
 
 TEST(OutputFilesTest, AFolderThatIsMissingOrTakesNoFilesIsNamed) {
-  EXPECT_TRUE(IsError(WriteOutputFile("/nowhere/at/all", Text("x")), StatusCode::kNotFound,
-                      {"/nowhere/at/all"}));
-  EXPECT_FALSE(WriteOutputFile("/proc/self/a.ptd", Text("x")).ok());
+  EXPECT_TRUE(IsError(WriteOutputFile("/nowhere/at/all", Text("x"), &ReadBackNothing),
+                      StatusCode::kNotFound, {"/nowhere/at/all"}));
+  EXPECT_FALSE(WriteOutputFile("/proc/self/a.ptd", Text("x"), &ReadBackNothing).ok());
 }
 
 TEST(OutputFilesTest, ManySmallPiecesArriveInOrder) {
   const TempFolder folder;
   std::vector<uint8_t> all;
-  ASSERT_TRUE(IsOk(WriteOutputFile(folder.File("a"), [&](const Append& append) {
-    for (int i = 0; i < 3000; ++i) {
-      const std::vector<uint8_t> piece(static_cast<size_t>(i), static_cast<uint8_t>(i));
-      all.insert(all.end(), piece.begin(), piece.end());
-      ONEPACK_RETURN_IF_ERROR(append(piece));
-    }
-    return Status::Ok();
-  })));
+  ASSERT_TRUE(IsOk(WriteOutputFile(
+      folder.File("a"),
+      [&](const Append& append) {
+        for (int i = 0; i < 3000; ++i) {
+          const std::vector<uint8_t> piece(static_cast<size_t>(i), static_cast<uint8_t>(i));
+          all.insert(all.end(), piece.begin(), piece.end());
+          ONEPACK_RETURN_IF_ERROR(append(piece));
+        }
+        return Status::Ok();
+      },
+      &ReadBackNothing)));
   EXPECT_EQ(ReadFile(folder.File("a")), all);
 }
 

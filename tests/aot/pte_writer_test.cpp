@@ -37,6 +37,35 @@ TEST(PteWriterTest, WhatIsWrittenIsReadBack) {
   EXPECT_NE(program->named_data()->Find("key"), nullptr);
 }
 
+// Where `list` starts in memory that is aligned to 16 bytes, as a file is.
+template <typename List>
+bool IsAlignedToEight(const List* list) {
+  return reinterpret_cast<uintptr_t>(list->Data()) % 8 == 0;
+}
+
+TEST(PteWriterTest, ListsWithoutItemsAreAlignedAsIfTheyHadSome) {
+  for (const size_t header_size : {size_t{0}, size_t{24}, size_t{32}}) {
+    for (std::string name = "m"; name.size() < 9; name += "m") {
+      ProgramOptions options;
+      options.header_size = header_size;
+      ProgramWriter writer(options);
+      MethodPlan method;
+      method.name = name;
+      method.buffer_sizes.clear();
+      method.values = {std::vector<double>{}, IntListPlan{}, name, IntListPlan{}};
+      writer.AddMethod(method);
+      ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program, OpenProgram(writer.Finish()));
+      ONEPACK_ASSERT_OK_AND_ASSIGN(const auto* plan, program->FindMethod(name));
+      EXPECT_TRUE(IsAlignedToEight(plan->non_const_buffer_sizes()));
+      const auto& values = *plan->values();
+      EXPECT_TRUE(IsAlignedToEight(values.Get(0)->val_as_DoubleList()->items()));
+      EXPECT_TRUE(IsAlignedToEight(values.Get(1)->val_as_IntList()->items()));
+      EXPECT_TRUE(IsAlignedToEight(values.Get(3)->val_as_IntList()->items()));
+      EXPECT_EQ(values.Get(3)->val_as_IntList()->items()->size(), 0u);
+    }
+  }
+}
+
 TEST(PteWriterTest, EveryFormOfHeaderIsRead) {
   for (const size_t header_size : {size_t{24}, size_t{32}}) {
     ProgramOptions options;

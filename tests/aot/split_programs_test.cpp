@@ -343,6 +343,26 @@ TensorPlan ExternalFloats(int32_t size) {
   return tensor;
 }
 
+// An exported program with a list of integers that has none, which lies elsewhere once the program
+// is written again.
+TEST(SplitProgramsTest, AProgramWithAListWithoutItemsCanBeOpenedAfterwards) {
+  const TempFolder folder;
+  SplitOptions split;
+  split.programs = {TestData("programs/empty_list.pte")};
+  split.foundation = folder.File("f.ptd");
+  ASSERT_TRUE(IsOk(SplitPrograms(split)));
+  const std::vector<uint8_t> before = ReadFile(folder.File("empty_list.pte"));
+  EXPECT_TRUE(IsOk(OpenProgram(before)));
+  MergeOptions merge;
+  merge.program = folder.File("empty_list.pte");
+  merge.data = {folder.File("f.ptd")};
+  merge.output = merge.program;
+  merge.existing = ExistingFile::kReplace;
+  ASSERT_TRUE(IsOk(MergeProgram(merge)));
+  EXPECT_NE(ReadFile(merge.output), before);
+  EXPECT_TRUE(IsOk(OpenProgram(ReadFile(merge.output))));
+}
+
 TEST(MergeProgramTest, TensorsThatReadMoreOrLessOfOneKeyGetAllThatTheyRead) {
   const TempFolder folder;
   const std::vector<float> numbers = {1, 2, 3, 4, 5, 6, 7, 8};

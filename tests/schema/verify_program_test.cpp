@@ -4,10 +4,13 @@
 
 #include <algorithm>
 #include <functional>
+#include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "aot/insert_header.h"
 #include "aot/pte_writer.h"
 #include "tests/support/files.h"
 #include "tests/support/status_matchers.h"
@@ -131,6 +134,63 @@ TEST_F(VerifyProgramTest, MovesAndFreesMustNameValues) {
   EXPECT_TRUE(IsError(VerifyMethod(), kInvalid, {"move to value -5 of 14"}));
   method_.chains[1][0] = FreeCallPlan{20};
   EXPECT_TRUE(IsError(VerifyMethod(), kInvalid, {"free value 20 of 14"}));
+}
+
+// Whether a program passes when `field` of `table` refers to each place behind it at which a list
+// of this length would start; by whether items of eight bytes are aligned there.
+template <typename Table>
+std::map<bool, std::set<bool>> PassesWithListAt(std::vector<uint8_t>& file, const Table* table,
+                                                flatbuffers::voffset_t field, uint32_t length) {
+  std::map<bool, std::set<bool>> passes;
+  auto* fields = reinterpret_cast<flatbuffers::Table*>(const_cast<Table*>(table));
+  const size_t first = static_cast<size_t>(reinterpret_cast<uint8_t*>(fields) - file.data()) + 4;
+  for (size_t place = AlignUp(first, 4); place + 4 <= file.size(); place += 4) {
+    uint32_t found;
+    memcpy(&found, file.data() + place, sizeof(found));
+    if (found != length) continue;
+    fields->SetPointer(field, file.data() + place);
+    passes[(place + 4) % 8 == 0].insert(Verify(file).ok());
+  }
+  return passes;
+}
+
+// Flatbuffers aligns a list for the items that it has.
+TEST_F(VerifyProgramTest, AListWithoutItemsMayLieAtEveryPlaceOfALength) {
+  ProgramOptions options;
+  options.header_size = 0;
+  ProgramWriter program(options);
+  MethodPlan method;
+  // What is created first lies behind the others.
+  method.values = {std::string(16, '\0'), IntListPlan{{}}, std::vector<double>{}};
+  program.AddMethod(method);
+  std::vector<uint8_t> file = program.Finish();
+  const auto* plan = wire::program::GetProgram(file.data())->execution_plan()->Get(0);
+  const std::map<bool, std::set<bool>> always = {{false, {true}}, {true, {true}}};
+  EXPECT_EQ(PassesWithListAt(file, plan->values()->Get(1)->val_as_IntList(),
+                             wire::program::IntList::VT_ITEMS, 0),
+            always);
+  EXPECT_EQ(PassesWithListAt(file, plan->values()->Get(2)->val_as_DoubleList(),
+                             wire::program::DoubleList::VT_ITEMS, 0),
+            always);
+  EXPECT_EQ(
+      PassesWithListAt(file, plan, wire::program::ExecutionPlan::VT_NON_CONST_BUFFER_SIZES, 0),
+      always);
+}
+
+TEST_F(VerifyProgramTest, AListOfEightByteItemsIsReadInPlaceAndSoMustBeAligned) {
+  ProgramOptions options;
+  options.header_size = 0;
+  ProgramWriter program(options);
+  MethodPlan method;
+  const std::string ones("\1\0\0\0\1\0\0\0\1\0\0\0\1\0\0\0", 16);
+  method.values = {ones, std::vector<double>{1.5}};
+  program.AddMethod(method);
+  std::vector<uint8_t> file = program.Finish();
+  const auto* plan = wire::program::GetProgram(file.data())->execution_plan()->Get(0);
+  const auto passes = PassesWithListAt(file, plan->values()->Get(1)->val_as_DoubleList(),
+                                       wire::program::DoubleList::VT_ITEMS, 1);
+  EXPECT_EQ(passes.at(false), (std::set<bool>{false}));
+  EXPECT_EQ(passes.at(true).count(true), 1u);
 }
 
 TEST_F(VerifyProgramTest, ListItemsMustBeValuesOfTheirKind) {

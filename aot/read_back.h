@@ -1,0 +1,34 @@
+// Looks at files that were just written as those will who read them.
+//
+// Errors: kInvalidFile and kUnsupported for what a reader refuses.
+
+#ifndef ONEPACK_AOT_READ_BACK_H_
+#define ONEPACK_AOT_READ_BACK_H_
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+
+namespace onepack {
+
+// Given the path of the written file, which is a temporary one.
+using ReadBack = std::function<Status(const std::string& path)>;
+
+// All of a program that can be checked without running it: its directory, its methods, the graphs
+// of its XNNPACK delegates.
+Status ReadBackProgram(const std::string& path);
+
+// The same, and that it asks for no keys but those of `data`, which are paths, and of `missing`.
+Status ReadBackProgramWith(const std::vector<std::string>& data,
+                           const std::vector<std::string>& missing, const std::string& path);
+
+Status ReadBackDataFile(const std::string& path);
+
+// For bytes of no format.
+inline Status ReadBackNothing(const std::string&) { return Status::Ok(); }
+
+}  // namespace onepack
+
+#endif  // ONEPACK_AOT_READ_BACK_H_
