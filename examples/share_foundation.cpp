@@ -5,6 +5,7 @@
 // FOLDER holds foundation.ptd, lora0.pte, lora0.ptd, lora1.pte and lora1.ptd, as
 // tests/data/cases/lora_fp32 does.
 
+#include <errno.h>
 #include <stdio.h>
 
 #include <memory>
@@ -79,7 +80,9 @@ int main(int argc, char** argv) {
     fprintf(stderr, "usage: share_foundation FOLDER\n");
     return 2;
   }
-  const onepack::Status status = onepack::Run(argv[1]);
+  onepack::Status status = onepack::Run(argv[1]);
+  // What was printed may not have got anywhere.
+  if (status.ok() && fclose(stdout) != 0) status = onepack::PosixError("standard output", errno);
   if (status.ok()) return 0;
   fprintf(stderr, "share_foundation: %s\n", status.message());
   return 1;

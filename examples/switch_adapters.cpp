@@ -20,6 +20,7 @@
 #include "llm/adapter_pool.h"
 #include "tools/format.h"
 #include "tools/memory_usage.h"
+#include "tools/standard_streams.h"
 
 namespace onepack {
 namespace {
@@ -161,7 +162,9 @@ int main(int argc, char** argv) {
     fprintf(stderr, "usage: switch_adapters FOLDER ADAPTER ADAPTER...\n");
     return 2;
   }
-  const onepack::Status status = onepack::Run(argv[1], {argv + 2, argv + argc});
+  onepack::ReserveStandardStreams();
+  onepack::Status status = onepack::Run(argv[1], {argv + 2, argv + argc});
+  if (status.ok()) status = onepack::CloseStandardOutput();
   if (status.ok()) return 0;
   fprintf(stderr, "switch_adapters: %s\n", status.message());
   return 1;

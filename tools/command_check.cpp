@@ -13,6 +13,7 @@
 #include "tools/case_runner.h"
 #include "tools/command_options.h"
 #include "tools/commands.h"
+#include "tools/option_values.h"
 #include "tools/print_stats.h"
 
 namespace onepack {
@@ -130,9 +131,9 @@ void AddCheckCommand(CLI::App& app, Action* action) {
   CLI::App* command =
       app.add_subcommand("check", "Run recorded cases in one process and compare what comes back");
   command->group("Commands");
-  command->add_option("CASE.json", options->cases, "Recorded cases; each names its own files")
-      ->required()
-      ->type_name("");
+  AddPathArguments(*command, "CASE.json", options->cases,
+                   "Recorded cases; each names its own files")
+      ->required();
   AddCountOption(*command, "--jobs", options->jobs, 1024, "Cases loaded and run at the same time");
   command->add_option("--order", options->order, "Load and run as \"given\", or in \"reverse\"")
       ->check(CLI::IsMember({"given", "reverse"}).description(""))

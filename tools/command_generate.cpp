@@ -1,5 +1,6 @@
 // onepack generate: a language model continues a prompt.
 
+#include <float.h>
 #include <stdio.h>
 
 #include <CLI/CLI.hpp>
@@ -12,6 +13,7 @@
 #include "tools/command_options.h"
 #include "tools/commands.h"
 #include "tools/format.h"
+#include "tools/option_values.h"
 #include "tools/print_stats.h"
 #include "tools/tokenizer.h"
 
@@ -157,14 +159,10 @@ void AddPromptOptions(CLI::App& command, CommandOptions& options) {
   command.add_option("--program", options.program, "Language model to load")
       ->required()
       ->type_name("A.pte");
-  command.add_option("--data", options.data, "Data files, separated by commas or repeated")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->type_name("F.ptd,A.ptd");
-  CLI::Option* tokens = command.add_option("--tokens", options.tokens, "The prompt, as token ids")
-                            ->delimiter(',')
-                            ->allow_extra_args(false)
-                            ->type_name("3,17,99");
+  AddDataOption(command, options.data);
+  CLI::Option* tokens =
+      AddNumberListOption(command, "--tokens", options.tokens, "The prompt, as token ids")
+          ->type_name("3,17,99");
   CLI::Option* tokenizer =
       command.add_option("--tokenizer", options.tokenizer, "SentencePiece model: print text")
           ->type_name("tokenizer.model");
@@ -189,31 +187,25 @@ void AddPromptOptions(CLI::App& command, CommandOptions& options) {
 void AddSamplingOptions(CLI::App& command, GenerateOptions& options) {
   AddCountOption(command, "--max-new-tokens", options.max_new_tokens, 1000000,
                  "Stop after so many tokens");
-  command
-      .add_option("--temperature", options.sampling.temperature, "0: always the likeliest token")
-      ->type_name("T")
-      ->capture_default_str();
-  command.add_option("--top-k", options.sampling.top_k, "Among the K likeliest only; 0: all")
-      ->type_name("K")
-      ->capture_default_str();
-  command.add_option("--top-p", options.sampling.top_p, "Among the likeliest that make up P")
-      ->type_name("P")
-      ->capture_default_str();
-  command.add_option("--seed", options.sampling.seed, "Of the random choice")
-      ->type_name("N")
-      ->capture_default_str();
-  command
-      .add_option("--stop", options.stop_tokens, "Token ids to stop at, besides the model's own")
-      ->delimiter(',')
-      ->allow_extra_args(false)
+  SamplerOptions& sampling = options.sampling;
+  AddRealOption(command, "--temperature", sampling.temperature, {0, FLT_MAX, " from 0 on"},
+                "0: always the likeliest token")
+      ->type_name("T");
+  AddNumberOption(command, "--top-k", sampling.top_k, size_t{0}, SIZE_MAX,
+                  "Among the K likeliest only; 0: all")
+      ->type_name("K");
+  AddRealOption(command, "--top-p", sampling.top_p, {FLT_TRUE_MIN, 1, " above 0 and at most 1"},
+                "Among the likeliest that make up P")
+      ->type_name("P");
+  AddNumberOption(command, "--seed", sampling.seed, uint64_t{0}, UINT64_MAX,
+                  "Of the random choice");
+  AddNumberListOption(command, "--stop", options.stop_tokens,
+                      "Token ids to stop at, besides the model's own")
       ->type_name("ID");
   command.add_flag("--ignore-eos", options.ignore_eos,
                    "Go on after the model's end-of-text tokens");
-  command
-      .add_option("--prefill-chunk", options.prefill_chunk,
-                  "Tokens of the prompt per call; 0: as many as the model takes")
-      ->type_name("N")
-      ->capture_default_str();
+  AddNumberOption(command, "--prefill-chunk", options.prefill_chunk, size_t{0}, SIZE_MAX,
+                  "Tokens of the prompt per call; 0: as many as the model takes");
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 
 #include "tools/commands.h"
 #include "tools/format.h"
+#include "tools/option_values.h"
 #include "tools/print_program.h"
 #include "tools/shared_keys.h"
 
@@ -40,9 +41,8 @@ void AddInspectCommand(CLI::App& app, Action* action) {
   CLI::App* command =
       app.add_subcommand("inspect", "Show what programs and data files hold, and what they share");
   command->group("Commands");
-  command->add_option("FILE", *paths, "Programs (.pte) and data files (.ptd), in any order")
-      ->required()
-      ->type_name("");
+  AddPathArguments(*command, "FILE", *paths, "Programs (.pte) and data files (.ptd), in any order")
+      ->required();
   command->footer(
       "Shows methods, operators, delegates and memory of programs, and the keys of data files.\n"
       "Says which keys several files share and how many bytes that saves.\n"

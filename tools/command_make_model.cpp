@@ -11,6 +11,7 @@
 #include "aot/lora_stack.h"
 #include "tools/commands.h"
 #include "tools/format.h"
+#include "tools/option_values.h"
 #include "tools/progress.h"
 
 namespace onepack {
@@ -115,10 +116,11 @@ Result<bool> MakeLanguageModel(const MakeModelOptions& given) {
 
 void AddSize(CLI::App& command, MakeModelOptions& options, const char* name,
              const char* description) {
-  command
-      .add_option_function<uint32_t>(
-          name, [&options, name](const uint32_t& size) { options.sizes[name] = size; }, description)
-      ->type_name("N");
+  const auto parse = [&options, name](const CLI::results_t& texts) {
+    options.sizes[name] = ValueOf(name, ParseWhole<uint32_t>(texts.front(), 1, UINT32_MAX));
+    return true;
+  };
+  command.add_option(name, parse, description)->type_name("N");
 }
 
 void AddCommonOptions(CLI::App& command, MakeModelOptions& options) {
@@ -129,23 +131,19 @@ void AddCommonOptions(CLI::App& command, MakeModelOptions& options) {
       ->check(CLI::IsMember({"f32", "8da8w", "8da4w"}).description(""))
       ->type_name("TYPE")
       ->capture_default_str();
-  command.add_option("--group", options.group, "Inputs that share a scale, for 8da4w")
-      ->check(CLI::IsMember({32, 64, 128, 256}).description(""))
-      ->type_name("N")
-      ->capture_default_str();
-  command.add_option("--adapters", options.adapters, "LoRA programs besides the base")
-      ->check(CLI::Range(0, 1000).description(""))
-      ->type_name("N")
-      ->capture_default_str();
+  AddNumberOption<uint32_t>(command, "--group", options.group, 32, 256,
+                            "Inputs that share a scale, for 8da4w: 32, 64, 128 or 256")
+      ->check(CLI::IsMember({"32", "64", "128", "256"}).description(""));
+  AddNumberOption<uint32_t>(command, "--adapters", options.adapters, 0, 1000,
+                            "LoRA programs besides the base");
   command
       .add_option("--data", options.data,
                   "Weights in data \"files\", in each \"program\", or in each \"payload\"")
       ->check(CLI::IsMember({"files", "program", "payload"}).description(""))
       ->type_name("PLACE")
       ->capture_default_str();
-  command.add_option("--seed", options.seed, "Another one gives other weights")
-      ->type_name("N")
-      ->capture_default_str();
+  AddNumberOption<uint64_t>(command, "--seed", options.seed, 0, UINT64_MAX,
+                            "Another one gives other weights");
   command.add_flag_callback(
       "--replace", [&options] { options.existing = ExistingFile::kReplace; },
       "Replace files that are there");

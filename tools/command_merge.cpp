@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "aot/merge_program.h"
+#include "tools/command_options.h"
 #include "tools/commands.h"
 #include "tools/format.h"
 #include "tools/progress.h"
@@ -28,10 +29,7 @@ void AddMergeCommand(CLI::App& app, Action* action) {
   CLI::App* command = app.add_subcommand("merge", "Put a program's data into the program");
   command->group("Commands");
   command->add_option("PROGRAM", options->program, "The program (.pte)")->required()->type_name("");
-  command->add_option("--data", options->data, "Data files, separated by commas or repeated")
-      ->required()
-      ->delimiter(',')
-      ->type_name("F.ptd,A.ptd");
+  AddDataOption(*command, options->data)->required();
   command->add_option("--output", options->output, "The program to write")
       ->required()
       ->type_name("B.pte");

@@ -1,15 +1,19 @@
 #include "tools/command_options.h"
 
-#include <CLI/CLI.hpp>
+#include "tools/option_values.h"
 
 namespace onepack {
 
-void AddCountOption(CLI::App& command, const char* name, size_t& count, int highest,
+void AddCountOption(CLI::App& command, const char* name, size_t& count, size_t highest,
                     const char* description) {
-  command.add_option(name, count, description)
-      ->check(CLI::Range(1, highest).description(""))
-      ->type_name("N")
-      ->capture_default_str();
+  AddNumberOption(command, name, count, size_t{1}, highest, description);
+}
+
+CLI::Option* AddDataOption(CLI::App& command, std::vector<std::string>& paths) {
+  return AddPathListOption(command, "--data", paths,
+                           "Data files, separated by commas or repeated; one whose\n"
+                           "path has commas has a --data of its own")
+      ->type_name("F.ptd,A.ptd");
 }
 
 void AddLoaderOptions(CLI::App& command, ProgramLoaderOptions& options) {

@@ -5,10 +5,14 @@
 
 #include <stddef.h>
 
+#include <string>
+#include <vector>
+
 #include "tools/program_loader.h"
 
 namespace CLI {
 class App;
+class Option;
 }  // namespace CLI
 
 namespace onepack {
@@ -16,8 +20,11 @@ namespace onepack {
 // `count` and `options` outlive the parsing.
 
 // "--name N": a number from 1 to `highest`; `count` holds the default.
-void AddCountOption(CLI::App& command, const char* name, size_t& count, int highest,
+void AddCountOption(CLI::App& command, const char* name, size_t& count, size_t highest,
                     const char* description);
+
+// "--data F.ptd,A.ptd", also repeated.
+CLI::Option* AddDataOption(CLI::App& command, std::vector<std::string>& paths);
 
 // --threads, --no-cache and --huge-pages.
 void AddLoaderOptions(CLI::App& command, ProgramLoaderOptions& options);

@@ -11,6 +11,7 @@
 #include "tools/commands.h"
 #include "tools/format.h"
 #include "tools/input_argument.h"
+#include "tools/option_values.h"
 #include "tools/print_outputs.h"
 #include "tools/print_stats.h"
 
@@ -21,19 +22,13 @@ struct RunOptions {
   std::string program;
   std::vector<std::string> data;
   std::string method = "forward";
-  std::vector<std::string> inputs;
-  std::vector<std::string> shapes;
+  std::vector<InputArgument> inputs;
+  std::vector<ShapeArgument> shapes;
   bool full = false;
   std::string output_dir;
   size_t repeat = 1;
   ProgramLoaderOptions loader;
   bool stats = false;
-};
-
-// `inputs` and `shapes` of the options, understood.
-struct RunArguments {
-  std::vector<InputArgument> inputs;
-  std::vector<ShapeArgument> shapes;
 };
 
 using InputValues = std::vector<std::unique_ptr<InputValue>>;
@@ -43,34 +38,21 @@ double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-Result<RunArguments> ParseArguments(const RunOptions& options) {
-  RunArguments arguments;
-  for (const std::string& text : options.inputs) {
-    ONEPACK_ASSIGN_OR_RETURN(InputArgument input, ParseInputArgument(text));
-    arguments.inputs.push_back(std::move(input));
-  }
-  for (const std::string& text : options.shapes) {
-    ONEPACK_ASSIGN_OR_RETURN(ShapeArgument shape, ParseShapeArgument(text));
-    arguments.shapes.push_back(std::move(shape));
-  }
-  return arguments;
-}
-
 // The last one given for this input; null when there is none.
-const std::vector<int32_t>* SizesOf(size_t input, const RunArguments& arguments) {
+const std::vector<int32_t>* SizesOf(size_t input, const RunOptions& options) {
   const std::vector<int32_t>* sizes = nullptr;
-  for (const ShapeArgument& shape : arguments.shapes) {
+  for (const ShapeArgument& shape : options.shapes) {
     if (shape.input == input) sizes = &shape.sizes;
   }
   return sizes;
 }
 
-Status CheckAgainstMethod(const RunArguments& arguments, const Method& method) {
-  if (arguments.inputs.size() > method.input_count()) {
+Status CheckAgainstMethod(const RunOptions& options, const Method& method) {
+  if (options.inputs.size() > method.input_count()) {
     return Status::Error(StatusCode::kInvalidArgument, "%zu inputs are given, the method takes %zu",
-                         arguments.inputs.size(), method.input_count());
+                         options.inputs.size(), method.input_count());
   }
-  for (const ShapeArgument& shape : arguments.shapes) {
+  for (const ShapeArgument& shape : options.shapes) {
     const bool is_tensor =
         shape.input < method.input_count() && method.input(shape.input).is(ValueKind::kTensor);
     if (is_tensor) continue;
@@ -81,13 +63,12 @@ Status CheckAgainstMethod(const RunArguments& arguments, const Method& method) {
   return Status::Ok();
 }
 
-Result<InputValues> MakeInputs(const RunArguments& arguments, const Method& method) {
-  ONEPACK_RETURN_IF_ERROR(CheckAgainstMethod(arguments, method));
+Result<InputValues> MakeInputs(const RunOptions& options, const Method& method) {
+  ONEPACK_RETURN_IF_ERROR(CheckAgainstMethod(options, method));
   InputValues inputs;
   for (size_t i = 0; i < method.input_count(); ++i) {
-    const InputArgument argument =
-        i < arguments.inputs.size() ? arguments.inputs[i] : InputArgument{};
-    auto input = InputValue::Create(method.input(i), argument, SizesOf(i, arguments));
+    const InputArgument argument = i < options.inputs.size() ? options.inputs[i] : InputArgument{};
+    auto input = InputValue::Create(method.input(i), argument, SizesOf(i, options));
     if (!input.ok()) return input.TakeStatus().WithContext("input %zu", i);
     inputs.push_back(std::move(input).value());
   }
@@ -125,14 +106,13 @@ void PrintTimes(double load_seconds, std::vector<double> seconds) {
 }
 
 Result<bool> Run(const RunOptions& options) {
-  ONEPACK_ASSIGN_OR_RETURN(const RunArguments arguments, ParseArguments(options));
   ONEPACK_ASSIGN_OR_RETURN(const std::unique_ptr<ProgramLoader> loader,
                            ProgramLoader::Create(options.loader));
   const Clock::time_point start = Clock::now();
   ONEPACK_ASSIGN_OR_RETURN(const Ref<Method> method,
                            loader->Load(options.program, options.data, options.method));
   const double load_seconds = SecondsSince(start);
-  ONEPACK_ASSIGN_OR_RETURN(const InputValues inputs, MakeInputs(arguments, *method));
+  ONEPACK_ASSIGN_OR_RETURN(const InputValues inputs, MakeInputs(options, *method));
   ONEPACK_ASSIGN_OR_RETURN(const std::vector<double> seconds,
                            RunRepeatedly(*method, inputs, options.repeat));
   PrintOutputs(*method, options.full);
@@ -146,23 +126,16 @@ Result<bool> Run(const RunOptions& options) {
 
 void AddInputOptions(CLI::App& command, RunOptions& options) {
   command.add_option("PROGRAM.pte", options.program, "Program to run")->required()->type_name("");
-  command.add_option("--data", options.data, "Data files, separated by commas or repeated")
-      ->delimiter(',')
-      ->allow_extra_args(false)
-      ->type_name("A.ptd,B.ptd");
+  AddDataOption(command, options.data);
   command.add_option("--method", options.method, "Method to run")
       ->type_name("NAME")
       ->capture_default_str();
-  command
-      .add_option("--input", options.inputs,
+  AddParsedOption(command, "--input", options.inputs, &ParseInputArgument,
                   "The next input: a file of raw bytes, file:PATH, zeros,\n"
                   "int:5, bool:true or double:1.5; zeros if not given")
-      ->allow_extra_args(false)
       ->type_name("INPUT");
-  command
-      .add_option("--shape", options.shapes,
+  AddParsedOption(command, "--shape", options.shapes, &ParseShapeArgument,
                   "Sizes of a dynamic input; its upper bound if not given")
-      ->allow_extra_args(false)
       ->type_name("0=4x64");
 }
 

@@ -8,6 +8,7 @@
 #include "aot/split_programs.h"
 #include "tools/commands.h"
 #include "tools/format.h"
+#include "tools/option_values.h"
 #include "tools/progress.h"
 
 namespace onepack {
@@ -45,9 +46,8 @@ void AddSplitCommand(CLI::App& app, Action* action) {
   CLI::App* command =
       app.add_subcommand("split", "Move what programs have in common to one data file");
   command->group("Commands");
-  command->add_option("PROGRAM", options->programs, "Programs (.pte) that carry their data")
-      ->required()
-      ->type_name("");
+  AddPathArguments(*command, "PROGRAM", options->programs, "Programs (.pte) that carry their data")
+      ->required();
   command->add_option("--foundation", options->foundation, "The data file to write")
       ->required()
       ->type_name("F.ptd");

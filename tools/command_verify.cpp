@@ -13,6 +13,7 @@
 #include "delegate/xnnpack_backend.h"
 #include "tools/commands.h"
 #include "tools/format.h"
+#include "tools/option_values.h"
 #include "tools/progress.h"
 #include "tools/verified_program.h"
 #include "weight_cache/weight_cache.h"
@@ -156,9 +157,9 @@ void AddVerifyCommand(CLI::App& app, Action* action) {
   const auto options = std::make_shared<VerifyOptions>();
   CLI::App* command = app.add_subcommand("verify", "Check that files are sound and fit together");
   command->group("Commands");
-  command->add_option("FILE", options->paths, "Programs (.pte) and data files (.ptd), in any order")
-      ->required()
-      ->type_name("");
+  AddPathArguments(*command, "FILE", options->paths,
+                   "Programs (.pte) and data files (.ptd), in any order")
+      ->required();
   command->add_flag("--keys", options->keys,
                     "Also that keys which are hashes are those of their data; reads all of it");
   command->footer(

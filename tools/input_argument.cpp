@@ -1,43 +1,32 @@
 #include "tools/input_argument.h"
 
 #include <errno.h>
-#include <stdio.h>
+#include <stdint.h>
 
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
-#include <locale>
-#include <sstream>
 
 #include "tools/format.h"
+#include "tools/parse_number.h"
 
 namespace onepack {
 namespace {
-
-// All of `text` as a number, or false. Knows no locale but the C one.
-template <typename T>
-bool ParseNumber(const std::string& text, T* number) {
-  std::istringstream stream(text);
-  stream.imbue(std::locale::classic());
-  return (stream >> std::noskipws >> *number) && stream.peek() == EOF;
-}
-
-Status BadArgument(const std::string& text, const char* expected) {
-  return Status::Error(StatusCode::kInvalidArgument, "'%s': %s expected", text.c_str(), expected);
-}
 
 Result<InputArgument> ParseScalar(const std::string& kind, const std::string& text) {
   InputArgument argument;
   if (kind == "int") {
     argument.kind = InputArgument::Kind::kInt;
-    if (!ParseNumber(text, &argument.integer)) return BadArgument(text, "a whole number");
+    ONEPACK_ASSIGN_OR_RETURN(argument.integer, ParseWhole(text, INT64_MIN, INT64_MAX));
   } else if (kind == "bool") {
     argument.kind = InputArgument::Kind::kBool;
-    if (text != "true" && text != "false") return BadArgument(text, "true or false");
     argument.truth = text == "true";
+    if (text == "true" || text == "false") return argument;
+    return Status::Error(StatusCode::kInvalidArgument, "'%s': true or false expected",
+                         text.c_str());
   } else {
     argument.kind = InputArgument::Kind::kDouble;
-    if (!ParseNumber(text, &argument.number)) return BadArgument(text, "a number");
+    ONEPACK_ASSIGN_OR_RETURN(argument.number, ParseAnyReal(text));
   }
   return argument;
 }
@@ -86,31 +75,41 @@ Result<InputArgument> ParseInputArgument(const std::string& text) {
   const std::string rest = colon == std::string::npos ? "" : text.substr(colon + 1);
   if (kind == "int" || kind == "bool" || kind == "double") {
     auto scalar = ParseScalar(kind, rest);
-    if (!scalar.ok()) return scalar.TakeStatus().WithContext("--input %s", text.c_str());
+    if (!scalar.ok()) return scalar.TakeStatus().WithContext("%s", text.c_str());
     return scalar;
   }
   argument.kind = InputArgument::Kind::kFile;
   argument.path = kind == "file" ? rest : text;
-  return argument;
+  if (!argument.path.empty()) return argument;
+  return Status::Error(StatusCode::kInvalidArgument, "'%s': a path expected", text.c_str());
 }
 
-Result<ShapeArgument> ParseShapeArgument(const std::string& text) {
-  const auto bad = [&] {
-    return Status::Error(StatusCode::kInvalidArgument,
-                         "--shape %s: an input and its sizes expected, as in 0=4x64", text.c_str());
-  };
-  ShapeArgument shape;
+namespace {
+
+Result<ShapeArgument> ParseShape(const std::string& text) {
   const size_t equals = text.find('=');
-  if (equals == std::string::npos || text[0] == '-') return bad();
-  if (!ParseNumber(text.substr(0, equals), &shape.input)) return bad();
-  for (size_t start = equals + 1; start < text.size();) {
+  if (equals == std::string::npos) {
+    return Status::Error(StatusCode::kInvalidArgument,
+                         "an input and its sizes expected, as in 0=4x64");
+  }
+  ShapeArgument shape;
+  ONEPACK_ASSIGN_OR_RETURN(shape.input,
+                           ParseWhole(text.substr(0, equals), size_t{0}, size_t{INT32_MAX}));
+  for (size_t start = equals + 1; start < text.size() || text.back() == 'x';) {
     const size_t end = std::min(text.find('x', start), text.size());
-    int32_t size;
-    if (!ParseNumber(text.substr(start, end - start), &size) || size < 0) return bad();
+    ONEPACK_ASSIGN_OR_RETURN(const int32_t size,
+                             ParseWhole(text.substr(start, end - start), 0, INT32_MAX));
     shape.sizes.push_back(size);
     start = end + 1;
-    if (start == text.size()) return bad();  // ends with an "x"
   }
+  return shape;
+}
+
+}  // namespace
+
+Result<ShapeArgument> ParseShapeArgument(const std::string& text) {
+  auto shape = ParseShape(text);
+  if (!shape.ok()) return shape.TakeStatus().WithContext("%s", text.c_str());
   return shape;
 }
 

@@ -27,7 +27,8 @@ struct InputArgument {
   double number = 0;
 };
 
-// "zeros", "int:5", "bool:true", "double:1.5", "file:PATH"; anything else is a path.
+// "zeros", "int:5", "bool:true", "double:1.5", "file:PATH"; anything else is a path. Numbers as in
+// parse_number.h.
 Result<InputArgument> ParseInputArgument(const std::string& text);
 
 // The sizes to use for a dynamic input.

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "tools/commands.h"
+#include "tools/standard_streams.h"
 
 namespace onepack {
 namespace {
@@ -77,10 +78,15 @@ int Main(int argc, char** argv) {
 }  // namespace onepack
 
 int main(int argc, char** argv) {
+  onepack::ReserveStandardStreams();
+  int exit_status = 0;
   // Our own code throws nothing; the libraries of the command line and of JSON may.
   try {
-    return onepack::Main(argc, argv);
+    exit_status = onepack::Main(argc, argv);
   } catch (const std::exception& error) {
-    return onepack::Fail(error.what(), onepack::kFailed);
+    exit_status = onepack::Fail(error.what(), onepack::kFailed);
   }
+  const onepack::Status output = onepack::CloseStandardOutput();
+  if (output.ok()) return exit_status;
+  return onepack::Fail(output.message(), exit_status != 0 ? exit_status : onepack::kFailed);
 }

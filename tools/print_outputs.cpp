@@ -1,12 +1,11 @@
 #include "tools/print_outputs.h"
 
-#include <errno.h>
 #include <stdio.h>
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 
+#include "aot/output_files.h"
 #include "base/printable.h"
 #include "tools/element.h"
 
@@ -64,18 +63,18 @@ Status WriteOutputs(const Method& method, const std::string& folder) {
   std::error_code error;
   std::filesystem::create_directories(folder, error);
   if (error) return PosixError(folder.c_str(), error.value());
+  OutputFiles files(ExistingFile::kReplace);
   for (size_t i = 0; i < method.output_count(); ++i) {
     if (!method.output(i).is(ValueKind::kTensor)) continue;
     const Tensor& tensor = method.output(i).tensor();
     const std::string path =
         (std::filesystem::path(folder) / ("output" + std::to_string(i) + ".bin")).string();
-    std::ofstream file(path, std::ios::binary | std::ios::trunc);
-    file.write(reinterpret_cast<const char*>(tensor.data()),
-               static_cast<std::streamsize>(tensor.size_bytes()));
-    file.close();
-    if (!file) return PosixError(path.c_str(), errno);
+    const auto write = [&](const Append& append) {
+      return append({tensor.data(), tensor.size_bytes()});
+    };
+    ONEPACK_RETURN_IF_ERROR(files.Write(path, write, &ReadBackNothing));
   }
-  return Status::Ok();
+  return files.Commit();
 }
 
 }  // namespace onepack

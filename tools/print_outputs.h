@@ -13,7 +13,7 @@ namespace onepack {
 void PrintOutputs(const Method& method, bool full);
 
 // The bytes of every tensor among the outputs, as output0.bin, output1.bin, ... in `folder`, which
-// is created where needed.
+// is created where needed. Files of these names are replaced, all of them or none.
 Status WriteOutputs(const Method& method, const std::string& folder);
 
 }  // namespace onepack

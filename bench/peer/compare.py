@@ -67,6 +67,12 @@ def sizes(options):
     return found
 
 
+def count(text):
+    if not re.fullmatch("[1-9][0-9]{0,5}", text):
+        raise argparse.ArgumentTypeError(f"{text!r}: a whole number from 1 to 999999 expected")
+    return int(text)
+
+
 def write(path, text):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
@@ -76,7 +82,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     for name in ("--peers", "--models", "--results", "--docs"):
         parser.add_argument(name, required=True)
-    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--runs", type=count, default=7)
     options = parser.parse_args()
     results = measure(options)
     os.makedirs(options.results, exist_ok=True)

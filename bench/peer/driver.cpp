@@ -21,6 +21,9 @@
 #include "bench/peer/busy_cores.h"
 #include "bench/peer/engine.h"
 #include "tools/memory_usage.h"
+#include "tools/option_values.h"
+#include "tools/path_list.h"
+#include "tools/standard_streams.h"
 
 namespace onepack::bench {
 namespace {
@@ -221,7 +224,8 @@ const std::map<std::string, Scenario> kScenarios = {{"load", LoadScenario},
                                                     {"busy", BusyScenario},
                                                     {"interference", InterferenceScenario}};
 
-ProgramFiles FilesOf(const std::vector<std::string>& paths) {
+ProgramFiles FilesOf(const std::string& list) {
+  const std::vector<std::string> paths = ValueOf("--program", ParsePathList(list));
   ProgramFiles files;
   files.program = paths.front();
   files.data.assign(paths.begin() + 1, paths.end());
@@ -238,15 +242,14 @@ int Main(int argc, char** argv) {
   app.add_option("SCENARIO", scenario)->required()->check(CLI::IsMember(kScenarios));
   app.add_option("--program", programs, "P.pte,F.ptd,A.ptd")->required()->allow_extra_args(false);
   app.add_flag("--apart", is_apart, "Each program packs for itself");
-  app.add_option("--packing-threads", engine_options.packing_threads,
-                 "That pack while a method is loaded; 0: one for each core");
-  app.add_option("--threads", engine_options.threads, "That compute; 1: the one that calls");
+  AddNumberOption<size_t>(app, "--packing-threads", engine_options.packing_threads, 0, 1024,
+                          "That pack while a method is loaded; 0: one for each core");
+  AddNumberOption<size_t>(app, "--threads", engine_options.threads, 1, 1024,
+                          "That compute; 1: the one that calls");
   app.add_flag("--huge-pages", engine_options.huge_pages, "Ask for them behind packed weights");
   app.add_flag("--cold", options.cold, "Drop the files from the page cache first");
   CLI11_PARSE(app, argc, argv);
-  for (const std::string& list : programs) {
-    options.programs.push_back(FilesOf(CLI::detail::split(list, ',')));
-  }
+  for (const std::string& list : programs) options.programs.push_back(FilesOf(list));
   engine_options.share = !is_apart;
   if (engine_options.packing_threads == 0) {
     engine_options.packing_threads = std::thread::hardware_concurrency();
@@ -264,8 +267,13 @@ int Main(int argc, char** argv) {
 }  // namespace onepack::bench
 
 int main(int argc, char** argv) {
+  onepack::ReserveStandardStreams();
   try {
-    return onepack::bench::Main(argc, argv);
+    const int exit_status = onepack::bench::Main(argc, argv);
+    const onepack::Status output = onepack::CloseStandardOutput();
+    if (output.ok()) return exit_status;
+    fprintf(stderr, "%s\n", output.message());
+    return 1;
   } catch (const std::exception& error) {
     fprintf(stderr, "%s\n", error.what());
     return 1;

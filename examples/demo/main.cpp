@@ -17,6 +17,8 @@
 #include "examples/demo/measurement.h"
 #include "examples/demo/stack_folder.h"
 #include "tools/format.h"
+#include "tools/option_values.h"
+#include "tools/standard_streams.h"
 
 namespace onepack {
 namespace {
@@ -39,9 +41,13 @@ void CatchInterrupts() {
   struct sigaction action = {};
   action.sa_handler = [](int) { interrupted = 1; };
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
+  // An output that nobody reads any more is an error like any other.
+  signal(SIGPIPE, SIG_IGN);
 }
 
+// Also by an output that is not taken.
 Status CheckInterrupted() {
+  ONEPACK_RETURN_IF_ERROR(CheckStandardOutput());
   if (interrupted == 0) return Status::Ok();
   return Status::Error(StatusCode::kFailedPrecondition, "interrupted");
 }
@@ -149,26 +155,18 @@ void DescribeOptions(CLI::App& app, DemoOptions& options) {
   app.description(
       "Loads programs that share a foundation, with one cache of packed weights and with a cache\n"
       "for each program, and prints what both cost. Cases in one folder are loaded together.");
-  app.add_option("CASE.json", options.cases, "Recorded cases; each names its own files")
-      ->type_name("");
+  AddPathArguments(app, "CASE.json", options.cases, "Recorded cases; each names its own files");
   auto* generate = app.add_flag("--generate", options.generate,
                                 "Also a larger stack, generated into a temporary folder");
-  app.add_option("--megabytes", options.megabytes, "Size of the generated foundation")
-      ->check(CLI::Range(1, 100000).description(""))
-      ->type_name("N")
-      ->capture_default_str();
+  AddNumberOption<uint64_t>(app, "--megabytes", options.megabytes, 1, 100000,
+                            "Size of the generated foundation");
   app.add_option("--stack", options.stack,
                  "Also the stack that was generated in this folder before")
       ->type_name("FOLDER")
       ->excludes(generate);
-  app.add_option("--threads", options.threads, "That XNNPACK computes with")
-      ->check(CLI::Range(1, 1024).description(""))
-      ->type_name("N")
-      ->capture_default_str();
-  app.add_option("--repeat", options.repeat, "Runs each way, of which the median is printed")
-      ->check(CLI::Range(1, 1000).description(""))
-      ->type_name("N")
-      ->capture_default_str();
+  AddNumberOption<size_t>(app, "--threads", options.threads, 1, 1024, "That XNNPACK computes with");
+  AddNumberOption<size_t>(app, "--repeat", options.repeat, 1, 1000,
+                          "Runs each way, of which the median is printed");
   app.add_option("--measure", options.measure)
       ->check(CLI::IsMember({"shared", "apart"}))
       ->group("");  // not for people: how the demo starts itself
@@ -201,10 +199,14 @@ int Main(int argc, char** argv) {
 }  // namespace onepack
 
 int main(int argc, char** argv) {
+  onepack::ReserveStandardStreams();
+  int exit_status = 0;
   // Our own code throws nothing; the libraries of the command line, of JSON and of files may.
   try {
-    return onepack::Main(argc, argv);
+    exit_status = onepack::Main(argc, argv);
   } catch (const std::exception& error) {
-    return onepack::Fail(error.what(), 1);
+    exit_status = onepack::Fail(error.what(), 1);
   }
+  const onepack::Status output = onepack::CloseStandardOutput();
+  return output.ok() || exit_status != 0 ? exit_status : onepack::Fail(output.message(), 1);
 }

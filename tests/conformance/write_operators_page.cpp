@@ -17,7 +17,8 @@ int main(int argc, char** argv) {
     return 1;
   }
   std::ofstream page(argv[2], std::ios::binary);
-  page << onepack::OperatorsPage(*coverage) << std::flush;
+  page << onepack::OperatorsPage(*coverage);
+  page.close();
   if (!page) {
     fprintf(stderr, "%s: cannot be written\n", argv[2]);
     return 1;

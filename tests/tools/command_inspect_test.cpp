@@ -87,6 +87,58 @@ TEST(CommandLineTest, BadUsageIsOneLineOnStandardErrorAndStatusTwo) {
   }
 }
 
+// The option, what was given and what is allowed.
+TEST(CommandLineTest, ANumberThatIsNoneIsNamedWithItsOption) {
+  const std::vector<std::string> generate = {"generate", "--program", "x.pte"};
+  const std::vector<std::string> run = {"run", "x.pte"};
+  const std::vector<std::string> stack = {"make-model", "stack", "x"};
+  const struct {
+    std::vector<std::string> command;
+    const char* option;
+    const char* text;
+    const char* allowed;
+  } wrong[] = {
+      {run, "--threads", "0", "from 1 to 1024"},
+      {run, "--threads", "010", "from 1 to 1024 without leading zeros"},
+      {run, "--repeat", "1e3", "from 1 to 1000000"},
+      {run, "--shape", "bogus", "as in 0=4x64"},
+      {run, "--input", "int:five", "'five': a whole number"},
+      {run, "--data", "a,,b", "one is empty"},
+      {run, "--data", "", "one is empty"},
+      {generate, "--tokens", "", "a whole number from 0"},
+      {generate, "--tokens", "3,,17", "a whole number from 0"},
+      {generate, "--tokens", "-5", "a whole number from 0"},
+      {generate, "--tokens", "{}", "a whole number from 0"},
+      {generate, "--stop", "0x10", "a whole number from 0"},
+      {generate, "--seed", "-1", "from 0 to 18446744073709551615"},
+      {generate, "--seed", "18446744073709551616", "from 0 to 18446744073709551615"},
+      {generate, "--top-k", "-1", "from 0"},
+      {generate, "--prefill-chunk", "-1", "from 0"},
+      {generate, "--max-new-tokens", "+3", "from 1 to 1000000"},
+      {generate, "--temperature", "nan", "a number from 0 on"},
+      {generate, "--temperature", "-0.5", "a number from 0 on"},
+      {generate, "--temperature", "inf", "a number from 0 on"},
+      {generate, "--top-p", "0", "above 0 and at most 1"},
+      {generate, "--top-p", "1.01", "above 0 and at most 1"},
+      {stack, "--width", "-64", "from 1 to 4294967295"},
+      {stack, "--width", "4294967296", "from 1 to 4294967295"},
+      {stack, "--adapters", "1001", "from 0 to 1000"},
+      {stack, "--seed", "0x1", "from 0"},
+      {stack, "--group", "33", "32,64,128,256"},
+  };
+  for (const auto& [command, option, text, allowed] : wrong) {
+    SCOPED_TRACE(std::string(option) + " " + text);
+    std::vector<std::string> arguments = command;
+    arguments.insert(arguments.end(), {option, text});
+    const CommandResult result = RunOnepack(arguments);
+    EXPECT_EQ(result.exit_status, 2);
+    EXPECT_EQ(LinesOf(result.err).size(), 1u) << result.err;
+    for (const char* part : {option, text, allowed}) {
+      EXPECT_TRUE(Contains(result.err, part)) << result.err;
+    }
+  }
+}
+
 TEST(CommandLineTest, WithoutACommandTheHelpIsPrintedAndTheStatusIsTwo) {
   const CommandResult result = RunOnepack({});
   EXPECT_EQ(result.exit_status, 2);

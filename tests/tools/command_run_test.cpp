@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <string.h>
 
+#include "tests/support/file_size_limit.h"
 #include "tests/support/files.h"
 #include "tests/tools/onepack_command.h"
 
@@ -76,6 +77,29 @@ TEST(RunTest, ALoraProgramTakesBothOfItsDataFilesSeparatedByACommaOrRepeated) {
   EXPECT_EQ(repeated.exit_status, 0) << repeated.err;
 }
 
+TEST(RunTest, APathMayHaveCommasWhereItHasADataOfItsOwn) {
+  const TempFolder folder;
+  WriteFile(folder.File("f,1.ptd"), ReadFile(CaseFile("foundation.ptd")));
+  WriteFile(folder.File("l,0.ptd"), ReadFile(CaseFile("lora0.ptd")));
+  const CommandResult result =
+      RunOnepack({"run", CaseFile("lora0.pte"), "--data", folder.File("f,1.ptd"), "--data",
+                  folder.File("l,0.ptd")});
+  EXPECT_EQ(result.exit_status, 0) << result.err;
+}
+
+TEST(RunTest, OutputsThatCannotBeWrittenReplaceNothing) {
+  const TempFolder folder;
+  ASSERT_EQ(RunBase({"--output-dir", folder.path()}).exit_status, 0);
+  const std::vector<uint8_t> old = ReadFile(folder.File("output0.bin"));
+  {
+    const FileSizeLimit limit(1000);
+    const CommandResult result = RunBase({"--output-dir", folder.path()});
+    EXPECT_NE(result.exit_status, 0);
+  }
+  EXPECT_EQ(ReadFile(folder.File("output0.bin")), old);
+  EXPECT_EQ(FilesIn(folder.path()), std::vector<std::string>{"output0.bin"});
+}
+
 TEST(RunTest, HugePagesChangeNoOutput) {
   TempFolder folder;
   const CommandResult small = RunBase({"--output-dir", folder.File("small")});
@@ -127,13 +151,11 @@ TEST(RunTest, AMethodThatIsNotThereIsNamedWithThoseThereAre) {
 TEST(RunTest, BadInputsAreNamed) {
   ExpectFailed(RunBase({"--input", "no_such.bin"}), "input 0: no_such.bin");
   ExpectFailed(RunBase({"--input", "int:5"}), "input 0: int given, float32 [64, 64] expected");
-  ExpectFailed(RunBase({"--input", "int:five"}), "'five': a whole number expected");
   ExpectFailed(RunBase({"--input", "zeros", "--input", "zeros"}), "2 inputs are given");
   ExpectFailed(RunBase({"--input", CaseFile("base.json")}), "takes 16384");
 }
 
 TEST(RunTest, BadShapesAreNamed) {
-  ExpectFailed(RunBase({"--shape", "bogus"}), "--shape bogus");
   ExpectFailed(RunBase({"--shape", "7=1x64"}), "there is no tensor 7");
   ExpectFailed(RunBase({"--shape", "0=65x64"}), "[65, 64] given, at most float32 [64, 64]");
   ExpectFailed(RunBase({"--shape", "0=1x1x64"}), "[1, 1, 64]");

@@ -13,8 +13,8 @@
 namespace onepack {
 namespace {
 
-pid_t Start(const std::vector<std::string>& arguments, const std::string& out,
-            const std::string& err) {
+// Its standard output is `out`, a descriptor, or closed where that is -1.
+pid_t Start(const std::vector<std::string>& arguments, int out, const std::string& err) {
   std::vector<std::string> words = {ONEPACK_COMMAND};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
@@ -22,9 +22,13 @@ pid_t Start(const std::vector<std::string>& arguments, const std::string& out,
   argv.push_back(nullptr);
   posix_spawn_file_actions_t actions;
   posix_spawn_file_actions_init(&actions);
-  constexpr int kCreate = O_WRONLY | O_CREAT | O_TRUNC;
-  posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, out.c_str(), kCreate, 0600);
-  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err.c_str(), kCreate, 0600);
+  if (out >= 0) {
+    posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
+  } else {
+    posix_spawn_file_actions_addclose(&actions, STDOUT_FILENO);
+  }
+  posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err.c_str(),
+                                   O_WRONLY | O_CREAT | O_TRUNC, 0600);
   pid_t child = 0;
   const int error = posix_spawn(&child, ONEPACK_COMMAND, &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -39,17 +43,35 @@ std::string TextOf(const std::string& path) {
 
 }  // namespace
 
-CommandResult RunOnepack(const std::vector<std::string>& arguments) {
+CommandResult RunOnepack(const std::vector<std::string>& arguments, StandardOutput output) {
   const TempFolder folder;
-  const pid_t child = Start(arguments, folder.File("out"), folder.File("err"));
+  const std::string path =
+      output == StandardOutput::kFull ? std::string("/dev/full") : folder.File("out");
+  const int out = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+  if (out < 0) throw std::runtime_error("cannot open " + path);
+  const pid_t child =
+      Start(arguments, output == StandardOutput::kClosed ? -1 : out, folder.File("err"));
+  close(out);
   int status = 0;
   if (waitpid(child, &status, 0) != child) throw std::runtime_error("waitpid");
   CommandResult result;
-  result.out = TextOf(folder.File("out"));
+  if (path != "/dev/full") result.out = TextOf(path);
   result.err = TextOf(folder.File("err"));
   if (!WIFEXITED(status)) throw std::runtime_error("killed by a signal: " + result.err);
   result.exit_status = WEXITSTATUS(status);
   return result;
+}
+
+int SignalOfOnepackWithoutReader(const std::vector<std::string>& arguments) {
+  const TempFolder folder;
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) throw std::runtime_error("pipe2");
+  close(ends[0]);
+  const pid_t child = Start(arguments, ends[1], folder.File("err"));
+  close(ends[1]);
+  int status = 0;
+  if (waitpid(child, &status, 0) != child) throw std::runtime_error("waitpid");
+  return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }
 
 std::vector<std::string> LinesOf(const std::string& text) {

@@ -19,7 +19,13 @@ struct CommandResult {
   std::string err;
 };
 
-CommandResult RunOnepack(const std::vector<std::string>& arguments);
+enum class StandardOutput { kTaken, kFull, kClosed };
+
+CommandResult RunOnepack(const std::vector<std::string>& arguments,
+                         StandardOutput output = StandardOutput::kTaken);
+
+// The signal that ends the command when its output goes to a pipe that nobody reads; 0: none did.
+int SignalOfOnepackWithoutReader(const std::vector<std::string>& arguments);
 
 // Without their newlines.
 std::vector<std::string> LinesOf(const std::string& text);

@@ -1,0 +1,55 @@
+#include "tools/option_values.h"
+
+#include <stdio.h>
+
+#include "tools/path_list.h"
+
+namespace onepack {
+namespace {
+
+template <typename T>
+CLI::Option* AddReal(CLI::App& command, const std::string& name, T& number, const RealRange& range,
+                     const std::string& description) {
+  const auto parse = [&number, name, range](const CLI::results_t& texts) {
+    number = static_cast<T>(ValueOf(name, ParseReal(texts.front(), range)));
+    return true;
+  };
+  char default_text[32];
+  snprintf(default_text, sizeof(default_text), "%g", static_cast<double>(number));
+  return command.add_option(name, parse, description)->type_name("X")->default_str(default_text);
+}
+
+}  // namespace
+
+CLI::Option* AddRealOption(CLI::App& command, const std::string& name, float& number,
+                           const RealRange& range, const std::string& description) {
+  return AddReal(command, name, number, range, description);
+}
+
+CLI::Option* AddRealOption(CLI::App& command, const std::string& name, double& number,
+                           const RealRange& range, const std::string& description) {
+  return AddReal(command, name, number, range, description);
+}
+
+CLI::Option* AddNumberListOption(CLI::App& command, const std::string& name,
+                                 std::vector<int64_t>& numbers, const std::string& description) {
+  return AddParsedOption(
+      command, name, numbers,
+      [](const std::string& text) { return ParseWholeList(text, 0, INT64_MAX); }, description);
+}
+
+CLI::Option* AddPathListOption(CLI::App& command, const std::string& name,
+                               std::vector<std::string>& paths, const std::string& description) {
+  return AddParsedOption(command, name, paths, &ParsePathList, description);
+}
+
+CLI::Option* AddPathArguments(CLI::App& command, const std::string& name,
+                              std::vector<std::string>& paths, const std::string& description) {
+  const auto take = [&paths](const CLI::results_t& texts) {
+    paths = texts;
+    return true;
+  };
+  return command.add_option(name, take, description)->expected(-1)->take_all()->type_name("");
+}
+
+}  // namespace onepack
