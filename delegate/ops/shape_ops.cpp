@@ -6,10 +6,10 @@
 #include <iterator>
 
 #include "base/checked_math.h"
+#include "base/small_floats.h"
 #include "delegate/ops/between.h"
 #include "delegate/ops/checks.h"
 #include "delegate/ops/families.h"
-#include "delegate/small_floats.h"
 #include "delegate/xnn_handles.h"
 #include "schema/verify_text.h"
 

@@ -346,7 +346,7 @@ TEST_F(StateTest, PartsThatNoStateHasAreRefused) {
     EXPECT_TRUE(IsError(make(size, blocks, 4096 * blocks.size()), StatusCode::kInvalidArgument,
                         {"test.pte", "'forward'", "block"}));
   }
-  EXPECT_TRUE(IsError(make(size, {2}, 4096), StatusCode::kInvalidArgument, {"4096 bytes"}));
+  EXPECT_TRUE(IsError(make(size, {2}, 100), StatusCode::kInvalidArgument, {"100 bytes"}));
 }
 
 TEST_F(StateTest, ASavedStateHoldsOnlyBlocksThatAreNotZero) {
