@@ -17,7 +17,14 @@ Result<std::unique_ptr<LanguageModel>> LanguageModel::Load(const Ref<Program>& p
   if (!program) return Status::Error(StatusCode::kInvalidArgument, "no program was given");
   return NoThrow([&]() -> Result<Model> {
     ONEPACK_ASSIGN_OR_RETURN(ModelInfo info, ReadModelInfo(program));
-    ONEPACK_ASSIGN_OR_RETURN(TextDecoder decoder, TextDecoder::Load(program, method, options));
+    // State that the program's methods share is the model's own, unless the caller has others use
+    // it.
+    MethodOptions own = options;
+    if (!own.shared_state) {
+      ONEPACK_ASSIGN_OR_RETURN(own.shared_state,
+                               SharedState::Create(program, own.max_planned_bytes, own.allocator));
+    }
+    ONEPACK_ASSIGN_OR_RETURN(TextDecoder decoder, TextDecoder::Load(program, method, own));
     Model model(new LanguageModel(std::move(decoder), std::move(info)));
     Status status = model->FindMaxContext();
     if (!status.ok()) return model->WithName(std::move(status));

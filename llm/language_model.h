@@ -44,6 +44,9 @@ class LanguageModel {
                                                      const MethodOptions& options,
                                                      std::string_view method = {});
 
+  // Method::UsesData of the methods that it runs.
+  bool UsesData(size_t entry) const { return decoder_.UsesData(entry); }
+
   const ModelInfo& info() const { return info_; }
   const char* name() const { return decoder_.method().program().name(); }
   // The most tokens one call of the method takes.

@@ -49,6 +49,11 @@ class TextDecoder {
   const Method& method() const { return *method_; }
   std::string_view method_name() const { return method_name_; }
 
+  // Method::UsesData of the methods that it runs.
+  bool UsesData(size_t entry) const {
+    return method_->UsesData(entry) || (embedding_ && embedding_->UsesData(entry));
+  }
+
  private:
   TextDecoder(Ref<Method> embedding, Ref<Method> method, std::string_view method_name)
       : embedding_(std::move(embedding)), method_(std::move(method)), method_name_(method_name) {}

@@ -67,6 +67,10 @@ class Method final : public RefCounted {
   // What kind of value belongs there; for tensors also type and bounds. REQUIRES: index < count.
   const Value& input(size_t index) const { return *inputs_[index]; }
 
+  // Whether loading asked for the key of an entry of MethodOptions::named_data, by its place there:
+  // for a tensor, or because a delegate wanted it.
+  bool UsesData(size_t entry) const { return entry < uses_data_.size() && uses_data_[entry]; }
+
   // Copies `value`, a tensor's bytes included (a string only as a view). Lists item by item. Every
   // tensor has to be set before each run, because runs reuse its memory. Errors: kInvalidArgument
   // when kind, type, dim order or sizes do not fit; the input then counts as not set.
@@ -146,6 +150,7 @@ class Method final : public RefCounted {
   Array<Ref<BackendSession>> sessions_;
   Array<Ref<Delegate>> delegates_;
 
+  Array<bool> uses_data_;  // by entry; empty: none
   Array<bool> input_is_set_;
   mutable std::atomic<bool> is_running_{false};  // or is being changed otherwise
 };

@@ -49,6 +49,7 @@ Status MethodBuilder::Build() {
   ONEPACK_RETURN_IF_ERROR(CreateInputsAndOutputs());
   ONEPACK_RETURN_IF_ERROR(ResolveOperators());
   ONEPACK_RETURN_IF_ERROR(LoadDelegates());
+  method_.uses_data_ = named_data_.TakeUses();
   return CreateSteps();
 }
 

@@ -21,7 +21,7 @@ class MethodBuilder {
         plan_(plan),
         options_(options),
         allocator_(options.allocator),
-        named_data_(program.named_data(), options.named_data),
+        named_data_(program.named_data(), options.named_data, options.allocator),
         method_(method) {}
 
   // In this order: each step uses what the ones before it made.
@@ -68,7 +68,7 @@ class MethodBuilder {
   const wire::program::ExecutionPlan& plan_;
   const MethodOptions& options_;
   const Allocator allocator_;
-  const NamedDataScope named_data_;
+  NamedDataScope named_data_;
   Method& method_;
 
   // Parallel to method_.tensors_, in the order of the tensors among the values.

@@ -1,10 +1,12 @@
 // Where a method looks for a key: first in its own program, then in the data files it was loaded
-// with.
+// with. Takes note of what it was asked for.
 //
 // Threads: that of the load.
 
 #ifndef ONEPACK_RUNTIME_NAMED_DATA_SCOPE_H_
 #define ONEPACK_RUNTIME_NAMED_DATA_SCOPE_H_
+
+#include <utility>
 
 #include "base/array.h"
 #include "base/printable.h"
@@ -17,8 +19,8 @@ namespace onepack {
 class NamedDataScope {
  public:
   // Either may be null.
-  NamedDataScope(Ref<NamedDataMap> program, Ref<NamedDataMap> external)
-      : program_(std::move(program)), external_(std::move(external)) {}
+  NamedDataScope(Ref<NamedDataMap> program, Ref<NamedDataMap> external, const Allocator& allocator)
+      : program_(std::move(program)), external_(std::move(external)), allocator_(allocator) {}
 
   // Errors: kNotFound names the key and every file that was searched; a key in both with other data
   // is kMismatch.
@@ -31,26 +33,39 @@ class NamedDataScope {
                            Printable(key).c_str(),
                            has_external ? external_->names() : "a data file (none was given)");
     }
+    if (other != nullptr) {
+      ONEPACK_ASSIGN_OR_RETURN(bool* is_used, MarkOf(*external_, *other, &is_used_));
+      *is_used = true;
+    }
     if (own != nullptr && other != nullptr) ONEPACK_RETURN_IF_ERROR(CheckOnce(*own, *other));
     return own != nullptr ? own : other;
   }
 
+  // By entry of the data files: whether it was asked for. Empty: none was.
+  Array<bool> TakeUses() { return std::move(is_used_); }
+
  private:
+  Result<bool*> MarkOf(const NamedDataMap& map, const NamedData& entry, Array<bool>* marks) const {
+    const Span<const NamedData> all = map.entries();
+    if (marks->empty()) {
+      ONEPACK_ASSIGN_OR_RETURN(*marks, Array<bool>::Create(allocator_, all.size()));
+    }
+    return &(*marks)[static_cast<size_t>(&entry - all.data())];
+  }
+
   // A program may ask for a key any number of times; it is compared the first time.
   Status CheckOnce(const NamedData& own, const NamedData& other) const {
-    const Span<const NamedData> all = program_->entries();
-    if (is_checked_.empty()) {
-      ONEPACK_ASSIGN_OR_RETURN(is_checked_, Array<bool>::Create(HeapAllocator(), all.size()));
-    }
-    bool& is_checked = is_checked_[static_cast<size_t>(&own - all.data())];
-    if (!is_checked) ONEPACK_RETURN_IF_ERROR(CheckSameData(own, other));
-    is_checked = true;
+    ONEPACK_ASSIGN_OR_RETURN(bool* is_checked, MarkOf(*program_, own, &is_checked_));
+    if (!*is_checked) ONEPACK_RETURN_IF_ERROR(CheckSameData(own, other));
+    *is_checked = true;
     return Status::Ok();
   }
 
   Ref<NamedDataMap> program_;
   Ref<NamedDataMap> external_;
+  const Allocator allocator_;
   mutable Array<bool> is_checked_;  // by entry of the program
+  mutable Array<bool> is_used_;     // by entry of the data files
 };
 
 }  // namespace onepack

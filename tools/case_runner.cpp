@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "tools/unused_data.h"
+
 namespace onepack {
 namespace {
 
@@ -10,9 +12,17 @@ std::string Where(size_t call) { return "call " + std::to_string(call) + ": "; }
 }  // namespace
 
 Result<CaseRunner> CaseRunner::Load(ProgramLoader& loader, RecordedCase recorded) {
-  ONEPACK_ASSIGN_OR_RETURN(Ref<Method> method,
-                           loader.Load(recorded.program, recorded.data, recorded.method));
-  return CaseRunner(std::move(recorded), std::move(method));
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<Program> program, loader.OpenProgram(recorded.program));
+  ONEPACK_ASSIGN_OR_RETURN(const MethodOptions options, loader.OptionsFor(recorded.data));
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<Method> method,
+                           Method::Load(program, recorded.method, options));
+  ONEPACK_ASSIGN_OR_RETURN(
+      std::vector<std::string> unused,
+      UnusedFiles(loader, recorded.data, options.named_data.get(),
+                  [&method](size_t entry) { return method->UsesData(entry); }));
+  CaseRunner runner(std::move(recorded), method);
+  runner.unused_files_ = std::move(unused);
+  return runner;
 }
 
 Status CaseRunner::MakeCall(const RecordedCall& call) {

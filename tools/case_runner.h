@@ -26,6 +26,10 @@ class CaseRunner {
   CaseRunner(RecordedCase recorded, Ref<Method> method)
       : recorded_(std::move(recorded)), method_(std::move(method)) {}
 
+  const std::string& program() const { return recorded_.program; }
+  // Data files of the case of which its method uses no key; those of Load only.
+  const std::vector<std::string>& unused_files() const { return unused_files_; }
+
   // Once for each loaded method: state such as a KV cache carries over from call to call. Stops at
   // the first call that fails; makes the calls after one that merely differs.
   CaseOutcome Run();
@@ -36,6 +40,7 @@ class CaseRunner {
 
   RecordedCase recorded_;
   Ref<Method> method_;
+  std::vector<std::string> unused_files_;
 };
 
 }  // namespace onepack

@@ -15,6 +15,7 @@
 #include "tools/commands.h"
 #include "tools/option_values.h"
 #include "tools/print_stats.h"
+#include "tools/unused_data.h"
 
 namespace onepack {
 namespace {
@@ -24,6 +25,7 @@ struct CheckOptions {
   ProgramLoaderOptions loader;
   size_t jobs = 1;
   std::string order = "given";
+  bool strict = false;
   bool stats = false;
 };
 
@@ -36,8 +38,8 @@ struct CheckedCase {
 
 class Checker {
  public:
-  Checker(ProgramLoader& loader, const std::vector<std::string>& paths)
-      : loader_(loader), paths_(paths), cases_(paths.size()) {
+  Checker(ProgramLoader& loader, const std::vector<std::string>& paths, bool strict)
+      : loader_(loader), paths_(paths), strict_(strict), cases_(paths.size()) {
     for (size_t i = 0; i < paths.size(); ++i) cases_[i].name = paths[i];
   }
 
@@ -78,6 +80,7 @@ class Checker {
     ONEPACK_ASSIGN_OR_RETURN(RecordedCase recorded, ReadRecordedCase(path));
     checked.name = recorded.name;
     ONEPACK_ASSIGN_OR_RETURN(CaseRunner runner, CaseRunner::Load(loader_, std::move(recorded)));
+    ONEPACK_RETURN_IF_ERROR(ReportUnusedFiles(runner.unused_files(), runner.program(), strict_));
     checked.runner.emplace(std::move(runner));
     return Status::Ok();
   }
@@ -102,6 +105,7 @@ class Checker {
 
   ProgramLoader& loader_;
   const std::vector<std::string>& paths_;
+  const bool strict_;
   std::vector<CheckedCase> cases_;  // each touched by one thread until it is done
 
   std::mutex mutex_;
@@ -112,7 +116,7 @@ Result<bool> Check(CheckOptions options) {
   ONEPACK_ASSIGN_OR_RETURN(const std::unique_ptr<ProgramLoader> loader,
                            ProgramLoader::Create(options.loader));
   if (options.order == "reverse") std::reverse(options.cases.begin(), options.cases.end());
-  Checker checker(*loader, options.cases);
+  Checker checker(*loader, options.cases, options.strict);
   if (options.jobs == 1) {
     checker.RunOneByOne();
   } else {
@@ -139,6 +143,7 @@ void AddCheckCommand(CLI::App& app, Action* action) {
       ->check(CLI::IsMember({"given", "reverse"}).description(""))
       ->type_name("ORDER")
       ->capture_default_str();
+  AddStrictOption(*command, options->strict);
   AddLoaderOptions(*command, options->loader);
   command->add_flag("--stats", options->stats,
                     "Print what the weight cache did and what memory the process holds");

@@ -16,6 +16,7 @@
 #include "tools/option_values.h"
 #include "tools/print_stats.h"
 #include "tools/tokenizer.h"
+#include "tools/unused_data.h"
 
 namespace onepack {
 namespace {
@@ -31,6 +32,7 @@ struct CommandOptions {
   std::string save_context;
   GenerateOptions generate;
   ProgramLoaderOptions loader;
+  bool strict = false;
   bool stats = false;
 };
 
@@ -131,6 +133,10 @@ Result<bool> Run(const CommandOptions& options) {
   ONEPACK_ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model,
                            LanguageModel::Load(program, method_options, options.method));
   const double load_seconds = SecondsSince(start);
+  ONEPACK_ASSIGN_OR_RETURN(const std::vector<std::string> unused,
+                           UnusedFiles(*loader, options.data, method_options.named_data.get(),
+                                       [&model](size_t entry) { return model->UsesData(entry); }));
+  ONEPACK_RETURN_IF_ERROR(ReportUnusedFiles(unused, options.program, options.strict));
   for (const std::string& line : model->info().ignored) {
     fprintf(stderr, "onepack: %s: ignored: %s\n", model->name(), line.c_str());
   }
@@ -160,6 +166,7 @@ void AddPromptOptions(CLI::App& command, CommandOptions& options) {
       ->required()
       ->type_name("A.pte");
   AddDataOption(command, options.data);
+  AddStrictOption(command, options.strict);
   CLI::Option* tokens =
       AddNumberListOption(command, "--tokens", options.tokens, "The prompt, as token ids")
           ->type_name("3,17,99");

@@ -16,6 +16,10 @@ CLI::Option* AddDataOption(CLI::App& command, std::vector<std::string>& paths) {
       ->type_name("F.ptd,A.ptd");
 }
 
+void AddStrictOption(CLI::App& command, bool& strict) {
+  command.add_flag("--strict", strict, "Fail when no key of a data file is used");
+}
+
 void AddLoaderOptions(CLI::App& command, ProgramLoaderOptions& options) {
   AddCountOption(command, "--threads", options.threads, 1024,
                  "Threads that XNNPACK computes with, one for each processor at most");

@@ -26,6 +26,9 @@ void AddCountOption(CLI::App& command, const char* name, size_t& count, size_t h
 // "--data F.ptd,A.ptd", also repeated.
 CLI::Option* AddDataOption(CLI::App& command, std::vector<std::string>& paths);
 
+// --strict: an error, not only a line, for a data file of which nothing is used.
+void AddStrictOption(CLI::App& command, bool& strict);
+
 // --threads, --no-cache and --huge-pages.
 void AddLoaderOptions(CLI::App& command, ProgramLoaderOptions& options);
 

@@ -1,4 +1,4 @@
-// onepack run: one method of one program, on inputs of the user.
+// onepack run: a method of a program, or several, on inputs of the user.
 
 #include <stdio.h>
 
@@ -10,10 +10,11 @@
 #include "tools/command_options.h"
 #include "tools/commands.h"
 #include "tools/format.h"
-#include "tools/input_argument.h"
+#include "tools/method_sequence.h"
 #include "tools/option_values.h"
 #include "tools/print_outputs.h"
 #include "tools/print_stats.h"
+#include "tools/unused_data.h"
 
 namespace onepack {
 namespace {
@@ -21,9 +22,10 @@ namespace {
 struct RunOptions {
   std::string program;
   std::vector<std::string> data;
-  std::string method = "forward";
+  std::vector<std::string> methods = {"forward"};
   std::vector<InputArgument> inputs;
   std::vector<ShapeArgument> shapes;
+  bool strict = false;
   bool full = false;
   std::string output_dir;
   size_t repeat = 1;
@@ -31,63 +33,10 @@ struct RunOptions {
   bool stats = false;
 };
 
-using InputValues = std::vector<std::unique_ptr<InputValue>>;
 using Clock = std::chrono::steady_clock;
 
 double SecondsSince(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// The last one given for this input; null when there is none.
-const std::vector<int32_t>* SizesOf(size_t input, const RunOptions& options) {
-  const std::vector<int32_t>* sizes = nullptr;
-  for (const ShapeArgument& shape : options.shapes) {
-    if (shape.input == input) sizes = &shape.sizes;
-  }
-  return sizes;
-}
-
-Status CheckAgainstMethod(const RunOptions& options, const Method& method) {
-  if (options.inputs.size() > method.input_count()) {
-    return Status::Error(StatusCode::kInvalidArgument, "%zu inputs are given, the method takes %zu",
-                         options.inputs.size(), method.input_count());
-  }
-  for (const ShapeArgument& shape : options.shapes) {
-    const bool is_tensor =
-        shape.input < method.input_count() && method.input(shape.input).is(ValueKind::kTensor);
-    if (is_tensor) continue;
-    return Status::Error(StatusCode::kInvalidArgument,
-                         "--shape: there is no tensor %zu among the method's %zu inputs",
-                         shape.input, method.input_count());
-  }
-  return Status::Ok();
-}
-
-Result<InputValues> MakeInputs(const RunOptions& options, const Method& method) {
-  ONEPACK_RETURN_IF_ERROR(CheckAgainstMethod(options, method));
-  InputValues inputs;
-  for (size_t i = 0; i < method.input_count(); ++i) {
-    const InputArgument argument = i < options.inputs.size() ? options.inputs[i] : InputArgument{};
-    auto input = InputValue::Create(method.input(i), argument, SizesOf(i, options));
-    if (!input.ok()) return input.TakeStatus().WithContext("input %zu", i);
-    inputs.push_back(std::move(input).value());
-  }
-  return inputs;
-}
-
-// Seconds of each run, without setting the inputs.
-Result<std::vector<double>> RunRepeatedly(Method& method, const InputValues& inputs,
-                                          size_t repeat) {
-  std::vector<double> seconds;
-  for (size_t run = 0; run < repeat; ++run) {
-    for (size_t i = 0; i < inputs.size(); ++i) {
-      ONEPACK_RETURN_IF_ERROR(method.SetInput(i, inputs[i]->value()));
-    }
-    const Clock::time_point start = Clock::now();
-    ONEPACK_RETURN_IF_ERROR(method.Execute());
-    seconds.push_back(SecondsSince(start));
-  }
-  return seconds;
 }
 
 void PrintTimes(double load_seconds, std::vector<double> seconds) {
@@ -105,20 +54,37 @@ void PrintTimes(double load_seconds, std::vector<double> seconds) {
          FormatSeconds(median).c_str(), FormatSeconds(seconds.front()).c_str(), seconds.size());
 }
 
+Status ShowOutputs(const MethodSequence& sequence, const RunOptions& options) {
+  const bool are_several = sequence.methods().size() > 1;
+  for (size_t i = 0; i < sequence.methods().size(); ++i) {
+    const Method& method = *sequence.methods()[i];
+    if (are_several) printf("method '%s'\n", options.methods[i].c_str());
+    PrintOutputs(method, options.full);
+    if (options.output_dir.empty()) continue;
+    ONEPACK_RETURN_IF_ERROR(WriteOutputs(
+        method, options.output_dir + (are_several ? "/method" + std::to_string(i) : "")));
+  }
+  return Status::Ok();
+}
+
 Result<bool> Run(const RunOptions& options) {
   ONEPACK_ASSIGN_OR_RETURN(const std::unique_ptr<ProgramLoader> loader,
                            ProgramLoader::Create(options.loader));
   const Clock::time_point start = Clock::now();
-  ONEPACK_ASSIGN_OR_RETURN(const Ref<Method> method,
-                           loader->Load(options.program, options.data, options.method));
+  ONEPACK_ASSIGN_OR_RETURN(
+      MethodSequence sequence,
+      MethodSequence::Load(*loader, options.program, options.data, options.methods));
   const double load_seconds = SecondsSince(start);
-  ONEPACK_ASSIGN_OR_RETURN(const InputValues inputs, MakeInputs(options, *method));
-  ONEPACK_ASSIGN_OR_RETURN(const std::vector<double> seconds,
-                           RunRepeatedly(*method, inputs, options.repeat));
-  PrintOutputs(*method, options.full);
-  if (!options.output_dir.empty()) {
-    ONEPACK_RETURN_IF_ERROR(WriteOutputs(*method, options.output_dir));
+  ONEPACK_ASSIGN_OR_RETURN(const std::vector<std::string> unused,
+                           sequence.UnusedFiles(*loader, options.data));
+  ONEPACK_RETURN_IF_ERROR(ReportUnusedFiles(unused, options.program, options.strict));
+  ONEPACK_RETURN_IF_ERROR(sequence.MakeInputs(options.inputs, options.shapes));
+  std::vector<double> seconds;
+  while (seconds.size() < options.repeat) {
+    ONEPACK_ASSIGN_OR_RETURN(const double run, sequence.Run());
+    seconds.push_back(run);
   }
+  ONEPACK_RETURN_IF_ERROR(ShowOutputs(sequence, options));
   PrintTimes(load_seconds, seconds);
   if (options.stats) PrintStats(*loader);
   return true;
@@ -127,12 +93,17 @@ Result<bool> Run(const RunOptions& options) {
 void AddInputOptions(CLI::App& command, RunOptions& options) {
   command.add_option("PROGRAM.pte", options.program, "Program to run")->required()->type_name("");
   AddDataOption(command, options.data);
-  command.add_option("--method", options.method, "Method to run")
-      ->type_name("NAME")
-      ->capture_default_str();
+  AddStrictOption(command, options.strict);
+  command
+      .add_option("--method", options.methods,
+                  "Method to run, \"forward\" if not given; several run in\n"
+                  "this order, with the state that they share")
+      ->allow_extra_args(false)
+      ->type_name("NAME");
   AddParsedOption(command, "--input", options.inputs, &ParseInputArgument,
                   "The next input: a file of raw bytes, file:PATH, zeros,\n"
-                  "int:5, bool:true or double:1.5; zeros if not given")
+                  "int:5, bool:true or double:1.5; zeros if not given.\n"
+                  "Those of a second method come behind the first one's")
       ->type_name("INPUT");
   AddParsedOption(command, "--shape", options.shapes, &ParseShapeArgument,
                   "Sizes of a dynamic input; its upper bound if not given")
@@ -143,7 +114,8 @@ void AddOutputOptions(CLI::App& command, RunOptions& options) {
   command.add_flag("--full", options.full, "Print all values of the outputs, not only the first");
   command
       .add_option("--output-dir", options.output_dir,
-                  "Write the bytes of output 0 to DIR/output0.bin, and so on")
+                  "Write the bytes of output 0 to DIR/output0.bin, and so on;\n"
+                  "of several methods to DIR/method0/output0.bin")
       ->type_name("DIR");
   AddCountOption(command, "--repeat", options.repeat, 1000000,
                  "Run so many times; the last outputs are printed");
@@ -167,7 +139,8 @@ void AddRunCommand(CLI::App& app, Action* action) {
       "Examples:\n"
       "  onepack run base.pte --data foundation.ptd --input x.bin --shape 0=4x64\n"
       "  onepack run lora0.pte --data foundation.ptd,lora0.ptd --repeat 100 --threads 4\n"
-      "  onepack run llm.pte --data llm.ptd --shape 0=1x7 --output-dir out\n");
+      "  onepack run llm.pte --data llm.ptd --shape 0=1x7 --output-dir out\n"
+      "  onepack run llm.pte --method prefill --method decode --input p.bin --input d.bin\n");
   command->callback([options, action] { *action = [options] { return Run(*options); }; });
 }
 

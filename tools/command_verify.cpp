@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -11,10 +12,12 @@
 #include "base/printable.h"
 #include "delegate/key_integrity.h"
 #include "delegate/xnnpack_backend.h"
+#include "tools/command_options.h"
 #include "tools/commands.h"
 #include "tools/format.h"
 #include "tools/option_values.h"
 #include "tools/progress.h"
+#include "tools/unused_data.h"
 #include "tools/verified_program.h"
 #include "weight_cache/weight_cache.h"
 
@@ -24,6 +27,7 @@ namespace {
 struct VerifyOptions {
   std::vector<std::string> paths;
   bool keys = false;
+  bool strict = false;
 };
 
 class Verifier {
@@ -39,6 +43,7 @@ class Verifier {
       errors_.emplace_back(file.ok() ? "" : file.status().message());
       opened_.push_back(file.ok() ? std::optional(std::move(file).value()) : std::nullopt);
     }
+    FindUnusedFiles();
     size_t failed = 0;
     for (size_t i = 0; i < opened_.size(); ++i) failed += Verify(i) ? 0 : 1;
     printf("%zu passed, %zu failed\n", opened_.size() - failed, failed);
@@ -46,10 +51,33 @@ class Verifier {
   }
 
  private:
+  // Data files of which no program that is there uses a key, if there is one.
+  void FindUnusedFiles() {
+    std::set<std::string> wanted;
+    std::vector<std::string> programs;
+    for (const auto& file : opened_) {
+      if (!file || !file->program) continue;
+      programs.push_back(file->path);
+      wanted.insert(file->keys.begin(), file->keys.end());
+    }
+    if (programs.empty()) return;
+    const std::string who = programs.size() == 1 ? programs.front() : "any of the programs";
+    for (size_t i = 0; i < opened_.size(); ++i) {
+      if (!opened_[i] || opened_[i]->program) continue;
+      const Span<const NamedData> entries = opened_[i]->named_data->entries();
+      const bool is_used = std::any_of(entries.begin(), entries.end(), [&](const auto& entry) {
+        return wanted.count(std::string(entry.key)) > 0;
+      });
+      if (is_used) continue;
+      const Status status = ReportUnusedFiles({opened_[i]->path}, who, options_.strict);
+      if (!status.ok()) errors_[i] = status.message();
+    }
+  }
+
   bool Verify(size_t index) {
     std::string what;
     Status status = Status::Ok();
-    if (opened_[index]) status = VerifyFile(*opened_[index], &what);
+    if (opened_[index] && errors_[index].empty()) status = VerifyFile(*opened_[index], &what);
     if (!status.ok()) errors_[index] = status.message();
     const bool passed = errors_[index].empty();
     printf("%-4s  %s  %s\n", passed ? "ok" : "FAIL", options_.paths[index].c_str(),
@@ -162,6 +190,7 @@ void AddVerifyCommand(CLI::App& app, Action* action) {
       ->required();
   command->add_flag("--keys", options->keys,
                     "Also that keys which are hashes are those of their data; reads all of it");
+  AddStrictOption(*command, options->strict);
   command->footer(
       "Makes every check that the loader makes. With data files, each program is loaded with\n"
       "those that have something for it (which packs its weights, and takes the memory that\n"

@@ -6,6 +6,7 @@
 
 #include "base/printable.h"
 #include "program_generated.h"
+#include "schema/state_sharing.h"
 #include "schema/verify_program.h"
 #include "schema/verify_text.h"
 #include "tools/format.h"
@@ -151,7 +152,18 @@ void PrintPlannedMemory(const ExecutionPlan& plan) {
          is_sum ? (" = " + sizes).c_str() : "");
 }
 
-Status PrintMethod(const Program& program, size_t index) {
+// The other methods that a method has state together with.
+void PrintSharing(const Program& program, const StateSharing& sharing, size_t index) {
+  if (!sharing.Shares(index)) return;
+  std::string others;
+  for (size_t i = 0; i < program.method_count(); ++i) {
+    if (i == index || !sharing.Shares(i)) continue;
+    others += (others.empty() ? "'" : ", '") + Quoted(program.method_name(i)) + "'";
+  }
+  printf("    shares state with %s\n", others.c_str());
+}
+
+Status PrintMethod(const Program& program, const StateSharing& sharing, size_t index) {
   const auto* plan = program.wire().execution_plan()->Get(static_cast<uint32_t>(index));
   printf("  method '%s'\n", Quoted(program.method_name(index)).c_str());
   PrintValues("inputs", plan->inputs(), *plan);
@@ -161,6 +173,7 @@ Status PrintMethod(const Program& program, size_t index) {
   ONEPACK_RETURN_IF_ERROR(PrintDelegates(program, *plan, counts));
   PrintConstants(*plan);
   PrintPlannedMemory(*plan);
+  PrintSharing(program, sharing, index);
   return Status::Ok();
 }
 
@@ -169,8 +182,10 @@ Status PrintMethod(const Program& program, size_t index) {
 Status PrintProgram(const InspectedFile& file) {
   const Program& program = *file.program;
   printf("%s: program, %s\n", file.path.c_str(), FormatBytes(file.size_bytes).c_str());
+  ONEPACK_ASSIGN_OR_RETURN(const StateSharing sharing,
+                           StateSharing::Of(program.wire(), HeapAllocator()));
   for (size_t i = 0; i < program.method_count(); ++i) {
-    ONEPACK_RETURN_IF_ERROR(PrintMethod(program, i));
+    ONEPACK_RETURN_IF_ERROR(PrintMethod(program, sharing, i));
   }
   size_t own = 0;
   for (const std::string& key : file.keys) {

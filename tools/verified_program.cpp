@@ -31,6 +31,8 @@ std::vector<std::string> OperatorNames(const wire::program::ExecutionPlan& plan)
 
 Status VerifyMethods(const InspectedFile& file, const Ref<NamedDataMap>& data,
                      const Ref<Backend>& backend) {
+  // All of them together: those that share state are not loaded apart.
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<SharedState> shared_state, SharedState::Create(file.program));
   for (size_t i = 0; i < file.program->method_count(); ++i) {
     const std::string_view name = file.program->method_name(i);
     ONEPACK_ASSIGN_OR_RETURN(const auto* plan, file.program->FindMethod(name));
@@ -39,6 +41,7 @@ Status VerifyMethods(const InspectedFile& file, const Ref<NamedDataMap>& data,
     for (const std::string& op : names) operators.push_back({op, &NeverCalled, nullptr});
     MethodOptions options;
     options.named_data = data;
+    options.shared_state = shared_state;
     options.backends = {&backend, 1};
     options.operators = OperatorRegistry(operators);
     ONEPACK_ASSIGN_OR_RETURN(const Ref<Method> method, Method::Load(file.program, name, options));

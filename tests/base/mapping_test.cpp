@@ -1,5 +1,7 @@
 #include "base/mapping.h"
 
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -110,6 +112,26 @@ TEST(MappingTest, ZerosArePageAlignedAndWritable) {
   EXPECT_EQ(reinterpret_cast<uintptr_t>(mapping.data()) % PageSize(), 0u);
   EXPECT_EQ(mapping.data()[99], 0);
   mapping.data()[99] = 1;
+}
+
+TEST(MappingTest, SetToZeroForgetsWhatWasWritten) {
+  const size_t size = PageSize() * 3 + 100;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping mapping, Mapping::OfZeros(size));
+  memset(mapping.data(), 0xab, size);
+  mapping.SetToZero();
+  for (size_t i = 0; i < size; ++i) ASSERT_EQ(mapping.data()[i], 0) << i;
+  EXPECT_TRUE(IsOk(Mapping::OfZeros(0)));
+}
+
+// As under mlockall: the system does not take back what is locked.
+TEST(MappingTest, SetToZeroForgetsWhatIsLockedIntoMemoryToo) {
+  const size_t size = PageSize() * 3;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping mapping, Mapping::OfZeros(size));
+  memset(mapping.data(), 0xab, size);
+  // Only the page in the middle: part of the range can be given back.
+  if (mlock(mapping.data() + PageSize(), PageSize()) != 0) GTEST_SKIP() << "mlock is not allowed";
+  mapping.SetToZero();
+  for (size_t i = 0; i < size; ++i) ASSERT_EQ(mapping.data()[i], 0) << i;
 }
 
 TEST(MappingTest, ZeroBytesMapNothing) {

@@ -178,6 +178,28 @@ TEST_F(StateFaultTest, ARunOfOperatorsFailsCleanlyAtEveryRequest) {
   EXPECT_GT(requests, 1u);
 }
 
+// As under mlockall: the system takes no pages back.
+TEST_F(StateFaultTest, StateIsResetAndRestoredWhereTheSystemKeepsItsPages) {
+  const Ref<Method> method = LoadWell();
+  const std::vector<float> first = Run(*method);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<MethodState> after_one, method->SaveState());
+  const std::vector<float> second = Run(*method);
+  ASSERT_NE(first, second);
+  FaultInjector::Arm({1, FaultPlan::kFromThenOn});
+  const Status reset = method->Reset();
+  const FaultReport report = FaultInjector::Disarm();
+  ASSERT_TRUE(IsOk(reset));
+  EXPECT_EQ(report.first_failed, FaultKind::kWish);
+  EXPECT_EQ(report.failed, 1u);
+  EXPECT_EQ(Run(*method), first);
+  Run(*method);
+  FaultInjector::Arm({1, FaultPlan::kFromThenOn});
+  const Status restored = method->RestoreState(*after_one);
+  FaultInjector::Disarm();
+  ASSERT_TRUE(IsOk(restored));
+  EXPECT_EQ(Run(*method), second);
+}
+
 TEST_F(StateFaultTest, SavingFailsCleanlyAtEveryRequestAndRestoringAsksForNothing) {
   const Ref<Method> method = LoadWell();
   Run(*method);

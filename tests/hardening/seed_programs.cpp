@@ -76,6 +76,26 @@ UntrustedFiles PlainProgram(std::string name, const ProgramOptions& options) {
   return {std::move(name), program.Finish(), {GeneratedData()}};
 }
 
+// Two methods that have state with an initial value together.
+UntrustedFiles SharedStateProgram() {
+  ProgramWriter program;
+  MethodPlan method;
+  TensorPlan state = Planned({2, 2}, 16);
+  state.place->buffer = 2;
+  state.data_buffer_idx = program.AddInitialValue(AsBytes(kNumbers));
+  method.values = {state, Planned({2, 2}, 0), Planned({2, 2}, 16)};
+  method.inputs = {1};
+  method.outputs = {2};
+  method.buffer_sizes = {0, 32, 64};
+  method.operators = {{"test::touch", ""}};
+  method.chains = {{KernelCallPlan{0, {0, 1, 2}}}};
+  for (const char* name : {"prefill", "decode"}) {
+    method.name = name;
+    program.AddMethod(method);
+  }
+  return {"shared_state", program.Finish(), {}};
+}
+
 // A linear layer with a bias whose constants the payload carries, in the form `options` says.
 UntrustedFiles OwnConstants(std::string name, const PayloadOptions& options) {
   const std::vector<float> weight(size_t{kInputs} * kOutputs, 0.5f);
@@ -185,7 +205,7 @@ std::vector<UntrustedFiles> GeneratedSeeds() {
   old_payload.has_header = false;
   old_payload.identifier = "XN00";
   std::vector<UntrustedFiles> seeds = {
-      PlainProgram("plain", {}), PlainProgram("plain_old", old_program),
+      PlainProgram("plain", {}), PlainProgram("plain_old", old_program), SharedStateProgram(),
       OwnConstants("own_constants", {}), OwnConstants("own_constants_old", old_payload)};
   for (const LinearLayer& layer : kLinearLayers) seeds.push_back(Linear(layer));
   return seeds;

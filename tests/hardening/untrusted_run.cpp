@@ -318,6 +318,12 @@ class Session {
     options.named_data = opened.data;
     options.backends = {&backend, 1};
     options.max_instructions_per_run = 1000;
+    auto shared_state = SharedState::Create(opened.program, 0, heap_.allocator());
+    if (shared_state.ok()) {
+      options.shared_state = *shared_state;
+    } else {
+      Note(shared_state.status());
+    }
     const std::set<std::string> names = OperatorNamesOf(*opened.program);
     ONEPACK_RETURN_IF_ERROR(RunWithKernels(opened.program, options));
     if (!names.empty()) RunWithTouch(opened.program, names, options);
@@ -442,6 +448,7 @@ struct Neighbour::State {
     options.named_data = files.data;
     options.backends = {&backend, 1};
     options.operators = operators->registry();
+    ONEPACK_ASSIGN_OR_RETURN(options.shared_state, SharedState::Create(files.program));
     for (size_t i = 0; i < files.program->method_count(); ++i) {
       ONEPACK_ASSIGN_OR_RETURN(Ref<Method> method,
                                Method::Load(files.program, files.program->method_name(i), options));

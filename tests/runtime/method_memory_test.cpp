@@ -170,6 +170,33 @@ TEST_F(ConstantTest, MappedConstantsAreNotCopied) {
   EXPECT_EQ(method->output(0).tensor().data(), buffer.bytes.data());
 }
 
+TEST_F(ConstantTest, TheMethodSaysWhichKeysItUsed) {
+  PtdWriter foundation;
+  foundation.AddBytes("a", AsBytes(kConstant));
+  foundation.AddBytes("bias", AsBytes(kConstant));
+  AddData(foundation, "foundation.ptd");
+  PtdWriter adapter;
+  adapter.AddBytes("z", AsBytes(kConstant));
+  AddData(adapter, "adapter.ptd");
+  PlanAdd(External({4}, "bias"));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
+  ASSERT_EQ(options_.named_data->entries()[1].key, "bias");
+  EXPECT_FALSE(method->UsesData(0));
+  EXPECT_TRUE(method->UsesData(1));
+  EXPECT_FALSE(method->UsesData(2));
+  EXPECT_FALSE(method->UsesData(3)) << "there is no such entry";
+}
+
+TEST_F(ConstantTest, AKeyThatTheProgramHasAsWellIsUsed) {
+  program_.AddNamedData("bias", program_.AddSegment(AsBytes(kConstant)));
+  PtdWriter data;
+  data.AddBytes("bias", AsBytes(kConstant));
+  AddData(data, "weights.ptd");
+  PlanAdd(External({4}, "bias"));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
+  EXPECT_TRUE(method->UsesData(0));
+}
+
 TEST_F(ConstantTest, TheMethodKeepsWhatItNeedsOpen) {
   PtdWriter data;
   data.AddBytes("bias", AsBytes(kConstant));

@@ -33,7 +33,7 @@ enum class FaultKind : size_t {
   kHeap,       // malloc, calloc, realloc, posix_memalign
   kMap,        // mmap
   kOpen,       // open, fstat
-  kWish,       // madvise, of which nothing but speed and memory depend
+  kWish,       // madvise, of which nothing but speed and memory may depend
   kAllocator,  // FaultyAllocator
   kXnnpack,    // XNNPACK's allocator
   kRead,       // Load and Read of a FaultySource
