@@ -28,7 +28,8 @@ class WidenedOutput {
 
   // What the node writes: fp32 where the value has 16-bit floats, else the value itself.
   uint32_t id() const { return id_; }
-  // After the node is defined: from there to the value.
+  // After the node is defined: from there to the value. What bf16 has no bits for is cut off by
+  // XNNPACK, not rounded.
   Status Close() const;
 
  private:

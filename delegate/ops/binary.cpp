@@ -52,14 +52,14 @@ Status CheckDatatypes(XNodeUnion type, const GraphValue& a, const GraphValue& b,
                           Quantization::kMayDiffer);
 }
 
-// XNNPACK has no kernel that clamps integers to floats.
+// The node that XNNPACK adds to clamp the output is not for integers.
 Status CheckClamp(const Clamp& clamp, XNNDatatype datatype) {
   if (clamp.is_infinite() || datatype != XNNDatatype::int32) return Status::Ok();
   return Status::Error(StatusCode::kUnsupported, "an output range of datatype %s is not supported",
                        wire::xnnpack::EnumNameXNNDatatype(datatype));
 }
 
-// XNNPACK would add the node that clamps the output itself, but not for bf16.
+// Nor is it for bf16, but XNNPACK has a kernel for such a node.
 Status DefineClampedBf16(xnn_subgraph_t subgraph, xnn_binary_operator type, const Clamp& clamp,
                          const GraphValue& a, const GraphValue& b, const GraphValue& output) {
   ONEPACK_ASSIGN_OR_RETURN(const uint32_t unclamped,

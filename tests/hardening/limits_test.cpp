@@ -126,8 +126,8 @@ TEST(ActivationLimitTest, DimsThatNoNodeComputesAskForNoMemory) {
   payload.AddSigmoid(x, big);
   payload.AddSigmoid(big, y);
   const std::vector<uint8_t> wrong = MakeProgramAround(payload.Finish(), 4, 4, 4);
-  EXPECT_TRUE(IsError(LoadWithLimit(wrong, 1 << 20), StatusCode::kInvalidFile,
-                      {"delegate 0", "graph node 0", "[65536, 65536]", "[4, 4]"}));
+  EXPECT_TRUE(IsError(LoadWithLimit(wrong, 1 << 20), StatusCode::kResourceExhausted,
+                      {"delegate 0", "graph value 2", "at most 1048576 allowed"}));
 }
 
 TEST(ActivationLimitTest, ValuesThatAreAliveTogetherAddUp) {
