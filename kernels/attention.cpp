@@ -11,7 +11,7 @@ namespace {
 
 size_t Smaller(size_t a, size_t b) { return a < b ? a : b; }
 
-// Its elements' distance from the first.
+// How many elements the row of a head is behind the first.
 int64_t OffsetOf(const Strided& tensor, size_t batch, size_t row, size_t head) {
   return static_cast<int64_t>(batch) * tensor.strides[0] +
          static_cast<int64_t>(row) * tensor.strides[1] +

@@ -154,61 +154,98 @@ TEST(QuantizedEmbeddingTest, GroupsOfFourAndTwoBitNumbers) {
                       StatusCode::kInvalidArgument, {"groups"}));
 }
 
-// Int8 weights with scales for groups of the depth, the last of which may be shorter.
-TEST(QuantizedProductTest, EqualsThatOfTheWeightsThatAreMeant) {
-  const std::vector<double> x = Noise(2 * 5);
-  const std::vector<double> weights = {1, -2, 3, 127, -128, 5, 0, -7, 9, 11, -13, 64, 2, 2, 1};
-  const std::vector<double> scales = {0.5, 2, 0.25, 1, 4, 0.125};
-  TestTensor input(kF, {2, 5}, x);
-  TestTensor weight(ScalarType::kChar, {3, 5}, weights);
-  TestTensor scale(kF, {3, 2}, scales);
-  TestTensor out(kF, {2, 3});
-  ASSERT_TRUE(IsOk(Call("quantized_decomposed::mixed_linear.out",
-                        {input, weight, scale, nullptr, nullptr, out})));
-  std::vector<double> expected(6);
-  for (size_t i = 0; i < 2; ++i) {
-    for (size_t j = 0; j < 3; ++j) {
-      for (size_t k = 0; k < 5; ++k) {
-        expected[i * 3 + j] += x[i * 5 + k] * weights[j * 5 + k] * scales[j * 2 + k / 3];
-      }
-    }
-  }
-  ExpectNumbers(out, expected, 1e-6);
+// Products of numbers with int8 weights.
+class MixedProductTest : public testing::Test {
+ protected:
+  static constexpr int32_t kRows = 3;
+  static constexpr int32_t kDepth = 300;
+  static constexpr int32_t kColumns = 270;
 
-  TestTensor turned(ScalarType::kChar, {5, 3}, weights);
-  TestTensor of_rows(kF, {5}, {1, 0.5, 2, 4, 0.25});
-  ASSERT_TRUE(
-      IsOk(Call("quantized_decomposed::mixed_mm.out", {input, turned, of_rows, nullptr, out})));
-  expected.assign(6, 0);
-  for (size_t i = 0; i < 2; ++i) {
-    for (size_t j = 0; j < 3; ++j) {
-      for (size_t k = 0; k < 5; ++k) {
-        expected[i * 3 + j] += x[i * 5 + k] * weights[k * 3 + j] * of_rows.Numbers()[k];
+  static std::vector<double> Integers(size_t count) {
+    std::vector<double> numbers = Noise(count, 5);
+    for (double& number : numbers) number = std::round(number * 127);
+    return numbers;
+  }
+
+  // weight(k, column), scaled.
+  template <typename Weight>
+  void ExpectProduct(const TestTensor& out, Weight weight) const {
+    const std::vector<double> x = input_.Numbers();
+    std::vector<double> expected;
+    for (int row = 0; row < kRows; ++row) {
+      for (int column = 0; column < kColumns; ++column) {
+        double sum = 0;
+        for (int k = 0; k < kDepth; ++k) {
+          sum += x[static_cast<size_t>(row * kDepth + k)] * weight(k, column);
+        }
+        expected.push_back(sum);
       }
     }
+    ExpectNumbers(out, expected, 2e-2);  // of sums of up to some thousands
   }
-  ExpectNumbers(out, expected, 1e-6);
+
+  TestTensor input_{kF, {kRows, kDepth}, Noise(size_t{kRows} * kDepth, 1)};
+  TestTensor out_{kF, {kRows, kColumns}};
+};
+
+TEST_F(MixedProductTest, AScaleForEachInput) {
+  TestTensor weight(kI8, {kDepth, kColumns}, Integers(size_t{kDepth} * kColumns));
+  TestTensor scales(kF, {kDepth}, Noise(kDepth, 2));
+  TestTensor zero_points(kF, {kDepth}, Counting(kDepth, -100));
+  const std::vector<double> w = weight.Numbers();
+  const std::vector<double> s = scales.Numbers();
+  const auto at = [&](int k, int column, double zero_point) {
+    return (w[static_cast<size_t>(k * kColumns + column)] - zero_point) * s[static_cast<size_t>(k)];
+  };
+  ASSERT_TRUE(
+      IsOk(Call("quantized_decomposed::mixed_mm.out", {input_, weight, scales, nullptr, out_})));
+  ExpectProduct(out_, [&](int k, int column) { return at(k, column, 0); });
+  ASSERT_TRUE(IsOk(
+      Call("quantized_decomposed::mixed_mm.out", {input_, weight, scales, zero_points, out_})));
+  ExpectProduct(out_, [&](int k, int column) { return at(k, column, k - 100); });
 }
 
-TEST(QuantizedProductTest, WhatDoesNotFitIsRefused) {
-  TestTensor input(kF, {2, 5});
-  TestTensor weight(ScalarType::kChar, {3, 5});
-  TestTensor scale(kF, {3});
-  TestTensor out(kF, {2, 3});
-  EXPECT_TRUE(IsError(
-      Call("quantized_decomposed::mixed_linear.out", {input, weight, scale, scale, nullptr, out}),
-      StatusCode::kUnsupported, {"zero points"}));
-  EXPECT_TRUE(
-      IsError(Call("quantized_decomposed::mixed_mm.out", {input, weight, scale, nullptr, out}),
-              StatusCode::kInvalidArgument, {"of its depth"}));
+TEST_F(MixedProductTest, AScaleForEachOutputAndPartOfTheInputs) {
+  TestTensor weight(kI8, {kColumns, kDepth}, Integers(size_t{kDepth} * kColumns));
+  const std::vector<double> w = weight.Numbers();
+  for (const int32_t parts : {1, 3, 7}) {
+    TestTensor scales(kF, {kColumns, parts}, Noise(static_cast<size_t>(kColumns * parts), 2));
+    const std::vector<double> s = scales.Numbers();
+    const int size = (kDepth + parts - 1) / parts;
+    ASSERT_TRUE(IsOk(Call("quantized_decomposed::mixed_linear.out",
+                          {input_, weight, scales, nullptr, nullptr, out_})));
+    ExpectProduct(out_, [&](int k, int column) {
+      return w[static_cast<size_t>(column * kDepth + k)] *
+             s[static_cast<size_t>(column * parts + k / size)];
+    });
+  }
+  TestTensor scales(kF, {kColumns}, Noise(kColumns, 2));
+  TestTensor zero_points(kF, {kColumns}, Counting(kColumns));
+  const std::vector<double> s = scales.Numbers();
+  ASSERT_TRUE(IsOk(Call("quantized_decomposed::mixed_linear.out",
+                        {input_, weight, scales, zero_points, 6, out_})));
+  ExpectProduct(out_, [&](int k, int column) {
+    return (w[static_cast<size_t>(column * kDepth + k)] - column) * s[static_cast<size_t>(column)];
+  });
+}
+
+TEST_F(MixedProductTest, WhatDoesNotFitIsAnError) {
+  TestTensor weight(kI8, {kColumns, kDepth});
+  TestTensor turned(kI8, {kDepth, kColumns});
+  TestTensor floats(kF, {kColumns, kDepth});
+  TestTensor scales(kF, {kColumns});
   TestTensor few(kF, {2});
-  EXPECT_TRUE(IsError(
-      Call("quantized_decomposed::mixed_linear.out", {input, weight, few, nullptr, nullptr, out}),
-      StatusCode::kInvalidArgument, {"a scale for each row"}));
-  TestTensor none(kF, {3, 0});
-  EXPECT_TRUE(IsError(
-      Call("quantized_decomposed::mixed_linear.out", {input, weight, none, nullptr, nullptr, out}),
-      StatusCode::kInvalidArgument, {"each group"}));
+  TestTensor no_parts(kF, {kColumns, 0});
+  const auto run = [&](TestTensor& w, TestTensor& s, Argument zero_points) {
+    return Call("quantized_decomposed::mixed_linear.out",
+                {input_, w, s, zero_points, nullptr, out_});
+  };
+  EXPECT_TRUE(IsOk(run(weight, scales, nullptr)));
+  EXPECT_TRUE(IsError(run(turned, scales, nullptr), StatusCode::kInvalidArgument, {"do not fit"}));
+  EXPECT_TRUE(IsError(run(floats, scales, nullptr), StatusCode::kUnsupported, {"float32"}));
+  EXPECT_TRUE(IsError(run(weight, few, nullptr), StatusCode::kInvalidArgument, {"[2]"}));
+  EXPECT_TRUE(IsError(run(weight, no_parts, nullptr), StatusCode::kInvalidArgument));
+  EXPECT_TRUE(IsError(run(weight, scales, few), StatusCode::kInvalidArgument, {"zero point"}));
 }
 
 }  // namespace
