@@ -80,7 +80,8 @@ class Method final : public RefCounted {
   // that shares its state, is running already; what operators and delegates say.
   Status Execute();
 
-  // Valid until the next SetInput or Execute. REQUIRES: index < output_count().
+  // Valid until the next SetInput or Execute; where it is state that methods share, also until the
+  // next Execute of another one. REQUIRES: index < output_count().
   const Value& output(size_t index) const { return *outputs_[index]; }
 
   // All of these: kFailedPrecondition while the method, or one that shares its state, runs.
