@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <utility>
@@ -99,22 +100,27 @@ Result<std::string> TextStream::Show(size_t count) {
   std::vector<int64_t> tokens = context_;
   tokens.insert(tokens.end(), waiting_.begin(), end);
   ONEPACK_ASSIGN_OR_RETURN(std::string text, tokenizer_.Decode(tokens));
-  const std::string added = text.substr(context_size_);
+  std::string added = text.substr(std::min(context_size_, text.size()));
   if (context_size_ == 0) ONEPACK_RETURN_IF_ERROR(KeepContext(std::move(tokens), text));
   waiting_.erase(waiting_.begin(), end);
   return added;
 }
 
 // Until there is text, every token may matter to the next; from then on, the last of these does as
-// well as all of them, if it has text of its own.
+// well as all of them, if it has text of its own. So does a letter instead of a byte, which could
+// make a character with those that come.
 Status TextStream::KeepContext(std::vector<int64_t> tokens, const std::string& text) {
   context_ = std::move(tokens);
   context_size_ = text.size();
   if (text.empty()) return Status::Ok();
-  ONEPACK_ASSIGN_OR_RETURN(const std::string last, tokenizer_.Decode({context_.back()}));
-  if (last.empty()) return Status::Ok();
-  context_ = {context_.back()};
-  context_size_ = last.size();
+  int64_t last = context_.back();
+  const int byte = tokenizer_.ByteOf(last);
+  if (byte >= 0) last += 'a' - byte;
+  if (byte >= 0 && tokenizer_.ByteOf(last) != 'a') return Status::Ok();
+  ONEPACK_ASSIGN_OR_RETURN(const std::string last_text, tokenizer_.Decode({last}));
+  if (last_text.empty()) return Status::Ok();
+  context_ = {last};
+  context_size_ = last_text.size();
   return Status::Ok();
 }
 

@@ -68,7 +68,8 @@ std::string TrainTokenizer(const TempFolder& folder) {
   for (int i = 0; i < 50; ++i) corpus += "many programs share one foundation\n";
   WriteFile(folder.File("corpus.txt"), AsBytes(corpus));
   const std::string arguments =
-      "--minloglevel=2 --vocab_size=64 --hard_vocab_limit=false --unk_id=0 --bos_id=1 --eos_id=2 "
+      "--minloglevel=2 --byte_fallback=true --vocab_size=300 --hard_vocab_limit=false --unk_id=0 "
+      "--bos_id=1 --eos_id=2 "
       "--input=" +
       folder.File("corpus.txt") + " --model_prefix=" + folder.File("tokenizer");
   EXPECT_TRUE(sentencepiece::SentencePieceTrainer::Train(arguments).ok());
