@@ -21,6 +21,14 @@ inline std::string_view IdentifierAt(Bytes bytes, size_t offset) {
   return {reinterpret_cast<const char*>(bytes.data() + offset), kIdentifierSize};
 }
 
+// What kind of file an identifier stands for; null: none of ours.
+inline const char* KindOf(std::string_view identifier) {
+  if (identifier == "ET12") return "a program (.pte)";
+  if (identifier == "FT01") return "a data file (.ptd)";
+  if (identifier == "BP08") return "a bundled program (.bpte)";
+  return nullptr;
+}
+
 // Says which identifier was found where `expected` should stand. `what` names the kind of file.
 inline Status CheckIdentifier(Bytes head, const char* expected, const char* what) {
   if (head.size() < kIdentifierOffset + kIdentifierSize) {
@@ -29,8 +37,10 @@ inline Status CheckIdentifier(Bytes head, const char* expected, const char* what
   }
   const std::string_view found = IdentifierAt(head, kIdentifierOffset);
   if (found != expected) {
+    const char* kind = KindOf(found);
     return Status::Error(StatusCode::kInvalidFile,
-                         "not %s: identifier \"%s\" found, \"%s\" expected", what,
+                         "not %s%s%s: identifier \"%s\" found, \"%s\" expected", what,
+                         kind != nullptr ? " but " : "", kind != nullptr ? kind : "",
                          Printable(found).c_str(), expected);
   }
   return Status::Ok();

@@ -9,13 +9,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 if ! [[ "${1:-}" =~ ^[0-9]+$ ]]; then
-  echo 'usage: fuzz.sh MINUTES [program | data | payload | fields | operators]...' >&2
+  echo 'usage: fuzz.sh MINUTES [program | data | bundle | payload | fields | operators]...' >&2
   exit 2
 fi
 minutes=$1
 shift
 targets=("$@")
-if [ "${#targets[@]}" -eq 0 ]; then targets=(program data payload fields operators); fi
+if [ "${#targets[@]}" -eq 0 ]; then targets=(program data bundle payload fields operators); fi
 
 bash scripts/setup.sh --fuzz
 cmake --preset fuzz

@@ -57,7 +57,10 @@ void CaseRunner::CompareOutputs(size_t call, CaseOutcome& outcome) const {
 CaseOutcome CaseRunner::Run() {
   CaseOutcome outcome;
   for (size_t call = 0; call < recorded_.calls.size(); ++call) {
-    const Status status = MakeCall(recorded_.calls[call]);
+    Status status = Status::Ok();
+    const bool is_fresh = recorded_.state == RecordedCase::State::kFreshForEachCall;
+    if (call > 0 && is_fresh) status = method_->Reset();
+    if (status.ok()) status = MakeCall(recorded_.calls[call]);
     if (!status.ok()) {
       if (outcome.reason.empty()) outcome.reason = Where(call) + status.message();
       return outcome;

@@ -30,8 +30,8 @@ class CaseRunner {
   // Data files of the case of which its method uses no key; those of Load only.
   const std::vector<std::string>& unused_files() const { return unused_files_; }
 
-  // Once for each loaded method: state such as a KV cache carries over from call to call. Stops at
-  // the first call that fails; makes the calls after one that merely differs.
+  // Once for each loaded method: state such as a KV cache may carry over from call to call. Stops
+  // at the first call that fails; makes the calls after one that merely differs.
   CaseOutcome Run();
 
  private:

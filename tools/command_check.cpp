@@ -1,5 +1,6 @@
 // onepack check: recorded cases, all loaded into one process over one cache.
 
+#include <float.h>
 #include <stdio.h>
 
 #include <CLI/CLI.hpp>
@@ -10,6 +11,7 @@
 #include <optional>
 #include <thread>
 
+#include "tools/case_list.h"
 #include "tools/case_runner.h"
 #include "tools/command_options.h"
 #include "tools/commands.h"
@@ -21,7 +23,8 @@ namespace onepack {
 namespace {
 
 struct CheckOptions {
-  std::vector<std::string> cases;
+  std::vector<std::string> paths;
+  CaseListOptions cases;
   ProgramLoaderOptions loader;
   size_t jobs = 1;
   std::string order = "given";
@@ -30,7 +33,7 @@ struct CheckOptions {
 };
 
 struct CheckedCase {
-  std::string name;  // the path until the case's own name is known
+  ListedCase listed;
   std::optional<CaseRunner> runner;
   CaseOutcome outcome;
   bool is_done = false;
@@ -38,9 +41,9 @@ struct CheckedCase {
 
 class Checker {
  public:
-  Checker(ProgramLoader& loader, const std::vector<std::string>& paths, bool strict)
-      : loader_(loader), paths_(paths), strict_(strict), cases_(paths.size()) {
-    for (size_t i = 0; i < paths.size(); ++i) cases_[i].name = paths[i];
+  Checker(ProgramLoader& loader, std::vector<ListedCase> listed, bool strict)
+      : loader_(loader), strict_(strict), cases_(listed.size()) {
+    for (size_t i = 0; i < listed.size(); ++i) cases_[i].listed = std::move(listed[i]);
   }
 
   // All are loaded before the first one runs.
@@ -64,6 +67,7 @@ class Checker {
     for (std::thread& thread : threads) thread.join();
   }
 
+  size_t count() const { return cases_.size(); }
   size_t passed() const {
     return static_cast<size_t>(std::count_if(
         cases_.begin(), cases_.end(), [](const auto& checked) { return checked.outcome.passed; }));
@@ -72,13 +76,13 @@ class Checker {
  private:
   void Load(size_t index) {
     CheckedCase& checked = cases_[index];
-    Status status = TryLoad(paths_[index], checked);
+    Status status = TryLoad(checked);
     if (!status.ok()) checked.outcome.reason = status.message();
   }
 
-  Status TryLoad(const std::string& path, CheckedCase& checked) {
-    ONEPACK_ASSIGN_OR_RETURN(RecordedCase recorded, ReadRecordedCase(path));
-    checked.name = recorded.name;
+  Status TryLoad(CheckedCase& checked) {
+    ONEPACK_ASSIGN_OR_RETURN(RecordedCase recorded, checked.listed.read());
+    checked.listed.name = recorded.name;
     ONEPACK_ASSIGN_OR_RETURN(CaseRunner runner, CaseRunner::Load(loader_, std::move(recorded)));
     ONEPACK_RETURN_IF_ERROR(ReportUnusedFiles(runner.unused_files(), runner.program(), strict_));
     checked.runner.emplace(std::move(runner));
@@ -96,7 +100,7 @@ class Checker {
 
   static void Print(const CheckedCase& checked) {
     const CaseOutcome& outcome = checked.outcome;
-    printf("%-4s  %-20s", outcome.passed ? "ok" : "FAIL", checked.name.c_str());
+    printf("%-4s  %-20s", outcome.passed ? "ok" : "FAIL", checked.listed.name.c_str());
     if (outcome.compared) printf("  worst error %.3g of the tolerance", outcome.worst_error);
     if (!outcome.passed) printf("  %s", outcome.reason.c_str());
     printf("\n");
@@ -104,7 +108,6 @@ class Checker {
   }
 
   ProgramLoader& loader_;
-  const std::vector<std::string>& paths_;
   const bool strict_;
   std::vector<CheckedCase> cases_;  // each touched by one thread until it is done
 
@@ -112,20 +115,24 @@ class Checker {
   size_t printed_ = 0;  // guarded by mutex_
 };
 
-Result<bool> Check(CheckOptions options) {
+Result<bool> Check(const CheckOptions& options) {
   ONEPACK_ASSIGN_OR_RETURN(const std::unique_ptr<ProgramLoader> loader,
                            ProgramLoader::Create(options.loader));
-  if (options.order == "reverse") std::reverse(options.cases.begin(), options.cases.end());
-  Checker checker(*loader, options.cases, options.strict);
+  std::vector<ListedCase> cases;
+  for (const std::string& path : options.paths) {
+    for (ListedCase& listed : ListCases(path, options.cases)) cases.push_back(std::move(listed));
+  }
+  if (options.order == "reverse") std::reverse(cases.begin(), cases.end());
+  Checker checker(*loader, std::move(cases), options.strict);
   if (options.jobs == 1) {
     checker.RunOneByOne();
   } else {
     checker.RunTogether(options.jobs);
   }
   if (options.stats) PrintStats(*loader);
-  const size_t failed = options.cases.size() - checker.passed();
+  const size_t failed = checker.count() - checker.passed();
   printf("%zu passed, %zu failed\n", checker.passed(), failed);
-  return failed == 0 && !options.cases.empty();
+  return failed == 0 && checker.count() > 0;
 }
 
 }  // namespace
@@ -135,9 +142,17 @@ void AddCheckCommand(CLI::App& app, Action* action) {
   CLI::App* command =
       app.add_subcommand("check", "Run recorded cases in one process and compare what comes back");
   command->group("Commands");
-  AddPathArguments(*command, "CASE.json", options->cases,
-                   "Recorded cases; each names its own files")
+  AddPathArguments(*command, "CASE", options->paths,
+                   "Recorded cases (.json), each of which names its own files,\n"
+                   "and bundled programs (.bpte)")
       ->required();
+  AddDataOption(*command, options->cases.data)
+      ->description("Data files for bundled programs, separated by commas or repeated");
+  const RealRange tolerances = {0, DBL_MAX, " from 0 on"};
+  AddRealOption(*command, "--atol", options->cases.atol, tolerances,
+                "Absolute tolerance; else the case's own, 0.01 for bundled programs");
+  AddRealOption(*command, "--rtol", options->cases.rtol, tolerances,
+                "Relative tolerance; else the case's own, 0.01 for bundled programs");
   AddCountOption(*command, "--jobs", options->jobs, 1024, "Cases loaded and run at the same time");
   command->add_option("--order", options->order, "Load and run as \"given\", or in \"reverse\"")
       ->check(CLI::IsMember({"given", "reverse"}).description(""))
@@ -151,10 +166,14 @@ void AddCheckCommand(CLI::App& app, Action* action) {
       "Loads all cases into one process over one weight cache, keeps them loaded, makes the\n"
       "recorded calls and compares the outputs. Prints one line for each case, with the worst\n"
       "error relative to the case's tolerance: 0 is equal, more than 1 is a mismatch.\n"
+      "Of a bundled program, each method with test cases is a case; its state is reset before "
+      "each\n"
+      "test case.\n"
       "\n"
       "Examples:\n"
       "  onepack check cases/lora_8da4w/*.json --stats\n"
       "  onepack check cases/*/*.json --jobs 4 --order reverse\n"
+      "  onepack check mv2.bpte --rtol 1e-3 --atol 1e-5\n"
       "\n"
       "Exit status: 0 only when every case passed.");
   command->callback([options, action] { *action = [options] { return Check(*options); }; });

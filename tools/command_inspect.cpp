@@ -9,6 +9,7 @@
 #include "tools/format.h"
 #include "tools/option_values.h"
 #include "tools/print_program.h"
+#include "tools/print_test_cases.h"
 #include "tools/shared_keys.h"
 
 namespace onepack {
@@ -24,6 +25,7 @@ Result<bool> Inspect(const std::vector<std::string>& paths) {
   for (const InspectedFile& file : files) {
     if (file.program) {
       ONEPACK_RETURN_IF_ERROR(PrintProgram(file));
+      if (file.bundle) PrintTestCases(*file.bundle);
     } else {
       printf("%s: data file, %s\n", file.path.c_str(), FormatBytes(file.size_bytes).c_str());
       PrintNamedData(*file.named_data);
@@ -41,10 +43,12 @@ void AddInspectCommand(CLI::App& app, Action* action) {
   CLI::App* command =
       app.add_subcommand("inspect", "Show what programs and data files hold, and what they share");
   command->group("Commands");
-  AddPathArguments(*command, "FILE", *paths, "Programs (.pte) and data files (.ptd), in any order")
+  AddPathArguments(*command, "FILE", *paths,
+                   "Programs (.pte, .bpte) and data files (.ptd), in any order")
       ->required();
   command->footer(
       "Shows methods, operators, delegates and memory of programs, and the keys of data files.\n"
+      "The test cases of bundled programs (.bpte) are shown with the shapes of their tensors.\n"
       "Says which keys several files share and how many bytes that saves.\n"
       "\n"
       "Examples:\n"

@@ -91,7 +91,10 @@ Result<bool> Run(const RunOptions& options) {
 }
 
 void AddInputOptions(CLI::App& command, RunOptions& options) {
-  command.add_option("PROGRAM.pte", options.program, "Program to run")->required()->type_name("");
+  command
+      .add_option("PROGRAM.pte", options.program, "Program to run (.pte), or a bundled one (.bpte)")
+      ->required()
+      ->type_name("");
   AddDataOption(command, options.data);
   AddStrictOption(command, options.strict);
   command

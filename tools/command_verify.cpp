@@ -97,8 +97,17 @@ class Verifier {
   }
 
   Status VerifyProgram(const InspectedFile& file, std::string* what) {
-    *what = "program, " + FormatCount(file.program->method_count(), "method", "methods") + ", " +
+    *what = std::string(file.bundle ? "bundled program, " : "program, ") +
+            FormatCount(file.program->method_count(), "method", "methods") + ", " +
             FormatCount(file.keys.size(), "key", "keys");
+    if (file.bundle) {
+      ONEPACK_RETURN_IF_ERROR(CheckTestSuites(*file.bundle, *file.program));
+      size_t test_cases = 0;
+      for (size_t i = 0; i < file.bundle->suite_count(); ++i) {
+        test_cases += file.bundle->test_case_count(i);
+      }
+      *what += ", " + FormatCount(test_cases, "test case", "test cases");
+    }
     size_t missing = 0;
     const std::string* first_missing = nullptr;
     std::vector<Ref<NamedDataMap>> holders;
@@ -186,7 +195,7 @@ void AddVerifyCommand(CLI::App& app, Action* action) {
   CLI::App* command = app.add_subcommand("verify", "Check that files are sound and fit together");
   command->group("Commands");
   AddPathArguments(*command, "FILE", options->paths,
-                   "Programs (.pte) and data files (.ptd), in any order")
+                   "Programs (.pte, .bpte) and data files (.ptd), in any order")
       ->required();
   command->add_flag("--keys", options->keys,
                     "Also that keys which are hashes are those of their data; reads all of it");

@@ -1,6 +1,5 @@
 #include "tools/inspected_file.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "program_generated.h"
@@ -63,16 +62,12 @@ Result<std::set<std::string>> KeysOf(const Program& program) {
   return keys;
 }
 
-Result<bool> IsProgram(const DataSource& source) {
-  const uint64_t head_size = std::min<uint64_t>(source.size(), kIdentifierOffset + kIdentifierSize);
-  ONEPACK_ASSIGN_OR_RETURN(const Buffer head, source.Load(Segment{0, head_size}));
-  const bool is_long_enough = head.bytes.size() == kIdentifierOffset + kIdentifierSize;
-  const std::string_view identifier =
-      is_long_enough ? IdentifierAt(head.bytes, kIdentifierOffset) : std::string_view();
-  if (identifier == "ET12") return true;
-  if (identifier == "FT01") return false;
-  return Status::Error(StatusCode::kInvalidFile,
-                       "%s: neither a program (.pte) nor a data file (.ptd)", source.name());
+// A file's four letters; empty when it is too short for them.
+Result<std::string> IdentifierOf(const DataSource& source) {
+  const uint64_t head_size = kIdentifierOffset + kIdentifierSize;
+  if (source.size() < head_size) return std::string();
+  ONEPACK_ASSIGN_OR_RETURN(const Buffer head, source.LoadWhole(Segment{0, head_size}));
+  return std::string(IdentifierAt(head.bytes, kIdentifierOffset));
 }
 
 }  // namespace
@@ -97,12 +92,19 @@ Result<InspectedFile> OpenToInspect(const std::string& path) {
   InspectedFile file;
   file.path = path;
   file.size_bytes = source->size();
-  ONEPACK_ASSIGN_OR_RETURN(const bool is_program, IsProgram(*source));
-  if (!is_program) {
+  ONEPACK_ASSIGN_OR_RETURN(const std::string identifier, IdentifierOf(*source));
+  if (identifier == "FT01") {
     ONEPACK_ASSIGN_OR_RETURN(file.named_data, NamedDataMap::Open(source));
     return file;
   }
-  ONEPACK_ASSIGN_OR_RETURN(file.program, Program::Open(source));
+  if (identifier != "ET12" && identifier != "BP08") {
+    return Status::Error(StatusCode::kInvalidFile,
+                         "%s: neither a program (.pte, .bpte) nor a data file (.ptd)",
+                         source->name());
+  }
+  ONEPACK_ASSIGN_OR_RETURN(const ProgramFile program, OpenProgramFile(source));
+  file.bundle = program.bundle;
+  ONEPACK_ASSIGN_OR_RETURN(file.program, Program::Open(program.program));
   file.named_data = file.program->named_data();
   ONEPACK_ASSIGN_OR_RETURN(file.keys, KeysOf(*file.program));
   return file;

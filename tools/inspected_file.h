@@ -1,4 +1,5 @@
-// A program or a data file, opened to be looked at. What it is, its content says.
+// A program, alone or bundled, or a data file, opened to be looked at. What it is, its content
+// says.
 
 #ifndef ONEPACK_TOOLS_INSPECTED_FILE_H_
 #define ONEPACK_TOOLS_INSPECTED_FILE_H_
@@ -8,6 +9,7 @@
 #include <vector>
 
 #include "runtime/program.h"
+#include "tools/bundled_program.h"
 
 namespace onepack {
 
@@ -16,6 +18,8 @@ struct InspectedFile {
   uint64_t size_bytes = 0;
   Ref<Program> program;          // null for a data file
   Ref<NamedDataMap> named_data;  // that the file holds
+  // Of a program that is bundled with test cases; else null.
+  std::shared_ptr<const BundledProgram> bundle;
   // What a program refers to: constants of its XNNPACK delegates and tensors outside of them.
   std::set<std::string> keys;
 };

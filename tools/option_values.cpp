@@ -5,13 +5,10 @@
 #include "tools/path_list.h"
 
 namespace onepack {
-namespace {
-
-template <typename T>
-CLI::Option* AddReal(CLI::App& command, const std::string& name, T& number, const RealRange& range,
-                     const std::string& description) {
+CLI::Option* AddRealOption(CLI::App& command, const std::string& name, float& number,
+                           const RealRange& range, const std::string& description) {
   const auto parse = [&number, name, range](const CLI::results_t& texts) {
-    number = static_cast<T>(ValueOf(name, ParseReal(texts.front(), range)));
+    number = static_cast<float>(ValueOf(name, ParseReal(texts.front(), range)));
     return true;
   };
   char default_text[32];
@@ -19,16 +16,14 @@ CLI::Option* AddReal(CLI::App& command, const std::string& name, T& number, cons
   return command.add_option(name, parse, description)->type_name("X")->default_str(default_text);
 }
 
-}  // namespace
-
-CLI::Option* AddRealOption(CLI::App& command, const std::string& name, float& number,
-                           const RealRange& range, const std::string& description) {
-  return AddReal(command, name, number, range, description);
-}
-
-CLI::Option* AddRealOption(CLI::App& command, const std::string& name, double& number,
-                           const RealRange& range, const std::string& description) {
-  return AddReal(command, name, number, range, description);
+CLI::Option* AddRealOption(CLI::App& command, const std::string& name,
+                           std::optional<double>& number, const RealRange& range,
+                           const std::string& description) {
+  const auto parse = [&number, name, range](const CLI::results_t& texts) {
+    number = ValueOf(name, ParseReal(texts.front(), range));
+    return true;
+  };
+  return command.add_option(name, parse, description)->type_name("X");
 }
 
 CLI::Option* AddNumberListOption(CLI::App& command, const std::string& name,

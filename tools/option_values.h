@@ -9,6 +9,7 @@
 #define ONEPACK_TOOLS_OPTION_VALUES_H_
 
 #include <CLI/CLI.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -40,8 +41,10 @@ CLI::Option* AddNumberOption(CLI::App& command, const std::string& name, T& numb
 // "--name X": a number of `range`.
 CLI::Option* AddRealOption(CLI::App& command, const std::string& name, float& number,
                            const RealRange& range, const std::string& description);
-CLI::Option* AddRealOption(CLI::App& command, const std::string& name, double& number,
-                           const RealRange& range, const std::string& description);
+// Without a default.
+CLI::Option* AddRealOption(CLI::App& command, const std::string& name,
+                           std::optional<double>& number, const RealRange& range,
+                           const std::string& description);
 
 // "--name 3,17,99", also repeated: whole numbers that are not negative.
 CLI::Option* AddNumberListOption(CLI::App& command, const std::string& name,

@@ -181,7 +181,8 @@ Status PrintMethod(const Program& program, const StateSharing& sharing, size_t i
 
 Status PrintProgram(const InspectedFile& file) {
   const Program& program = *file.program;
-  printf("%s: program, %s\n", file.path.c_str(), FormatBytes(file.size_bytes).c_str());
+  printf("%s: %s, %s\n", file.path.c_str(), file.bundle ? "bundled program" : "program",
+         FormatBytes(file.size_bytes).c_str());
   ONEPACK_ASSIGN_OR_RETURN(const StateSharing sharing,
                            StateSharing::Of(program.wire(), HeapAllocator()));
   for (size_t i = 0; i < program.method_count(); ++i) {

@@ -3,6 +3,7 @@
 #include <filesystem>
 
 #include "delegate/xnnpack_backend.h"
+#include "tools/bundled_program.h"
 
 namespace onepack {
 namespace {
@@ -45,7 +46,8 @@ Result<Ref<Program>> ProgramLoader::OpenProgram(const std::string& path) {
   const auto known = programs_.find(key);
   if (known != programs_.end()) return known->second;
   ONEPACK_ASSIGN_OR_RETURN(const Ref<DataSource> source, OpenMappedFile(path.c_str()));
-  ONEPACK_ASSIGN_OR_RETURN(Ref<Program> program, Program::Open(source));
+  ONEPACK_ASSIGN_OR_RETURN(const ProgramFile file, OpenProgramFile(source));
+  ONEPACK_ASSIGN_OR_RETURN(Ref<Program> program, Program::Open(file.program));
   programs_.emplace(key, program);
   return program;
 }

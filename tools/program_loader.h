@@ -41,6 +41,7 @@ class ProgramLoader {
  public:
   static Result<std::unique_ptr<ProgramLoader>> Create(const ProgramLoaderOptions& options);
 
+  // A program (.pte), or the one in a bundled program (.bpte).
   Result<Ref<Program>> OpenProgram(const std::string& path);
 
   // All keys of all `paths`. Null for no paths.

@@ -48,11 +48,15 @@ struct RecordedCall {
 };
 
 struct RecordedCase {
+  // What a call finds of a method's mutable state: what the one before left, or the initial one.
+  enum class State { kCarriedOver, kFreshForEachCall };
+
   std::string name;
   std::string program;            // path
   std::vector<std::string> data;  // paths
   std::string method;
   Tolerance tolerance;
+  State state = State::kCarriedOver;
   std::vector<RecordedCall> calls;
   Mapping tensors;  // the .bin file
 

@@ -1,5 +1,5 @@
-// Writes the good files that fuzzing starts from: DIR/program, DIR/data, DIR/payload, DIR/fields,
-// DIR/operators.
+// Writes the good files that fuzzing starts from: DIR/program, DIR/data, DIR/bundle, DIR/payload,
+// DIR/fields, DIR/operators.
 
 #include <stdio.h>
 
@@ -52,6 +52,7 @@ void WriteAll(const std::string& folder) {
     ++number;
   }
   Write(folder + "/data", "generated", GeneratedData());
+  Write(folder + "/bundle", "linear", ReadFile(TestData("programs/linear.bpte")));
   WriteCalls(folder + "/operators");
   for (const UntrustedFiles& files : RecordedSeeds()) {
     if (files.data.empty()) Write(folder + "/program", files.name, files.program);

@@ -87,7 +87,7 @@ UntrustedFiles SharedStateProgram() {
   method.inputs = {1};
   method.outputs = {2};
   method.buffer_sizes = {0, 32, 64};
-  method.operators = {{"test::touch", ""}};
+  method.operators = {{"test::touch", "out"}};
   method.chains = {{KernelCallPlan{0, {0, 1, 2}}}};
   for (const char* name : {"prefill", "decode"}) {
     method.name = name;
