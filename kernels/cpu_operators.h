@@ -34,9 +34,9 @@ struct CpuOperatorOptions {
   pthreadpool_t threadpool = nullptr;
   // For what an operator needs while it runs.
   Allocator allocator = HeapAllocator();
-  // Of the random numbers of aten::rand and its like, which PyTorch draws from a seed that is
-  // another in each process: here the same seed gives the same numbers to the same calls in the
-  // same order. Methods that are loaded with one registry draw from one stream.
+  // Of the random numbers of aten::rand, aten::randn and their like. The same seed gives the same
+  // numbers to the same calls in the same order; for others in each process, choose another one
+  // there. All methods that are loaded with one registry draw from one stream.
   uint64_t random_seed = 0;
   // The application's own, which count before ours of the same name. Copied; what their names and
   // contexts point to stays the application's.

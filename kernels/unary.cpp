@@ -1,6 +1,7 @@
 // One result from one element.
 
 #include <cmath>
+#include <type_traits>
 
 #include "kernels/elementwise.h"
 #include "kernels/operator_families.h"
@@ -105,6 +106,11 @@ struct ConjugateOf {
   }
 };
 
+template <typename Op, typename = void>
+constexpr bool kIsOfComplex = false;
+template <typename Op>
+constexpr bool kIsOfComplex<Op, std::void_t<decltype(Op::Apply(Complex{}))>> = true;
+
 template <typename Op, typename C>
 bool Block(const void* /*parameters*/, const C* const* inputs, C* output, size_t n) {
   for (size_t i = 0; i < n; ++i) output[i] = Op::Apply(inputs[0][i]);
@@ -128,25 +134,14 @@ Status Real(void* /*context*/, Span<Value* const> arguments) {
 
 template <typename Op>
 Status Same(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
+  ArgumentReader read(arguments, kIsOfComplex<Op> ? Elements::kComplex : Elements::kReal);
   const Tensor& self = read.Input("self");
   Tensor& out = read.Output("out");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
   const Operand inputs[] = {Operand::Of(self)};
-  return RunElementwise(inputs, self.scalar_type(),
-                        {Block<Op, float>, Block<Op, double>, Block<Op, int64_t>}, nullptr, out);
-}
-
-template <typename Op>
-Status SameOrComplex(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments, Elements::kComplex);
-  const Tensor& self = read.Input("self");
-  Tensor& out = read.Output("out");
-  ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
-  const Operand inputs[] = {Operand::Of(self)};
-  return RunElementwise(
-      inputs, self.scalar_type(),
-      {Block<Op, float>, Block<Op, double>, Block<Op, int64_t>, Block<Op, Complex>}, nullptr, out);
+  BlockFunctions functions{Block<Op, float>, Block<Op, double>, Block<Op, int64_t>};
+  if constexpr (kIsOfComplex<Op>) functions.in_complex = Block<Op, Complex>;
+  return RunElementwise(inputs, self.scalar_type(), functions, nullptr, out);
 }
 
 bool InvertBits(const void* /*parameters*/, const int64_t* const* inputs, int64_t* output,
@@ -262,8 +257,8 @@ Status With(void* /*context*/, Span<Value* const> arguments) {
 }
 
 constexpr OperatorRow kRows[] = {
-    {"aten::_conj_physical.out", SameOrComplex<ConjugateOf>},
-    {"aten::abs.out", SameOrComplex<ComplexAbs>},
+    {"aten::_conj_physical.out", Same<ConjugateOf>},
+    {"aten::abs.out", Same<ComplexAbs>},
     {"aten::acos.out", Real<Acos>},
     {"aten::acosh.out", Real<Acosh>},
     {"aten::asin.out", Real<Asin>},
@@ -294,7 +289,7 @@ constexpr OperatorRow kRows[] = {
     {"aten::logical_not.out", Same<LogicalNot>},
     {"aten::logit.out", With<Logit>},
     {"aten::mish.out", Real<Mish>},
-    {"aten::neg.out", SameOrComplex<ComplexNeg>},
+    {"aten::neg.out", Same<ComplexNeg>},
     {"aten::reciprocal.out", Real<Reciprocal>},
     {"aten::relu.out", Same<Relu>},
     {"aten::relu6.out", Same<Relu6>},
