@@ -165,11 +165,15 @@ Status GraphBuilder::MarkOperands(const XNode& node) {
     if (value.writer == nullptr) value.writer = &node;
   });
   // XNNPACK compares the dims of attention's operands when the node is defined, and never computes
-  // those of indices.
+  // those of indices. So it is shown the bounds, and takes memory for them.
   if (op.type == XNodeUnion::XNNScaledDotProductAttention ||
       op.type == XNodeUnion::XNNArgMaxPooling2d) {
-    mark(operands.inputs, [](GraphValue& value) { value.starts_small = false; });
-    mark(operands.outputs, [](GraphValue& value) { value.starts_small = false; });
+    const auto show_bound = [&](GraphValue& value) {
+      if (value.starts_small) built_.parts.shapes.MustBeExact(value.tensor().id_out());
+      value.starts_small = false;
+    };
+    mark(operands.inputs, show_bound);
+    mark(operands.outputs, show_bound);
   }
   return Status::Ok();
 }

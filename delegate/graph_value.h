@@ -82,7 +82,7 @@ struct GraphValue {
   // Of an arg-max: XNNPACK does not compute its shape.
   bool is_index = false;
   // XNNPACK plans at least as much memory as it is told at definition, and never less: a value
-  // whose size it computes from inputs is defined with one row, and grows when a run needs more.
+  // whose size it computes from inputs is defined with one element, and grows when a run needs more.
   bool starts_small = false;
   // The caller gives or takes it, or a node that is needed reads or writes it. XNNPACK is not shown
   // any other.

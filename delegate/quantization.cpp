@@ -26,7 +26,7 @@ constexpr int32_t kGroupSizeMultiple = 32;
 struct Dims {
   explicit Dims(const GraphValue& value) {
     for (const uint32_t size : DimsOf(value.tensor())) sizes[count++] = size;
-    for (size_t i = 0; value.starts_small && i + 1 < count; ++i) sizes[i] = 1;
+    for (size_t i = 0; value.starts_small && i < count; ++i) sizes[i] = 1;
     if (value.slice != nullptr) sizes[value.slice->dim] = value.slice->count;
   }
   size_t sizes[kMaxGraphRank] = {};

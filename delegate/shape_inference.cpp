@@ -27,7 +27,8 @@ Status ShapeInference::AddNode(size_t index, const Op& op, const wire::xnnpack::
   for (size_t i = 0; i < operands.outputs.size(); ++i) {
     Shape& bound = shapes_.at(operands.outputs[i]);
     const Shape& inferred = inference.outputs[i];
-    if (bound.rank() != inferred.rank()) {
+    const bool is_exact = exact_.count(operands.outputs[i]) > 0;
+    if (is_exact ? bound != inferred : bound.rank() != inferred.rank()) {
       return Status::Error(StatusCode::kInvalidFile, "an output %s, %s expected",
                            bound.Text().c_str(), inferred.Text().c_str());
     }

@@ -40,11 +40,14 @@ class ShapeInference {
   // The file's dims of this value may stand in another order than it is stored in: exporters do
   // that to images that are quantized dynamically. The node that writes it knows better.
   void MayBePermuted(uint32_t value_id) { permuted_.insert(value_id); }
+  // XNNPACK takes memory for the bound of this value, which therefore has to be what the inputs
+  // make it.
+  void MustBeExact(uint32_t value_id) { exact_.insert(value_id); }
 
   // Infers the outputs of the next node from the bounds of its inputs. kInvalidFile unless they are
-  // of the rank that was set; kResourceExhausted when XNNPACK would take more than
-  // `max_scratch_bytes` for what it needs besides values: to compute this node, and to keep for it
-  // and all before it.
+  // of the rank that was set, or of the dims where these must be exact; kResourceExhausted when
+  // XNNPACK would take more than `max_scratch_bytes` for what it needs besides values: to compute
+  // this node, and to keep for it and all before it.
   Status AddNode(size_t index, const Op& op, const wire::xnnpack::XNode& node,
                  uint64_t max_scratch_bytes);
 
@@ -82,6 +85,7 @@ class ShapeInference {
 
   Shapes shapes_;
   std::set<uint32_t> permuted_;
+  std::set<uint32_t> exact_;
   std::vector<Node> nodes_;
   uint64_t max_scratch_bytes_ = 0;
   uint64_t kept_bytes_ = 0;  // by XNNPACK, for the nodes so far

@@ -3,6 +3,8 @@
 
 #include "delegate/shape_inference.h"
 
+#include <sys/resource.h>
+
 #include "tests/delegate/ops/graph_test.h"
 
 namespace onepack {
@@ -85,6 +87,43 @@ TEST(ShapeInferenceTest, BoundsThatAgreeWithEachOtherAloneAreComputedWith) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(
       const auto found, program.Run({Floats({1, 3}, {1, 2, 3}), Floats({1, 3}, {10, 20, 30})}));
   EXPECT_EQ(FloatsOf(found[0]), (std::vector<float>{9, 18, 27}));
+}
+
+// A word of a file is no reason to take a gigabyte.
+TEST(ShapeInferenceTest, ABoundThatIsFarTooLargeTakesNoMemory) {
+  for (const Dims& middle : {Dims{4, 1u << 26}, {1u << 26, 3}}) {
+    rusage before{}, after{};
+    getrusage(RUSAGE_SELF, &before);
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const GraphProgram program, TwoNegations(middle, {4, 3}));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, program.Run({Floats({4, 3}, Mixed(12))}));
+    getrusage(RUSAGE_SELF, &after);
+    EXPECT_EQ(FloatsOf(found[0]), AbsOf(Mixed(12)));
+    EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 100'000) << "KB";
+  }
+}
+
+// XNNPACK never computes how many indices there are, and takes memory for the bound.
+TEST(ShapeInferenceErrorsTest, ABoundOfIndicesThatIsNotExactIsNamed) {
+  const auto load = [](const Dims& indices) {
+    PayloadWriter payload;
+    const uint32_t x = payload.AddInput({1, 4, 1, 2});
+    PayloadTensor tensor;
+    tensor.datatype = XNNDatatype::int32;
+    tensor.dims = indices;
+    const uint32_t unread = payload.AddTensor(tensor);
+    const uint32_t y = payload.AddOutput({1, 1, 1, 2});
+    payload.AddNode(
+        XNodeUnion::XNNArgMaxPooling2d,
+        wire::xnnpack::CreateXNNArgMaxPooling2d(payload.builder(), 0, 0, 0, 0, 4, 1, x, y, unread)
+            .Union());
+    auto program = GraphProgram::Load(payload, {Input({1, 4, 1, 2}), Output({1, 1, 1, 2})});
+    return program.ok() ? Status::Ok() : program.TakeStatus();
+  };
+  EXPECT_TRUE(IsOk(load({1, 1, 1, 2})));
+  for (const Dims& dims : {Dims{1, 1, 1, 1u << 28}, {1, 1, 1, 1}}) {
+    EXPECT_TRUE(IsError(load(dims), StatusCode::kInvalidFile,
+                        {"graph node 0 (XNNArgMaxPooling2d)", "[1, 1, 1, 2] expected"}));
+  }
 }
 
 TEST(ShapeInferenceErrorsTest, AValueOfAnotherRankIsNamed) {
