@@ -31,14 +31,26 @@ DigestBuilder& DigestBuilder::AddBytes(Bytes part) {
 
 void DigestBuilder::Append(const void* bytes, size_t size) {
   if (size == 0) return;
-  if (many_.empty() && size <= few_.size() - few_size_) {
+  if (!is_streaming_ && size <= few_.size() - few_size_) {
     memcpy(few_.data() + few_size_, bytes, size);
     few_size_ += size;
     return;
   }
-  if (many_.empty()) many_.assign(reinterpret_cast<const char*>(few_.data()), few_size_);
-  many_.append(static_cast<const char*>(bytes), size);
+  if (!is_streaming_) BeginStream();
+  if (stream_ != nullptr && EVP_DigestUpdate(stream_.get(), bytes, size) != 1) stream_ = nullptr;
 }
+
+void DigestBuilder::BeginStream() {
+  is_streaming_ = true;
+  stream_.reset(Sha256() != nullptr ? EVP_MD_CTX_new() : nullptr);
+  if (stream_ == nullptr) return;
+  if (EVP_DigestInit_ex(stream_.get(), Sha256(), nullptr) != 1 ||
+      EVP_DigestUpdate(stream_.get(), few_.data(), few_size_) != 1) {
+    stream_ = nullptr;
+  }
+}
+
+void DigestBuilder::StreamDeleter::operator()(EVP_MD_CTX* stream) const { EVP_MD_CTX_free(stream); }
 
 std::optional<Digest> Sha256Of(Bytes bytes) {
   static_assert(sizeof(Digest::bytes) == 32, "SHA-256");
@@ -50,11 +62,17 @@ std::optional<Digest> Sha256Of(Bytes bytes) {
   return digest;
 }
 
-Digest DigestBuilder::Finish() const {
-  const Bytes parts = many_.empty()
-                          ? Bytes(few_.data(), few_size_)
-                          : Bytes(reinterpret_cast<const uint8_t*>(many_.data()), many_.size());
-  if (const std::optional<Digest> digest = Sha256Of(parts)) return *digest;
+std::optional<Digest> DigestBuilder::Hash() {
+  if (!is_streaming_) return Sha256Of({few_.data(), few_size_});
+  Digest digest;
+  if (stream_ == nullptr || EVP_DigestFinal_ex(stream_.get(), digest.bytes.data(), nullptr) != 1) {
+    return std::nullopt;
+  }
+  return digest;
+}
+
+Digest DigestBuilder::Finish() {
+  if (const std::optional<Digest> digest = Hash()) return *digest;
   static std::atomic<uint64_t> failures{0};
   Digest unlike_all;
   const uint64_t count = ++failures;

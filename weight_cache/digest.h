@@ -10,12 +10,14 @@
 #include <string.h>
 
 #include <array>
+#include <memory>
 #include <optional>
-#include <string>
 #include <string_view>
 #include <type_traits>
 
 #include "base/span.h"
+
+struct evp_md_ctx_st;  // libcrypto's EVP_MD_CTX
 
 namespace onepack {
 
@@ -35,7 +37,7 @@ struct DigestHash {
   }
 };
 
-// Collects parts in memory: for descriptions and scales, not for weights.
+// Takes descriptions, and weights of any size: parts are hashed where they are, and not copied.
 class DigestBuilder {
  public:
   // `purpose` keeps digests of different kinds apart.
@@ -56,17 +58,24 @@ class DigestBuilder {
     return AddBytes({part, sizeof(T)});
   }
 
-  // Should the library fail to hash, the result equals no other digest: weights are then packed
-  // apart, never mixed up.
-  Digest Finish() const;
+  // The builder is used up. Should the library fail to hash, the result equals no other digest:
+  // weights are then packed apart, never mixed up.
+  Digest Finish();
 
  private:
-  void Append(const void* bytes, size_t size);
+  struct StreamDeleter {
+    void operator()(evp_md_ctx_st* stream) const;
+  };
 
-  // Descriptions have a place here; what is longer goes to `many_` as a whole.
+  void Append(const void* bytes, size_t size);
+  void BeginStream();
+  std::optional<Digest> Hash();
+
+  // Descriptions have a place here and are hashed in one go. What is longer is hashed as it comes.
   std::array<uint8_t, 512> few_;
   size_t few_size_ = 0;
-  std::string many_;
+  bool is_streaming_ = false;
+  std::unique_ptr<evp_md_ctx_st, StreamDeleter> stream_;  // null after a failure
 };
 
 // The plain SHA-256 of `bytes`, as other programs compute it; nullopt when the library fails.

@@ -2,13 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <limits>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/mapping.h"
 #include "tests/support/files.h"
+#include "tests/support/status_matchers.h"
+#include "tests/weight_cache/sanitizers.h"
 #include "weight_cache/content_identity.h"
 
 namespace onepack {
@@ -88,6 +92,44 @@ TEST(DigestTest, IsTheSha256OfLengthsAndBytes) {
   };
   EXPECT_EQ(start_of("hello"), (std::vector<uint8_t>{0xad, 0x35, 0xaf, 0x52}));
   EXPECT_EQ(start_of(std::string(520, '\0')), (std::vector<uint8_t>{0x76, 0x1e, 0xcc, 0x84}));
+}
+
+TEST(DigestTest, AnyNumberOfPartsIsHashedWithTheirLengths) {
+  std::string parts = std::string("\7purpose", 8);
+  DigestBuilder builder("purpose");
+  for (const size_t size : {0, 1, 127, 128, 300, 1, 700, 5, 40000}) {
+    const std::string part(size, static_cast<char>('a' + size % 26));
+    for (size_t rest = size;; rest >>= 7) {
+      parts += static_cast<char>(rest > 0x7f ? rest | 0x80 : rest);
+      if (rest <= 0x7f) break;
+    }
+    parts += part;
+    builder.AddBytes(AsBytes(part));
+  }
+  EXPECT_EQ(builder.Finish(), Sha256Of(AsBytes(parts)).value());
+}
+
+// The largest resident size since it was reset, from /proc/self/status.
+size_t PeakResident() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmHWM:", 0) == 0) return std::stoul(line.substr(6)) * 1024;
+  }
+  return 0;
+}
+
+// Pages that were never written take no memory when they are read; a copy of them does.
+TEST(DigestTest, TheBytesOfAWeightAreHashedWhereTheyAre) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer's own memory would be measured";
+  constexpr size_t kSize = size_t{64} << 20;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping weight, Mapping::OfZeros(kSize));
+  EXPECT_NE(IdentityOfBytes({weight.data(), 4096}), IdentityOfNothing());
+  std::ofstream clear("/proc/self/clear_refs");
+  clear << "5" << std::flush;
+  if (!clear.good()) GTEST_SKIP() << "this kernel does not reset VmHWM";
+  const size_t before = PeakResident();
+  EXPECT_NE(IdentityOfBytes(weight.bytes()), IdentityOfNothing());
+  EXPECT_LT(PeakResident(), before + kSize / 4);
 }
 
 TEST(DigestHashTest, EqualDigestsHashEqualAndOthersSpread) {
