@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/checked_math.h"
+#include "base/result.h"
 #include "delegate/datatypes.h"
 #include "delegate/ops/op.h"
 #include "delegate/value_map.h"
@@ -70,13 +71,26 @@ void AddUses(const XNNGraph& graph, Lives& lives) {
   }
 }
 
-}  // namespace
+// UINT64_MAX for more than fits.
+void AddTo(uint64_t bytes, uint64_t* sum) {
+  if (!CheckedAdd(*sum, bytes, sum)) *sum = UINT64_MAX;
+}
 
-Status CheckActivations(const XNNGraph& graph, uint64_t max_bytes) {
+// What is taken and let go of while the graph runs, in bytes.
+struct Flow {
+  uint64_t kept = 0;  // for as long as the runtime lives
+  // By node. A sum that does not fit belongs to values that are alive together, of which an earlier
+  // or the same node's begins are too many as well: nothing is ever subtracted from it.
+  std::vector<uint64_t> begins;
+  std::vector<uint64_t> ends;
+};
+
+Result<Flow> FlowOf(const XNNGraph& graph, uint64_t max_bytes) {
   Lives lives = LivesOf(graph);
   AddUses(graph, lives);
-  uint64_t alive = 0;
-  std::vector<uint64_t> begins(CountOf(graph.xnodes())), ends(begins);  // bytes, by node
+  Flow flow;
+  flow.begins.resize(CountOf(graph.xnodes()));
+  flow.ends.resize(CountOf(graph.xnodes()));
   for (const auto& [id, life] : lives) {
     if (!life.is_intermediate || life.first == SIZE_MAX) continue;
     if (life.bytes > max_bytes) {
@@ -86,23 +100,32 @@ Status CheckActivations(const XNNGraph& graph, uint64_t max_bytes) {
                            static_cast<unsigned long long>(max_bytes));
     }
     if (life.first == life.last) {
-      // Nobody reads it. It is dropped with its node, or, where that has another output, kept for
-      // as long as the runtime lives.
-      if (life.has_sibling && !CheckedAdd(alive, life.bytes, &alive)) alive = UINT64_MAX;
+      // Nobody reads it. It is dropped with its node, or, where that has another output, kept.
+      if (life.has_sibling) AddTo(life.bytes, &flow.kept);
       continue;
     }
-    begins[life.first] += life.bytes;
-    ends[life.last] += life.bytes;
+    AddTo(life.bytes, &flow.begins[life.first]);
+    AddTo(life.bytes, &flow.ends[life.last]);
   }
+  return flow;
+}
+
+}  // namespace
+
+Status CheckActivations(const XNNGraph& graph, uint64_t max_bytes) {
+  // No address space holds more, limit or not, and below it XNNPACK's own sums do not wrap.
+  max_bytes = std::min<uint64_t>(max_bytes, PTRDIFF_MAX);
+  ONEPACK_ASSIGN_OR_RETURN(const Flow flow, FlowOf(graph, max_bytes));
+  uint64_t alive = flow.kept;
   for (size_t i = 0; i < CountOf(graph.xnodes()); ++i) {
-    alive -= ends[i];  // an output may take the place of an input
-    if (!CheckedAdd(alive, begins[i], &alive) || alive > max_bytes) {
-      return Status::Error(
-          StatusCode::kResourceExhausted,
-          "graph node %zu (%s) needs %llu bytes of intermediate values, at most %llu allowed", i,
-          NodeTypeName(graph.xnodes()->Get(static_cast<uint32_t>(i))->xnode_union_type()),
-          static_cast<unsigned long long>(alive), static_cast<unsigned long long>(max_bytes));
-    }
+    alive -= flow.ends[i];  // an output may take the place of an input
+    AddTo(flow.begins[i], &alive);
+    if (alive <= max_bytes) continue;
+    return Status::Error(
+        StatusCode::kResourceExhausted,
+        "graph node %zu (%s) needs %llu bytes of intermediate values, at most %llu allowed", i,
+        NodeTypeName(graph.xnodes()->Get(static_cast<uint32_t>(i))->xnode_union_type()),
+        static_cast<unsigned long long>(alive), static_cast<unsigned long long>(max_bytes));
   }
   return Status::Ok();
 }

@@ -11,7 +11,8 @@
 namespace onepack {
 
 // kResourceExhausted when the intermediate values that some node needs at the same time, at the
-// bounds of their shapes, take more than `max_bytes`. XNNPACK's own plan cannot take less. A few
+// bounds of their shapes, take more than `max_bytes`, or than any address space has (where there is
+// no limit, UINT64_MAX). XNNPACK's own plan cannot take less. A few
 // bytes of constants may broadcast to any size, so the file's size is no bound.
 //
 // May throw std::bad_alloc. REQUIRES: a verified graph.

@@ -101,6 +101,12 @@ TEST(MemoryNeedsTest, AttentionsPackedKeysAndValuesCount) {
   EXPECT_TRUE(IsOk(Add(node, shapes, 32 * kTokens * kChannels * sizeof(float))));
 }
 
+const wire::xnnpack::XNNGraph& GraphOf(const std::vector<uint8_t>& payload) {
+  uint32_t offset;
+  memcpy(&offset, payload.data() + 10, sizeof(offset));
+  return *flatbuffers::GetRoot<wire::xnnpack::XNNGraph>(payload.data() + offset);
+}
+
 // The indices of an arg-max are read by nobody and yet written: they have a place as long as the
 // runtime lives.
 TEST(MemoryNeedsTest, AnOutputThatNobodyReadsIsKeptBesidesAllOthers) {
@@ -118,11 +124,34 @@ TEST(MemoryNeedsTest, AnOutputThatNobodyReadsIsKeptBesidesAllOthers) {
     payload.AddNode(XNodeUnion::XNNArgMaxPooling2d, node.Union());
   }
   const std::vector<uint8_t> bytes = payload.Finish();
-  uint32_t offset;
-  memcpy(&offset, bytes.data() + 10, sizeof(offset));
-  const auto& graph = *flatbuffers::GetRoot<wire::xnnpack::XNNGraph>(bytes.data() + offset);
+  const wire::xnnpack::XNNGraph& graph = GraphOf(bytes);
   EXPECT_TRUE(IsTooMuch(CheckActivations(graph, 4 * kSide * kSide * sizeof(int32_t) - 1)));
   EXPECT_TRUE(IsOk(CheckActivations(graph, 4 * kSide * kSide * sizeof(int32_t))));
+}
+
+// `values` of 4 << `log2_elements` bytes each that are alive together, and their sum.
+Status CheckSumOf(int values, int log2_elements) {
+  PayloadWriter payload;
+  const std::vector<uint32_t> dims = {1u << (log2_elements - 30), 1u << 30};
+  const uint32_t x = payload.AddInput(dims);
+  std::vector<uint32_t> ids;
+  for (int i = 0; i < values; ++i) {
+    ids.push_back(payload.AddInternal(dims));
+    payload.AddSigmoid(x, ids.back());
+  }
+  const uint32_t y = payload.AddOutput(dims);
+  for (const uint32_t id : ids) payload.AddAdd(id, id, y);
+  return CheckActivations(GraphOf(payload.Finish()), UINT64_MAX);
+}
+
+// The sums are of 2^63, 2^64 and 2^65 bytes: none may be taken for less.
+TEST(MemoryNeedsTest, WithoutALimitNoMoreThanAnAddressSpaceIsAllowed) {
+  EXPECT_TRUE(IsTooMuch(CheckSumOf(1, 61)));
+  EXPECT_TRUE(IsTooMuch(CheckSumOf(2, 60)));
+  EXPECT_TRUE(IsTooMuch(CheckSumOf(4, 60)));
+  EXPECT_TRUE(IsTooMuch(CheckSumOf(8, 60)));
+  EXPECT_TRUE(IsOk(CheckSumOf(1, 60)));
+  EXPECT_TRUE(IsOk(CheckSumOf(1, 30)));
 }
 
 }  // namespace
