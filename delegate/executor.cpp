@@ -33,7 +33,7 @@ Executor::Executor(Ref<MethodSession> session, std::shared_ptr<const Payload> pa
 
 Executor::~Executor() {
   session_->home().Remove(key_);
-  if (is_shared_ && !session_->is_forked()) session_->pool().Leave(key_, id_);
+  if (is_shared_) session_->pool().Leave(key_, id_);
 }
 
 Result<Ref<Executor>> Executor::Prepare(Ref<MethodSession> session,
@@ -111,13 +111,14 @@ Result<bool> Executor::TakeWeights(PendingGraph& pending, Lane& lane) {
   std::vector<const LoneNode*> nodes(graph.weights.size());
   for (const PackableNode& node : graph.packable_nodes) nodes[node.weight] = &node.alone;
   std::vector<bool> is_served(graph.weights.size());
+  const uint64_t served_before = pending.raw_weights.served_bytes();
   WeightTable scratch;
   provider_.BeginBuild(&pending.raw_weights, scratch);
   Status status;
   bool has_all = true;
   for (size_t i = 0; i < entries.size() && status.ok() && has_all; ++i) {
     const size_t weight = entries[i].weight;
-    if (IsThere(graph, entries[i], /*is_expected=*/nodes[weight] == nullptr)) continue;
+    if (provider_.Find(entries[i])) continue;
     if (nodes[weight] != nullptr) {
       status = PackAlone(*payload_, *nodes[weight], scratch.handle(), lane.workspace());
       is_served[weight] = true;
@@ -128,22 +129,17 @@ Result<bool> Executor::TakeWeights(PendingGraph& pending, Lane& lane) {
   ONEPACK_RETURN_IF_ERROR(provider_.EndBuild());
   provider_.ForgetPointers();
   ONEPACK_RETURN_IF_ERROR(std::move(status));
-  for (size_t i = 0; i < is_served.size() && has_all; ++i) {
+  if (!has_all) {
+    // A runtime is created instead, which is served them all.
+    pending.raw_weights.ExpectAgain(pending.raw_weights.served_bytes() - served_before);
+    return false;
+  }
+  for (size_t i = 0; i < is_served.size(); ++i) {
     if (is_served[i]) continue;
     ONEPACK_RETURN_IF_ERROR(
         pending.raw_weights.AfterServing(graph.weights[i].kernel, graph.weights[i].bias));
   }
-  return has_all;
-}
-
-// Of a weight that the cache did not have when the graph was built it is asked beforehand whether
-// it has it now, because a miss would be counted twice.
-bool Executor::IsThere(const BuiltGraph& graph, const WeightTable::Entry& entry, bool is_expected) {
-  if (provider_.IsPinned(entry)) return true;
-  const WeightIdentity& identity = graph.weights[entry.weight].description.identity;
-  if (!is_expected && session_->cache()->PinAll(identity, LayoutFingerprint()).empty())
-    return false;
-  return provider_.Find(entry);
+  return true;
 }
 
 Result<std::unique_ptr<DelegateRuntime>> Executor::CreateOnce(PendingGraph& pending, Lane& lane,
@@ -159,10 +155,16 @@ Result<std::unique_ptr<DelegateRuntime>> Executor::CreateOnce(PendingGraph& pend
 Result<DelegateRuntime*> Executor::CreateRuntime(std::unique_ptr<PendingGraph> pending, Lane& lane,
                                                  bool uses_threads) {
   lane.MakeRoom(key_);
+  const RawWeights& raw_weights = pending->raw_weights;
+  const uint64_t served_before = raw_weights.served_bytes();
   auto created = CreateOnce(*pending, lane, uses_threads);
-  if (!created.ok() && pending->raw_weights.was_surprised()) {
-    // What was served so far is pinned and found again, and not to be counted twice.
-    ONEPACK_ASSIGN_OR_RETURN(pending, MakeGraph(Options{}, /*trust_cache=*/false));
+  if (!created.ok() && raw_weights.was_surprised()) {
+    const uint64_t reported =
+        raw_weights.served_bytes() - served_before + raw_weights.reported_bytes();
+    Options options;
+    options.on_served = raw_weights.on_served();
+    ONEPACK_ASSIGN_OR_RETURN(pending, MakeGraph(options, /*trust_cache=*/false));
+    pending->raw_weights.ExpectAgain(reported);
     return CreateRuntime(std::move(pending), lane, uses_threads);
   }
   if (!created.ok()) return created.TakeStatus();
@@ -174,12 +176,9 @@ Result<DelegateRuntime*> Executor::CreateRuntimeFromNothing(Lane& lane, bool use
   return CreateRuntime(std::move(pending), lane, uses_threads);
 }
 
-// In a process that was forked off nobody may ever give back the pool's mutex: the method then runs
-// in its own lane.
 Status Executor::Execute(Span<Value* const> arguments) try {
-  const bool is_forked = session_->is_forked();
-  if (is_forked) ONEPACK_RETURN_IF_ERROR(session_->CheckThreadpool());
-  if (!is_shared_ || is_forked) {
+  ONEPACK_RETURN_IF_ERROR(session_->CheckThreadpool());
+  if (!is_shared_) {
     if (session_->home().is_spoiled()) session_->home().Clear();
     return RunIn(session_->home(), arguments);
   }

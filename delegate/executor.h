@@ -77,8 +77,6 @@ class Executor final : public Delegate {
   void Describe(BuiltGraph& graph);
   // Takes all that runtimes of the structure have in their tables. False if that is not possible.
   Result<bool> TakeWeights(PendingGraph& pending, Lane& lane);
-  // Pins it, if so.
-  bool IsThere(const BuiltGraph& graph, const WeightTable::Entry& entry, bool is_expected);
   Result<DelegateRuntime*> CreateRuntime(std::unique_ptr<PendingGraph> pending, Lane& lane,
                                          bool uses_threads = true);
   Result<DelegateRuntime*> CreateRuntimeFromNothing(Lane& lane, bool uses_threads = true);

@@ -5,13 +5,13 @@
 namespace onepack {
 
 GraphStore::GraphPtr GraphStore::Find(const Digest& id, uint64_t constant_data_size) const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<ForkSafeMutex> lock(mutex_);
   const auto found = graphs_.find(Key(id, constant_data_size));
   return found != graphs_.end() ? found->second.lock() : nullptr;
 }
 
 GraphStore::GraphPtr GraphStore::Add(GraphPtr graph) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<ForkSafeMutex> lock(mutex_);
   if (graphs_.size() >= size_to_clean_) EraseExpired();
   std::weak_ptr<const NamelessGraph>& known = graphs_[Key(*graph->id, graph->constant_data_size)];
   if (GraphPtr alive = known.lock()) return alive;
@@ -20,7 +20,7 @@ GraphStore::GraphPtr GraphStore::Add(GraphPtr graph) {
 }
 
 size_t GraphStore::size() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<ForkSafeMutex> lock(mutex_);
   return graphs_.size();
 }
 

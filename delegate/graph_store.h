@@ -7,7 +7,6 @@
 #define ONEPACK_DELEGATE_GRAPH_STORE_H_
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <unordered_map>
 #include <utility>
@@ -16,6 +15,7 @@
 #include "runtime/aligned_copy.h"
 #include "schema/verify_payload.h"
 #include "weight_cache/digest.h"
+#include "weight_cache/fork_safe_mutex.h"
 
 namespace onepack {
 
@@ -52,7 +52,7 @@ class GraphStore {
 
   void EraseExpired();
 
-  mutable std::mutex mutex_;
+  mutable ForkSafeMutex mutex_;
   // Guarded by it.
   std::unordered_map<Key, std::weak_ptr<const NamelessGraph>, KeyHash> graphs_;
   size_t size_to_clean_ = 64;  // when there are so many, the expired ones go

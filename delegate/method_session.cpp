@@ -11,6 +11,7 @@
 #include "delegate/parallel_packing.h"
 #include "delegate/payload.h"
 #include "delegate/sliced_packing.h"
+#include "delegate/source_call.h"
 
 namespace onepack {
 
@@ -23,10 +24,8 @@ Result<Ref<BackendSession>> MethodSession::Open(XnnpackBackendOptions options,
   return Ref<BackendSession>(session);
 }
 
-bool MethodSession::is_forked() const { return getpid() != owner_; }
-
 Status MethodSession::CheckThreadpool() const {
-  if (threadpool() == nullptr || !is_forked()) return Status::Ok();
+  if (threadpool() == nullptr || getpid() == owner_) return Status::Ok();
   return Status::Error(StatusCode::kFailedPrecondition,
                        "this process was forked off, and the thread pool's threads were not: make "
                        "a pool and a backend here, and load the method again");
@@ -35,6 +34,7 @@ Status MethodSession::CheckThreadpool() const {
 Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
                                     Span<Ref<Delegate>> delegates) try {
   ONEPACK_RETURN_IF_ERROR(CheckThreadpool());
+  ONEPACK_RETURN_IF_ERROR(SourceCall::CheckNone());
   KeyVerifier verifier;
   std::vector<std::shared_ptr<const Payload>> payloads;
   uint64_t expected_bytes = 0;

@@ -37,7 +37,6 @@ class MethodSession final : public BackendSession {
   RuntimePool& pool() const { return *pool_; }
   Lane& home() { return home_; }
   pthreadpool* threadpool() const { return options_.threadpool; }
-  bool is_forked() const;
   // kFailedPrecondition in a process that was forked off: the pool has no threads here, and XNNPACK
   // would wait for them for ever.
   Status CheckThreadpool() const;

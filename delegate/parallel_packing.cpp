@@ -120,7 +120,9 @@ PackedAhead PackAhead(const std::shared_ptr<WeightCache>& cache,
   threads = std::min<uint64_t>({threads, tasks.size(), raw_bytes / std::max<size_t>(min_bytes, 1)});
   PackedAhead packed;
   if (threads < 2) return packed;
-  for (size_t i = 0; i < threads; ++i) packed.push_back(std::make_unique<XnnProvider>(cache));
+  for (size_t i = 0; i < threads; ++i) {
+    packed.push_back(std::make_unique<XnnProvider>(cache, Hits::kNotCounted));
+  }
   Work work{tasks, reporter};
   RunWorkers(threads, reporter, [&](size_t worker) { RunWorker(work, *packed[worker]); });
   return packed;

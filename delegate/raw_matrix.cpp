@@ -4,6 +4,7 @@
 
 #include "delegate/datatypes.h"
 #include "delegate/quantization.h"
+#include "delegate/source_call.h"
 #include "weight_cache/slice_provider.h"
 
 namespace onepack {
@@ -117,6 +118,7 @@ std::optional<RawMatrix::Packed> RawMatrix::Pack(Channels run, Span<uint8_t> tar
 }
 
 void RawMatrix::Prefetch() const {
+  const SourceCall call;
   const Constant& kernel = payload_.constant(node_.values.at(use_.kernel_id).constant_index());
   kernel.source().Prefetch(kernel.segment());
   if (scale_constant_ != nullptr) {
@@ -125,6 +127,7 @@ void RawMatrix::Prefetch() const {
 }
 
 void RawMatrix::Discard(Channels run) const {
+  const SourceCall call;
   const Constant& kernel = payload_.constant(node_.values.at(use_.kernel_id).constant_index());
   kernel.source().Discard(Within(kernel.segment(), run.first * row_bytes_, run.count * row_bytes_));
   if (scale_constant_ != nullptr) {

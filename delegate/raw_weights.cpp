@@ -2,10 +2,12 @@
 
 #include <string.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "base/checked_math.h"
 #include "base/small_floats.h"
+#include "delegate/source_call.h"
 
 namespace onepack {
 namespace {
@@ -110,7 +112,16 @@ Status RawWeights::AfterServing(const void* kernel, const void* bias) {
     if (placed->uses > 0) --placed->uses;
     if (placed->uses == 0 && placed->is_read) LetGo(*placed);
   }
-  return on_served_ ? on_served_(served) : Status::Ok();
+  return Report(served);
+}
+
+Status RawWeights::Report(uint64_t served) {
+  served_bytes_ += served;
+  if (!on_served_) return Status::Ok();
+  if (reported_bytes_ == 0) return on_served_(served);
+  const uint64_t known = std::min(served, reported_bytes_);
+  reported_bytes_ -= known;
+  return known < served ? on_served_(served - known) : Status::Ok();
 }
 
 RawWeights::Placed* RawWeights::Find(const void* address) {
@@ -124,6 +135,7 @@ std::mutex& RawWeights::MutexOf(const Placed& placed) {
 
 Status RawWeights::Fill(Placed& placed) {
   if (placed.is_read) return Status::Ok();
+  const SourceCall call;
   Bytes bytes = placed.mapped.bytes;
   placed.constant->source().Prefetch(placed.constant->segment());
   if (placed.reserved.data() != nullptr) {
@@ -147,6 +159,7 @@ Status RawWeights::Fill(Placed& placed) {
 // Should XNNPACK ask for it once more after all, it is read once more.
 void RawWeights::LetGo(Placed& placed) {
   placed.is_read = false;
+  const SourceCall call;
   if (placed.reserved.data() != nullptr) {
     placed.reserved.Discard(0, placed.reserved.size());
   }

@@ -62,6 +62,13 @@ class RawWeights final : public PackingObserver {
   void AddUse(const void* kernel, const void* bias, uint32_t scale_index, bool is_expected_hit,
               const Payload& payload);
 
+  // So many bytes were served, and will be served once more: they are not reported again.
+  void ExpectAgain(uint64_t bytes) { reported_bytes_ += bytes; }
+  uint64_t served_bytes() const { return served_bytes_; }
+  // Of what was expected again, what was not served so far.
+  uint64_t reported_bytes() const { return reported_bytes_; }
+  const ServedCallback& on_served() const { return on_served_; }
+
   Status BeforePacking(const void* kernel, const void* bias) override;
   Status AfterServing(const void* kernel, const void* bias) override;
 
@@ -86,12 +93,15 @@ class RawWeights final : public PackingObserver {
   // For both, its mutex is held.
   Status Fill(Placed& placed);
   void LetGo(Placed& placed);
+  Status Report(uint64_t served);
 
   ContentRegistry* const registry_;
   const ServedCallback on_served_;
   std::unordered_map<const void*, Placed> by_address_;  // does not change while weights are packed
   std::map<std::pair<uint32_t, Widening>, const void*> by_index_;
   std::atomic<bool> was_surprised_{false};
+  std::atomic<uint64_t> served_bytes_{0};
+  uint64_t reported_bytes_ = 0;  // not 0 in the thread of the build only, while no other packs
 
   // Each guards what changes in a share of the placed weights; held while one is read and hashed.
   std::array<std::mutex, 16> mutexes_;

@@ -59,7 +59,7 @@ RuntimePool::Lease::~Lease() {
 Result<RuntimePool::Lease> RuntimePool::Take(const Digest& structure, DelegateRuntime::UserId user,
                                              const Lane* last) {
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::lock_guard<ForkSafeMutex> lock(mutex_);
     const auto chosen = Choose(structure, user, last);
     if (chosen != idle_.end()) {
       std::list<Lane> lane;
@@ -97,7 +97,7 @@ Result<RuntimePool::Lease> RuntimePool::TakeNew() {
 void RuntimePool::GiveBack(std::list<Lane> lane) {
   while (!lane.front().is_spoiled()) {
     {
-      const std::lock_guard<std::mutex> lock(mutex_);
+      const std::lock_guard<ForkSafeMutex> lock(mutex_);
       if (lane.front().departures_ == departures_) {
         if (!lane.front().is_empty()) idle_.splice(idle_.begin(), lane);
         return;
@@ -110,14 +110,14 @@ void RuntimePool::GiveBack(std::list<Lane> lane) {
 }
 
 void RuntimePool::Join(const Digest& structure, DelegateRuntime::UserId user) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<ForkSafeMutex> lock(mutex_);
   structures_[structure].users.insert(user);
 }
 
 void RuntimePool::Leave(const Digest& structure, DelegateRuntime::UserId user) {
   std::list<Lane> affected;
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::lock_guard<ForkSafeMutex> lock(mutex_);
     const auto found = structures_.find(structure);
     found->second.users.erase(user);
     const bool is_last = found->second.users.empty();
@@ -154,7 +154,7 @@ void RuntimePool::CondemnRuntimesOfNobody(Lane& lane) const {
 }
 
 bool RuntimePool::Knows(const Digest& structure, std::vector<WeightTable::Entry>* entries) const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<ForkSafeMutex> lock(mutex_);
   const auto known = structures_.find(structure);
   if (known == structures_.end() || !known->second.is_known) return false;
   if (entries != nullptr) *entries = known->second.entries;
@@ -162,14 +162,14 @@ bool RuntimePool::Knows(const Digest& structure, std::vector<WeightTable::Entry>
 }
 
 void RuntimePool::Learn(const Digest& structure, const std::vector<WeightTable::Entry>& entries) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<ForkSafeMutex> lock(mutex_);
   Structure& known = structures_.at(structure);
   known.entries = entries;
   known.is_known = true;
 }
 
 RuntimePoolStats RuntimePool::Stats() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<ForkSafeMutex> lock(mutex_);
   RuntimePoolStats stats;
   stats.structures = structures_.size();
   stats.idle_lanes = idle_.size();

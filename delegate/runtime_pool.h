@@ -25,7 +25,6 @@
 
 #include <list>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -33,6 +32,7 @@
 #include "delegate/delegate_runtime.h"
 #include "delegate/graph_store.h"
 #include "weight_cache/digest.h"
+#include "weight_cache/fork_safe_mutex.h"
 
 namespace onepack {
 
@@ -130,7 +130,7 @@ class RuntimePool {
 
   GraphStore graphs_;
 
-  mutable std::mutex mutex_;
+  mutable ForkSafeMutex mutex_;
   // Guarded by it.
   std::list<Lane> idle_;
   std::unordered_map<Digest, Structure, DigestHash> structures_;

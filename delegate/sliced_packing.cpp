@@ -122,7 +122,7 @@ Result<PackedWeight> SlicedPacker::Pack(const LargeWeight& weight) {
   const std::optional<SliceLayout> layout = ProbeLayout(*matrix);
   if (!layout) return PackedWeight();
   const PackKey key{weight.use.identity, LayoutFingerprint(), layout->seed};
-  PackTransaction transaction(cache_);
+  PackTransaction transaction(cache_, Hits::kNotCounted);
   PackedWeight found = transaction.LookUp(key, weight.description.has_namesake);
   if (found) return found;
   matrix->Prefetch();

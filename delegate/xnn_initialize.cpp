@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "delegate/xnn_handles.h"
+#include "weight_cache/fork_safe_mutex.h"
 
 namespace onepack {
 namespace {
@@ -96,9 +97,9 @@ Status InitializeOnce(const xnn_allocator* allocator) {
 
 Status InitializeXnnpack(const xnn_allocator* allocator) {
   static std::atomic<bool> is_done{false};
-  static std::mutex mutex;
+  static ForkSafeMutex mutex;
   if (is_done.load(std::memory_order_acquire)) return Status::Ok();
-  const std::lock_guard<std::mutex> lock(mutex);
+  const std::lock_guard<ForkSafeMutex> lock(mutex);
   if (is_done.load(std::memory_order_relaxed)) return Status::Ok();
   ONEPACK_RETURN_IF_ERROR(InitializeOnce(allocator));
   is_done.store(true, std::memory_order_release);

@@ -5,8 +5,11 @@
 // Threads:   load methods from any number of threads. Methods run in parallel; two that use one
 //            pool take turns, one parallel region at a time: never run one from a task of its own
 //            pool. Running takes no lock of ours.
-// Fork:      a thread pool's threads do not follow into a child process. There, methods that have
-//            one refuse to run; those that have none go on.
+// Fork:      methods may be closed in a child process, and those without a thread pool run and are
+//            loaded there. A thread pool's threads do not follow into a child: methods that have
+//            one refuse to run. What another thread was loading or running is lost in the child.
+// Callbacks: `on_progress` may load, run and close methods. A data source may not load one while it
+//            is read for the weights of another: kFailedPrecondition.
 // Errors:    a payload that is damaged or asks for what XNNPACK cannot do is refused at load,
 //            naming the node.
 

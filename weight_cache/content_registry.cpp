@@ -53,7 +53,7 @@ Result<std::shared_ptr<Content>> ContentRegistry::Register(
   for (;;) {
     ContentPtr candidate;
     {
-      const std::lock_guard<std::mutex> lock(mutex_);
+      const std::lock_guard<ForkSafeMutex> lock(mutex_);
       ContentPtr known = FindKnown(range);
       if (known == nullptr && !name.empty()) candidate = NextNamesake(claim, compared);
       if (known != nullptr || candidate == nullptr) {
@@ -71,7 +71,7 @@ Result<std::shared_ptr<Content>> ContentRegistry::Register(
     // looks for them.
     ONEPACK_ASSIGN_OR_RETURN(const std::optional<bool> same, IsSame(candidate, *raw));
     if (same.value_or(false)) {
-      const std::lock_guard<std::mutex> lock(mutex_);
+      const std::lock_guard<ForkSafeMutex> lock(mutex_);
       Add(candidate, range, raw);
       return candidate;
     }
@@ -83,11 +83,11 @@ Result<std::shared_ptr<Content>> ContentRegistry::Register(
 
 void ContentRegistry::Record(Content& content, Bytes bytes) {
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::lock_guard<ForkSafeMutex> lock(mutex_);
     if (content.sha256_) return;
   }
   const Digest hash = IdentityOfBytes(bytes);
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<ForkSafeMutex> lock(mutex_);
   content.sha256_ = hash;
 }
 
@@ -96,7 +96,7 @@ Result<std::optional<bool>> ContentRegistry::IsSame(const ContentPtr& content,
   std::vector<std::shared_ptr<const RawBytes>> witnesses;
   std::optional<Digest> recorded;
   {
-    const std::lock_guard<std::mutex> lock(mutex_);
+    const std::lock_guard<ForkSafeMutex> lock(mutex_);
     recorded = content->sha256_;
     for (const auto& witness : content->witnesses_) {
       if (auto alive = witness.lock()) witnesses.push_back(std::move(alive));
@@ -114,7 +114,7 @@ Result<std::optional<bool>> ContentRegistry::IsSame(const ContentPtr& content,
 
 ContentRegistry::ContentPtr ContentRegistry::TakeKnown(const Digest& range,
                                                        const std::shared_ptr<const RawBytes>& raw) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<ForkSafeMutex> lock(mutex_);
   ContentPtr known = FindKnown(range);
   if (known != nullptr) Add(known, range, raw);
   return known;

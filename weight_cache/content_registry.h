@@ -16,7 +16,6 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
@@ -24,6 +23,7 @@
 
 #include "base/result.h"
 #include "weight_cache/digest.h"
+#include "weight_cache/fork_safe_mutex.h"
 
 namespace onepack {
 
@@ -82,7 +82,7 @@ class ContentRegistry {
            const std::shared_ptr<const RawBytes>& raw);
   void Sweep();
 
-  mutable std::mutex mutex_;  // leaf lock
+  mutable ForkSafeMutex mutex_;  // leaf lock
 
   // Guarded by mutex_. Expired contents are swept out now and then.
   std::unordered_map<Digest, std::weak_ptr<Content>, DigestHash> by_range_;

@@ -96,7 +96,7 @@ Result<HeapBlock> HeapStore::AllocateAlone(size_t size) {
 }
 
 Result<HeapBlock> HeapStore::AllocateInChunk(size_t size) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<ForkSafeMutex> lock(mutex_);
   HeapBlock block;
   for (Chunk& chunk : chunks_) {
     if (TakeFrom(chunk, size, &block)) return block;
@@ -134,7 +134,7 @@ bool HeapStore::TakeFrom(Chunk& chunk, size_t size, HeapBlock* block) {
 }
 
 void HeapStore::FreeInChunk(Chunk* chunk, uint8_t* data, size_t size) {
-  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::lock_guard<ForkSafeMutex> lock(mutex_);
   const size_t offset = static_cast<size_t>(data - chunk->data);
   chunk->used -= SlotSize(size);
   if (chunk->used == 0) {

@@ -18,11 +18,11 @@
 #include <list>
 #include <map>
 #include <memory>
-#include <mutex>
 
 #include "base/mapping.h"
 #include "base/result.h"
 #include "base/span.h"
+#include "weight_cache/fork_safe_mutex.h"
 
 namespace onepack {
 
@@ -106,7 +106,7 @@ class HeapStore : public std::enable_shared_from_this<HeapStore> {
   const size_t chunk_size_;
   std::atomic<size_t> mapped_bytes_{0};
 
-  std::mutex mutex_;         // leaf lock
+  ForkSafeMutex mutex_;      // leaf lock
   std::list<Chunk> chunks_;  // guarded by mutex_
 };
 

@@ -7,10 +7,15 @@
 namespace onepack {
 PackedWeight PackTransaction::LookUp(const PackKey& key, bool has_namesake) {
   DropClaim();
-  WeightCache::Entry* entry = cache_->FindOrClaim(key, has_namesake, this);
+  WeightCache::Entry* entry = cache_->FindOrClaim(key, has_namesake, this, hits_);
   if (entry != nullptr) return Pin(entry);
   claim_ = key;
   return PackedWeight();
+}
+
+PackedWeight PackTransaction::Find(const PackKey& key) {
+  WeightCache::Entry* entry = cache_->FindReady(key);
+  return entry != nullptr ? Pin(entry) : PackedWeight();
 }
 
 uint8_t* PackTransaction::Reserve(size_t size, Pages pages) {

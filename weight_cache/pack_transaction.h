@@ -10,6 +10,8 @@
 //   any             LookUp(key), hit   Idle; a pin                   an earlier claim is abandoned
 //   any             LookUp(key), miss  Claimed(key); an empty pin    the same; waits while another
 //                                                                    transaction packs key
+//   any             Find(key)          the same; a pin, if it is
+//                                      there
 //   any             Reserve(n)         the same, and Reserved(n)     an earlier reservation is
 //                                                                    dropped; no memory: null
 //   Claimed, Res.   Commit(key)        Idle; a pin, visible to all
@@ -47,7 +49,8 @@ namespace onepack {
 
 class PackTransaction {
  public:
-  explicit PackTransaction(std::shared_ptr<WeightCache> cache) : cache_(std::move(cache)) {}
+  explicit PackTransaction(std::shared_ptr<WeightCache> cache, Hits hits = Hits::kCounted)
+      : cache_(std::move(cache)), hits_(hits) {}
   ~PackTransaction() { DropClaim(); }
   PackTransaction(const PackTransaction&) = delete;
   PackTransaction& operator=(const PackTransaction&) = delete;
@@ -56,6 +59,10 @@ class PackTransaction {
   // changed. `has_namesake`: the weight's name was seen with other bytes (Content::has_namesake),
   // for the statistics.
   PackedWeight LookUp(const PackKey& key, bool has_namesake = false);
+
+  // The weight, if it is there, else an empty pin: nothing is claimed, counted or waited for. An
+  // earlier claim stays.
+  PackedWeight Find(const PackKey& key);
 
   // When a reservation's pages are asked for: at once, which takes one call, or as each is touched,
   // which several threads share if they do.
@@ -84,6 +91,7 @@ class PackTransaction {
   uint64_t PackingTime() const;
 
   const std::shared_ptr<WeightCache> cache_;
+  const Hits hits_;
   std::optional<PackKey> claim_;
   HeapBlock reserved_;
   std::chrono::steady_clock::time_point reserved_at_;

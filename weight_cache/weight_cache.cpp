@@ -11,10 +11,10 @@ namespace onepack {
 class WeightCache::Lock {
  public:
   explicit Lock(const WeightCache& cache) : lock_(cache.mutex_) { ++cache.stats_.lock_count; }
-  std::unique_lock<std::mutex>& get() { return lock_; }
+  std::unique_lock<ForkSafeMutex>& get() { return lock_; }
 
  private:
-  std::unique_lock<std::mutex> lock_;
+  std::unique_lock<ForkSafeMutex> lock_;
 };
 
 WeightCache::WeightCache(const WeightCacheOptions& options)
@@ -54,7 +54,7 @@ std::vector<PackedWeight> WeightCache::PinAll(const WeightIdentity& weight, cons
 }
 
 WeightCache::Entry* WeightCache::FindOrClaim(const PackKey& key, bool has_namesake,
-                                             const PackTransaction* packer) {
+                                             const PackTransaction* packer, Hits hits) {
   Lock lock(*this);
   bool has_waited = false;
   std::chrono::steady_clock::time_point start;
@@ -62,15 +62,17 @@ WeightCache::Entry* WeightCache::FindOrClaim(const PackKey& key, bool has_namesa
   for (;;) {
     const auto found = entries_.find(key);
     if (found == entries_.end()) {
-      CreateEntry(key)->packer = packer;
+      Claim(CreateEntry(key), packer);
       CountMiss(key, has_namesake);
       break;
     }
     if (found->second.ready) {
-      result = &found->second;
-      Pin(result);
-      ++stats_.hits;
-      stats_.hit_bytes += result->block.size();
+      result = Hit(&found->second, hits);
+      break;
+    }
+    if (found->second.forks != ForkSafeMutex::forks()) {
+      Claim(&found->second, packer);
+      CountMiss(key, has_namesake);
       break;
     }
     // Another transaction packs this key. It may also give up: then the entry is gone after the
@@ -80,13 +82,20 @@ WeightCache::Entry* WeightCache::FindOrClaim(const PackKey& key, bool has_namesa
       ++stats_.waits;
       start = std::chrono::steady_clock::now();
     }
-    changed_.wait(lock.get());
+    mutex_.Wait(lock.get());
   }
   if (has_waited) {
     stats_.wait_ns += static_cast<uint64_t>(
         std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count());
   }
   return result;
+}
+
+WeightCache::Entry* WeightCache::FindReady(const PackKey& key) {
+  const Lock lock(*this);
+  const auto found = entries_.find(key);
+  if (found == entries_.end() || !found->second.ready) return nullptr;
+  return Hit(&found->second, Hits::kCounted);
 }
 
 WeightCache::Entry* WeightCache::Publish(const PackKey& key, HeapBlock* block,
@@ -105,7 +114,7 @@ WeightCache::Entry* WeightCache::Publish(const PackKey& key, HeapBlock* block,
     stats_.bytes += entry->block.size();
     stats_.packed_bytes += entry->block.size();
     stats_.packing_ns += packing_ns;
-    changed_.notify_all();
+    mutex_.NotifyAll();
     return entry;
   }
   // Equal keys with different bytes: the key lacks something. Nobody must be served the wrong ones.
@@ -119,7 +128,7 @@ void WeightCache::Abandon(const PackKey& key, const PackTransaction* packer) {
   const auto found = entries_.find(key);
   if (found == entries_.end() || found->second.ready || found->second.packer != packer) return;
   EraseEntry(&found->second);
-  changed_.notify_all();
+  mutex_.NotifyAll();
 }
 
 void WeightCache::Unpin(Entry* entry) {
@@ -183,6 +192,19 @@ void WeightCache::Pin(Entry* entry) {
   }
   ++entry->pins;
   ++stats_.pins;
+}
+
+WeightCache::Entry* WeightCache::Hit(Entry* entry, Hits hits) {
+  Pin(entry);
+  if (hits == Hits::kNotCounted) return entry;
+  ++stats_.hits;
+  stats_.hit_bytes += entry->block.size();
+  return entry;
+}
+
+void WeightCache::Claim(Entry* entry, const PackTransaction* packer) {
+  entry->packer = packer;
+  entry->forks = ForkSafeMutex::forks();
 }
 
 void WeightCache::CountMiss(const PackKey& key, bool has_namesake) {

@@ -9,6 +9,8 @@
 //            asked to retain some.
 // Threads:   the cache from any thread. A pin or a transaction from one thread at a time. Reading
 //            pinned bytes takes no lock.
+// Fork:      the child has a cache of its own with all that was in this one, and may use and close
+//            it. What another thread was just packing the child packs itself.
 // Errors:    whatever fails leaves no trace in the cache.
 
 #ifndef ONEPACK_WEIGHT_CACHE_WEIGHT_CACHE_H_
@@ -17,16 +19,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <condition_variable>
 #include <list>
 #include <memory>
-#include <mutex>
 #include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
 #include "base/span.h"
 #include "weight_cache/content_registry.h"
+#include "weight_cache/fork_safe_mutex.h"
 #include "weight_cache/heap_store.h"
 #include "weight_cache/pack_key.h"
 
@@ -66,17 +67,22 @@ struct WeightCacheStats {
   size_t pins = 0;
   size_t heap_bytes = 0;  // address space taken from the system for `bytes`
 
-  // Since the cache was made.
+  // Since the cache was made. A load that packs a weight counts one miss; each runtime that finds
+  // one counts a hit, of what its own load has packed ahead too.
   uint64_t hits = 0;
-  uint64_t hit_bytes = 0;  // served without packing
+  uint64_t hit_bytes = 0;  // of the weights of all hits
   WeightCacheMisses misses;
   uint64_t packed_bytes = 0;  // shared and private
   uint64_t packing_ns = 0;    // from reservation to commit, summed over threads
-  uint64_t waits = 0;         // look-ups that waited for another program's packing
+  uint64_t waits = 0;         // look-ups that waited for another load's packing
   uint64_t wait_ns = 0;
   uint64_t evictions = 0;   // retained entries that were dropped
   uint64_t lock_count = 0;  // how often the cache's lock was taken; running a program never does
 };
+
+// Whether what a look-up finds counts as a hit. Not for those who pack ahead: the runtime looks it
+// up once more.
+enum class Hits : uint8_t { kCounted, kNotCounted };
 
 class PackTransaction;
 class PackedWeight;
@@ -113,6 +119,7 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
     // Who claimed it. One who abandons a key may find somebody else's claim there: if a third one
     // published the key without a claim, and it was freed since.
     const PackTransaction* packer = nullptr;
+    uint32_t forks = 0;  // then: in a process that was forked off since nobody packs it
     HeapBlock block;
     const PackKey* key = nullptr;  // in entries_
     // This entry's node of retained_, made with the entry so that unpinning allocates nothing. It
@@ -131,7 +138,10 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
 
   // A pinned ready entry, or null: then `packer` has claimed `key` and must Publish or Abandon it.
   // Waits while another transaction packs `key`.
-  Entry* FindOrClaim(const PackKey& key, bool has_namesake, const PackTransaction* packer);
+  Entry* FindOrClaim(const PackKey& key, bool has_namesake, const PackTransaction* packer,
+                     Hits hits);
+  // A pinned ready entry, or null: then nothing has changed, and nothing was counted.
+  Entry* FindReady(const PackKey& key);
   // Pins the entry of `key`. It takes `*block` and becomes ready, unless it was ready already. Null
   // when it was ready with another size.
   Entry* Publish(const PackKey& key, HeapBlock* block,
@@ -143,6 +153,8 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
 
   // For all below, the mutex is held.
   void Pin(Entry* entry);
+  Entry* Hit(Entry* entry, Hits hits);
+  void Claim(Entry* entry, const PackTransaction* packer);
   void CountMiss(const PackKey& key, bool has_namesake);
   Entry* CreateEntry(const PackKey& key);
   void EraseEntry(Entry* entry);
@@ -155,9 +167,8 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
   ContentRegistry contents_;
 
   // Nothing outside this class is called while it is held, and memory is mapped and unmapped
-  // outside it.
-  mutable std::mutex mutex_;
-  std::condition_variable changed_;  // an entry became ready, or was abandoned
+  // outside it. Notified when an entry became ready, or was abandoned.
+  mutable ForkSafeMutex mutex_;
 
   // Guarded by mutex_.
   std::unordered_map<PackKey, Entry, PackKeyHash> entries_;

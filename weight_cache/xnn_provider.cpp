@@ -98,7 +98,7 @@ void XnnProvider::BeginBuild(PackingObserver* observer, WeightTable& table) {
   build.table = &table;
   build.status = Status();
   build.told_kernels.clear();
-  build.transaction.emplace(cache_);
+  build.transaction.emplace(cache_, hits_);
   table.Clear();
   table.builder_ = this;
 }
@@ -112,10 +112,12 @@ Status XnnProvider::EndBuild() {
 }
 
 bool XnnProvider::Find(const WeightTable::Entry& entry) {
-  const WeightIdentity& identity = build_->described[entry.weight];
-  if (Pin(KeyOf(identity, entry.seed), /*has_namesake=*/false) != nullptr) return true;
-  build_->transaction->DropClaim();
-  return false;
+  const PackKey key = KeyOf(build_->described[entry.weight], entry.seed);
+  if (pins_.find(key) != pins_.end()) return true;
+  PackedWeight found = build_->transaction->Find(key);
+  if (!found) return false;
+  pins_.insert(std::move(found));
+  return true;
 }
 
 const WeightIdentity* XnnProvider::IdentityOf(size_t number) const {

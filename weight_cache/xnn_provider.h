@@ -104,7 +104,8 @@ class WeightTable {
 
 class XnnProvider {
  public:
-  explicit XnnProvider(std::shared_ptr<WeightCache> cache) : cache_(std::move(cache)) {}
+  explicit XnnProvider(std::shared_ptr<WeightCache> cache, Hits hits = Hits::kCounted)
+      : cache_(std::move(cache)), hits_(hits) {}
   XnnProvider(const XnnProvider&) = delete;
   XnnProvider& operator=(const XnnProvider&) = delete;
 
@@ -125,7 +126,8 @@ class XnnProvider {
   Status EndBuild();
 
   // Without XNNPACK, between BeginBuild and EndBuild, takes from the cache what is described as
-  // number `weight`. False if it is not there. May throw std::bad_alloc.
+  // number `weight`. False if it is not there: no miss is counted, as it will be packed, or looked
+  // up by XNNPACK. May throw std::bad_alloc.
   bool Find(const WeightTable::Entry& entry);
 
   bool IsPinned(const WeightTable::Entry& entry) const;
@@ -189,6 +191,7 @@ class XnnProvider {
   Build& NeedBuild();
 
   const std::shared_ptr<WeightCache> cache_;
+  const Hits hits_;
   std::unique_ptr<Build> build_;  // null when pointers are forgotten
   std::set<PackedWeight, ByKey> pins_;
   // Without a build: what was described, by number, in the keys of pins_. Null for what is not

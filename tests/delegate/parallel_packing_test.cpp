@@ -216,6 +216,7 @@ TEST_P(ParallelPackingTest, TwoLoadsAtOncePackEachWeightOnce) {
   }
   EXPECT_EQ(cache->Stats().entries, kWeights);
   EXPECT_EQ(cache->Stats().packed_bytes, cache->Stats().bytes);
+  EXPECT_EQ(cache->Stats().misses.total(), kWeights);
 }
 
 // A weight that two layers use with different clamps, or whose bias differs, is left to the

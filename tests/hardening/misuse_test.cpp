@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 #include <pthreadpool.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <functional>
 #include <stdexcept>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include "aot/pte_writer.h"
+#include "tests/support/child_process.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/files.h"
 #include "tests/support/status_matchers.h"
@@ -147,14 +146,6 @@ TEST(MisuseTest, AMethodThatRunsTellsEveryoneElse) {
   EXPECT_TRUE(IsOk(method->Reset()));
 }
 
-int ExitStatusOfChild(const std::function<bool()>& succeeds) {
-  const pid_t child = fork();
-  if (child == 0) _exit(succeeds() ? 0 : 1);
-  int status = -1;
-  waitpid(child, &status, 0);
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 TEST(MisuseTest, AForkedChildIsToldThatItsThreadPoolIsGone) {
   const Pool pool(2);
   LoadOptions options;
@@ -212,6 +203,40 @@ TEST(MisuseTest, ACallbackThatThrowsEndsTheLoad) {
   options.on_progress = [](const LoadProgress&) -> bool { throw std::runtime_error("thrown"); };
   EXPECT_TRUE(IsError(LoadLinear(cache, options), StatusCode::kCancelled, {"l.pte"}));
   EXPECT_EQ(cache->Stats().heap_bytes, 0u);
+  EXPECT_TRUE(IsOk(LoadLinear(cache)));
+}
+
+// A source that loads a method of the same weights whenever it is read for a load that has begun.
+class LoadingSource final : public DataSource {
+ public:
+  LoadingSource(Ref<DataSource> bytes, std::shared_ptr<WeightCache> cache)
+      : bytes_(std::move(bytes)), cache_(std::move(cache)) {}
+
+  const char* name() const override { return "loading"; }
+  uint64_t size() const override { return bytes_->size(); }
+  Result<Buffer> Load(const Segment& range) const override { return bytes_->Load(range); }
+  Status Read(const Segment& range, uint8_t* destination) const override {
+    auto loaded = LoadLinear(cache_);
+    EXPECT_TRUE(IsError(loaded, StatusCode::kFailedPrecondition, {"data source"}));
+    ++reads;
+    return bytes_->Read(range, destination);
+  }
+
+  mutable size_t reads = 0;
+
+ private:
+  const Ref<DataSource> bytes_;
+  const std::shared_ptr<WeightCache> cache_;
+};
+
+TEST(MisuseTest, ASourceThatLoadsAMethodWhileItIsReadForOneIsTold) {
+  const auto cache = WeightCache::Create();
+  auto source = MakeRef<LoadingSource>(HeapAllocator(), DataSourceOf(DataOf(kLayers)), cache);
+  ASSERT_TRUE(IsOk(source));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method,
+                               LoadMethod(LinearSource(), {*source}, cache));
+  EXPECT_GE((*source)->reads, 2u);
+  EXPECT_TRUE(IsOk(Compute(*method)));
   EXPECT_TRUE(IsOk(LoadLinear(cache)));
 }
 

@@ -175,11 +175,15 @@ void AddLinearLayer(PayloadWriter& payload, const LinearLayer& layer, uint32_t r
   payload.AddFullyConnected(rounded, filter, output);
 }
 
+std::vector<uint8_t> MakeLinearPayload(const LinearProgram& program) {
+  return MakePayload(program.layers, program.max_rows);
+}
+
 std::vector<uint8_t> MakeLinearProgram(const LinearProgram& program) {
   const std::vector<LinearLayer>& layers = program.layers;
   if (!program.delegate_per_layer) {
-    return MakeProgram({MakePayload(layers, program.max_rows)},
-                       {layers.front().inputs, layers.back().outputs}, program.max_rows);
+    return MakeProgram({MakeLinearPayload(program)}, {layers.front().inputs, layers.back().outputs},
+                       program.max_rows);
   }
   std::vector<std::vector<uint8_t>> payloads;
   std::vector<uint32_t> widths = {layers.front().inputs};

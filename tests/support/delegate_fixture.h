@@ -58,7 +58,10 @@ using NamedBytes = std::map<std::string, std::vector<uint8_t>>;
 // A program with the method "forward": one input of at most max_rows rows, one output.
 std::vector<uint8_t> MakeLinearProgram(const LinearProgram& program);
 
-// The same around a payload of the caller's own: the delegate call takes an input of [max_rows,
+// The payload of its delegate. REQUIRES: there is one for all layers.
+std::vector<uint8_t> MakeLinearPayload(const LinearProgram& program);
+
+// A program around a payload of the caller's own: the delegate call takes an input of [max_rows,
 // inputs] and an output of [max_rows, outputs].
 std::vector<uint8_t> MakeProgramAround(Bytes payload, uint32_t max_rows, uint32_t inputs,
                                        uint32_t outputs);

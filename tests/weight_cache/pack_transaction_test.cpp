@@ -106,6 +106,43 @@ TEST_F(PackTransactionTest, LookUpWaitsWhileAnotherTransactionPacksTheKey) {
   EXPECT_EQ(stats.hits, 1u);
 }
 
+TEST_F(PackTransactionTest, FindTakesWhatIsThereAndElseLeavesNoTrace) {
+  PackTransaction transaction(cache_);
+  EXPECT_FALSE(transaction.Find(KeyOf(1)));
+  EXPECT_EQ(cache_->Stats().misses.total(), 0u);
+  PackTransaction packer(cache_);
+  EXPECT_FALSE(packer.LookUp(KeyOf(1)));
+  EXPECT_FALSE(transaction.Find(KeyOf(1))) << "it waits for nobody";
+  ReserveFilled(packer, 0x11);
+  const PackedWeight packed = packer.Commit(KeyOf(1));
+  EXPECT_EQ(transaction.Find(KeyOf(1)).bytes().data(), packed.bytes().data());
+  EXPECT_EQ(cache_->Stats().misses.total(), 1u);
+  EXPECT_EQ(cache_->Stats().hits, 1u);
+  EXPECT_EQ(cache_->Stats().waits, 0u);
+}
+
+// Two loads meet at a key, and the second one has packed ahead: it looks up twice.
+TEST_F(PackTransactionTest, AWeightThatIsWaitedForIsOneMissOneWaitAndOneHit) {
+  PackTransaction packer(cache_, Hits::kNotCounted);
+  EXPECT_FALSE(packer.LookUp(KeyOf(1)));
+  std::thread other([&] {
+    PackTransaction ahead(cache_, Hits::kNotCounted);
+    const PackedWeight found = ahead.LookUp(KeyOf(1));
+    EXPECT_TRUE(found);
+    PackTransaction runtime(cache_);
+    EXPECT_TRUE(runtime.LookUp(KeyOf(1)));
+  });
+  WaitUntil([&] { return cache_->Stats().waits == 1; });
+  ReserveFilled(packer, 0x11);
+  const PackedWeight packed = packer.Commit(KeyOf(1));
+  other.join();
+  const WeightCacheStats stats = cache_->Stats();
+  EXPECT_EQ(stats.misses.total(), 1u);
+  EXPECT_EQ(stats.waits, 1u);
+  EXPECT_EQ(stats.hits, 1u);
+  EXPECT_EQ(stats.hit_bytes, kSmall);
+}
+
 TEST_F(PackTransactionTest, LookUpKeepsAnEarlierReservation) {
   const PackedWeight packed = FindOrPack(cache_, KeyOf(1), 1);
   PackTransaction transaction(cache_);
