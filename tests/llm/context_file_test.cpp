@@ -128,11 +128,11 @@ TEST_F(ContextFileTest, CutAnywhereItIsRefused) {
 TEST_F(ContextFileTest, AFlippedBitAnywhereIsNoticed) {
   std::vector<uint8_t> bytes = SumContext();
   for (size_t i = 0; i < bytes.size(); i += i < 300 ? 1 : 61) {
-    bytes[i] ^= 1 << (i % 8);
+    bytes[i] = static_cast<uint8_t>(bytes[i] ^ (1 << (i % 8)));
     const Status status = LoadSumFrom(bytes);
     const bool is_version = i >= 8 && i < 16;
     EXPECT_EQ(status.code(), is_version ? StatusCode::kUnsupported : StatusCode::kInvalidFile) << i;
-    bytes[i] ^= 1 << (i % 8);
+    bytes[i] = static_cast<uint8_t>(bytes[i] ^ (1 << (i % 8)));
   }
 }
 
