@@ -150,7 +150,7 @@ class SteppedLoad {
                                      const std::shared_ptr<RuntimePool>& pool) {
     SteppedLoad load;
     ONEPACK_ASSIGN_OR_RETURN(load.data_, OpenData(MakeData(DataOf(program.layers))));
-    const NamedDataScope scope(nullptr, load.data_);
+    const NamedDataScope scope(nullptr, load.data_, HeapAllocator());
     const std::vector<uint8_t> payload = MakeLinearPayload(program);
     DelegateRequest request;
     request.payload.bytes = payload;
