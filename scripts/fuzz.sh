@@ -8,7 +8,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-if ! [[ "${1:-}" =~ ^[0-9]+$ ]]; then
+if ! [[ "${1:-}" =~ ^[1-9][0-9]*$ ]]; then
   echo 'usage: fuzz.sh MINUTES [program | data | bundle | payload | fields | operators]...' >&2
   exit 2
 fi
