@@ -99,6 +99,7 @@ TEST(ForkSafeMutexTest, AChildMayNotifyWaitAndDestroyWhereOthersWaited) {
 }
 
 TEST(ForkSafeMutexTest, ChildrenKnowThatTheyAreChildren) {
+  const ForkSafeMutex mutex;  // forks are counted from the first one on
   const uint32_t here = ForkSafeMutex::forks();
   EXPECT_EQ(ExitStatusOfChild([&] {
               return ForkSafeMutex::forks() == here + 1 &&
