@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "delegate/thread_pool.h"
 #include "tools/format.h"
 #include "tools/memory_usage.h"
 
@@ -64,6 +65,9 @@ void PrintMemory() {
 }
 
 void PrintStats(const ProgramLoader& loader) {
+  printf("thread pool\n  %s\n", ThreadPoolSuitsBusyMachines()
+                                    ? "waits only for threads that have taken work"
+                                    : "waits for each thread: stalls on busy machines");
   if (loader.weight_cache() != nullptr) {
     PrintCacheStats(loader.weight_cache()->Stats());
   } else {

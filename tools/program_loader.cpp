@@ -1,7 +1,10 @@
 #include "tools/program_loader.h"
 
+#include <stdio.h>
+
 #include <filesystem>
 
+#include "delegate/thread_pool.h"
 #include "delegate/xnnpack_backend.h"
 #include "tools/bundled_program.h"
 
@@ -25,6 +28,12 @@ Result<std::unique_ptr<ProgramLoader>> ProgramLoader::Create(const ProgramLoader
     loader->cache_ = WeightCache::Create(cache_options);
   }
   ONEPACK_ASSIGN_OR_RETURN(loader->pool_, CreateThreadPool(options.threads));
+  if (loader->pool_ != nullptr && !ThreadPoolSuitsBusyMachines()) {
+    fprintf(
+        stderr,
+        "onepack: this pthreadpool is from before September 2025: with two threads and more, runs "
+        "stall while other processes keep the cores busy\n");
+  }
   CpuOperatorOptions operator_options;
   operator_options.threadpool = loader->pool_.get();
   operator_options.additional = options.additional_operators;

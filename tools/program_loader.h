@@ -4,7 +4,8 @@
 //
 // Ownership: must outlive the methods it loaded, because XNNPACK computes on its threads. Files
 //            stay mapped as long as the loader lives; packed weights as long as a method uses them.
-// Threads:   any function, any thread.
+// Threads:   any function, any thread. A line on standard error says when the thread pool is one
+//            that stalls on busy machines.
 
 #ifndef ONEPACK_TOOLS_PROGRAM_LOADER_H_
 #define ONEPACK_TOOLS_PROGRAM_LOADER_H_

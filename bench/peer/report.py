@@ -67,9 +67,10 @@ def parallel_lines(results):
 
 
 def busy_lines(results):
+    pairs = len(results[BUSY_MODELS[0], busy_name(BUSY_THREADS[0])]["onepack"])
     lines = ["## Beside busy processes", "",
-             "200 runs of one row or token, while a process in an endless loop has each core: the median and the slowest,",
-             "in ms, and ours / theirs. Goals: at most 2 and 5 with two threads; two threads at least as fast as one.", "",
+             f"200 runs of one row or token, while a process in an endless loop has each core ({pairs} pairs of processes): the",
+             "median and the slowest, in ms, and ours / theirs. Goals: at most 2 and 5 with two threads; two threads at least as fast as one.", "",
              "| model | threads | ExecuTorch | onepack | median, ours / theirs | slowest, ours / theirs |",
              "| --- | ---: | ---: | ---: | ---: | ---: |"]
     for model in BUSY_MODELS:
