@@ -92,8 +92,9 @@ class RowBlock {
   void Run() {
     for (size_t r = 0; r < heads_ * rows_; ++r) StartRow(r);
     const size_t keys = KeysOf(rows_ - 1);  // the last row of a head sees the most
-    for (size_t tile = 0; tile < keys; tile += kAttentionTile)
+    for (size_t tile = 0; tile < keys; tile += kAttentionTile) {
       RunTile(tile, Smaller(keys - tile, kAttentionTile));
+    }
     for (size_t r = 0; r < heads_ * rows_; ++r) FinishRow(r);
   }
 
