@@ -51,7 +51,7 @@ class ShapeInference {
   Status AddNode(size_t index, const Op& op, const wire::xnnpack::XNode& node,
                  uint64_t max_scratch_bytes);
 
-  // Infers everything anew from the shapes set. kMismatch for shapes that the nodes cannot compute,
+  // Infers all shapes again from those that were set. kMismatch for shapes that the nodes cannot compute,
   // that exceed the bounds, or that need more besides values than AddNode allowed; names the node.
   Status Infer();
 
