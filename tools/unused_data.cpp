@@ -23,15 +23,11 @@ Result<std::vector<std::string>> UnusedFiles(ProgramLoader& loader,
   return unused;
 }
 
-std::string UnusedFileText(const std::string& file, const std::string& program) {
-  return file + ": no key of it is used by " + program;
-}
-
 Status ReportUnusedFiles(const std::vector<std::string>& files, const std::string& program,
                          bool strict) {
   std::string all;
   for (const std::string& file : files) {
-    const std::string text = UnusedFileText(file, program);
+    const std::string text = file + ": no key of it is used by " + program;
     if (!strict) fprintf(stderr, "onepack: %s\n", text.c_str());
     all += (all.empty() ? "" : "; ") + text;
   }

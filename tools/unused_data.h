@@ -19,10 +19,8 @@ Result<std::vector<std::string>> UnusedFiles(ProgramLoader& loader,
                                              const NamedDataMap* all,
                                              const std::function<bool(size_t)>& is_used);
 
-// "lora0.ptd: no key of it is used by base.pte".
-std::string UnusedFileText(const std::string& file, const std::string& program);
-
-// A line on standard error for each file; or, where that is strict, an error for all of them.
+// A line on standard error for each file ("lora0.ptd: no key of it is used by base.pte"); or, where
+// that is strict, an error for all of them.
 Status ReportUnusedFiles(const std::vector<std::string>& files, const std::string& program,
                          bool strict);
 
