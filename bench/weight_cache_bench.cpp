@@ -12,11 +12,11 @@
 #include <utility>
 #include <vector>
 
+#include "delegate/xnn/xnn_provider.h"
 #include "weight_cache/content_registry.h"
 #include "weight_cache/heap_store.h"
 #include "weight_cache/pack_transaction.h"
 #include "weight_cache/weight_cache.h"
-#include "weight_cache/xnn_provider.h"
 
 namespace onepack {
 namespace {

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
+#include "base/digest.h"
 #include "base/printable.h"
-#include "weight_cache/digest.h"
 
 namespace onepack {
 namespace {

@@ -5,8 +5,8 @@
 #include <new>
 #include <utility>
 
-#include "delegate/method_session.h"
-#include "delegate/xnn_initialize.h"
+#include "delegate/running/method_session.h"
+#include "delegate/xnn/initialize.h"
 
 namespace onepack {
 namespace {

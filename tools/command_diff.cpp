@@ -8,12 +8,12 @@
 #include <memory>
 #include <set>
 
+#include "base/digest.h"
 #include "base/printable.h"
 #include "tools/commands.h"
 #include "tools/format.h"
 #include "tools/inspected_file.h"
 #include "tools/progress.h"
-#include "weight_cache/digest.h"
 
 namespace onepack {
 namespace {

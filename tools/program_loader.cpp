@@ -4,7 +4,7 @@
 
 #include <filesystem>
 
-#include "delegate/thread_pool.h"
+#include "delegate/xnn/thread_pool.h"
 #include "delegate/xnnpack_backend.h"
 #include "tools/bundled_program.h"
 

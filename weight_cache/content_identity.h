@@ -8,8 +8,8 @@
 #include <type_traits>
 
 #include "base/data_identity.h"
+#include "base/digest.h"
 #include "base/span.h"
-#include "weight_cache/digest.h"
 
 namespace onepack {
 

@@ -21,8 +21,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/result.h"
-#include "weight_cache/digest.h"
 #include "weight_cache/fork_safe_mutex.h"
 
 namespace onepack {

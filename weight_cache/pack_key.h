@@ -21,7 +21,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "weight_cache/digest.h"
+#include "base/digest.h"
 
 namespace onepack {
 

@@ -5,7 +5,7 @@
 #include "base/checked_math.h"
 #include "delegate/ops/checks.h"
 #include "delegate/ops/families.h"
-#include "delegate/xnn_handles.h"
+#include "delegate/xnn/handles.h"
 
 namespace onepack {
 namespace {

@@ -4,8 +4,8 @@
 #define ONEPACK_DELEGATE_OPS_BETWEEN_H_
 
 #include "base/result.h"
-#include "delegate/graph_value.h"
-#include "delegate/xnn_handles.h"
+#include "delegate/graph/graph_value.h"
+#include "delegate/xnn/handles.h"
 
 namespace onepack {
 

@@ -1,7 +1,7 @@
 #include "delegate/ops/checks.h"
 
 #include "base/checked_math.h"
-#include "delegate/datatypes.h"
+#include "delegate/graph/datatypes.h"
 
 namespace onepack {
 namespace {

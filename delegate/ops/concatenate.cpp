@@ -1,7 +1,7 @@
 #include "delegate/ops/between.h"
 #include "delegate/ops/checks.h"
 #include "delegate/ops/families.h"
-#include "delegate/xnn_handles.h"
+#include "delegate/xnn/handles.h"
 
 namespace onepack {
 namespace {

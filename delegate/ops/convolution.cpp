@@ -5,7 +5,7 @@
 #include "delegate/ops/families.h"
 #include "delegate/ops/weights.h"
 #include "delegate/ops/window.h"
-#include "delegate/xnn_handles.h"
+#include "delegate/xnn/handles.h"
 
 namespace onepack {
 namespace {

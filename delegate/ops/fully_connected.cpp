@@ -1,10 +1,10 @@
 #include <algorithm>
 
-#include "delegate/datatypes.h"
+#include "delegate/graph/datatypes.h"
 #include "delegate/ops/between.h"
 #include "delegate/ops/families.h"
 #include "delegate/ops/weights.h"
-#include "delegate/xnn_handles.h"
+#include "delegate/xnn/handles.h"
 
 namespace onepack {
 namespace {

@@ -10,9 +10,9 @@
 
 #include "base/inline_list.h"
 #include "base/result.h"
-#include "delegate/graph_value.h"
-#include "delegate/shape.h"
-#include "delegate/value_map.h"
+#include "delegate/graph/graph_value.h"
+#include "delegate/graph/shape.h"
+#include "delegate/graph/value_map.h"
 #include "weight_cache/pack_key.h"
 
 namespace onepack {

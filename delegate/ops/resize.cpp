@@ -2,7 +2,7 @@
 #include "delegate/ops/checks.h"
 #include "delegate/ops/families.h"
 #include "delegate/ops/window.h"
-#include "delegate/xnn_handles.h"
+#include "delegate/xnn/handles.h"
 
 namespace onepack {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "delegate/datatypes.h"
+#include "delegate/graph/datatypes.h"
 #include "weight_cache/content_identity.h"
 
 namespace onepack {

@@ -5,7 +5,7 @@
 #define ONEPACK_DELEGATE_OPS_WINDOW_H_
 
 #include "base/result.h"
-#include "delegate/shape.h"
+#include "delegate/graph/shape.h"
 
 namespace onepack {
 

@@ -4,8 +4,8 @@
 #include <filesystem>
 #include <unordered_map>
 
+#include "delegate/graph/quantization.h"
 #include "delegate/ops/op.h"
-#include "delegate/quantization.h"
 #include "program_generated.h"
 #include "runtime/aligned_copy.h"
 #include "runtime/program.h"

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "aot/pte_writer.h"
-#include "delegate/xnn_initialize.h"
+#include "delegate/xnn/initialize.h"
 #include "kernels/cpu_operators.h"
 #include "runtime/method.h"
 #include "tests/support/fault_injector.h"

@@ -22,7 +22,7 @@
 #include <string>
 #include <vector>
 
-#include "delegate/xnn_initialize.h"
+#include "delegate/xnn/initialize.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/fault_injector.h"
 #include "tests/support/files.h"

@@ -17,7 +17,7 @@
 #include <utility>
 #include <vector>
 
-#include "delegate/xnn_initialize.h"
+#include "delegate/xnn/initialize.h"
 #include "tests/support/counting_source.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/fault_injector.h"

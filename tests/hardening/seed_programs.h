@@ -22,8 +22,8 @@ std::vector<UntrustedFiles> RecordedSeeds();
 // The files of one recorded case. Throws when it cannot be read.
 UntrustedFiles ReadSeed(const std::string& json);
 
-// Values of every kind, every instruction, mutable state, state of two methods, constants of every home; payloads of
-// every header; weights of every kind.
+// Values of every kind, every instruction, mutable state, state of two methods, constants of every
+// home; payloads of every header; weights of every kind.
 std::vector<UntrustedFiles> GeneratedSeeds();
 
 // A data file with the keys of all generated ones.

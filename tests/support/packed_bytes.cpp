@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "delegate/graph_builder.h"
-#include "delegate/payload.h"
+#include "delegate/graph/payload.h"
+#include "delegate/plan/graph_builder.h"
 #include "tests/support/recording_backend.h"
 #include "tests/support/status_matchers.h"
 

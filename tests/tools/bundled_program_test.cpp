@@ -178,8 +178,7 @@ TEST_F(BundleTest, ABundleThatIsCutIsNamed) {
     for (const char* command : {"inspect", "verify", "check", "run"}) {
       const CommandResult result = RunOnepack({command, folder_.File("cut.bpte")});
       EXPECT_EQ(result.exit_status, 1) << command;
-      EXPECT_TRUE(Contains(result.out + result.err, "cut.bpte: "))
-          << result.out << result.err;
+      EXPECT_TRUE(Contains(result.out + result.err, "cut.bpte: ")) << result.out << result.err;
     }
   }
 }

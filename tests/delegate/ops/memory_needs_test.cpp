@@ -1,9 +1,9 @@
 // What XNNPACK takes besides the values of a graph counts against the limit, for all nodes together
 // where it is kept.
 
-#include "delegate/activations.h"
 #include "delegate/ops/op.h"
-#include "delegate/shape_inference.h"
+#include "delegate/plan/activations.h"
+#include "delegate/plan/shape_inference.h"
 #include "tests/delegate/ops/graph_test.h"
 
 namespace onepack {

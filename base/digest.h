@@ -1,0 +1,86 @@
+// SHA-256 over parts: the name of anything that must be equal for packed weights to be equal.
+//
+// Two equal digests mean equal parts, in number, length and bytes: each part is preceded by its
+// length, so that ("ab", "c") and ("a", "bc") differ.
+
+#ifndef ONEPACK_BASE_DIGEST_H_
+#define ONEPACK_BASE_DIGEST_H_
+
+#include <stdint.h>
+#include <string.h>
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <type_traits>
+
+#include "base/span.h"
+
+struct evp_md_ctx_st;  // libcrypto's EVP_MD_CTX
+
+namespace onepack {
+
+struct Digest {
+  std::array<uint8_t, 32> bytes{};
+
+  bool operator==(const Digest& other) const { return bytes == other.bytes; }
+  bool operator!=(const Digest& other) const { return bytes != other.bytes; }
+};
+
+struct DigestHash {
+  // Uniform already.
+  size_t operator()(const Digest& digest) const {
+    size_t hash;
+    memcpy(&hash, digest.bytes.data(), sizeof(hash));
+    return hash;
+  }
+};
+
+// Takes descriptions, and weights of any size: parts are hashed where they are, and not copied.
+class DigestBuilder {
+ public:
+  // `purpose` keeps digests of different kinds apart.
+  explicit DigestBuilder(std::string_view purpose) {
+    AddBytes({reinterpret_cast<const uint8_t*>(purpose.data()), purpose.size()});
+  }
+
+  DigestBuilder& AddBytes(Bytes part);
+  DigestBuilder& Add(const Digest& digest) {
+    return AddBytes({digest.bytes.data(), digest.bytes.size()});
+  }
+  // Numbers by their bit patterns: -0.0f and 0.0f differ, a NaN equals itself.
+  template <typename T>
+  DigestBuilder& Add(T number) {
+    static_assert(std::is_arithmetic_v<T> || std::is_enum_v<T>);
+    uint8_t part[sizeof(T)];
+    memcpy(part, &number, sizeof(T));
+    return AddBytes({part, sizeof(T)});
+  }
+
+  // The builder is used up. Should the library fail to hash, the result equals no other digest:
+  // weights are then packed apart, never mixed up.
+  Digest Finish();
+
+ private:
+  struct StreamDeleter {
+    void operator()(evp_md_ctx_st* stream) const;
+  };
+
+  void Append(const void* bytes, size_t size);
+  void BeginStream();
+  std::optional<Digest> Hash();
+
+  // Descriptions have a place here and are hashed in one go. What is longer is hashed as it comes.
+  std::array<uint8_t, 512> few_;
+  size_t few_size_ = 0;
+  bool is_streaming_ = false;
+  std::unique_ptr<evp_md_ctx_st, StreamDeleter> stream_;  // null after a failure
+};
+
+// The plain SHA-256 of `bytes`, as other programs compute it; nullopt when the library fails.
+std::optional<Digest> Sha256Of(Bytes bytes);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_BASE_DIGEST_H_

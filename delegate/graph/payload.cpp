@@ -1,0 +1,174 @@
+#include "delegate/graph/payload.h"
+
+#include <string.h>
+
+#include <algorithm>
+
+#include "base/printable.h"
+#include "schema/verify_text.h"
+#include "weight_cache/content_identity.h"
+
+namespace onepack {
+namespace {
+
+using wire::xnnpack::XNNGraph;
+
+// Stands in the graph for each character of a key.
+constexpr char kBlank = '-';
+
+size_t OffsetIn(const AlignedCopy& flatbuffer, std::string_view text) {
+  return static_cast<size_t>(reinterpret_cast<const uint8_t*>(text.data()) -
+                             flatbuffer.bytes().data());
+}
+
+const char* FirstByteOfGraph(const DelegateRequest& request, const PayloadHeader& header) {
+  return reinterpret_cast<const char*>(request.payload.bytes.data()) + header.flatbuffer.offset;
+}
+
+}  // namespace
+
+std::string Constant::place() const {
+  const std::string what = key_.empty() ? "constant " + std::to_string(index_) + " of the payload"
+                                        : std::string("key '") + Printable(key_).c_str() + "'";
+  return what + " in " + source_->name();
+}
+
+Status Constant::Read(const std::function<void(Bytes)>& use) const {
+  ONEPACK_ASSIGN_OR_RETURN(const Buffer buffer, Load());
+  use(buffer.bytes);
+  source_->Discard(segment_);
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<const Payload>> Payload::Open(const DelegateRequest& request,
+                                                     ContentRegistry& contents, GraphStore& graphs,
+                                                     KeyVerifier* verifier) {
+  ONEPACK_ASSIGN_OR_RETURN(const PayloadHeader header, ParsePayloadHeader(request.payload.bytes));
+  std::shared_ptr<Payload> payload(new Payload());
+  Sources sources{request, header, {}, contents, graphs, verifier};
+  ONEPACK_RETURN_IF_ERROR(payload->ReadGraph(sources));
+  ONEPACK_RETURN_IF_ERROR(payload->FindConstants(sources, payload));
+  return std::shared_ptr<const Payload>(std::move(payload));
+}
+
+bool Payload::Holds(uint32_t index, uint64_t size_bytes) const {
+  const uint64_t found = constant(index).size();
+  if (found <= size_bytes) return found == size_bytes;
+  const auto* constants = graph().constant_data();
+  return CountOf(constants) == 0 || constants->Get(index)->size() == found;
+}
+
+Status Payload::ReadGraph(Sources& sources) {
+  const PayloadHeader& header = sources.header;
+  const char* original = FirstByteOfGraph(sources.request, sources.header);
+  ONEPACK_ASSIGN_OR_RETURN(
+      const Ref<AlignedCopy> flatbuffer,
+      AlignedCopy::Of({reinterpret_cast<const uint8_t*>(original), header.flatbuffer.size},
+                      HeapAllocator()));
+  ONEPACK_ASSIGN_OR_RETURN(const XNNGraph* root, VerifyPayload(flatbuffer->bytes(), header));
+  sources.keys.resize(ConstantCount(*root));
+  if (CountOf(root->constant_data()) == 0) {
+    graph_ = std::make_shared<NamelessGraph>(
+        NamelessGraph{flatbuffer, root, header.constant_data.size, std::nullopt});
+    return Status::Ok();
+  }
+  for (uint32_t i = 0; i < CountOf(root->constant_data()); ++i) {
+    const std::string_view key = TextOf(root->constant_data()->Get(i)->named_key());
+    if (!key.empty()) sources.keys[i] = {original + OffsetIn(*flatbuffer, key), key.size()};
+  }
+  for (const std::string_view key : sources.keys) {
+    if (!key.empty()) memset(flatbuffer->data() + (key.data() - original), kBlank, key.size());
+  }
+  return ReadNamelessGraph(sources, flatbuffer);
+}
+
+// From here on the graph is read from bytes without names, and verified as such, here or by who had
+// them first: so equal bytes without names are equal graphs, also where a crafted file has other
+// things inside a name.
+Status Payload::ReadNamelessGraph(const Sources& sources, const Ref<AlignedCopy>& flatbuffer) {
+  const std::optional<Digest> id = Sha256Of(flatbuffer->bytes());
+  const uint64_t constant_data_size = sources.header.constant_data.size;
+  if (id) graph_ = sources.graphs.Find(*id, constant_data_size);
+  if (graph_ == nullptr) {
+    ONEPACK_ASSIGN_OR_RETURN(const XNNGraph* root,
+                             VerifyPayload(flatbuffer->bytes(), sources.header));
+    graph_ =
+        std::make_shared<NamelessGraph>(NamelessGraph{flatbuffer, root, constant_data_size, id});
+    if (id) graph_ = sources.graphs.Add(std::move(graph_));
+  }
+  return CheckPlaces(sources);
+}
+
+// The names have been where the blanks are.
+Status Payload::CheckPlaces(const Sources& sources) const {
+  const auto& constants = graph().constant_data();
+  bool is_same = CountOf(constants) == sources.keys.size();
+  for (uint32_t i = 0; is_same && i < sources.keys.size(); ++i) {
+    const std::string_view blank = TextOf(constants->Get(i)->named_key());
+    const std::string_view key = sources.keys[i];
+    is_same =
+        blank.size() == key.size() &&
+        (key.empty() ||
+         OffsetIn(*graph_->bytes, blank) ==
+             static_cast<size_t>(key.data() - FirstByteOfGraph(sources.request, sources.header)));
+  }
+  if (is_same) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile, "a graph with something else inside a key");
+}
+
+// Those who compare bytes with a constant's keep all of the payload meanwhile: there is room for
+// all constants before the first one is registered.
+Status Payload::FindConstants(const Sources& sources, const std::shared_ptr<const Payload>& self) {
+  const uint32_t count = static_cast<uint32_t>(ConstantCount(graph()));
+  constants_.reserve(count);
+  size_t key_bytes = 0;
+  for (const std::string_view key : sources.keys) {
+    key_bytes += std::min(key.size(), Printable::kCapacity);
+  }
+  keys_.reserve(key_bytes);
+  for (uint32_t i = 1; i < count; ++i) {
+    auto constant = FindConstant(sources, i);
+    if (!constant.ok()) return constant.TakeStatus().WithContext("constant %u", i);
+    Registered& entry = constants_.emplace_back(Registered{std::move(constant).value(), nullptr});
+    const Segment& segment = entry.raw.segment();
+    auto content = sources.contents.Register(
+        sources.keys[i],
+        IdentityOfRange(entry.raw.source().identity(), segment.offset, segment.size), segment.size,
+        std::shared_ptr<const RawBytes>(self, &entry.raw));
+    if (!content.ok()) return content.TakeStatus().WithContext("constant %u", i);
+    entry.content = std::move(content).value();
+  }
+  return Status::Ok();
+}
+
+Result<Constant> Payload::FindConstant(const Sources& sources, uint32_t index) {
+  const std::string_view key = sources.keys[index];
+  if (key.empty()) return InGraph(sources.request, sources.header, index);
+  ONEPACK_ASSIGN_OR_RETURN(const NamedData* data, sources.request.named_data->Find(key));
+  if (sources.verifier != nullptr) ONEPACK_RETURN_IF_ERROR(sources.verifier->Verify(*data));
+  const size_t start = keys_.size();
+  keys_ += key.substr(0, Printable::kCapacity);
+  return Constant(*data->source, data->segment, std::string_view(keys_).substr(start), index);
+}
+
+// A constant that the payload carries itself.
+Constant Payload::InGraph(const DelegateRequest& request, const PayloadHeader& header,
+                          uint32_t index) const {
+  Segment segment;
+  if (CountOf(graph().constant_data()) > 0) {
+    const auto* entry = graph().constant_data()->Get(index);
+    segment = {request.payload_offset + header.constant_data.offset + entry->offset(),
+               entry->size()};
+  } else {
+    // Old files keep constants as vectors in the graph, of which this payload has a copy. The file
+    // has them at the same distance from the graph's first byte.
+    const auto* storage = graph().constant_buffer()->Get(index)->storage();
+    segment = {request.payload_offset + header.flatbuffer.offset, CountOf(storage)};
+    if (storage != nullptr) {
+      segment.offset += static_cast<uint64_t>(storage->data() - graph_bytes()->bytes().data());
+    }
+  }
+  return Constant(*request.source, segment, /*key=*/{}, index);
+}
+
+}  // namespace onepack

@@ -1,0 +1,69 @@
+// Counts the weights of one load as they are served and tells the application, always in the thread
+// that loads, however many threads serve.
+//
+// Weights that workers pack ahead are reported while that goes on. When the runtimes are created
+// each is served once more, and not reported again: bytes run up to what was expected, once.
+//
+// Threads: Served from any; everything else from the one that made it.
+// Errors:  kCancelled, from the first call on after the application said so.
+
+#ifndef ONEPACK_DELEGATE_PACKING_LOAD_REPORTER_H_
+#define ONEPACK_DELEGATE_PACKING_LOAD_REPORTER_H_
+
+#include <stdint.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "base/status.h"
+#include "delegate/load_progress.h"
+
+namespace onepack {
+
+class LoadReporter {
+ public:
+  // `on_progress` may be empty. Both outlive this.
+  LoadReporter(const ProgressCallback& on_progress, const char* program, uint64_t expected_bytes)
+      : on_progress_(on_progress), progress_{program, 0, expected_bytes} {}
+
+  // `raw_bytes` of weights were packed or found. In another thread than the one that loads, that is
+  // reported by ReportOthers. May throw std::bad_alloc.
+  Status Served(uint64_t raw_bytes);
+
+  // `raw_bytes` of a weight were packed that will be served once more. Otherwise as Served.
+  Status ServedAhead(uint64_t raw_bytes);
+
+  // Reports what other threads serve until so many of them are done.
+  void ReportOthers(size_t threads);
+  void OtherIsDone();
+
+  // Whether anybody is told.
+  bool has_listener() const { return static_cast<bool>(on_progress_); }
+  bool is_cancelled() const;
+  Status CheckNotCancelled() const { return is_cancelled() ? Cancelled() : Status::Ok(); }
+
+ private:
+  Status Report(uint64_t raw_bytes);
+  // Asks the application's callback, if there is one.
+  bool WantsToGoOn() const noexcept;
+  Status Cancelled() const;
+
+  const std::thread::id loading_thread_ = std::this_thread::get_id();
+  const ProgressCallback& on_progress_;
+  // Of the loading thread.
+  LoadProgress progress_;
+  uint64_t reported_ahead_ = 0;  // of others, that are to be served once more
+
+  mutable std::mutex mutex_;  // leaf lock, and not held while the application is told
+  std::condition_variable changed_;
+  // Guarded by mutex_.
+  std::vector<uint64_t> served_by_others_;
+  size_t others_done_ = 0;
+  bool is_cancelled_ = false;
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_DELEGATE_PACKING_LOAD_REPORTER_H_

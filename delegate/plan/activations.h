@@ -1,0 +1,23 @@
+// How much memory a graph's intermediate values take, before XNNPACK is asked to provide it.
+
+#ifndef ONEPACK_DELEGATE_PLAN_ACTIVATIONS_H_
+#define ONEPACK_DELEGATE_PLAN_ACTIVATIONS_H_
+
+#include <stdint.h>
+
+#include "base/status.h"
+#include "xnnpack_graph_generated.h"
+
+namespace onepack {
+
+// kResourceExhausted when the intermediate values that some node needs at the same time, at the
+// bounds of their shapes, take more than `max_bytes`, or than any address space has (where there is
+// no limit, UINT64_MAX). XNNPACK's own plan cannot take less. A few
+// bytes of constants may broadcast to any size, so the file's size is no bound.
+//
+// May throw std::bad_alloc. REQUIRES: a verified graph.
+Status CheckActivations(const wire::xnnpack::XNNGraph& graph, uint64_t max_bytes);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_DELEGATE_PLAN_ACTIVATIONS_H_

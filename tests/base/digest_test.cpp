@@ -1,0 +1,173 @@
+#include "base/digest.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <limits>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/mapping.h"
+#include "tests/support/files.h"
+#include "tests/support/status_matchers.h"
+#include "tests/weight_cache/sanitizers.h"
+#include "weight_cache/content_identity.h"
+
+namespace onepack {
+namespace {
+
+Digest OfTexts(const std::vector<std::string_view>& parts) {
+  DigestBuilder builder("texts");
+  for (const std::string_view part : parts) builder.AddBytes(AsBytes(part));
+  return builder.Finish();
+}
+
+TEST(DigestTest, EqualPartsGiveEqualDigests) {
+  EXPECT_EQ(OfTexts({"ab", "c"}), OfTexts({"ab", "c"}));
+}
+
+TEST(DigestTest, PartsAreLengthPrefixedSoThatTheirBordersCount) {
+  EXPECT_NE(OfTexts({"ab", "c"}), OfTexts({"a", "bc"}));
+  EXPECT_NE(OfTexts({"ab", "c"}), OfTexts({"abc"}));
+}
+
+TEST(DigestTest, AnEmptyPartCounts) {
+  EXPECT_NE(OfTexts({}), OfTexts({""}));
+  EXPECT_NE(OfTexts({"a"}), OfTexts({"a", ""}));
+  EXPECT_NE(OfTexts({"a", ""}), OfTexts({"", "a"}));
+}
+
+TEST(DigestTest, APartCannotImitateTheLengthOfAnother) {
+  EXPECT_NE(OfTexts({"a", "b"}), OfTexts({"a\1b"}));
+  // What a long part has for its length, and the long part itself.
+  const std::string many(200, 'b');
+  EXPECT_NE(OfTexts({"a", many}), OfTexts({"a\xc8\1" + many}));
+  // Without a mark for what goes on, a length of 200 would be one of 72, and the rest empty parts.
+  std::vector<std::string> imitations = {"\1" + std::string(71, '\0')};
+  imitations.resize(130);
+  EXPECT_NE(OfTexts({std::string(200, '\0')}), OfTexts({imitations.begin(), imitations.end()}));
+}
+
+// The builder has a place for as many as descriptions need, and another one for more.
+TEST(DigestTest, OneLongPartMoreOrLessCountsWhereverItIsKept) {
+  std::set<std::string> digests;
+  for (size_t size = 490; size < 530; ++size) {
+    const Digest digest = OfTexts({std::string(size, 'a'), "b", "c"});
+    EXPECT_EQ(digest, OfTexts({std::string(size, 'a'), "b", "c"}));
+    digests.emplace(digest.bytes.begin(), digest.bytes.end());
+    const Digest in_another_order = OfTexts({"b", "c", std::string(size, 'a')});
+    digests.emplace(in_another_order.bytes.begin(), in_another_order.bytes.end());
+  }
+  EXPECT_EQ(digests.size(), 80u);
+}
+
+TEST(DigestTest, OrderCounts) { EXPECT_NE(OfTexts({"a", "b"}), OfTexts({"b", "a"})); }
+
+TEST(DigestTest, PurposesAreKeptApart) {
+  EXPECT_NE(DigestBuilder("one").Add(1).Finish(), DigestBuilder("two").Add(1).Finish());
+  EXPECT_NE(DigestBuilder("one").Finish(), DigestBuilder("two").Finish());
+}
+
+TEST(DigestTest, NumbersOfDifferentWidthsDiffer) {
+  EXPECT_NE(DigestBuilder("n").Add(uint32_t{1}).Finish(),
+            DigestBuilder("n").Add(uint64_t{1}).Finish());
+}
+
+TEST(DigestTest, FloatsCountByTheirBits) {
+  const auto of = [](float number) { return DigestBuilder("f").Add(number).Finish(); };
+  EXPECT_NE(of(0.0f), of(-0.0f));
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(of(nan), of(nan));
+  EXPECT_NE(of(1.0f), of(1.0f + std::numeric_limits<float>::epsilon()));
+}
+
+// The values that `printf '\5hello' | sha256sum` prints, and `(printf '\210\4'; head -c 520
+// /dev/zero) | sha256sum`: it is the hash it says it is, and over the lengths and the bytes.
+TEST(DigestTest, IsTheSha256OfLengthsAndBytes) {
+  const auto start_of = [](const std::string& purpose) {
+    const Digest digest = DigestBuilder(purpose).Finish();
+    return std::vector<uint8_t>(digest.bytes.begin(), digest.bytes.begin() + 4);
+  };
+  EXPECT_EQ(start_of("hello"), (std::vector<uint8_t>{0xad, 0x35, 0xaf, 0x52}));
+  EXPECT_EQ(start_of(std::string(520, '\0')), (std::vector<uint8_t>{0x76, 0x1e, 0xcc, 0x84}));
+}
+
+TEST(DigestTest, AnyNumberOfPartsIsHashedWithTheirLengths) {
+  std::string parts = std::string("\7purpose", 8);
+  DigestBuilder builder("purpose");
+  for (const size_t size : {0, 1, 127, 128, 300, 1, 700, 5, 40000}) {
+    const std::string part(size, static_cast<char>('a' + size % 26));
+    for (size_t rest = size;; rest >>= 7) {
+      parts += static_cast<char>(rest > 0x7f ? rest | 0x80 : rest);
+      if (rest <= 0x7f) break;
+    }
+    parts += part;
+    builder.AddBytes(AsBytes(part));
+  }
+  EXPECT_EQ(builder.Finish(), Sha256Of(AsBytes(parts)).value());
+}
+
+// The largest resident size since it was reset, from /proc/self/status.
+size_t PeakResident() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.rfind("VmHWM:", 0) == 0) return std::stoul(line.substr(6)) * 1024;
+  }
+  return 0;
+}
+
+// Pages that were never written take no memory when they are read; a copy of them does.
+TEST(DigestTest, TheBytesOfAWeightAreHashedWhereTheyAre) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer's own memory would be measured";
+  constexpr size_t kSize = size_t{64} << 20;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping weight, Mapping::OfZeros(kSize));
+  EXPECT_NE(IdentityOfBytes({weight.data(), 4096}), IdentityOfNothing());
+  std::ofstream clear("/proc/self/clear_refs");
+  clear << "5" << std::flush;
+  if (!clear.good()) GTEST_SKIP() << "this kernel does not reset VmHWM";
+  const size_t before = PeakResident();
+  EXPECT_NE(IdentityOfBytes(weight.bytes()), IdentityOfNothing());
+  EXPECT_LT(PeakResident(), before + kSize / 4);
+}
+
+TEST(DigestHashTest, EqualDigestsHashEqualAndOthersSpread) {
+  std::set<size_t> hashes;
+  for (int i = 0; i < 1000; ++i) {
+    const Digest digest = DigestBuilder("n").Add(i).Finish();
+    EXPECT_EQ(DigestHash()(digest), DigestHash()(DigestBuilder("n").Add(i).Finish()));
+    hashes.insert(DigestHash()(digest));
+  }
+  EXPECT_EQ(hashes.size(), 1000u);
+}
+
+TEST(ContentIdentityTest, OfARangeEveryPartCounts) {
+  struct stat info = {};
+  info.st_dev = 1;
+  info.st_ino = 2;
+  info.st_ctim.tv_sec = 3;
+  const DataIdentity file(FileIdentity(info), 4);
+  const Digest range = IdentityOfRange(file, 6, 7);
+  EXPECT_EQ(IdentityOfRange(DataIdentity(FileIdentity(info), 4), 6, 7), range);
+  EXPECT_EQ(IdentityOfRange(DataIdentity(FileIdentity(info), 0), 10, 7), range);
+  EXPECT_NE(IdentityOfRange(DataIdentity(FileIdentity(info), 0), 6, 7), range);
+  EXPECT_NE(IdentityOfRange(file, 7, 7), range);
+  EXPECT_NE(IdentityOfRange(file, 6, 8), range);
+  info.st_ino = 9;
+  EXPECT_NE(IdentityOfRange(DataIdentity(FileIdentity(info), 4), 6, 7), range);
+}
+
+TEST(ContentIdentityTest, UniqueDataAreOneWithTheirCopiesAlone) {
+  const DataIdentity unique = DataIdentity::Unique();
+  EXPECT_EQ(IdentityOfRange(unique, 6, 7), IdentityOfRange(DataIdentity(unique), 6, 7));
+  EXPECT_NE(IdentityOfRange(unique, 6, 7), IdentityOfRange(DataIdentity::Unique(), 6, 7));
+}
+
+TEST(ContentIdentityTest, NothingDiffersFromNoBytes) {
+  EXPECT_NE(IdentityOfNothing(), IdentityOfBytes({}));
+  EXPECT_EQ(IdentityOfNothing(), IdentityOfNothing());
+}
+
+}  // namespace
+}  // namespace onepack

@@ -1,0 +1,153 @@
+// One copy of a graph for all delegates that have its bytes.
+
+#include "delegate/graph/graph_store.h"
+
+#include <gtest/gtest.h>
+#include <string.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "aot/payload_writer.h"
+#include "delegate/graph/payload.h"
+#include "tests/support/delegate_fixture.h"
+#include "tests/support/files.h"
+#include "tests/support/recording_backend.h"
+#include "tests/support/sources.h"
+#include "tests/support/status_matchers.h"
+
+namespace onepack {
+namespace {
+
+GraphStore::GraphPtr GraphOf(const std::string& name, uint64_t constant_data_size) {
+  auto graph = std::make_shared<NamelessGraph>();
+  graph->constant_data_size = constant_data_size;
+  graph->id = DigestBuilder(name).Finish();
+  return graph;
+}
+
+TEST(GraphStoreTest, FindsWhatSomebodyHas) {
+  GraphStore store;
+  const auto graph = GraphOf("a", 5);
+  EXPECT_EQ(store.Find(*graph->id, 5), nullptr);
+  store.Add(graph);
+  EXPECT_EQ(store.Find(*graph->id, 5), graph);
+  EXPECT_EQ(store.Find(*GraphOf("b", 5)->id, 5), nullptr);
+}
+
+TEST(GraphStoreTest, AGraphOfNobodyIsGone) {
+  GraphStore store;
+  auto graph = GraphOf("a", 5);
+  const Digest id = *graph->id;
+  store.Add(graph);
+  graph = nullptr;
+  EXPECT_EQ(store.Find(id, 5), nullptr);
+}
+
+TEST(GraphStoreTest, AGraphThatWasVerifiedForAnotherSizeIsNotFound) {
+  GraphStore store;
+  const auto large = GraphOf("a", 1000);
+  store.Add(large);
+  EXPECT_EQ(store.Find(*large->id, 10), nullptr);
+  EXPECT_EQ(store.Find(*large->id, 1000), large);
+}
+
+TEST(GraphStoreTest, ManyThatCameAndWentLeaveTheOthers) {
+  GraphStore store;
+  const auto first = GraphOf("first", 0);
+  store.Add(first);
+  for (int i = 0; i < 1000; ++i) store.Add(GraphOf(std::to_string(i), 0));
+  EXPECT_EQ(store.Find(*first->id, 0), first);
+  EXPECT_LE(store.size(), 100u);
+}
+
+TEST(GraphStoreTest, WhoeverComesSecondGetsTheFirstOnes) {
+  GraphStore store;
+  const auto first = GraphOf("a", 5);
+  EXPECT_EQ(store.Add(first), first);
+  EXPECT_EQ(store.Add(GraphOf("a", 5)), first);
+  const auto other_size = GraphOf("a", 6);
+  EXPECT_EQ(store.Add(other_size), other_size);
+  EXPECT_EQ(store.Find(*first->id, 5), first);
+}
+
+// The payloads of all delegates of a program.
+std::vector<std::shared_ptr<const Payload>> PayloadsOf(const LinearProgram& program,
+                                                       GraphStore& graphs, WeightCache& cache) {
+  std::vector<std::shared_ptr<const Payload>> payloads;
+  BackendRecord record;
+  record.on_load = [&](const DelegateRequest& request) -> Status {
+    ONEPACK_ASSIGN_OR_RETURN(auto payload, Payload::Open(request, cache.contents(), graphs));
+    payloads.push_back(std::move(payload));
+    return Status::Ok();
+  };
+  LoadOptions options;
+  options.backend = MakeRecordingBackend("XnnpackBackend", &record);
+  EXPECT_TRUE(
+      IsOk(LoadMethod(SourceOf(MakeLinearProgram(program), "program.pte"),
+                      {SourceOf(MakeData(DataOf(program.layers)), "data.ptd")}, nullptr, options)));
+  return payloads;
+}
+
+TEST(GraphStoreTest, DelegatesThatDifferInTheNamesOfWeightsShareTheirGraph) {
+  GraphStore graphs;
+  const auto cache = WeightCache::Create();
+  LinearProgram program;
+  program.layers = {{"one", 32, 32}, {"two", 32, 32}, {"six", 32, 32, WeightKind::kInt4}};
+  program.delegate_per_layer = true;
+  const auto payloads = PayloadsOf(program, graphs, *cache);
+  ASSERT_EQ(payloads.size(), 3u);
+  EXPECT_EQ(&payloads[0]->graph(), &payloads[1]->graph());
+  EXPECT_NE(&payloads[0]->graph(), &payloads[2]->graph());
+  EXPECT_NE(payloads[0]->content(1), payloads[1]->content(1));
+
+  LinearProgram other;
+  other.layers = {{"odd", 32, 32}};
+  const auto more = PayloadsOf(other, graphs, *cache);
+  ASSERT_EQ(more.size(), 1u);
+  EXPECT_EQ(&more[0]->graph(), &payloads[0]->graph());
+}
+
+// The graph of a payload that carries its constants, as a delegate's request.
+class OwnConstants {
+ public:
+  OwnConstants() {
+    const std::vector<float> weight(32 * 32, 0.5f);
+    PayloadWriter payload;
+    const uint32_t filter = payload.AddConstant({32, 32}, payload.AddOwnConstant(AsBytes(weight)));
+    const uint32_t x = payload.AddInput({4, 32});
+    payload.AddFullyConnected(x, filter, payload.AddOutput({4, 32}));
+    bytes_ = payload.Finish();
+  }
+
+  void set_constant_data_size(uint64_t size) { memcpy(bytes_.data() + 22, &size, sizeof(size)); }
+
+  Result<std::shared_ptr<const Payload>> Open(ContentRegistry& contents, GraphStore& graphs) const {
+    const Ref<DataSource> source = SourceOf(bytes_, "program.pte");
+    DelegateRequest request;
+    ONEPACK_ASSIGN_OR_RETURN(request.payload, source->LoadWhole({0, bytes_.size()}));
+    request.source = source.get();
+    return Payload::Open(request, contents, graphs);
+  }
+
+ private:
+  std::vector<uint8_t> bytes_;
+};
+
+// The graph's bytes are equal, but constants that are inside the first payload are not inside the
+// second.
+TEST(GraphStoreTest, AKnownGraphIsVerifiedAnewForAPayloadOfFewerBytes) {
+  GraphStore graphs;
+  const auto cache = WeightCache::Create();
+  OwnConstants program;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto intact, program.Open(cache->contents(), graphs));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto same, program.Open(cache->contents(), graphs));
+  EXPECT_EQ(&same->graph(), &intact->graph());
+  program.set_constant_data_size(32 * 32 * 4 - 1);
+  EXPECT_TRUE(IsError(program.Open(cache->contents(), graphs), StatusCode::kInvalidFile,
+                      {"but the payload carries 4095 bytes"}));
+}
+
+}  // namespace
+}  // namespace onepack

@@ -1,0 +1,407 @@
+// Delegates whose graphs differ in their weights alone take turns with one runtime.
+
+#include "delegate/running/runtime_pool.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+#include <xnnpack.h>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "delegate/graph/payload.h"
+#include "delegate/plan/graph_weights.h"
+#include "delegate/running/executor.h"
+#include "delegate/running/method_session.h"
+#include "delegate/xnn/initialize.h"
+#include "runtime/named_data_scope.h"
+#include "tests/support/delegate_fixture.h"
+#include "tests/support/files.h"
+#include "tests/support/sources.h"
+#include "tests/support/status_matchers.h"
+
+namespace onepack {
+namespace {
+
+constexpr uint32_t kWidth = 64;
+
+// The XNNPACK backend, with a pool that can be looked at.
+class PoolBackend final : public Backend {
+ public:
+  PoolBackend(std::shared_ptr<WeightCache> cache, std::shared_ptr<RuntimePool> pool,
+              const XnnpackBackendOptions& options = {})
+      : pool_(std::move(pool)), options_(options) {
+    options_.weight_cache = std::move(cache);
+  }
+
+  const char* name() const override { return "XnnpackBackend"; }
+  Result<Ref<BackendSession>> OpenSession() override {
+    return MethodSession::Open(options_, pool_, getpid());
+  }
+
+ private:
+  const std::shared_ptr<RuntimePool> pool_;
+  XnnpackBackendOptions options_;
+};
+
+// Square layers of one kind: delegates of one structure.
+LinearProgram Layers(const std::string& name, size_t count, WeightKind kind, uint64_t seed) {
+  LinearProgram program;
+  for (size_t i = 0; i < count; ++i) {
+    program.layers.push_back({name + std::to_string(i), kWidth, kWidth, kind, seed + i});
+  }
+  program.delegate_per_layer = true;
+  return program;
+}
+
+// One adapter layer before and after a foundation that all have.
+LinearProgram Adapter(uint64_t seed) {
+  LinearProgram program;
+  const std::string name = "adapter" + std::to_string(seed);
+  program.layers = {{name + "a", kWidth, kWidth, WeightKind::kFloat, seed},
+                    {"foundation", kWidth, kWidth, WeightKind::kInt4, 1},
+                    {name + "b", kWidth, kWidth, WeightKind::kFloat, seed + 1000}};
+  return program;
+}
+
+class RuntimePoolTest : public testing::Test {
+ protected:
+  void SetUp() override { ASSERT_TRUE(IsOk(InitializeXnnpack())); }
+
+  Result<Ref<Method>> Load(const LinearProgram& program) {
+    return LoadBytes(MakeLinearProgram(program), DataOf(program.layers));
+  }
+
+  Result<Ref<Method>> LoadBytes(const std::vector<uint8_t>& program, const NamedBytes& data) {
+    const std::string path = folder_.File(std::to_string(files_++) + ".ptd");
+    WriteFile(path, MakeData(data));
+    ONEPACK_ASSIGN_OR_RETURN(const Ref<DataSource> source, OpenMappedFile(path.c_str()));
+    LoadOptions options;
+    options.backend = backend_;
+    return LoadMethod(SourceOf(program, "model.pte"), {source}, cache_, options);
+  }
+
+  // The same with nothing shared, for comparison.
+  static std::vector<float> Alone(const LinearProgram& program, const std::vector<float>& rows) {
+    auto method = LoadMethod(SourceOf(MakeLinearProgram(program), "model.pte"),
+                             {SourceOf(MakeData(DataOf(program.layers)), "model.ptd")}, nullptr);
+    EXPECT_TRUE(IsOk(method));
+    auto result = RunLinear(**method, rows, kWidth);
+    EXPECT_TRUE(IsOk(result));
+    return std::move(result).value();
+  }
+
+  static void ExpectRun(Method& method, const std::vector<float>& rows,
+                        const std::vector<float>& expected) {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const auto result, RunLinear(method, rows, kWidth));
+    EXPECT_EQ(result, expected);
+  }
+
+  const TempFolder folder_;
+  int files_ = 0;
+  const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  const std::shared_ptr<RuntimePool> pool_ = std::make_shared<RuntimePool>();
+  Ref<Backend> backend_ = MakeRef<PoolBackend>(HeapAllocator(), cache_, pool_).value();
+};
+
+TEST_F(RuntimePoolTest, LayersOfOneStructureRunWithOneRuntimeAndTheirOwnWeights) {
+  for (const WeightKind kind : {WeightKind::kFloat, WeightKind::kInt8, WeightKind::kInt4}) {
+    const LinearProgram program = Layers("w", 5, kind, 7);
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load(program));
+    EXPECT_EQ(pool_->Stats().structures, 1u);
+    EXPECT_EQ(pool_->Stats().idle_runtimes, 1u);
+    for (const uint32_t rows : {1, 8, 3}) {
+      const std::vector<float> input = MakeRows(rows, kWidth);
+      ExpectRun(*method, input, Alone(program, input));
+    }
+    EXPECT_EQ(pool_->Stats().idle_lanes, 1u);
+    EXPECT_EQ(pool_->Stats().idle_runtimes, 1u);
+  }
+}
+
+TEST_F(RuntimePoolTest, ProgramsOfOneStructureTakeTurnsInAnyOrderAndWithAnySizes) {
+  const std::vector<LinearProgram> programs = {Adapter(10), Adapter(20), Adapter(30)};
+  std::vector<Ref<Method>> methods;
+  for (const LinearProgram& program : programs) {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> method, Load(program));
+    methods.push_back(std::move(method));
+  }
+  EXPECT_EQ(pool_->Stats().idle_runtimes, 1u);
+  EXPECT_EQ(cache_->Stats().entries, 7u) << "two of each adapter, and the foundation's";
+  for (const size_t i : {0, 1, 2, 2, 0, 2, 1, 1, 0}) {
+    for (const uint32_t rows : {static_cast<uint32_t>(i + 1), 8u}) {
+      const std::vector<float> input = MakeRows(rows, kWidth);
+      ExpectRun(*methods[i], input, Alone(programs[i], input));
+    }
+  }
+  EXPECT_EQ(pool_->Stats().idle_runtimes, 1u);
+}
+
+// One delegate of a load, taken step by step, so that other loads may come in between.
+class SteppedLoad {
+ public:
+  static Result<SteppedLoad> Prepare(const LinearProgram& program,
+                                     const std::shared_ptr<WeightCache>& cache,
+                                     const std::shared_ptr<RuntimePool>& pool) {
+    SteppedLoad load;
+    ONEPACK_ASSIGN_OR_RETURN(load.data_, OpenData(MakeData(DataOf(program.layers))));
+    const NamedDataScope scope(nullptr, load.data_, HeapAllocator());
+    const std::vector<uint8_t> payload = MakeLinearPayload(program);
+    DelegateRequest request;
+    request.payload.bytes = payload;
+    const Ref<DataSource> source = SourceOf(payload, "payload");
+    request.source = source.get();
+    request.named_data = &scope;
+    ONEPACK_ASSIGN_OR_RETURN(load.payload_,
+                             Payload::Open(request, cache->contents(), pool->graphs()));
+    XnnpackBackendOptions options;
+    options.weight_cache = cache;
+    ONEPACK_ASSIGN_OR_RETURN(Lane home, Lane::Create());
+    ONEPACK_ASSIGN_OR_RETURN(
+        load.session_, MakeRef<MethodSession>(HeapAllocator(), std::move(options), pool, getpid(),
+                                              std::move(home)));
+    Executor::Options steps;
+    steps.max_activation_bytes = UINT64_MAX;
+    steps.on_served = [served = load.served_](uint64_t bytes) {
+      *served += bytes;
+      return Status::Ok();
+    };
+    steps.wants_packable_nodes = [pool](const std::optional<Digest>& structure) {
+      return structure && pool->Knows(*structure);
+    };
+    ONEPACK_ASSIGN_OR_RETURN(load.executor_,
+                             Executor::Prepare(load.session_, load.payload_, steps));
+    return load;
+  }
+
+  Status Finish() {
+    ONEPACK_ASSIGN_OR_RETURN(Lane lane, Lane::Create());
+    return executor_->Finish(lane);
+  }
+
+  Digest structure() const { return executor_->pending().graph.structure.value(); }
+  uint64_t served_bytes() const { return *served_; }
+  uint64_t expected_bytes() const { return RawWeightBytes(*payload_); }
+
+ private:
+  SteppedLoad() = default;
+
+  Ref<NamedDataMap> data_;
+  std::shared_ptr<const Payload> payload_;
+  Ref<MethodSession> session_;
+  std::shared_ptr<uint64_t> served_ = std::make_shared<uint64_t>(0);
+  Ref<Executor> executor_;
+};
+
+// The structure becomes known after the first load has looked, by one that is faster.
+TEST_F(RuntimePoolTest, LoadsThatMeetAtAStructureCountEachWeightOnce) {
+  ONEPACK_ASSERT_OK_AND_ASSIGN(SteppedLoad first, SteppedLoad::Prepare(Adapter(10), cache_, pool_));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(SteppedLoad second,
+                               SteppedLoad::Prepare(Adapter(20), cache_, pool_));
+  ASSERT_TRUE(IsOk(second.Finish()));
+  ASSERT_TRUE(pool_->Knows(first.structure()));
+  EXPECT_EQ(cache_->Stats().misses.total(), 3u);
+  ASSERT_TRUE(IsOk(first.Finish()));
+  EXPECT_EQ(cache_->Stats().misses.total(), 5u) << "the foundation is there, two are not";
+  EXPECT_EQ(cache_->Stats().hits, 1u);
+  for (const SteppedLoad* load : {&first, &second}) {
+    EXPECT_EQ(load->served_bytes(), load->expected_bytes());
+  }
+}
+
+// A runtime of the structure wants more than the graph alone packs: one of its own is made, which
+// is served what was packed by then once more.
+TEST_F(RuntimePoolTest, WhatIsServedOnceMoreIsReportedOnce) {
+  ONEPACK_ASSERT_OK_AND_ASSIGN(SteppedLoad first, SteppedLoad::Prepare(Adapter(10), cache_, pool_));
+  ASSERT_TRUE(IsOk(first.Finish()));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(SteppedLoad load, SteppedLoad::Prepare(Adapter(20), cache_, pool_));
+  std::vector<WeightTable::Entry> entries;
+  ASSERT_TRUE(pool_->Knows(load.structure(), &entries));
+  ASSERT_EQ(entries.size(), 3u);
+  entries.back().seed += 1;
+  pool_->Learn(load.structure(), entries);
+  ASSERT_TRUE(IsOk(load.Finish()));
+  EXPECT_EQ(load.served_bytes(), load.expected_bytes());
+  EXPECT_EQ(cache_->Stats().misses.total(), 5u);
+}
+
+TEST_F(RuntimePoolTest, ALaterProgramCostsItsWeightsAndNoMemoryForRuntimes) {
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> first, Load(Adapter(10)));
+  const WeightCacheStats before = cache_->Stats();
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> second, Load(Adapter(20)));
+  const WeightCacheStats after = cache_->Stats();
+  EXPECT_EQ(after.hits - before.hits, 1u);
+  EXPECT_EQ(after.misses.total() - before.misses.total(), 2u);
+  EXPECT_EQ(pool_->Stats().idle_runtimes, 1u);
+}
+
+TEST_F(RuntimePoolTest, ARuntimeOutlivesTheProgramThatMadeItAndGoesWithTheLastOne) {
+  const std::vector<float> input = MakeRows(2, kWidth);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> first, Load(Adapter(10)));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> second, Load(Adapter(20)));
+  ExpectRun(*first, input, Alone(Adapter(10), input));
+  first = nullptr;
+  EXPECT_EQ(pool_->Stats().idle_runtimes, 1u);
+  ExpectRun(*second, input, Alone(Adapter(20), input));
+  second = nullptr;
+  EXPECT_EQ(pool_->Stats().structures, 0u);
+  EXPECT_EQ(pool_->Stats().idle_lanes, 0u);
+  EXPECT_EQ(cache_->Stats().entries, 0u);
+}
+
+TEST_F(RuntimePoolTest, ALoadThatIsCancelledAtItsLastDelegateLeavesNoRuntime) {
+  XnnpackBackendOptions options;
+  size_t structures = 0;
+  options.on_progress = [&](const LoadProgress& progress) {
+    structures = std::max(structures, pool_->Stats().structures);
+    return progress.served_bytes < progress.expected_bytes;
+  };
+  backend_ = MakeRef<PoolBackend>(HeapAllocator(), cache_, pool_, options).value();
+  EXPECT_TRUE(IsError(Load(Layers("w", 3, WeightKind::kFloat, 7)), StatusCode::kCancelled));
+  EXPECT_EQ(structures, 1u) << "it had one when it was cancelled";
+  EXPECT_EQ(pool_->Stats().structures, 0u);
+  EXPECT_EQ(pool_->Stats().idle_lanes, 0u);
+  EXPECT_EQ(cache_->Stats().entries, 0u);
+}
+
+// y = x * constant, of one row: XNNPACK reads the constant in place.
+std::vector<uint8_t> Scaling(uint32_t width, uint32_t rows) {
+  PayloadWriter payload;
+  const uint32_t x = payload.AddInput({rows, width});
+  const uint32_t scale =
+      payload.AddConstant({1, width}, payload.AddNamedConstant("scale", width * sizeof(float)));
+  payload.AddMultiply(x, scale, payload.AddOutput({rows, width}));
+  return payload.Finish();
+}
+
+TEST_F(RuntimePoolTest, ARuntimeGoesWithTheFileThatItReadsInPlace) {
+  for (const uint32_t width : {64u, 8192u}) {
+    const bool is_copied = width == 64;
+    const std::vector<uint8_t> bytes = MakeProgramAround(Scaling(width, 4), 4, width, width);
+    const std::vector<float> input = MakeRows(2, width);
+    std::vector<Ref<Method>> methods;
+    // Two files of equal bytes; and another.
+    for (const float factor : {2.0f, 2.0f, 3.0f}) {
+      const std::vector<float> scale(width, factor);
+      const auto* begin = reinterpret_cast<const uint8_t*>(scale.data());
+      ONEPACK_ASSERT_OK_AND_ASSIGN(
+          Ref<Method> method,
+          LoadBytes(bytes, {{"scale", {begin, begin + width * sizeof(float)}}}));
+      methods.push_back(std::move(method));
+    }
+    EXPECT_EQ(pool_->Stats().structures, 2u);
+    const auto expect = [&](size_t i, float factor) {
+      std::vector<float> expected = input;
+      for (float& number : expected) number *= factor;
+      ONEPACK_ASSERT_OK_AND_ASSIGN(const auto result, RunLinear(*methods[i], input, width));
+      EXPECT_EQ(result, expected);
+    };
+    expect(0, 2);
+    expect(2, 3);
+    expect(1, 2);
+    EXPECT_EQ(pool_->Stats().idle_runtimes, 2u);
+    methods[0] = nullptr;
+    EXPECT_EQ(pool_->Stats().idle_runtimes, is_copied ? 2u : 1u);
+    expect(1, 2);
+    expect(2, 3);
+    methods.clear();
+    EXPECT_EQ(pool_->Stats().idle_lanes, 0u);
+  }
+}
+
+// One row against many is another plan of XNNPACK's than many against many.
+TEST_F(RuntimePoolTest, TwoProgramsWithSizesOfTwoPatternsTakeTurnsWithoutMakingRuntimesAnew) {
+  constexpr uint32_t kRows = 4;
+  PayloadWriter payload;
+  const uint32_t x = payload.AddInput({kRows, kWidth});
+  const uint32_t scale =
+      payload.AddConstant({1, kWidth}, payload.AddNamedConstant("scale", kWidth * sizeof(float)));
+  const uint32_t scaled = payload.AddInternal({kRows, kWidth});
+  payload.AddMultiply(x, scale, scaled);
+  payload.AddSigmoid(scaled, payload.AddOutput({kRows, kWidth}));
+  const std::vector<uint8_t> bytes = MakeProgramAround(payload.Finish(), kRows, kWidth, kWidth);
+  const std::vector<float> ones(kWidth, 1);
+  const auto* begin = reinterpret_cast<const uint8_t*>(ones.data());
+  const NamedBytes data = {{"scale", {begin, begin + kWidth * sizeof(float)}}};
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> decoding, LoadBytes(bytes, data));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> prompted, LoadBytes(bytes, data));
+  uint64_t locks = 0;
+  for (int turn = 0; turn < 4; ++turn) {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const auto one, RunLinear(*decoding, MakeRows(1, kWidth), kWidth));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const auto many,
+                                 RunLinear(*prompted, MakeRows(3, kWidth), kWidth));
+    EXPECT_EQ(one, std::vector<float>(many.begin(), many.begin() + kWidth));
+    EXPECT_EQ(pool_->Stats().idle_runtimes, 2u) << "one for each pattern";
+    // To make a runtime is to ask the cache what it has; to run is not. Asking here counts, too.
+    if (turn == 0) locks = cache_->Stats().lock_count;
+    EXPECT_EQ(cache_->Stats().lock_count, locks + static_cast<uint64_t>(turn) + 1);
+  }
+}
+
+TEST_F(RuntimePoolTest, ProgramsThatRunAtTheSameTimeGetALaneEach) {
+  constexpr size_t kThreads = 4;
+  constexpr int kRuns = 200;
+  std::vector<LinearProgram> programs;
+  std::vector<Ref<Method>> methods;
+  for (size_t i = 0; i < kThreads; ++i) {
+    programs.push_back(Adapter(10 + i));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> method, Load(programs[i]));
+    methods.push_back(std::move(method));
+  }
+  std::atomic<int> wrong{0};
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&, i] {
+      const std::vector<float> input = MakeRows(static_cast<uint32_t>(i + 1), kWidth);
+      const std::vector<float> expected = Alone(programs[i], input);
+      for (int run = 0; run < kRuns; ++run) {
+        auto result = RunLinear(*methods[i], input, kWidth);
+        if (!result.ok() || *result != expected) ++wrong;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(wrong, 0);
+  EXPECT_GE(pool_->Stats().idle_lanes, 1u);
+  EXPECT_LE(pool_->Stats().idle_lanes, kThreads);
+  methods.clear();
+  EXPECT_EQ(pool_->Stats().idle_lanes, 0u);
+}
+
+TEST_F(RuntimePoolTest, ALaneThatIsTakenIsNotTakenTwice) {
+  const Digest structure = DigestBuilder("test").Finish();
+  pool_->Join(structure, 0);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load(Adapter(10)));
+  ASSERT_EQ(pool_->Stats().idle_lanes, 1u);
+  {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(RuntimePool::Lease idle, pool_->Take(structure, 0, nullptr));
+    EXPECT_FALSE(idle.lane().is_empty()) << "rather that than a new one";
+    EXPECT_EQ(pool_->Stats().idle_lanes, 0u);
+    ONEPACK_ASSERT_OK_AND_ASSIGN(RuntimePool::Lease fresh, pool_->Take(structure, 0, nullptr));
+    EXPECT_TRUE(fresh.lane().is_empty());
+  }
+  EXPECT_EQ(pool_->Stats().idle_lanes, 1u) << "one without a runtime is not kept";
+  pool_->Leave(structure, 0);
+}
+
+TEST_F(RuntimePoolTest, WhatIsSpoiledIsMadeAgainByTheNextRun) {
+  const std::vector<float> input = MakeRows(2, kWidth);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load(Adapter(10)));
+  const uint64_t packed = cache_->Stats().packed_bytes;
+  {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(RuntimePool::Lease lease, pool_->Take(Digest(), 0, nullptr));
+    lease.lane().Spoil();
+  }
+  EXPECT_EQ(pool_->Stats().idle_lanes, 0u);
+  ExpectRun(*method, input, Alone(Adapter(10), input));
+  EXPECT_EQ(pool_->Stats().idle_runtimes, 1u);
+  EXPECT_EQ(cache_->Stats().packed_bytes, packed) << "every weight is pinned";
+}
+
+}  // namespace
+}  // namespace onepack

@@ -1,0 +1,128 @@
+// Small graphs made with XNNPACK's own calls, and runtimes of them over a provider.
+
+#ifndef ONEPACK_TESTS_WEIGHT_CACHE_XNN_GRAPH_H_
+#define ONEPACK_TESTS_WEIGHT_CACHE_XNN_GRAPH_H_
+
+#include <stddef.h>
+#include <stdint.h>
+#include <xnnpack.h>
+
+#include <functional>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/mapping.h"
+#include "base/status.h"
+#include "delegate/xnn/handles.h"
+#include "delegate/xnn/xnn_provider.h"
+
+namespace onepack {
+
+using Dims = std::vector<size_t>;
+
+// A constant of a graph in pages of its own, which can be made unreadable.
+class ConstantPages {
+ public:
+  // Numbers that depend on `seed`, between -1 and 1.
+  static ConstantPages OfFloats(size_t count, int seed);
+  // The same as int8, between -100 and 100.
+  static ConstantPages OfInt8(size_t count, int seed);
+
+  const void* data() const { return mapping_.data(); }
+  const float* floats() const { return reinterpret_cast<const float*>(mapping_.data()); }
+  const int8_t* int8s() const { return reinterpret_cast<const int8_t*>(mapping_.data()); }
+
+  // Whoever reads it from now on crashes.
+  void MakeUnreadable() const;
+
+ private:
+  explicit ConstantPages(size_t size);
+
+  Mapping mapping_;
+};
+
+// A subgraph under construction. A step that XNNPACK refuses fails the test.
+class TestGraph {
+ public:
+  explicit TestGraph(uint32_t external_values);
+
+  uint32_t Input(uint32_t external_id, const Dims& dims);
+  uint32_t Output(uint32_t external_id, const Dims& dims);
+  // qdint8 values of an input whose last dimension is quantized as one.
+  uint32_t Quantized(uint32_t input, const Dims& dims);
+  uint32_t Constant(const Dims& dims, const void* data);
+  // int8 with a scale for each row, or output channel.
+  uint32_t ChannelwiseConstant(const Dims& dims, const void* data, const float* scales);
+
+  void FullyConnected(uint32_t input, uint32_t kernel, uint32_t bias, uint32_t output,
+                      float output_max = 1e30f);
+  // Without padding, with stride 1. `kernel` is [outputs, size, size, inputs / groups].
+  void Convolution(size_t size, uint32_t groups, size_t inputs, size_t outputs, uint32_t input,
+                   uint32_t kernel, uint32_t bias, uint32_t output);
+  // The same, by XNNPACK's own node for it. `kernel` is [1, size, size, channels].
+  void DepthwiseConvolution(size_t size, size_t channels, uint32_t input, uint32_t kernel,
+                            uint32_t bias, uint32_t output);
+
+  xnn_subgraph_t get() const { return subgraph_.get(); }
+
+ private:
+  XnnSubgraph subgraph_;
+};
+
+// Remembers what it was told. Succeeds unless told otherwise.
+class RecordingObserver final : public PackingObserver {
+ public:
+  using Pointers = std::pair<const void*, const void*>;
+
+  Status BeforePacking(const void* kernel, const void* bias) override;
+  Status AfterServing(const void* kernel, const void* bias) override;
+
+  std::vector<Pointers> packed;
+  std::vector<Pointers> served;
+  std::function<void()> on_packing;
+  size_t packings_that_succeed = 0;  // before this applies:
+  StatusCode fails_before_packing = StatusCode::kOk;
+  StatusCode fails_after_serving = StatusCode::kOk;
+};
+
+// What the delegate has for a graph: a provider and a runtime, deleted in the right order.
+class BuiltGraph {
+ public:
+  explicit BuiltGraph(const std::shared_ptr<WeightCache>& cache);
+
+  XnnProvider& provider() { return provider_; }
+  WeightTable& table() { return table_; }
+  RecordingObserver& observer() { return observer_; }
+  bool has_runtime() const { return runtime_ != nullptr; }
+
+  // Replaces the runtime by one of `graph`, which has no other runtime. What EndBuild says.
+  Status Build(const TestGraph& graph);
+  // As XNNPACK said itself, in the last Build.
+  xnn_status create_status() const { return create_status_; }
+
+  // Input 0 through the graph; `outputs` are those with the ids from 1 on, and are filled.
+  void Run(const Dims& input_dims, const std::vector<float>& input,
+           std::vector<std::vector<float>>* outputs);
+  // For a graph with one output.
+  std::vector<float> Run(const Dims& input_dims, const std::vector<float>& input,
+                         size_t output_size);
+
+  // What XNNPACK gets for an offset.
+  const uint8_t* Packed(size_t offset);
+
+ private:
+  XnnProvider provider_;
+  WeightTable table_;
+  RecordingObserver observer_;
+  XnnWorkspace workspace_;
+  XnnRuntime runtime_;
+  xnn_status create_status_ = xnn_status_success;
+};
+
+// Numbers that depend on `seed`, between -1 and 1.
+std::vector<float> Floats(size_t count, int seed);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_TESTS_WEIGHT_CACHE_XNN_GRAPH_H_
