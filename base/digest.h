@@ -78,6 +78,11 @@ class DigestBuilder {
   std::unique_ptr<evp_md_ctx_st, StreamDeleter> stream_;  // null after a failure
 };
 
+// What makes two runs of raw bytes the same: their bytes.
+inline Digest IdentityOfBytes(Bytes bytes) {
+  return DigestBuilder("bytes").AddBytes(bytes).Finish();
+}
+
 // The plain SHA-256 of `bytes`, as other programs compute it; nullopt when the library fails.
 std::optional<Digest> Sha256Of(Bytes bytes);
 

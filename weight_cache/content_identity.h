@@ -24,17 +24,6 @@ inline Digest IdentityOfRange(const DataIdentity& data, uint64_t offset, uint64_
       .Finish();
 }
 
-// Bytes that are at hand, and few: scales that a graph carries inline.
-inline Digest IdentityOfBytes(Bytes bytes) {
-  return DigestBuilder("bytes").AddBytes(bytes).Finish();
-}
-
-// The identity of an operand that is not there.
-inline const Digest& IdentityOfNothing() {
-  static const Digest nothing = DigestBuilder("nothing").Finish();
-  return nothing;
-}
-
 }  // namespace onepack
 
 #endif  // ONEPACK_WEIGHT_CACHE_CONTENT_IDENTITY_H_

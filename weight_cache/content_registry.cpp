@@ -6,7 +6,7 @@
 #include <new>
 #include <utility>
 
-#include "weight_cache/content_identity.h"
+#include "base/digest.h"
 
 namespace onepack {
 namespace {

@@ -1,11 +1,16 @@
 // The name of a packed weight.
 //
 // What equality promises: two equal keys mean bit-identical packed bytes. The argument, in three
-// sentences. The bytes that XNNPACK packs are a function of the raw kernel and bias, of the numbers
-// its packing folds in, and of the code that packs. The first two are `kernel` and `bias`; the
+// sentences. The bytes that are packed are a function of the raw kernel and bias, of the numbers
+// that packing folds in, and of the code that packs. The first two are `kernel` and `bias`; the
 // second are all in `quantization` and `consumer`, which hold whatever the weight's own description
-// and its consuming node say; the third is `layout`, with `seed` for the microkernel that XNNPACK
-// chose. Equal digests mean equal parts (digest.h), hence equal input to the same function.
+// and its consuming node say; the third is `layout`, because every weight is packed in the same
+// way, through a runtime of its node alone, and which kernels XNNPACK chooses for that depends on
+// its build and on the processor. Equal digests mean equal parts (base/digest.h), hence equal input
+// to the same function.
+//
+// What XNNPACK asks with when it looks a weight up is not part of the key, because it is known only
+// when XNNPACK asks: it is the entry's LayoutTag, and compared at each look-up.
 //
 // Where XNNPACK has no kernel for raw bytes they are widened before it packs them: a pure function
 // of the bytes and of the datatypes and flags of weight and node, which are all in the key. So it
@@ -19,7 +24,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include "base/digest.h"
 
@@ -38,37 +42,36 @@ struct WeightIdentity {
     return kernel == other.kernel && bias == other.bias && quantization == other.quantization &&
            consumer == other.consumer;
   }
-  // For sets; the order means nothing.
-  bool operator<(const WeightIdentity& other) const {
-    return memcmp(this, &other, sizeof(other)) < 0;
-  }
 };
 static_assert(sizeof(WeightIdentity) == 4 * sizeof(Digest), "no padding");
 
+// The identity of a bias that is not there.
+inline const Digest& IdentityOfNothing() {
+  static const Digest nothing = DigestBuilder("nothing").Finish();
+  return nothing;
+}
+
 struct PackKey {
   WeightIdentity weight;
-  Digest layout;      // the XNNPACK build, and the CPU features it chooses kernels from
-  uint32_t seed = 0;  // XNNPACK's own, of the microkernel: tile sizes, operator type
+  Digest layout;  // the XNNPACK build, and the CPU features it chooses kernels from
 
   bool operator==(const PackKey& other) const {
-    return weight == other.weight && layout == other.layout && seed == other.seed;
+    return weight == other.weight && layout == other.layout;
   }
-  // For sets; the order means nothing.
-  bool operator<(const PackKey& other) const { return memcmp(this, &other, sizeof(other)) < 0; }
 };
-static_assert(sizeof(PackKey) == sizeof(WeightIdentity) + sizeof(Digest) + sizeof(uint32_t),
-              "no padding");
+static_assert(sizeof(PackKey) == sizeof(WeightIdentity) + sizeof(Digest), "no padding");
 
 struct PackKeyHash {
   // Digests are uniform already; the parts that usually differ are enough.
   size_t operator()(const PackKey& key) const {
-    size_t kernel;
-    size_t quantization;
-    memcpy(&kernel, key.weight.kernel.bytes.data(), sizeof(kernel));
-    memcpy(&quantization, key.weight.quantization.bytes.data(), sizeof(quantization));
-    return kernel ^ (quantization << 1) ^ key.seed;
+    const DigestHash hash;
+    return hash(key.weight.kernel) ^ (hash(key.weight.quantization) << 1);
   }
 };
+
+// What the packer says of the layout it made, and whoever uses the bytes compares: equal for one
+// layout. The cache does not know what it means.
+using LayoutTag = uint64_t;
 
 }  // namespace onepack
 

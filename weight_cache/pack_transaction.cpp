@@ -5,17 +5,13 @@
 #include <utility>
 
 namespace onepack {
+
 PackedWeight PackTransaction::LookUp(const PackKey& key, bool has_namesake) {
   DropClaim();
-  WeightCache::Entry* entry = cache_->FindOrClaim(key, has_namesake, this, hits_);
+  WeightCache::Entry* entry = cache_->FindOrClaim(key, has_namesake);
   if (entry != nullptr) return Pin(entry);
   claim_ = key;
   return PackedWeight();
-}
-
-PackedWeight PackTransaction::Find(const PackKey& key) {
-  WeightCache::Entry* entry = cache_->FindReady(key);
-  return entry != nullptr ? Pin(entry) : PackedWeight();
 }
 
 uint8_t* PackTransaction::Reserve(size_t size, Pages pages) {
@@ -28,14 +24,12 @@ uint8_t* PackTransaction::Reserve(size_t size, Pages pages) {
   return reserved_.data();
 }
 
-PackedWeight PackTransaction::Commit(const PackKey& key,
+PackedWeight PackTransaction::Commit(LayoutTag tag,
                                      std::vector<std::shared_ptr<Content>> contents) {
-  assert(reserved_.data() != nullptr);
-  if (claim_ && !(*claim_ == key)) DropClaim();
-  WeightCache::Entry* entry = cache_->Publish(key, &reserved_, std::move(contents), PackingTime());
+  assert(claim_ && reserved_.data() != nullptr);
+  WeightCache::Entry* entry =
+      cache_->Publish(*claim_, std::move(reserved_), tag, std::move(contents), PackingTime());
   claim_.reset();
-  if (entry == nullptr) return CommitPrivate();
-  reserved_ = HeapBlock();
   return Pin(entry);
 }
 
@@ -51,7 +45,7 @@ PackedWeight PackTransaction::CommitPrivate() {
 
 void PackTransaction::DropClaim() {
   if (!claim_) return;
-  cache_->Abandon(*claim_, this);
+  cache_->Abandon(*claim_);
   claim_.reset();
 }
 

@@ -3,7 +3,6 @@
 #include <assert.h>
 
 #include <chrono>
-#include <iterator>
 #include <utility>
 
 namespace onepack {
@@ -36,42 +35,31 @@ WeightCacheStats WeightCache::Stats() const {
 
 void WeightCache::Prune() { EvictDownTo(0); }
 
-std::vector<PackedWeight> WeightCache::PinAll(const WeightIdentity& weight, const Digest& layout) {
-  std::vector<PackedWeight> pins;
-  const std::shared_ptr<WeightCache> self = shared_from_this();
+PackedWeight WeightCache::Find(const PackKey& key) {
+  PackedWeight weight;
   const Lock lock(*this);
-  const auto [begin, end] = by_kernel_.equal_range(weight.kernel);
-  pins.reserve(static_cast<size_t>(std::distance(begin, end)));
-  for (auto candidate = begin; candidate != end; ++candidate) {
-    Entry* entry = candidate->second;
-    if (!entry->ready || !(entry->key->weight == weight) || entry->key->layout != layout) continue;
-    Pin(entry);
-    PackedWeight& pin = pins.emplace_back();
-    pin.cache_ = self;
-    pin.entry_ = entry;
-  }
-  return pins;
+  const auto found = entries_.find(key);
+  if (found == entries_.end() || !found->second.ready) return weight;
+  weight.entry_ = Hit(&found->second);
+  weight.cache_ = shared_from_this();
+  return weight;
 }
 
-WeightCache::Entry* WeightCache::FindOrClaim(const PackKey& key, bool has_namesake,
-                                             const PackTransaction* packer, Hits hits) {
+WeightCache::Entry* WeightCache::FindOrClaim(const PackKey& key, bool has_namesake) {
   Lock lock(*this);
   bool has_waited = false;
   std::chrono::steady_clock::time_point start;
   Entry* result = nullptr;
   for (;;) {
     const auto found = entries_.find(key);
-    if (found == entries_.end()) {
-      Claim(CreateEntry(key), packer);
-      CountMiss(key, has_namesake);
+    const bool is_there = found != entries_.end();
+    if (is_there && found->second.ready) {
+      result = Hit(&found->second);
       break;
     }
-    if (found->second.ready) {
-      result = Hit(&found->second, hits);
-      break;
-    }
-    if (found->second.forks != ForkSafeMutex::forks()) {
-      Claim(&found->second, packer);
+    if (!is_there || found->second.forks != ForkSafeMutex::forks()) {
+      Entry* entry = is_there ? &found->second : CreateEntry(key);
+      entry->forks = ForkSafeMutex::forks();
       CountMiss(key, has_namesake);
       break;
     }
@@ -91,44 +79,34 @@ WeightCache::Entry* WeightCache::FindOrClaim(const PackKey& key, bool has_namesa
   return result;
 }
 
-WeightCache::Entry* WeightCache::FindReady(const PackKey& key) {
-  const Lock lock(*this);
-  const auto found = entries_.find(key);
-  if (found == entries_.end() || !found->second.ready) return nullptr;
-  return Hit(&found->second, Hits::kCounted);
-}
-
-WeightCache::Entry* WeightCache::Publish(const PackKey& key, HeapBlock* block,
+WeightCache::Entry* WeightCache::Publish(const PackKey& key, HeapBlock block, LayoutTag tag,
                                          std::vector<std::shared_ptr<Content>> contents,
                                          uint64_t packing_ns) {
   const Lock lock(*this);
-  const auto found = entries_.find(key);
-  Entry* entry = found != entries_.end() ? &found->second : CreateEntry(key);
-  if (!entry->ready) {
-    entry->block = std::move(*block);
-    entry->contents = std::move(contents);
-    entry->ready = true;
-    entry->pins = 1;
-    ++stats_.pins;
-    ++stats_.entries;
-    stats_.bytes += entry->block.size();
-    stats_.packed_bytes += entry->block.size();
-    stats_.packing_ns += packing_ns;
-    mutex_.NotifyAll();
-    return entry;
-  }
-  // Equal keys with different bytes: the key lacks something. Nobody must be served the wrong ones.
-  if (entry->block.size() != block->size()) return nullptr;
-  Pin(entry);
+  Entry* entry = &entries_.find(key)->second;
+  entry->block = std::move(block);
+  entry->tag = tag;
+  entry->contents = std::move(contents);
+  entry->ready = true;
+  entry->pins = 1;
+  ++stats_.pins;
+  ++stats_.entries;
+  stats_.bytes += entry->block.size();
+  stats_.packed_bytes += entry->block.size();
+  stats_.packing_ns += packing_ns;
+  mutex_.NotifyAll();
   return entry;
 }
 
-void WeightCache::Abandon(const PackKey& key, const PackTransaction* packer) {
+void WeightCache::Abandon(const PackKey& key) {
   const Lock lock(*this);
-  const auto found = entries_.find(key);
-  if (found == entries_.end() || found->second.ready || found->second.packer != packer) return;
-  EraseEntry(&found->second);
+  EraseEntry(&entries_.find(key)->second);
   mutex_.NotifyAll();
+}
+
+void WeightCache::AddPin(Entry* entry) {
+  const Lock lock(*this);
+  Pin(entry);
 }
 
 void WeightCache::Unpin(Entry* entry) {
@@ -194,17 +172,11 @@ void WeightCache::Pin(Entry* entry) {
   ++stats_.pins;
 }
 
-WeightCache::Entry* WeightCache::Hit(Entry* entry, Hits hits) {
+WeightCache::Entry* WeightCache::Hit(Entry* entry) {
   Pin(entry);
-  if (hits == Hits::kNotCounted) return entry;
   ++stats_.hits;
   stats_.hit_bytes += entry->block.size();
   return entry;
-}
-
-void WeightCache::Claim(Entry* entry, const PackTransaction* packer) {
-  entry->packer = packer;
-  entry->forks = ForkSafeMutex::forks();
 }
 
 void WeightCache::CountMiss(const PackKey& key, bool has_namesake) {
@@ -258,6 +230,14 @@ void WeightCache::EraseEntry(Entry* entry) {
 Bytes PackedWeight::bytes() const {
   if (entry_ != nullptr) return entry_->block.bytes();
   return block_ != nullptr ? block_->bytes() : Bytes();
+}
+
+PackedWeight PackedWeight::Share() const {
+  PackedWeight weight;
+  cache_->AddPin(entry_);
+  weight.cache_ = cache_;
+  weight.entry_ = entry_;
+  return weight;
 }
 
 PackedWeight::PackedWeight(PackedWeight&& other) noexcept { *this = std::move(other); }

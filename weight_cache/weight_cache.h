@@ -67,8 +67,7 @@ struct WeightCacheStats {
   size_t pins = 0;
   size_t heap_bytes = 0;  // address space taken from the system for `bytes`
 
-  // Since the cache was made. A load that packs a weight counts one miss; each runtime that finds
-  // one counts a hit, of what its own load has packed ahead too.
+  // Since the cache was made. A load counts each weight once: a hit if it was there, else a miss.
   uint64_t hits = 0;
   uint64_t hit_bytes = 0;  // of the weights of all hits
   WeightCacheMisses misses;
@@ -79,10 +78,6 @@ struct WeightCacheStats {
   uint64_t evictions = 0;   // retained entries that were dropped
   uint64_t lock_count = 0;  // how often the cache's lock was taken; running a program never does
 };
-
-// Whether what a look-up finds counts as a hit. Not for those who pack ahead: the runtime looks it
-// up once more.
-enum class Hits : uint8_t { kCounted, kNotCounted };
 
 class PackTransaction;
 class PackedWeight;
@@ -103,10 +98,9 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
   // Who claims the same name, and is it the same? Shared by all that share the cache.
   ContentRegistry& contents() { return contents_; }
 
-  // The entries of `weight` for `layout` that are ready now, pinned. Counts neither hits nor
-  // misses. For those who can save work when they know beforehand that nothing will have to be
-  // packed. May throw std::bad_alloc.
-  std::vector<PackedWeight> PinAll(const WeightIdentity& weight, const Digest& layout);
+  // The weight if it is there, and then a hit; else an empty pin, and nothing is counted, claimed
+  // or waited for.
+  PackedWeight Find(const PackKey& key);
 
  private:
   friend class PackTransaction;
@@ -116,11 +110,11 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
     // Packing: claimed by one transaction, no block. Ready: sealed, the bytes never change again.
     bool ready = false;
     size_t pins = 0;  // of a ready entry
-    // Who claimed it. One who abandons a key may find somebody else's claim there: if a third one
-    // published the key without a claim, and it was freed since.
-    const PackTransaction* packer = nullptr;
-    uint32_t forks = 0;  // then: in a process that was forked off since nobody packs it
+    // Of a claim: how often the process had been forked then. A child does not have the thread that
+    // packs.
+    uint32_t forks = 0;
     HeapBlock block;
+    LayoutTag tag = 0;
     const PackKey* key = nullptr;  // in entries_
     // This entry's node of retained_, made with the entry so that unpinning allocates nothing. It
     // is in retained_ while the entry is ready and has no pins, else in `node`. None where nothing
@@ -136,25 +130,22 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
 
   explicit WeightCache(const WeightCacheOptions& options);
 
-  // A pinned ready entry, or null: then `packer` has claimed `key` and must Publish or Abandon it.
-  // Waits while another transaction packs `key`.
-  Entry* FindOrClaim(const PackKey& key, bool has_namesake, const PackTransaction* packer,
-                     Hits hits);
-  // A pinned ready entry, or null: then nothing has changed, and nothing was counted.
-  Entry* FindReady(const PackKey& key);
-  // Pins the entry of `key`. It takes `*block` and becomes ready, unless it was ready already. Null
-  // when it was ready with another size.
-  Entry* Publish(const PackKey& key, HeapBlock* block,
+  // A pinned ready entry, or null: then the caller has claimed `key` and must Publish or Abandon
+  // it. Waits while another transaction packs `key`.
+  Entry* FindOrClaim(const PackKey& key, bool has_namesake);
+  // REQUIRES, for both: the caller has claimed `key`.
+  // The entry takes `block`, becomes ready and is pinned.
+  Entry* Publish(const PackKey& key, HeapBlock block, LayoutTag tag,
                  std::vector<std::shared_ptr<Content>> contents, uint64_t packing_ns);
-  void Abandon(const PackKey& key, const PackTransaction* packer);
+  void Abandon(const PackKey& key);
+  void AddPin(Entry* entry);
   void Unpin(Entry* entry);
   void AddPrivate(size_t bytes, uint64_t packing_ns);
   void RemovePrivate(size_t bytes);
 
   // For all below, the mutex is held.
   void Pin(Entry* entry);
-  Entry* Hit(Entry* entry, Hits hits);
-  void Claim(Entry* entry, const PackTransaction* packer);
+  Entry* Hit(Entry* entry);
   void CountMiss(const PackKey& key, bool has_namesake);
   Entry* CreateEntry(const PackKey& key);
   void EraseEntry(Entry* entry);
@@ -189,8 +180,11 @@ class PackedWeight {
   Bytes bytes() const;
   // Packed for one graph only; nobody else can find it.
   bool is_private() const { return cache_ != nullptr && entry_ == nullptr; }
-  // REQUIRES: a weight, and not a private one.
-  const PackKey& key() const { return *entry_->key; }
+  // REQUIRES, for both: a weight, and not a private one.
+  // What its packer said of the layout.
+  LayoutTag tag() const { return entry_->tag; }
+  // One more pin of it.
+  PackedWeight Share() const;
 
  private:
   friend class PackTransaction;

@@ -33,37 +33,6 @@ size_t ElementBits(XNNDatatype datatype) {
   }
 }
 
-xnn_datatype XnnDatatypeOf(XNNDatatype datatype) {
-  switch (datatype) {
-    case XNNDatatype::fp32:
-      return xnn_datatype_fp32;
-    case XNNDatatype::fp16:
-      return xnn_datatype_fp16;
-    case XNNDatatype::bf16:
-      return xnn_datatype_bf16;
-    case XNNDatatype::int32:
-      return xnn_datatype_int32;
-    case XNNDatatype::qint8:
-      return xnn_datatype_qint8;
-    case XNNDatatype::quint8:
-      return xnn_datatype_quint8;
-    case XNNDatatype::qint32:
-      return xnn_datatype_qint32;
-    case XNNDatatype::qcint32:
-      return xnn_datatype_qcint32;
-    case XNNDatatype::qcint8:
-      return xnn_datatype_qcint8;
-    case XNNDatatype::qcint4:
-      return xnn_datatype_qcint4;
-    case XNNDatatype::qbint4:
-      return xnn_datatype_qbint4;
-    case XNNDatatype::qdint8:
-      return xnn_datatype_qdint8;
-    default:
-      return xnn_datatype_invalid;
-  }
-}
-
 XNNDatatype WidenedDatatype(XNNDatatype datatype) {
   return datatype == XNNDatatype::qcint4 ? XNNDatatype::qcint8 : XNNDatatype::fp32;
 }

@@ -4,7 +4,6 @@
 #define ONEPACK_DELEGATE_GRAPH_DATATYPES_H_
 
 #include <stddef.h>
-#include <xnnpack.h>
 
 #include "xnnpack_graph_generated.h"
 
@@ -15,9 +14,6 @@ const char* DatatypeName(wire::xnnpack::XNNDatatype datatype);
 
 // Bits of one element; 0 for a datatype that has no size of its own.
 size_t ElementBits(wire::xnnpack::XNNDatatype datatype);
-
-// XNNPACK's number for it, which is not always the file's.
-xnn_datatype XnnDatatypeOf(wire::xnnpack::XNNDatatype datatype);
 
 // What fp16 and bf16, and 4-bit integers, become where they are widened.
 wire::xnnpack::XNNDatatype WidenedDatatype(wire::xnnpack::XNNDatatype datatype);

@@ -6,7 +6,6 @@
 
 #include "base/printable.h"
 #include "schema/verify_text.h"
-#include "weight_cache/content_identity.h"
 
 namespace onepack {
 namespace {
@@ -33,21 +32,13 @@ std::string Constant::place() const {
   return what + " in " + source_->name();
 }
 
-Status Constant::Read(const std::function<void(Bytes)>& use) const {
-  ONEPACK_ASSIGN_OR_RETURN(const Buffer buffer, Load());
-  use(buffer.bytes);
-  source_->Discard(segment_);
-  return Status::Ok();
-}
-
 Result<std::shared_ptr<const Payload>> Payload::Open(const DelegateRequest& request,
-                                                     ContentRegistry& contents, GraphStore& graphs,
-                                                     KeyVerifier* verifier) {
+                                                     GraphStore& graphs, KeyVerifier* verifier) {
   ONEPACK_ASSIGN_OR_RETURN(const PayloadHeader header, ParsePayloadHeader(request.payload.bytes));
   std::shared_ptr<Payload> payload(new Payload());
-  Sources sources{request, header, {}, contents, graphs, verifier};
+  Sources sources{request, header, {}, graphs, verifier};
   ONEPACK_RETURN_IF_ERROR(payload->ReadGraph(sources));
-  ONEPACK_RETURN_IF_ERROR(payload->FindConstants(sources, payload));
+  ONEPACK_RETURN_IF_ERROR(payload->FindConstants(sources));
   return std::shared_ptr<const Payload>(std::move(payload));
 }
 
@@ -116,27 +107,16 @@ Status Payload::CheckPlaces(const Sources& sources) const {
   return Status::Error(StatusCode::kInvalidFile, "a graph with something else inside a key");
 }
 
-// Those who compare bytes with a constant's keep all of the payload meanwhile: there is room for
-// all constants before the first one is registered.
-Status Payload::FindConstants(const Sources& sources, const std::shared_ptr<const Payload>& self) {
+Status Payload::FindConstants(const Sources& sources) {
   const uint32_t count = static_cast<uint32_t>(ConstantCount(graph()));
   constants_.reserve(count);
   size_t key_bytes = 0;
-  for (const std::string_view key : sources.keys) {
-    key_bytes += std::min(key.size(), Printable::kCapacity);
-  }
+  for (const std::string_view key : sources.keys) key_bytes += key.size();
   keys_.reserve(key_bytes);
   for (uint32_t i = 1; i < count; ++i) {
     auto constant = FindConstant(sources, i);
     if (!constant.ok()) return constant.TakeStatus().WithContext("constant %u", i);
-    Registered& entry = constants_.emplace_back(Registered{std::move(constant).value(), nullptr});
-    const Segment& segment = entry.raw.segment();
-    auto content = sources.contents.Register(
-        sources.keys[i],
-        IdentityOfRange(entry.raw.source().identity(), segment.offset, segment.size), segment.size,
-        std::shared_ptr<const RawBytes>(self, &entry.raw));
-    if (!content.ok()) return content.TakeStatus().WithContext("constant %u", i);
-    entry.content = std::move(content).value();
+    constants_.push_back(std::move(constant).value());
   }
   return Status::Ok();
 }
@@ -147,7 +127,7 @@ Result<Constant> Payload::FindConstant(const Sources& sources, uint32_t index) {
   ONEPACK_ASSIGN_OR_RETURN(const NamedData* data, sources.request.named_data->Find(key));
   if (sources.verifier != nullptr) ONEPACK_RETURN_IF_ERROR(sources.verifier->Verify(*data));
   const size_t start = keys_.size();
-  keys_ += key.substr(0, Printable::kCapacity);
+  keys_ += key;
   return Constant(*data->source, data->segment, std::string_view(keys_).substr(start), index);
 }
 

@@ -8,7 +8,6 @@
 #ifndef ONEPACK_DELEGATE_GRAPH_PAYLOAD_H_
 #define ONEPACK_DELEGATE_GRAPH_PAYLOAD_H_
 
-#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,14 +19,14 @@
 #include "delegate/key_integrity.h"
 #include "runtime/backend.h"
 #include "schema/verify_payload.h"
-#include "weight_cache/content_registry.h"
 
 namespace onepack {
 
 // A run of raw bytes that the graph refers to by index. Part of a payload, which has its key.
-class Constant final : public RawBytes {
+class Constant {
  public:
-  // `key` is empty for what stands in the payload itself, as constant number `index`.
+  // `key`, which is not copied, is empty for what stands in the payload itself, as constant number
+  // `index`.
   Constant(const DataSource& source, const Segment& segment, std::string_view key, uint32_t index)
       : source_(Ref<const DataSource>::Share(&source)),
         segment_(segment),
@@ -37,11 +36,13 @@ class Constant final : public RawBytes {
   const DataSource& source() const { return *source_; }
   const Segment& segment() const { return segment_; }
   uint64_t size() const { return segment_.size; }
+  std::string_view key() const { return key_; }
   // "key 'abc' in foundation.ptd", for messages.
   std::string place() const;
 
   Result<Buffer> Load() const { return source_->LoadWhole(segment_); }
-  Status Read(const std::function<void(Bytes)>& use) const override;
+  // What was loaded will not be read again soon.
+  void Discard() const { source_->Discard(segment_); }
 
  private:
   Ref<const DataSource> source_;
@@ -52,11 +53,10 @@ class Constant final : public RawBytes {
 
 class Payload {
  public:
-  // Verifies the graph and finds every named constant. Reads a constant only where its name stands
-  // in another file too, to see whether the two are the same.
-  // With a `verifier`, constants that are named after their content are read and checked.
+  // Verifies the graph and finds every named constant, and reads none. With a `verifier`, constants
+  // that are named after their content are read and checked.
   static Result<std::shared_ptr<const Payload>> Open(const DelegateRequest& request,
-                                                     ContentRegistry& contents, GraphStore& graphs,
+                                                     GraphStore& graphs,
                                                      KeyVerifier* verifier = nullptr);
 
   // Without the names of constants: they are blank.
@@ -69,20 +69,12 @@ class Payload {
   const std::optional<Digest>& graph_id() const { return graph_->id; }
 
   // REQUIRES, for all: 0 < index < ConstantCount(graph()).
-  const Constant& constant(uint32_t index) const { return constants_[index - 1].raw; }
-  const std::shared_ptr<Content>& content(uint32_t index) const {
-    return constants_[index - 1].content;
-  }
+  const Constant& constant(uint32_t index) const { return constants_[index - 1]; }
   // Whether the constant is one of `size_bytes`. It may have more, if the graph says so too: of a
   // tensor that is the first part of another's storage, exporters write all of the storage.
   bool Holds(uint32_t index, uint64_t size_bytes) const;
 
  private:
-  struct Registered {
-    Constant raw;
-    std::shared_ptr<Content> content;
-  };
-
   Payload() = default;
 
   // How the files of a delegate say what a constant is.
@@ -90,7 +82,6 @@ class Payload {
     const DelegateRequest& request;
     const PayloadHeader& header;
     std::vector<std::string_view> keys;  // by index; empty where the payload has the bytes itself
-    ContentRegistry& contents;
     GraphStore& graphs;
     KeyVerifier* verifier;
   };
@@ -99,15 +90,14 @@ class Payload {
   Status ReadGraph(Sources& sources);
   Status ReadNamelessGraph(const Sources& sources, const Ref<AlignedCopy>& flatbuffer);
   Status CheckPlaces(const Sources& sources) const;
-  // `self` owns this.
-  Status FindConstants(const Sources& sources, const std::shared_ptr<const Payload>& self);
+  Status FindConstants(const Sources& sources);
   Result<Constant> FindConstant(const Sources& sources, uint32_t index);
   Constant InGraph(const DelegateRequest& request, const PayloadHeader& header,
                    uint32_t index) const;
 
   GraphStore::GraphPtr graph_;
-  std::string keys_;                   // of all constants, as far as messages show them
-  std::vector<Registered> constants_;  // from index 1 on: 0 stands for none
+  std::string keys_;                 // of all constants, one after the other
+  std::vector<Constant> constants_;  // from index 1 on: 0 stands for none
 };
 
 }  // namespace onepack

@@ -3,7 +3,8 @@
 #include <math.h>
 
 #include "base/checked_math.h"
-#include "delegate/xnn/handles.h"
+#include "delegate/graph/datatypes.h"
+#include "delegate/graph/scales.h"
 
 namespace onepack {
 namespace {
@@ -22,21 +23,10 @@ constexpr int32_t kInt4ZeroPoint = 8;
 // XNNPACK's kernels take the blocks of a channel in runs of this.
 constexpr int32_t kGroupSizeMultiple = 32;
 
-// As XNNPACK takes them.
-struct Dims {
-  explicit Dims(const GraphValue& value) {
-    for (const uint32_t size : DimsOf(value.tensor())) sizes[count++] = size;
-    for (size_t i = 0; value.starts_small && i < count; ++i) sizes[i] = 1;
-    if (value.slice != nullptr) sizes[value.slice->dim] = value.slice->count;
-  }
-  size_t sizes[kMaxGraphRank] = {};
-  size_t count = 0;
-};
-
-struct Definition {
-  xnn_subgraph_t subgraph;
+// Of a payload, and what they are the same as, by index.
+struct Constants {
   const Payload& payload;
-  ScaleStorage& storage;
+  Span<const Digest> contents;
 };
 
 Status Unsupported(const XNNTensorValue& tensor, const char* how) {
@@ -58,10 +48,6 @@ Status CheckIsConstant(const XNNTensorValue& tensor) {
   return Unsupported(tensor, "that is no constant");
 }
 
-uint32_t FlagsOf(const GraphValue& value) {
-  return value.tensor().flags() | (value.is_waste ? XNN_VALUE_FLAG_PERSISTENT : 0u);
-}
-
 // Without quantization.
 
 Status DescribePlain(GraphValue& value) {
@@ -79,40 +65,11 @@ Status DescribePlain(GraphValue& value) {
     const bool is_float =
         tensor.datatype() == XNNDatatype::fp32 || tensor.datatype() == XNNDatatype::fp16;
     if (tensor.dq_datatype() != XNNDatatype::qint8 || !is_float || tensor.num_dims() == 0 ||
-        tensor.flags() != XNN_VALUE_FLAG_EXTERNAL_INPUT) {
+        tensor.flags() != kExternalInput) {
       return Unsupported(tensor, "with this dq_datatype");
     }
     value.quant_params.num_nonbatch_dims = 1;
   }
-  return Status::Ok();
-}
-
-// A float from outside that nodes get to see quantized.
-Status DefineQuantizedOnEntry(const Definition& definition, uint32_t external, GraphValue& value) {
-  const Dims dims(value);
-  ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_dynamically_quantized_tensor_value(
-                                  definition.subgraph, xnn_datatype_qdint8, dims.count,
-                                  static_cast<size_t>(value.quant_params.num_nonbatch_dims),
-                                  dims.sizes, XNN_INVALID_VALUE_ID, 0, &value.xnn_id),
-                              "defining a dynamically quantized value");
-  ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_unary(definition.subgraph, xnn_unary_convert, nullptr, external, value.xnn_id, 0),
-      "defining the quantization of an input");
-  return Status::Ok();
-}
-
-Status DefinePlain(const Definition& definition, GraphValue& value) {
-  const XNNTensorValue& tensor = value.tensor();
-  const Dims dims(value);
-  const XNNDatatype datatype =
-      value.is_widened ? WidenedDatatype(tensor.datatype()) : tensor.datatype();
-  uint32_t id = XNN_INVALID_VALUE_ID;
-  ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_tensor_value(definition.subgraph, XnnDatatypeOf(datatype), dims.count, dims.sizes,
-                              value.data, tensor.external_id(), FlagsOf(value), &id),
-      "defining a value");
-  if (value.is_quantized_on_entry()) return DefineQuantizedOnEntry(definition, id, value);
-  value.xnn_id = id;
   return Status::Ok();
 }
 
@@ -141,34 +98,14 @@ Status DescribePerTensor(GraphValue& value, const PerTensorQuant& quant) {
   return Status::Ok();
 }
 
-Status DefinePerTensor(const Definition& definition, const PerTensorQuant& quant,
-                       GraphValue& value) {
-  const XNNTensorValue& tensor = value.tensor();
-  const Dims dims(value);
-  ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_quantized_tensor_value(
-          definition.subgraph, XnnDatatypeOf(tensor.datatype()), quant.zero_point(), quant.scale(),
-          dims.count, dims.sizes, value.data, tensor.external_id(), FlagsOf(value), &value.xnn_id),
-      "defining a value quantized per tensor");
-  return Status::Ok();
-}
-
-// What XNNPACK gets to see as the scales of a constant.
-template <typename T>
-Result<const T*> ScalesToShow(const Definition& definition, const GraphValue& value,
-                              const ScaleRef<T>& scales, size_t count) {
-  if (value.slice != nullptr) return static_cast<const T*>(value.slice->scales);
-  if (value.with_ones) return definition.storage.ones->Get<T>(count);
-  return LoadScales(definition.payload, scales, count, definition.storage);
-}
-
 // Per channel.
 
 int32_t ChannelZeroPoint(XNNDatatype datatype) {
   return datatype == XNNDatatype::qcint4 ? kInt4ZeroPoint : 0;
 }
 
-Status DescribePerChannel(const Payload& payload, GraphValue& value, const PerChannelQuant& quant) {
+Status DescribePerChannel(const Constants& constants, GraphValue& value,
+                          const PerChannelQuant& quant) {
   const XNNTensorValue& tensor = value.tensor();
   if (tensor.datatype() != XNNDatatype::qcint4 && tensor.datatype() != XNNDatatype::qcint8 &&
       tensor.datatype() != XNNDatatype::qcint32) {
@@ -177,27 +114,11 @@ Status DescribePerChannel(const Payload& payload, GraphValue& value, const PerCh
   ONEPACK_RETURN_IF_ERROR(CheckIsConstant(tensor));
   ONEPACK_RETURN_IF_ERROR(CheckChannelDim(tensor, quant.channel_dim()));
   const uint32_t channels = DimsOf(tensor)[static_cast<size_t>(quant.channel_dim())];
-  ONEPACK_ASSIGN_OR_RETURN(value.quant_params.scales,
-                           IdentityOfScales(payload, ScalesOf(quant), channels));
+  ONEPACK_ASSIGN_OR_RETURN(
+      value.quant_params.scales,
+      IdentityOfScales(constants.payload, constants.contents, ScalesOf(quant), channels));
   value.quant_params.channel_dim = quant.channel_dim();
   value.quant_params.zero_point = ChannelZeroPoint(tensor.datatype());
-  return Status::Ok();
-}
-
-Status DefinePerChannel(const Definition& definition, const PerChannelQuant& quant,
-                        GraphValue& value) {
-  const XNNTensorValue& tensor = value.tensor();
-  const Dims dims(value);
-  const auto channel_dim = static_cast<size_t>(quant.channel_dim());
-  const size_t channels = dims.sizes[channel_dim];
-  ONEPACK_ASSIGN_OR_RETURN(const float* scales,
-                           ScalesToShow(definition, value, ScalesOf(quant), channels));
-  ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_channelwise_quantized_tensor_value_v2(
-          definition.subgraph, XnnDatatypeOf(value.datatype()), ChannelZeroPoint(value.datatype()),
-          scales, dims.count, channel_dim, dims.sizes, value.data, tensor.external_id(),
-          FlagsOf(value), &value.xnn_id),
-      "defining a value quantized per channel");
   return Status::Ok();
 }
 
@@ -219,33 +140,18 @@ Result<size_t> GroupCount(const XNNTensorValue& tensor, const PerChannelGroupQua
   return size_t{DimsOf(tensor)[0]} * (inputs / static_cast<uint32_t>(group));
 }
 
-Status DescribePerGroup(const Payload& payload, GraphValue& value,
+Status DescribePerGroup(const Constants& constants, GraphValue& value,
                         const PerChannelGroupQuant& quant) {
   const XNNTensorValue& tensor = value.tensor();
   if (tensor.datatype() != XNNDatatype::qbint4) return Unsupported(tensor, "quantized per group");
   ONEPACK_RETURN_IF_ERROR(CheckIsConstant(tensor));
   ONEPACK_ASSIGN_OR_RETURN(const size_t groups, GroupCount(tensor, quant));
-  ONEPACK_ASSIGN_OR_RETURN(value.quant_params.scales,
-                           IdentityOfScales(payload, ScalesOf(quant), groups));
+  ONEPACK_ASSIGN_OR_RETURN(
+      value.quant_params.scales,
+      IdentityOfScales(constants.payload, constants.contents, ScalesOf(quant), groups));
   value.quant_params.channel_dim = quant.channel_dim();
   value.quant_params.group_size = quant.group_size();
   value.quant_params.zero_point = kInt4ZeroPoint;
-  return Status::Ok();
-}
-
-Status DefinePerGroup(const Definition& definition, const PerChannelGroupQuant& quant,
-                      GraphValue& value) {
-  const XNNTensorValue& tensor = value.tensor();
-  const Dims dims(value);
-  ONEPACK_ASSIGN_OR_RETURN(const size_t groups, GroupCount(tensor, quant));
-  ONEPACK_ASSIGN_OR_RETURN(const uint16_t* scales,
-                           ScalesToShow(definition, value, ScalesOf(quant), groups));
-  ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_blockwise_quantized_tensor_value(
-          definition.subgraph, xnn_datatype_qbint4, kInt4ZeroPoint, scales, dims.count,
-          static_cast<size_t>(quant.channel_dim()), static_cast<size_t>(quant.group_size()),
-          dims.sizes, value.data, tensor.external_id(), tensor.flags(), &value.xnn_id),
-      "defining a value quantized per group");
   return Status::Ok();
 }
 
@@ -259,7 +165,7 @@ Status DescribePerToken(GraphValue& value, const PerTokenDynamicQuant& quant) {
     return Status::Error(StatusCode::kInvalidFile, "%d nonbatch dims of rank %u",
                          quant.num_nonbatch_dims(), tensor.num_dims());
   }
-  if (tensor.constant_buffer_idx() != 0 || tensor.external_id() != XNN_INVALID_VALUE_ID) {
+  if (tensor.constant_buffer_idx() != 0 || tensor.external_id() != kNoValue) {
     return Status::Error(StatusCode::kInvalidFile,
                          "a dynamically quantized value must be internal to the graph");
   }
@@ -267,16 +173,23 @@ Status DescribePerToken(GraphValue& value, const PerTokenDynamicQuant& quant) {
   return Status::Ok();
 }
 
-Status DefinePerToken(const Definition& definition, const PerTokenDynamicQuant& quant,
-                      GraphValue& value) {
-  const XNNTensorValue& tensor = value.tensor();
-  const Dims dims(value);
-  ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_dynamically_quantized_tensor_value(
-                                  definition.subgraph, xnn_datatype_qdint8, dims.count,
-                                  static_cast<size_t>(quant.num_nonbatch_dims()), dims.sizes,
-                                  tensor.external_id(), FlagsOf(value), &value.xnn_id),
-                              "defining a dynamically quantized value");
-  return Status::Ok();
+Status DescribeQuantization(const Constants& constants, GraphValue& value) {
+  value.quant_params.datatype = value.tensor().datatype();
+  value.quant_params.dq_datatype = value.tensor().dq_datatype();
+  const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
+  if (quantized == nullptr) return DescribePlain(value);
+  value.quant_params.kind = quantized->quant_params_type();
+  if (value.is_quantized_on_entry()) return Unsupported(value.tensor(), "with a dq_datatype");
+  switch (quantized->quant_params_type()) {
+    case XNNQuantParams::PerChannelQuant:
+      return DescribePerChannel(constants, value, *quantized->quant_params_as_PerChannelQuant());
+    case XNNQuantParams::PerChannelGroupQuant:
+      return DescribePerGroup(constants, value, *quantized->quant_params_as_PerChannelGroupQuant());
+    case XNNQuantParams::PerTokenDynamicQuant:
+      return DescribePerToken(value, *quantized->quant_params_as_PerTokenDynamicQuant());
+    default:
+      return DescribePerTensor(value, *quantized->quant_params_as_PerTensorQuant());
+  }
 }
 
 }  // namespace
@@ -299,40 +212,9 @@ Result<size_t> ConstantSizeBytes(const XNNTensorValue& tensor) {
   return total / 8 + (total % 8 != 0 ? 1 : 0);
 }
 
-Status DescribeValue(const Payload& payload, GraphValue& value) {
-  value.quant_params.datatype = value.tensor().datatype();
-  value.quant_params.dq_datatype = value.tensor().dq_datatype();
-  const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
-  if (quantized == nullptr) return DescribePlain(value);
-  value.quant_params.kind = quantized->quant_params_type();
-  if (value.is_quantized_on_entry()) return Unsupported(value.tensor(), "with a dq_datatype");
-  switch (quantized->quant_params_type()) {
-    case XNNQuantParams::PerChannelQuant:
-      return DescribePerChannel(payload, value, *quantized->quant_params_as_PerChannelQuant());
-    case XNNQuantParams::PerChannelGroupQuant:
-      return DescribePerGroup(payload, value, *quantized->quant_params_as_PerChannelGroupQuant());
-    case XNNQuantParams::PerTokenDynamicQuant:
-      return DescribePerToken(value, *quantized->quant_params_as_PerTokenDynamicQuant());
-    default:
-      return DescribePerTensor(value, *quantized->quant_params_as_PerTensorQuant());
-  }
-}
-
-Status DefineValue(xnn_subgraph_t subgraph, const Payload& payload, ScaleStorage& storage,
-                   GraphValue& value) {
-  const Definition definition{subgraph, payload, storage};
-  const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
-  if (quantized == nullptr) return DefinePlain(definition, value);
-  switch (quantized->quant_params_type()) {
-    case XNNQuantParams::PerChannelQuant:
-      return DefinePerChannel(definition, *quantized->quant_params_as_PerChannelQuant(), value);
-    case XNNQuantParams::PerChannelGroupQuant:
-      return DefinePerGroup(definition, *quantized->quant_params_as_PerChannelGroupQuant(), value);
-    case XNNQuantParams::PerTokenDynamicQuant:
-      return DefinePerToken(definition, *quantized->quant_params_as_PerTokenDynamicQuant(), value);
-    default:
-      return DefinePerTensor(definition, *quantized->quant_params_as_PerTensorQuant(), value);
-  }
+Status DescribeValue(const Payload& payload, Span<const Digest> contents, GraphValue& value) {
+  if (value.is_constant()) value.content = contents[value.constant_index()];
+  return DescribeQuantization({payload, contents}, value);
 }
 
 uint32_t ScaleIndexOf(const GraphValue& value) {

@@ -1,55 +1,14 @@
 #include "delegate/graph/scales.h"
 
-#include <math.h>
-#include <string.h>
-
-#include "base/small_floats.h"
 #include "schema/verify_text.h"
-#include "weight_cache/content_identity.h"
 
 namespace onepack {
 namespace {
-
-float Widen(float scale) { return scale; }
-float Widen(uint16_t scale) { return FloatOfBfloat16(scale); }
-
-template <typename T>
-Status CheckScales(Span<const T> scales) {
-  for (size_t i = 0; i < scales.size(); ++i) {
-    const float scale = Widen(scales[i]);
-    if (isnormal(scale) && scale > 0) continue;
-    return Status::Error(StatusCode::kInvalidFile,
-                         "scale %zu is %g, a positive finite number expected", i,
-                         static_cast<double>(scale));
-  }
-  return Status::Ok();
-}
 
 template <typename T>
 Digest IdentityOfSpan(Span<const T> scales) {
   return IdentityOfBytes(
       {reinterpret_cast<const uint8_t*>(scales.data()), scales.size() * sizeof(T)});
-}
-
-template <typename T>
-using Scales = ScaleStorage::Scales<T>;
-
-std::vector<Scales<float>>& CopiesOf(ScaleStorage& storage, float) { return storage.floats; }
-std::vector<Scales<uint16_t>>& CopiesOf(ScaleStorage& storage, uint16_t) { return storage.bfloats; }
-
-// In place where they are aligned, else copied.
-template <typename T>
-Result<const T*> LoadFromConstant(const Constant& constant, size_t count, ScaleStorage& storage) {
-  ONEPACK_ASSIGN_OR_RETURN(Buffer buffer, constant.Load());
-  const T* scales = reinterpret_cast<const T*>(buffer.bytes.data());
-  if (reinterpret_cast<uintptr_t>(scales) % alignof(T) == 0) {
-    storage.loaded.push_back(std::move(buffer));
-  } else {
-    Scales<T>& copy = CopiesOf(storage, T()).emplace_back(count);
-    memcpy(copy.data(), buffer.bytes.data(), count * sizeof(T));
-    scales = copy.data();
-  }
-  return scales;
 }
 
 }  // namespace
@@ -80,8 +39,8 @@ ScaleRef<uint16_t> ScalesOf(const wire::xnnpack::PerChannelGroupQuant& quant) {
 }
 
 template <typename T>
-Result<Digest> IdentityOfScales(const Payload& payload, const ScaleRef<T>& scales,
-                                size_t expected) {
+Result<Digest> IdentityOfScales(const Payload& payload, Span<const Digest> contents,
+                                const ScaleRef<T>& scales, size_t expected) {
   if (scales.found != expected) {
     return Status::Error(StatusCode::kInvalidFile, "%zu scales, %zu expected", scales.found,
                          expected);
@@ -97,45 +56,12 @@ Result<Digest> IdentityOfScales(const Payload& payload, const ScaleRef<T>& scale
                          constant.place().c_str(), static_cast<unsigned long long>(constant.size()),
                          expected, sizeof(T));
   }
-  return payload.content(scales.buffer_index)->id();
+  return contents[scales.buffer_index];
 }
 
-template <typename T>
-Result<const T*> FindScales(const Payload& payload, const ScaleRef<T>& scales, size_t count,
-                            ScaleStorage& storage) {
-  if (scales.buffer_index != 0) {
-    return LoadFromConstant<T>(payload.constant(scales.buffer_index), count, storage);
-  }
-  if (scales.to_be_rounded.empty()) return scales.inline_scales.data();
-  Scales<T>& rounded = CopiesOf(storage, T()).emplace_back();
-  rounded.reserve(count);
-  for (const float scale : scales.to_be_rounded) {
-    rounded.push_back(static_cast<T>(Bfloat16OfFloat(scale)));
-  }
-  return rounded.data();
-}
-
-template <typename T>
-Result<const T*> LoadScales(const Payload& payload, const ScaleRef<T>& scales, size_t count,
-                            ScaleStorage& storage) {
-  // What they are before they are rounded is checked too.
-  ONEPACK_RETURN_IF_ERROR(CheckScales(scales.to_be_rounded));
-  ONEPACK_ASSIGN_OR_RETURN(const T* found, FindScales(payload, scales, count, storage));
-  Status status = CheckScales(Span<const T>(found, count));
-  if (status.ok()) return found;
-  if (scales.buffer_index == 0) return status;
-  return std::move(status).WithContext("%s", payload.constant(scales.buffer_index).place().c_str());
-}
-
-template Result<Digest> IdentityOfScales(const Payload&, const ScaleRef<float>&, size_t);
-template Result<Digest> IdentityOfScales(const Payload&, const ScaleRef<uint16_t>&, size_t);
-template Result<const float*> FindScales(const Payload&, const ScaleRef<float>&, size_t,
-                                         ScaleStorage&);
-template Result<const uint16_t*> FindScales(const Payload&, const ScaleRef<uint16_t>&, size_t,
-                                            ScaleStorage&);
-template Result<const float*> LoadScales(const Payload&, const ScaleRef<float>&, size_t,
-                                         ScaleStorage&);
-template Result<const uint16_t*> LoadScales(const Payload&, const ScaleRef<uint16_t>&, size_t,
-                                            ScaleStorage&);
+template Result<Digest> IdentityOfScales(const Payload&, Span<const Digest>, const ScaleRef<float>&,
+                                         size_t);
+template Result<Digest> IdentityOfScales(const Payload&, Span<const Digest>,
+                                         const ScaleRef<uint16_t>&, size_t);
 
 }  // namespace onepack

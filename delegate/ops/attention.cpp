@@ -69,13 +69,18 @@ Result<Inference> InferSoftmax(const Shapes& shapes, const XNode& node) {
   return Status::Error(StatusCode::kInvalidFile, "the softmax of a scalar");
 }
 
-Status DefineSoftmax(const NodeContext& context, const XNode& node) {
-  const GraphValue& input = context.value(SoftmaxOf(node).input_id());
-  const GraphValue& output = context.value(SoftmaxOf(node).output_id());
+Status CheckSoftmax(const NodeValues& values, const XNode& node) {
+  const GraphValue& input = values.value(SoftmaxOf(node).input_id());
+  const GraphValue& output = values.value(SoftmaxOf(node).output_id());
   ONEPACK_RETURN_IF_ERROR(CheckOneDatatype({&input, &output}, kFloats, Quantization::kIsEqual));
-  ONEPACK_RETURN_IF_ERROR(CheckFlags(SoftmaxOf(node).flags()));
-  ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_softmax(context.subgraph, input.xnn_id, output.xnn_id, 0),
-                              "defining the node");
+  return CheckFlags(SoftmaxOf(node).flags());
+}
+
+Status DefineSoftmax(const NodeDefinition& definition, const XNode& node) {
+  const DefinedValue& input = definition.value(SoftmaxOf(node).input_id());
+  const DefinedValue& output = definition.value(SoftmaxOf(node).output_id());
+  ONEPACK_RETURN_IF_XNN_ERROR(
+      xnn_define_softmax(definition.subgraph, input.xnn_id, output.xnn_id, 0), "defining the node");
   return Status::Ok();
 }
 
@@ -107,14 +112,20 @@ Result<Inference> InferProduct(const Shapes& shapes, const XNode& node) {
   return inference;
 }
 
-Status DefineProduct(const NodeContext& context, const XNode& node) {
-  const GraphValue& a = context.value(ProductOf(node).input1_id());
-  const GraphValue& b = context.value(ProductOf(node).input2_id());
-  const GraphValue& output = context.value(ProductOf(node).output_id());
+Status CheckProduct(const NodeValues& values, const XNode& node) {
+  const GraphValue& a = values.value(ProductOf(node).input1_id());
+  const GraphValue& b = values.value(ProductOf(node).input2_id());
+  const GraphValue& output = values.value(ProductOf(node).output_id());
   ONEPACK_RETURN_IF_ERROR(CheckOneDatatype({&a, &b, &output}, kFloats, Quantization::kIsEqual));
-  ONEPACK_RETURN_IF_ERROR(CheckFlags(ProductOf(node).flags(), XNN_FLAG_TRANSPOSE_B));
+  return CheckFlags(ProductOf(node).flags(), XNN_FLAG_TRANSPOSE_B);
+}
+
+Status DefineProduct(const NodeDefinition& definition, const XNode& node) {
+  const DefinedValue& a = definition.value(ProductOf(node).input1_id());
+  const DefinedValue& b = definition.value(ProductOf(node).input2_id());
+  const DefinedValue& output = definition.value(ProductOf(node).output_id());
   ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_batch_matrix_multiply(context.subgraph, a.xnn_id, b.xnn_id, output.xnn_id,
+      xnn_define_batch_matrix_multiply(definition.subgraph, a.xnn_id, b.xnn_id, output.xnn_id,
                                        ProductOf(node).flags()),
       "defining the node");
   return Status::Ok();
@@ -157,21 +168,31 @@ Result<Inference> InferAttention(const Shapes& shapes, const XNode& node) {
   return inference;
 }
 
-Status DefineAttention(const NodeContext& context, const XNode& node) {
+Status CheckAttention(const NodeValues& values, const XNode& node) {
   const XNNScaledDotProductAttention& wire = AttentionOf(node);
-  const GraphValue& query = context.value(wire.query_id());
-  const GraphValue& key = context.value(wire.key_id());
-  const GraphValue& value = context.value(wire.value_id());
-  const GraphValue& scale = context.value(wire.scale_id());
-  const GraphValue& mask = context.value(wire.mask_id());
-  const GraphValue& output = context.value(wire.output_id());
+  const GraphValue& query = values.value(wire.query_id());
+  const GraphValue& key = values.value(wire.key_id());
+  const GraphValue& value = values.value(wire.value_id());
+  const GraphValue& scale = values.value(wire.scale_id());
+  const GraphValue& mask = values.value(wire.mask_id());
+  const GraphValue& output = values.value(wire.output_id());
   ONEPACK_RETURN_IF_ERROR(CheckOneDatatype({&query, &key, &value, &scale, &mask, &output}, kFloats,
                                            Quantization::kIsEqual));
-  ONEPACK_RETURN_IF_ERROR(CheckFlags(wire.flags()));
+  return CheckFlags(wire.flags());
+}
+
+Status DefineAttention(const NodeDefinition& definition, const XNode& node) {
+  const XNNScaledDotProductAttention& wire = AttentionOf(node);
+  const DefinedValue& query = definition.value(wire.query_id());
+  const DefinedValue& key = definition.value(wire.key_id());
+  const DefinedValue& value = definition.value(wire.value_id());
+  const DefinedValue& scale = definition.value(wire.scale_id());
+  const DefinedValue& mask = definition.value(wire.mask_id());
+  const DefinedValue& output = definition.value(wire.output_id());
   ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_scaled_dot_product_attention(context.subgraph, xnn_attention_logits_cap_type_none,
-                                              nullptr, query.xnn_id, key.xnn_id, value.xnn_id,
-                                              scale.xnn_id, mask.xnn_id, output.xnn_id, 0),
+      xnn_define_scaled_dot_product_attention(
+          definition.subgraph, xnn_attention_logits_cap_type_none, nullptr, query.xnn_id,
+          key.xnn_id, value.xnn_id, scale.xnn_id, mask.xnn_id, output.xnn_id, 0),
       "defining the node");
   return Status::Ok();
 }

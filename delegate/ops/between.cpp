@@ -17,8 +17,8 @@ bool Is16BitFloat(wire::xnnpack::XNNDatatype datatype) {
          datatype == wire::xnnpack::XNNDatatype::bf16;
 }
 
-Result<uint32_t> WidenFloats(xnn_subgraph_t subgraph, const GraphValue& value) {
-  if (!Is16BitFloat(value.datatype())) return value.xnn_id;
+Result<uint32_t> WidenFloats(xnn_subgraph_t subgraph, const DefinedValue& value) {
+  if (!Is16BitFloat(value.datatype)) return value.xnn_id;
   ONEPACK_ASSIGN_OR_RETURN(const uint32_t id,
                            DefineBetween(subgraph, xnn_datatype_fp32, value.rank()));
   ONEPACK_RETURN_IF_XNN_ERROR(
@@ -27,9 +27,9 @@ Result<uint32_t> WidenFloats(xnn_subgraph_t subgraph, const GraphValue& value) {
   return id;
 }
 
-Result<WidenedOutput> WidenedOutput::Open(xnn_subgraph_t subgraph, const GraphValue& value) {
+Result<WidenedOutput> WidenedOutput::Open(xnn_subgraph_t subgraph, const DefinedValue& value) {
   uint32_t id = value.xnn_id;
-  if (Is16BitFloat(value.datatype())) {
+  if (Is16BitFloat(value.datatype)) {
     ONEPACK_ASSIGN_OR_RETURN(id, DefineBetween(subgraph, xnn_datatype_fp32, value.rank()));
   }
   return WidenedOutput(subgraph, value, id);

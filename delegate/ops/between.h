@@ -4,7 +4,7 @@
 #define ONEPACK_DELEGATE_OPS_BETWEEN_H_
 
 #include "base/result.h"
-#include "delegate/graph/graph_value.h"
+#include "delegate/ops/op.h"
 #include "delegate/xnn/handles.h"
 
 namespace onepack {
@@ -18,13 +18,13 @@ bool Is16BitFloat(wire::xnnpack::XNNDatatype datatype);
 
 // The id of the value with its 16-bit floats as fp32, by a node between; of any other value as it
 // is.
-Result<uint32_t> WidenFloats(xnn_subgraph_t subgraph, const GraphValue& value);
+Result<uint32_t> WidenFloats(xnn_subgraph_t subgraph, const DefinedValue& value);
 
 // The output of a node that has 16-bit floats, computed as fp32.
 class WidenedOutput {
  public:
   // `value` outlives it.
-  static Result<WidenedOutput> Open(xnn_subgraph_t subgraph, const GraphValue& value);
+  static Result<WidenedOutput> Open(xnn_subgraph_t subgraph, const DefinedValue& value);
 
   // What the node writes: fp32 where the value has 16-bit floats, else the value itself.
   uint32_t id() const { return id_; }
@@ -33,20 +33,20 @@ class WidenedOutput {
   Status Close() const;
 
  private:
-  WidenedOutput(xnn_subgraph_t subgraph, const GraphValue& value, uint32_t id)
+  WidenedOutput(xnn_subgraph_t subgraph, const DefinedValue& value, uint32_t id)
       : subgraph_(subgraph), value_(&value), id_(id) {}
 
   xnn_subgraph_t subgraph_;
-  const GraphValue* value_;
+  const DefinedValue* value_;
   uint32_t id_;
 };
 
 // Defines a node that moves elements, by `define(id of input, id of output)`. XNNPACK moves no
 // bf16: they are moved as fp32, which changes none.
 template <typename Define>
-Status DefineMove(xnn_subgraph_t subgraph, const GraphValue& input, const GraphValue& output,
+Status DefineMove(xnn_subgraph_t subgraph, const DefinedValue& input, const DefinedValue& output,
                   const Define& define) {
-  if (output.datatype() != wire::xnnpack::XNNDatatype::bf16) {
+  if (output.datatype != wire::xnnpack::XNNDatatype::bf16) {
     ONEPACK_RETURN_IF_XNN_ERROR(define(input.xnn_id, output.xnn_id), "defining the node");
     return Status::Ok();
   }

@@ -53,7 +53,7 @@ Status CheckDatatypes(XNodeUnion type, const GraphValue& a, const GraphValue& b,
 }
 
 // The node that XNNPACK adds to clamp the output is not for integers.
-Status CheckClamp(const Clamp& clamp, XNNDatatype datatype) {
+Status CheckRange(const Clamp& clamp, XNNDatatype datatype) {
   if (clamp.is_infinite() || datatype != XNNDatatype::int32) return Status::Ok();
   return Status::Error(StatusCode::kUnsupported, "an output range of datatype %s is not supported",
                        wire::xnnpack::EnumNameXNNDatatype(datatype));
@@ -61,7 +61,7 @@ Status CheckClamp(const Clamp& clamp, XNNDatatype datatype) {
 
 // Nor is it for bf16, but XNNPACK has a kernel for such a node.
 Status DefineClampedBf16(xnn_subgraph_t subgraph, xnn_binary_operator type, const Clamp& clamp,
-                         const GraphValue& a, const GraphValue& b, const GraphValue& output) {
+                         const DefinedValue& a, const DefinedValue& b, const DefinedValue& output) {
   ONEPACK_ASSIGN_OR_RETURN(const uint32_t unclamped,
                            DefineBetween(subgraph, xnn_datatype_bf16, output.rank()));
   ONEPACK_RETURN_IF_XNN_ERROR(
@@ -115,22 +115,29 @@ Result<Inference> InferBinary(const Shapes& shapes, const XNode& node) {
   return Inferred(output);
 }
 
-Status DefineBinary(const NodeContext& context, const XNode& node) {
-  const GraphValue& a = context.value(WireOf(node).input1_id());
-  const GraphValue& b = context.value(WireOf(node).input2_id());
-  const GraphValue& output = context.value(WireOf(node).output_id());
+Status CheckBinary(const NodeValues& values, const XNode& node) {
+  const GraphValue& a = values.value(WireOf(node).input1_id());
+  const GraphValue& b = values.value(WireOf(node).input2_id());
+  const GraphValue& output = values.value(WireOf(node).output_id());
   ONEPACK_RETURN_IF_ERROR(CheckDatatypes(node.xnode_union_type(), a, b, output));
   ONEPACK_RETURN_IF_ERROR(CheckScales(node.xnode_union_type(), a, b, output));
   ONEPACK_RETURN_IF_ERROR(CheckFlags(WireOf(node).flags()));
-  ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
-  ONEPACK_RETURN_IF_ERROR(CheckClamp(clamp, output.datatype()));
+  ONEPACK_RETURN_IF_ERROR(CheckClamp(node));
+  return CheckRange(ClampOf(node), output.datatype());
+}
+
+Status DefineBinary(const NodeDefinition& definition, const XNode& node) {
+  const DefinedValue& a = definition.value(WireOf(node).input1_id());
+  const DefinedValue& b = definition.value(WireOf(node).input2_id());
+  const DefinedValue& output = definition.value(WireOf(node).output_id());
+  const Clamp clamp = ClampOf(node);
   const xnn_binary_operator type = OperatorOf(node.xnode_union_type());
-  if (output.datatype() == XNNDatatype::bf16 && !clamp.is_infinite()) {
-    return DefineClampedBf16(context.subgraph, type, clamp, a, b, output);
+  if (output.datatype == XNNDatatype::bf16 && !clamp.is_infinite()) {
+    return DefineClampedBf16(definition.subgraph, type, clamp, a, b, output);
   }
   const xnn_binary_params params{clamp.min, clamp.max};
   ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_binary(context.subgraph, type, &params, a.xnn_id, b.xnn_id, output.xnn_id, 0),
+      xnn_define_binary(definition.subgraph, type, &params, a.xnn_id, b.xnn_id, output.xnn_id, 0),
       "defining the node");
   return Status::Ok();
 }

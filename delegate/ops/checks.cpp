@@ -24,9 +24,9 @@ Clamp ClampOf(const wire::xnnpack::XNode& node) {
   return clamp;
 }
 
-Result<Clamp> CheckedClampOf(const wire::xnnpack::XNode& node) {
+Status CheckClamp(const wire::xnnpack::XNode& node) {
   const Clamp clamp = ClampOf(node);
-  if (clamp.min <= clamp.max) return clamp;
+  if (clamp.min <= clamp.max) return Status::Ok();
   return Status::Error(StatusCode::kInvalidFile, "an output range from %g to %g",
                        static_cast<double>(clamp.min), static_cast<double>(clamp.max));
 }

@@ -4,6 +4,7 @@
 #define ONEPACK_DELEGATE_OPS_CHECKS_H_
 
 #include <initializer_list>
+#include <limits>
 
 #include "delegate/ops/op.h"
 
@@ -18,7 +19,7 @@ struct Clamp {
 };
 Clamp ClampOf(const wire::xnnpack::XNode& node);
 // kInvalidFile unless min <= max.
-Result<Clamp> CheckedClampOf(const wire::xnnpack::XNode& node);
+Status CheckClamp(const wire::xnnpack::XNode& node);
 
 // The scale of a value that is quantized per tensor; 1 for others.
 float ScaleOf(const GraphValue& value);

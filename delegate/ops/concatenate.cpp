@@ -78,33 +78,39 @@ Result<Inference> InferConcatenate(const Shapes& shapes, const XNode& node) {
   return Inferred(output);
 }
 
-Status DefineConcatenate(const NodeContext& context, const XNode& node) {
-  const GraphValue& output = context.value(WireOf(node).output_id());
+Status CheckConcatenate(const NodeValues& values, const XNode& node) {
+  const GraphValue& output = values.value(WireOf(node).output_id());
   ONEPACK_RETURN_IF_ERROR(CheckFlags(WireOf(node).flags()));
-  const bool is_widened = output.datatype() == XNNDatatype::bf16;
-  Operands::Ids ids;
-  for (const uint32_t input_id : ConcatenateOperands(node).inputs) {
-    const GraphValue& input = context.value(input_id);
+  for (const uint32_t id : ConcatenateOperands(node).inputs) {
     ONEPACK_RETURN_IF_ERROR(
-        CheckOneDatatype({&input, &output},
+        CheckOneDatatype({&values.value(id), &output},
                          {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::bf16,
                           XNNDatatype::qint8, XNNDatatype::quint8},
                          Quantization::kIsEqual));
-    uint32_t id = input.xnn_id;
+  }
+  return Status::Ok();
+}
+
+Status DefineConcatenate(const NodeDefinition& definition, const XNode& node) {
+  const DefinedValue& output = definition.value(WireOf(node).output_id());
+  const bool is_widened = output.datatype == XNNDatatype::bf16;
+  Operands::Ids ids;
+  for (const uint32_t input_id : ConcatenateOperands(node).inputs) {
+    uint32_t id = definition.value(input_id).xnn_id;
     if (is_widened) {
-      ONEPACK_ASSIGN_OR_RETURN(id, WidenFloats(context.subgraph, input));
+      ONEPACK_ASSIGN_OR_RETURN(id, WidenFloats(definition.subgraph, definition.value(input_id)));
     }
     ids.push_back(id);
   }
   const auto axis = static_cast<int32_t>(WireOf(node).axis());
   if (!is_widened) {
-    ONEPACK_RETURN_IF_XNN_ERROR(Define(context.subgraph, ids, axis, output.xnn_id),
+    ONEPACK_RETURN_IF_XNN_ERROR(Define(definition.subgraph, ids, axis, output.xnn_id),
                                 "defining the node");
     return Status::Ok();
   }
   ONEPACK_ASSIGN_OR_RETURN(const WidenedOutput widened,
-                           WidenedOutput::Open(context.subgraph, output));
-  ONEPACK_RETURN_IF_XNN_ERROR(Define(context.subgraph, ids, axis, widened.id()),
+                           WidenedOutput::Open(definition.subgraph, output));
+  ONEPACK_RETURN_IF_XNN_ERROR(Define(definition.subgraph, ids, axis, widened.id()),
                               "defining the node");
   return widened.Close();
 }

@@ -184,16 +184,30 @@ Packing PackingOf(const XNode& node) {
   return IsTransposed(node) || is_one_to_one ? Packing::kUnasked : Packing::kLookedUp;
 }
 
-xnn_status Define(xnn_subgraph_t subgraph, const XNode& node, const Clamp& clamp,
-                  const WeightedValues& values) {
+// XNNPACK has no kernel for weights of 16 bits.
+XNNDatatype Widened(XNNDatatype datatype) {
+  const bool is_narrow = datatype == XNNDatatype::fp16 || datatype == XNNDatatype::bf16;
+  return is_narrow ? WidenedDatatype(datatype) : datatype;
+}
+
+WeightedValues ValuesOf(const NodeValues& values, const XNode& node) {
+  WeightedValues weighted = WeightedValuesOf(values, WireOf(node));
+  weighted.filter_datatype = Widened(weighted.filter_datatype);
+  weighted.bias_datatype = Widened(weighted.bias_datatype);
+  return weighted;
+}
+
+xnn_status Define(const NodeDefinition& definition, const XNode& node) {
+  const xnn_subgraph_t subgraph = definition.subgraph;
   const XNNNodeConv& wire = WireOf(node);
   const Window window = WindowOf(node);
   const WindowAxis& y = window.height;
   const WindowAxis& x = window.width;
-  const uint32_t input = values.input.xnn_id;
-  const uint32_t filter = values.filter.xnn_id;
-  const uint32_t bias = values.bias_xnn_id();
-  const uint32_t output = values.output.xnn_id;
+  const Clamp clamp = ClampOf(node);
+  const uint32_t input = definition.value(wire.input1_id()).xnn_id;
+  const uint32_t filter = definition.kernel.xnn_id;
+  const uint32_t bias = definition.bias.xnn_id;
+  const uint32_t output = definition.value(wire.output_id()).xnn_id;
   if (IsDepthwise(node)) {
     return xnn_define_depthwise_convolution_2d(
         subgraph, y.padding_before, x.padding_after, y.padding_after, x.padding_before, y.size,
@@ -235,10 +249,10 @@ Result<Inference> InferConvolution(const Shapes& shapes, const XNode& node) {
   return inference;
 }
 
-std::optional<PackedUse> IdentifyConvolution(const NodeContext& context, const XNode& node) {
+std::optional<WeightUse> WeightOfConvolution(const NodeValues& values, const XNode& node) {
+  const WeightedValues weighted = ValuesOf(values, node);
+  if (!weighted.are_constant()) return std::nullopt;
   const XNNNodeConv& wire = WireOf(node);
-  const WeightedValues values = WeightedValuesOf(context, wire);
-  if (!values.filter.is_constant()) return std::nullopt;
   const Clamp clamp = ClampOf(node);
   DigestBuilder consumer("convolution");
   consumer.Add(node.xnode_union_type()).Add(wire.flags()).Add(clamp.min).Add(clamp.max);
@@ -249,28 +263,26 @@ std::optional<PackedUse> IdentifyConvolution(const NodeContext& context, const X
   }
   consumer.Add(wire.groups()).Add(wire.group_input_channels()).Add(wire.group_output_channels());
   consumer.Add(wire.adjustment_height()).Add(wire.adjustment_width());
-  PackedUse use = UseOf(values, consumer);
+  WeightUse use = UseOf(weighted, consumer);
   use.packing = PackingOf(node);
-  const auto is_narrow = [](const GraphValue& value) {
-    return value.datatype() == XNNDatatype::fp16 || value.datatype() == XNNDatatype::bf16;
-  };
-  use.widens_kernel = is_narrow(values.filter);
-  use.widens_bias = values.bias != nullptr && is_narrow(*values.bias);
   return use;
 }
 
-Status DefineConvolution(const NodeContext& context, const XNode& node) {
-  const WeightedValues values = WeightedValuesOf(context, WireOf(node));
-  if (!values.filter.is_constant() || (values.bias != nullptr && !values.bias->is_constant())) {
+Status CheckConvolution(const NodeValues& values, const XNode& node) {
+  const WeightedValues weighted = ValuesOf(values, node);
+  if (!weighted.are_constant()) {
     return Status::Error(StatusCode::kUnsupported,
                          "a filter or bias that is no constant is not supported");
   }
-  ONEPACK_RETURN_IF_ERROR(CheckDatatypes(node, values));
+  ONEPACK_RETURN_IF_ERROR(CheckDatatypes(node, weighted));
   ONEPACK_RETURN_IF_ERROR(CheckFlags(WireOf(node).flags()));
-  ONEPACK_RETURN_IF_ERROR(CheckChannelDims(values, IsDepthwise(node) ? 3 : 0));
-  ONEPACK_RETURN_IF_ERROR(CheckScaleRuns(values.input, 3));
-  ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
-  ONEPACK_RETURN_IF_XNN_ERROR(Define(context.subgraph, node, clamp, values), "defining the node");
+  ONEPACK_RETURN_IF_ERROR(CheckChannelDims(weighted, IsDepthwise(node) ? 3 : 0));
+  ONEPACK_RETURN_IF_ERROR(CheckScaleRuns(weighted.input, 3));
+  return CheckClamp(node);
+}
+
+Status DefineConvolution(const NodeDefinition& definition, const XNode& node) {
+  ONEPACK_RETURN_IF_XNN_ERROR(Define(definition, node), "defining the node");
   return Status::Ok();
 }
 

@@ -42,59 +42,53 @@ constexpr WeightedTypes kTypes[] = {
     {XNNDatatype::quint8, XNNDatatype::quint8, XNNDatatype::qint32, XNNDatatype::quint8},
 };
 
+bool IsTransposed(const XNode& node) {
+  return (WireOf(node).flags() & XNN_FLAG_TRANSPOSE_WEIGHTS) != 0;
+}
+
 // fp16 weights stay what they are if they are all fp16; everything else of 16 bits is widened. So
 // are 4-bit weights of an input that is quantized statically, and those in rows of an odd number:
 // whether XNNPACK expects the next row at a whole byte depends on the kernel that it chooses. And
 // so are transposed ones: it packs them with a function that not all of its kernels have, and that
 // reads a row too many where their number is odd.
-void ChooseWidening(const WeightedValues& values, bool is_transposed, PackedUse& use) {
+void ChooseWidening(const XNode& node, WeightedValues& values) {
   const XNNDatatype filter = values.filter.datatype();
   const XNNDatatype bias = values.bias != nullptr ? values.bias->datatype() : filter;
   const bool is_all_fp16 = values.input.datatype() == XNNDatatype::fp16 &&
                            filter == XNNDatatype::fp16 && bias == XNNDatatype::fp16;
   const bool is_odd = values.filter.rank() == 2 && values.filter.dim(1) % 2 != 0;
   const bool is_static = values.input.datatype() == XNNDatatype::qint8;
-  const bool widens_int4 = filter == XNNDatatype::qcint4 && (is_odd || is_static || is_transposed);
-  use.widens_kernel = widens_int4 || (Is16BitFloat(filter) && !is_all_fp16);
-  use.widens_bias = values.bias != nullptr && Is16BitFloat(bias) && !is_all_fp16;
+  const bool widens_int4 =
+      filter == XNNDatatype::qcint4 && (is_odd || is_static || IsTransposed(node));
+  if (widens_int4 || (Is16BitFloat(filter) && !is_all_fp16)) {
+    values.filter_datatype = WidenedDatatype(filter);
+  }
+  if (values.bias != nullptr && Is16BitFloat(bias) && !is_all_fp16) {
+    values.bias_datatype = WidenedDatatype(bias);
+  }
 }
 
-Status CheckConstants(const WeightedValues& values, uint32_t flags) {
-  ONEPACK_RETURN_IF_ERROR(CheckFlags(
-      flags, values.filter.datatype() == XNNDatatype::qbint4 ? 0 : XNN_FLAG_TRANSPOSE_WEIGHTS));
-  const bool is_transposed = (flags & XNN_FLAG_TRANSPOSE_WEIGHTS) != 0;
-  ONEPACK_RETURN_IF_ERROR(CheckChannelDims(values, is_transposed ? 1 : 0));
+// A filter or bias that is computed, or given by the caller, is read in place, and so is the other:
+// neither is packed, nor widened before.
+WeightedValues ValuesOf(const NodeValues& values, const XNode& node) {
+  WeightedValues weighted = WeightedValuesOf(values, WireOf(node));
+  if (weighted.are_constant()) ChooseWidening(node, weighted);
+  return weighted;
+}
+
+Status CheckConstants(const XNode& node, const WeightedValues& values) {
+  ONEPACK_RETURN_IF_ERROR(
+      CheckFlags(WireOf(node).flags(),
+                 values.filter_datatype == XNNDatatype::qbint4 ? 0 : XNN_FLAG_TRANSPOSE_WEIGHTS));
+  ONEPACK_RETURN_IF_ERROR(CheckChannelDims(values, IsTransposed(node) ? 1 : 0));
   // XNNPACK's kernels multiply the bias by the scales, too.
   if (values.bias != nullptr && values.input.datatype() == XNNDatatype::fp32 &&
-      values.filter.datatype() != XNNDatatype::fp32) {
+      values.filter_datatype != XNNDatatype::fp32) {
     return Status::Error(StatusCode::kUnsupported,
                          "a bias together with an fp32 input and a %s filter is not supported",
-                         DatatypeName(values.filter.datatype()));
+                         DatatypeName(values.filter_datatype));
   }
   return Status::Ok();
-}
-
-// For what XNNPACK has no kernel for: bfloat16, and filters that are computed but not fp32.
-Status DefineWidened(const NodeContext& context, const WeightedValues& values, const Clamp& clamp,
-                     uint32_t flags) {
-  const xnn_subgraph_t subgraph = context.subgraph;
-  ONEPACK_ASSIGN_OR_RETURN(const uint32_t input, WidenFloats(subgraph, values.input));
-  ONEPACK_ASSIGN_OR_RETURN(const uint32_t filter, WidenFloats(subgraph, values.filter));
-  uint32_t bias = XNN_INVALID_VALUE_ID;
-  if (values.bias != nullptr) {
-    ONEPACK_ASSIGN_OR_RETURN(bias, WidenFloats(subgraph, *values.bias));
-  }
-  ONEPACK_ASSIGN_OR_RETURN(const WidenedOutput output,
-                           WidenedOutput::Open(subgraph, values.output));
-  ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_fully_connected(subgraph, clamp.min, clamp.max, input,
-                                                         filter, bias, output.id(), flags),
-                              "defining the node");
-  return output.Close();
-}
-
-// A filter or bias that is computed, or given by the caller, is read in place, and so is the other.
-bool IsPacked(const WeightedValues& values) {
-  return values.filter.is_constant() && (values.bias == nullptr || values.bias->is_constant());
 }
 
 Status CheckFloats(const WeightedValues& values) {
@@ -108,6 +102,31 @@ Status CheckFloats(const WeightedValues& values) {
                          DatatypeName(value->datatype()));
   }
   return Status::Ok();
+}
+
+bool IsPacked(const NodeDefinition& definition) {
+  return definition.kernel.xnn_id != XNN_INVALID_VALUE_ID;
+}
+
+// For what XNNPACK has no kernel for: bfloat16, and filters that are computed but not fp32.
+Status DefineWidened(const NodeDefinition& definition, const XNode& node) {
+  const XNNFullyConnected& wire = WireOf(node);
+  const xnn_subgraph_t subgraph = definition.subgraph;
+  const auto widen = [&](const DefinedValue& packed, uint32_t id) -> Result<uint32_t> {
+    if (id == kNoValue) return id;
+    return WidenFloats(subgraph, IsPacked(definition) ? packed : definition.value(id));
+  };
+  ONEPACK_ASSIGN_OR_RETURN(const uint32_t input,
+                           WidenFloats(subgraph, definition.value(wire.input1_id())));
+  ONEPACK_ASSIGN_OR_RETURN(const uint32_t filter, widen(definition.kernel, wire.filter_id()));
+  ONEPACK_ASSIGN_OR_RETURN(const uint32_t bias, widen(definition.bias, wire.bias_id()));
+  ONEPACK_ASSIGN_OR_RETURN(const WidenedOutput output,
+                           WidenedOutput::Open(subgraph, definition.value(wire.output_id())));
+  const Clamp clamp = ClampOf(node);
+  ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_fully_connected(subgraph, clamp.min, clamp.max, input,
+                                                         filter, bias, output.id(), wire.flags()),
+                              "defining the node");
+  return output.Close();
 }
 
 // So many outputs cost no more than themselves.
@@ -127,7 +146,7 @@ Result<Inference> InferFullyConnected(const Shapes& shapes, const XNode& node) {
                          "a filter of rank %zu and an input of rank %zu, 2 and at least 1 expected",
                          filter.rank(), input.rank());
   }
-  const bool is_transposed = (wire.flags() & XNN_FLAG_TRANSPOSE_WEIGHTS) != 0;
+  const bool is_transposed = IsTransposed(node);
   const size_t inputs = filter[is_transposed ? 0 : 1];
   const size_t outputs = filter[is_transposed ? 1 : 0];
   if (input.FromLast(0) != inputs || inputs == 0) {
@@ -144,31 +163,35 @@ Result<Inference> InferFullyConnected(const Shapes& shapes, const XNode& node) {
   return inference;
 }
 
-std::optional<PackedUse> IdentifyFullyConnected(const NodeContext& context, const XNode& node) {
-  const WeightedValues values = WeightedValuesOf(context, WireOf(node));
-  if (!IsPacked(values)) return std::nullopt;
+std::optional<WeightUse> WeightOfFullyConnected(const NodeValues& values, const XNode& node) {
+  const WeightedValues weighted = ValuesOf(values, node);
+  if (!weighted.are_constant()) return std::nullopt;
   const Clamp clamp = ClampOf(node);
   DigestBuilder consumer("fully connected");
   consumer.Add(WireOf(node).flags()).Add(clamp.min).Add(clamp.max);
-  PackedUse use = UseOf(values, consumer);
-  ChooseWidening(values, (WireOf(node).flags() & XNN_FLAG_TRANSPOSE_WEIGHTS) != 0, use);
-  return use;
+  return UseOf(weighted, consumer);
 }
 
-Status DefineFullyConnected(const NodeContext& context, const XNode& node) {
-  const uint32_t flags = WireOf(node).flags();
-  const WeightedValues values = WeightedValuesOf(context, WireOf(node));
-  ONEPACK_RETURN_IF_ERROR(IsPacked(values) ? CheckTypes(values, kTypes) : CheckFloats(values));
-  ONEPACK_RETURN_IF_ERROR(CheckConstants(values, flags));
-  ONEPACK_RETURN_IF_ERROR(CheckScaleRuns(values.input, 1));
-  ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
-  if (!IsPacked(values) || values.output.datatype() == XNNDatatype::bf16) {
-    return DefineWidened(context, values, clamp, flags);
+Status CheckFullyConnected(const NodeValues& values, const XNode& node) {
+  const WeightedValues weighted = ValuesOf(values, node);
+  ONEPACK_RETURN_IF_ERROR(weighted.are_constant() ? CheckTypes(weighted, kTypes)
+                                                  : CheckFloats(weighted));
+  ONEPACK_RETURN_IF_ERROR(CheckConstants(node, weighted));
+  ONEPACK_RETURN_IF_ERROR(CheckScaleRuns(weighted.input, 1));
+  return CheckClamp(node);
+}
+
+Status DefineFullyConnected(const NodeDefinition& definition, const XNode& node) {
+  const XNNFullyConnected& wire = WireOf(node);
+  const DefinedValue& output = definition.value(wire.output_id());
+  if (!IsPacked(definition) || output.datatype == XNNDatatype::bf16) {
+    return DefineWidened(definition, node);
   }
+  const Clamp clamp = ClampOf(node);
   ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_fully_connected(context.subgraph, clamp.min, clamp.max, values.input.xnn_id,
-                                 values.filter.xnn_id, values.bias_xnn_id(), values.output.xnn_id,
-                                 flags),
+      xnn_define_fully_connected(
+          definition.subgraph, clamp.min, clamp.max, definition.value(wire.input1_id()).xnn_id,
+          definition.kernel.xnn_id, definition.bias.xnn_id, output.xnn_id, wire.flags()),
       "defining the node");
   return Status::Ok();
 }

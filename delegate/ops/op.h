@@ -5,7 +5,10 @@
 #ifndef ONEPACK_DELEGATE_OPS_OP_H_
 #define ONEPACK_DELEGATE_OPS_OP_H_
 
-#include <limits>
+#include <stddef.h>
+#include <stdint.h>
+#include <xnnpack.h>
+
 #include <optional>
 
 #include "base/inline_list.h"
@@ -27,6 +30,14 @@ struct Operands {
   Ids outputs;
   // Those of the inputs that, if all of them are constants, XNNPACK packs and never reads again.
   Ids packed;
+
+  // The other inputs. A value may be an operand twice, as a filter and as what it is applied to:
+  // one is taken away.
+  Ids NotPacked() const {
+    Ids rest = inputs;
+    for (const uint32_t id : packed) rest.Erase(id);
+    return rest;
+  }
 };
 
 // How XNNPACK comes by a packed weight.
@@ -36,27 +47,47 @@ enum class Packing : uint8_t {
   kPrivate,   // it packs it and keeps it
 };
 
-// A weight that XNNPACK will pack, with what its key must say.
-struct PackedUse {
-  uint32_t kernel_id;
-  uint32_t bias_id;  // XNN_INVALID_VALUE_ID for none
+// A use of constants that XNNPACK packs, with what the key of the packed weight must say.
+struct WeightUse {
+  uint32_t kernel_id = kNoValue;
+  uint32_t bias_id = kNoValue;  // kNoValue for none
   WeightIdentity identity;
+  // What XNNPACK is given: the file's, or wider where it has no kernel for that.
+  wire::xnnpack::XNNDatatype kernel_datatype{};
+  wire::xnnpack::XNNDatatype bias_datatype{};
   Packing packing = Packing::kLookedUp;
   // XNNPACK looks at the scales also where the packed weight is there already.
   bool reads_scales = false;
-  // XNNPACK has no kernel for weights of this datatype here: it is given them widened.
-  bool widens_kernel = false;
-  bool widens_bias = false;
 };
 
-// Where the functions of a node find its values.
-struct NodeContext {
-  xnn_subgraph_t subgraph;
-  // Complete, and every operand of the node at hand is in it.
+// Where a node's values are found in the file.
+struct NodeValues {
   const ValueMap<GraphValue>& values;
 
-  // REQUIRES: `id` is an operand of the node.
+  // REQUIRES: it exists.
   const GraphValue& value(uint32_t id) const { return values.at(id); }
+};
+
+// A value as XNNPACK knows it.
+struct DefinedValue {
+  const GraphValue* value = nullptr;
+  wire::xnnpack::XNNDatatype datatype{};  // as nodes see it: the file's, or wider
+  uint32_t xnn_id = XNN_INVALID_VALUE_ID;
+
+  size_t rank() const { return value->rank(); }
+};
+
+// Where a node's values are found in a subgraph. One filter may be the weight of two nodes and an
+// operand of a third: each use is a value of its own to XNNPACK. So what a node has packed is here,
+// and not among `values`.
+struct NodeDefinition {
+  xnn_subgraph_t subgraph;
+  const ValueMap<DefinedValue>& values;  // every operand of the node that is not packed
+  DefinedValue kernel{};                 // of a node that packs; else without an id
+  DefinedValue bias{};                   // of one that packs a bias; else without an id
+
+  // REQUIRES: an operand that is not packed.
+  const DefinedValue& value(uint32_t id) const { return values.at(id); }
 };
 
 // What a node makes of the shapes of its inputs.
@@ -84,13 +115,14 @@ struct Op {
   // Checks all numbers of the node that concern shapes. The shapes of its inputs are known. Errors:
   // kInvalidFile, kUnsupported.
   Result<Inference> (*infer)(const Shapes& shapes, const wire::xnnpack::XNode& node);
-  // What of it is packed and how its key differs from others; null for types that pack nothing. The
-  // operands exist; nothing else is known to be in order.
-  std::optional<PackedUse> (*identify)(const NodeContext& context,
-                                       const wire::xnnpack::XNode& node);
-  // Adds the node to the subgraph. The operands are defined, and of the shapes that `infer` says;
-  // everything else is the definer's to check.
-  Status (*define)(const NodeContext& context, const wire::xnnpack::XNode& node);
+  // What of it is packed, if anything is; null for types that pack nothing. The operands exist;
+  // nothing else is known to be in order.
+  std::optional<WeightUse> (*weight)(const NodeValues& values, const wire::xnnpack::XNode& node);
+  // Checks everything that `infer` does not: datatypes, flags, scales, clamps, constants. The
+  // operands exist, and are of the shapes that `infer` says. Errors: kInvalidFile, kUnsupported.
+  Status (*check)(const NodeValues& values, const wire::xnnpack::XNode& node);
+  // Adds the node to the subgraph. Errors: XNNPACK's own. REQUIRES: `check` succeeded.
+  Status (*define)(const NodeDefinition& definition, const wire::xnnpack::XNode& node);
 };
 
 // Null for a type that is not supported.

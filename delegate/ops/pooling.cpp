@@ -178,32 +178,42 @@ Result<Inference> InferPooling(const Shapes& shapes, const XNode& node) {
   return inference;
 }
 
-Status DefineMaxPooling(const NodeContext& context, const XNode& node) {
-  const GraphValue& input = context.value(WireOf(node).input_id());
-  const GraphValue& output = context.value(WireOf(node).output_id());
+Status CheckMaxPooling(const NodeValues& values, const XNode& node) {
+  const GraphValue& input = values.value(WireOf(node).input_id());
+  const GraphValue& output = values.value(WireOf(node).output_id());
   ONEPACK_RETURN_IF_ERROR(CheckOneDatatype(
       {&input, &output},
       {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::qint8, XNNDatatype::quint8},
       Quantization::kIsEqual));
   ONEPACK_RETURN_IF_ERROR(CheckFlags(WireOf(node).flags(), XNN_FLAG_KEEP_DIMS));
   ONEPACK_RETURN_IF_ERROR(CheckMaximum(WindowOf(node)));
-  ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
-  ONEPACK_RETURN_IF_XNN_ERROR(
-      DefineMaximum(context.subgraph, WindowOf(node), clamp, input.xnn_id, output.xnn_id),
-      "defining the node");
+  return CheckClamp(node);
+}
+
+Status DefineMaxPooling(const NodeDefinition& definition, const XNode& node) {
+  const DefinedValue& input = definition.value(WireOf(node).input_id());
+  const DefinedValue& output = definition.value(WireOf(node).output_id());
+  ONEPACK_RETURN_IF_XNN_ERROR(DefineMaximum(definition.subgraph, WindowOf(node), ClampOf(node),
+                                            input.xnn_id, output.xnn_id),
+                              "defining the node");
   return Status::Ok();
 }
 
-Status DefineAvgPooling(const NodeContext& context, const XNode& node) {
-  const GraphValue& input = context.value(WireOf(node).input_id());
-  const GraphValue& output = context.value(WireOf(node).output_id());
+Status CheckAvgPooling(const NodeValues& values, const XNode& node) {
+  const GraphValue& input = values.value(WireOf(node).input_id());
+  const GraphValue& output = values.value(WireOf(node).output_id());
   ONEPACK_RETURN_IF_ERROR(CheckOneDatatype(
       {&input, &output}, {XNNDatatype::fp32, XNNDatatype::fp16}, Quantization::kIsEqual));
   ONEPACK_RETURN_IF_ERROR(CheckFlags(WireOf(node).flags(), XNN_FLAG_KEEP_DIMS));
-  ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
-  ONEPACK_RETURN_IF_XNN_ERROR(
-      DefineAverage(context.subgraph, WindowOf(node), clamp, input.xnn_id, output.xnn_id),
-      "defining the node");
+  return CheckClamp(node);
+}
+
+Status DefineAvgPooling(const NodeDefinition& definition, const XNode& node) {
+  const DefinedValue& input = definition.value(WireOf(node).input_id());
+  const DefinedValue& output = definition.value(WireOf(node).output_id());
+  ONEPACK_RETURN_IF_XNN_ERROR(DefineAverage(definition.subgraph, WindowOf(node), ClampOf(node),
+                                            input.xnn_id, output.xnn_id),
+                              "defining the node");
   return Status::Ok();
 }
 
@@ -219,20 +229,26 @@ Result<Inference> InferArgMaxPooling(const Shapes& shapes, const XNode& node) {
   return inference;
 }
 
-Status DefineArgMaxPooling(const NodeContext& context, const XNode& node) {
+Status CheckArgMaxPooling(const NodeValues& values, const XNode& node) {
   const XNNArgMaxPooling2d& wire = ArgMaxOf(node);
-  const GraphValue& input = context.value(wire.input_id());
-  const GraphValue& output = context.value(wire.output_value_id());
-  const GraphValue& index = context.value(wire.output_index_id());
+  const GraphValue& input = values.value(wire.input_id());
+  const GraphValue& output = values.value(wire.output_value_id());
+  const GraphValue& index = values.value(wire.output_index_id());
   ONEPACK_RETURN_IF_ERROR(
       CheckOneDatatype({&input, &output}, {XNNDatatype::fp32}, Quantization::kIsEqual));
   if (index.datatype() != XNNDatatype::int32) return NoConversion(input, index);
   ONEPACK_RETURN_IF_ERROR(CheckFlags(wire.flags(), XNN_FLAG_KEEP_DIMS));
-  if (wire.pooling_height() == 1 && wire.pooling_width() == 1) {
-    return Status::Error(StatusCode::kUnsupported, "a window of one element is not supported");
-  }
+  if (wire.pooling_height() > 1 || wire.pooling_width() > 1) return Status::Ok();
+  return Status::Error(StatusCode::kUnsupported, "a window of one element is not supported");
+}
+
+Status DefineArgMaxPooling(const NodeDefinition& definition, const XNode& node) {
+  const XNNArgMaxPooling2d& wire = ArgMaxOf(node);
+  const DefinedValue& input = definition.value(wire.input_id());
+  const DefinedValue& output = definition.value(wire.output_value_id());
+  const DefinedValue& index = definition.value(wire.output_index_id());
   ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_argmax_pooling_2d(context.subgraph, wire.padding_top(), wire.padding_right(),
+      xnn_define_argmax_pooling_2d(definition.subgraph, wire.padding_top(), wire.padding_right(),
                                    wire.padding_bottom(), wire.padding_left(),
                                    wire.pooling_height(), wire.pooling_width(), input.xnn_id,
                                    output.xnn_id, index.xnn_id, 0),
@@ -263,21 +279,25 @@ Result<Inference> InferGlobalAvgPooling(const Shapes& shapes, const XNode& node)
   return Inferred(output);
 }
 
-Status DefineGlobalAvgPooling(const NodeContext& context, const XNode& node) {
-  const GraphValue& input = context.value(GlobalOf(node).input_id());
-  const GraphValue& output = context.value(GlobalOf(node).output_id());
+Status CheckGlobalAvgPooling(const NodeValues& values, const XNode& node) {
+  const GraphValue& input = values.value(GlobalOf(node).input_id());
+  const GraphValue& output = values.value(GlobalOf(node).output_id());
   ONEPACK_RETURN_IF_ERROR(CheckOneDatatype(
       {&input, &output},
       {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::qint8, XNNDatatype::quint8},
       Quantization::kMayDiffer));
   ONEPACK_RETURN_IF_ERROR(CheckFlags(GlobalOf(node).flags(), XNN_FLAG_KEEP_DIMS));
-  ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
-  if (!clamp.is_infinite()) {
-    return Status::Error(StatusCode::kUnsupported, "an output range is not supported");
-  }
+  ONEPACK_RETURN_IF_ERROR(CheckClamp(node));
+  if (ClampOf(node).is_infinite()) return Status::Ok();
+  return Status::Error(StatusCode::kUnsupported, "an output range is not supported");
+}
+
+Status DefineGlobalAvgPooling(const NodeDefinition& definition, const XNode& node) {
+  const DefinedValue& input = definition.value(GlobalOf(node).input_id());
+  const DefinedValue& output = definition.value(GlobalOf(node).output_id());
   const size_t axes[] = {input.rank() - 3, input.rank() - 2};
   ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_static_reduce(context.subgraph, xnn_reduce_mean, 2, axes, input.xnn_id,
+      xnn_define_static_reduce(definition.subgraph, xnn_reduce_mean, 2, axes, input.xnn_id,
                                output.xnn_id, GlobalOf(node).flags()),
       "defining the node");
   return Status::Ok();

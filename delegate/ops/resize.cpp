@@ -36,18 +36,23 @@ Result<Inference> InferResize(const Shapes& shapes, const XNode& node) {
   return inference;
 }
 
-Status DefineResize(const NodeContext& context, const XNode& node) {
+Status CheckResize(const NodeValues& values, const XNode& node) {
   const XNNStaticResizeBilinear2D& wire = WireOf(node);
-  const GraphValue& input = context.value(wire.input_id());
-  const GraphValue& output = context.value(wire.output_id());
+  const GraphValue& input = values.value(wire.input_id());
+  const GraphValue& output = values.value(wire.output_id());
   ONEPACK_RETURN_IF_ERROR(CheckOneDatatype(
       {&input, &output},
       {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::qint8, XNNDatatype::quint8},
       Quantization::kIsEqual));
-  ONEPACK_RETURN_IF_ERROR(
-      CheckFlags(wire.flags(), XNN_FLAG_ALIGN_CORNERS | XNN_FLAG_TENSORFLOW_LEGACY_MODE));
+  return CheckFlags(wire.flags(), XNN_FLAG_ALIGN_CORNERS | XNN_FLAG_TENSORFLOW_LEGACY_MODE);
+}
+
+Status DefineResize(const NodeDefinition& definition, const XNode& node) {
+  const XNNStaticResizeBilinear2D& wire = WireOf(node);
+  const DefinedValue& input = definition.value(wire.input_id());
+  const DefinedValue& output = definition.value(wire.output_id());
   ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_static_resize_bilinear_2d(context.subgraph, wire.new_height(), wire.new_width(),
+      xnn_define_static_resize_bilinear_2d(definition.subgraph, wire.new_height(), wire.new_width(),
                                            input.xnn_id, output.xnn_id, wire.flags()),
       "defining the node");
   return Status::Ok();

@@ -64,7 +64,7 @@ const XNNStaticConstantPad& PadOf(const XNode& node) {
 }
 
 // A run of `size` from `offset` on; size 0 means all.
-Status CheckSlice(size_t offset, size_t size, size_t dim) {
+Status CheckRun(size_t offset, size_t size, size_t dim) {
   if (InRange(offset, size, dim) && (size > 0 || offset == 0)) return Status::Ok();
   return Status::Error(StatusCode::kInvalidFile, "a slice of %zu from %zu on of %zu", size, offset,
                        dim);
@@ -73,6 +73,14 @@ Status CheckSlice(size_t offset, size_t size, size_t dim) {
 // XNNPACK's kernels for these move 8, 16 or 32 bits.
 constexpr auto kMovable = {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::bf16,
                            XNNDatatype::qint8, XNNDatatype::quint8};
+
+template <typename Wire>
+Status CheckMove(const NodeValues& values, const Wire& wire) {
+  ONEPACK_RETURN_IF_ERROR(
+      CheckOneDatatype({&values.value(wire.input_id()), &values.value(wire.output_id())}, kMovable,
+                       Quantization::kIsEqual));
+  return CheckFlags(wire.flags());
+}
 
 }  // namespace
 
@@ -96,15 +104,17 @@ Result<Inference> InferTranspose(const Shapes& shapes, const XNode& node) {
   return Inferred(output);
 }
 
-Status DefineTranspose(const NodeContext& context, const XNode& node) {
+Status CheckTranspose(const NodeValues& values, const XNode& node) {
+  return CheckMove(values, TransposeOf(node));
+}
+
+Status DefineTranspose(const NodeDefinition& definition, const XNode& node) {
   const XNNStaticTranspose& wire = TransposeOf(node);
-  const GraphValue& input = context.value(wire.input_id());
-  const GraphValue& output = context.value(wire.output_id());
-  ONEPACK_RETURN_IF_ERROR(CheckOneDatatype({&input, &output}, kMovable, Quantization::kIsEqual));
-  ONEPACK_RETURN_IF_ERROR(CheckFlags(wire.flags()));
+  const DefinedValue& input = definition.value(wire.input_id());
+  const DefinedValue& output = definition.value(wire.output_id());
   const Sizes perm(wire.perm());
-  return DefineMove(context.subgraph, input, output, [&](uint32_t from, uint32_t to) {
-    return xnn_define_static_transpose(context.subgraph, input.rank(), perm.values, from, to, 0);
+  return DefineMove(definition.subgraph, input, output, [&](uint32_t from, uint32_t to) {
+    return xnn_define_static_transpose(definition.subgraph, input.rank(), perm.values, from, to, 0);
   });
 }
 
@@ -145,20 +155,26 @@ Result<Inference> InferReshape(const Shapes& shapes, const XNode& node) {
   return Inferred(output);
 }
 
-Status DefineReshape(const NodeContext& context, const XNode& node) {
+Status CheckReshape(const NodeValues& values, const XNode& node) {
   const XNNStaticReshape& wire = ReshapeOf(node);
-  const GraphValue& input = context.value(wire.input_id());
-  const GraphValue& output = context.value(wire.output_id());
+  const GraphValue& input = values.value(wire.input_id());
+  const GraphValue& output = values.value(wire.output_id());
   ONEPACK_RETURN_IF_ERROR(
       CheckOneDatatype({&input, &output},
                        {XNNDatatype::fp32, XNNDatatype::fp16, XNNDatatype::bf16, XNNDatatype::qint8,
                         XNNDatatype::quint8, XNNDatatype::int32},
                        Quantization::kIsEqual));
-  ONEPACK_RETURN_IF_ERROR(CheckFlags(wire.flags()));
+  return CheckFlags(wire.flags());
+}
+
+Status DefineReshape(const NodeDefinition& definition, const XNode& node) {
+  const XNNStaticReshape& wire = ReshapeOf(node);
+  const DefinedValue& input = definition.value(wire.input_id());
+  const DefinedValue& output = definition.value(wire.output_id());
   Sizes new_shape(wire.new_shape());
   if (wire.num_dims() == 0) std::fill(std::begin(new_shape.values), std::end(new_shape.values), 1);
   ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_static_reshape(context.subgraph, output.rank(), new_shape.values, input.xnn_id,
+      xnn_define_static_reshape(definition.subgraph, output.rank(), new_shape.values, input.xnn_id,
                                 output.xnn_id, 0),
       "defining the node");
   return Status::Ok();
@@ -176,22 +192,24 @@ Result<Inference> InferSlice(const Shapes& shapes, const XNode& node) {
   for (size_t i = 0; i < input.rank(); ++i) {
     const auto index = static_cast<uint32_t>(i);
     const size_t size = wire.sizes()->Get(index);
-    ONEPACK_RETURN_IF_ERROR(CheckSlice(wire.offsets()->Get(index), size, input[i]));
+    ONEPACK_RETURN_IF_ERROR(CheckRun(wire.offsets()->Get(index), size, input[i]));
     if (size > 0) output[i] = size;
   }
   return Inferred(output);
 }
 
-Status DefineSlice(const NodeContext& context, const XNode& node) {
+Status CheckSlice(const NodeValues& values, const XNode& node) {
+  return CheckMove(values, SliceOf(node));
+}
+
+Status DefineSlice(const NodeDefinition& definition, const XNode& node) {
   const XNNStaticSlice& wire = SliceOf(node);
-  const GraphValue& input = context.value(wire.input_id());
-  const GraphValue& output = context.value(wire.output_id());
-  ONEPACK_RETURN_IF_ERROR(CheckOneDatatype({&input, &output}, kMovable, Quantization::kIsEqual));
-  ONEPACK_RETURN_IF_ERROR(CheckFlags(wire.flags()));
+  const DefinedValue& input = definition.value(wire.input_id());
+  const DefinedValue& output = definition.value(wire.output_id());
   const Sizes offsets(wire.offsets());
   const Sizes sizes(wire.sizes());
-  return DefineMove(context.subgraph, input, output, [&](uint32_t from, uint32_t to) {
-    return xnn_define_static_slice(context.subgraph, input.rank(), offsets.values, sizes.values,
+  return DefineMove(definition.subgraph, input, output, [&](uint32_t from, uint32_t to) {
+    return xnn_define_static_slice(definition.subgraph, input.rank(), offsets.values, sizes.values,
                                    from, to, 0);
   });
 }
@@ -211,24 +229,27 @@ Result<Inference> InferPad(const Shapes& shapes, const XNode& node) {
   return Inferred(output);
 }
 
-Status DefinePad(const NodeContext& context, const XNode& node) {
+Status CheckPad(const NodeValues& values, const XNode& node) {
   const XNNStaticConstantPad& wire = PadOf(node);
-  const GraphValue& input = context.value(wire.input_id());
-  const GraphValue& output = context.value(wire.output_id());
-  ONEPACK_RETURN_IF_ERROR(CheckOneDatatype({&input, &output}, kMovable, Quantization::kIsEqual));
-  ONEPACK_RETURN_IF_ERROR(CheckFlags(wire.flags()));
-  const bool is_float = input.datatype() == XNNDatatype::fp32 || Is16BitFloat(input.datatype());
-  if (isnan(wire.padding_value()) && !is_float) {
-    return Status::Error(StatusCode::kInvalidFile, "padded with something that is not a number");
-  }
+  ONEPACK_RETURN_IF_ERROR(CheckMove(values, wire));
+  const XNNDatatype datatype = values.value(wire.input_id()).datatype();
+  const bool is_float = datatype == XNNDatatype::fp32 || Is16BitFloat(datatype);
+  if (!isnan(wire.padding_value()) || is_float) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile, "padded with something that is not a number");
+}
+
+Status DefinePad(const NodeDefinition& definition, const XNode& node) {
+  const XNNStaticConstantPad& wire = PadOf(node);
+  const DefinedValue& input = definition.value(wire.input_id());
+  const DefinedValue& output = definition.value(wire.output_id());
   const Sizes before(wire.pre_paddings());
   const Sizes after(wire.post_paddings());
   // XNNPACK cuts off what bf16 has no bits for.
-  const float value = input.datatype() == XNNDatatype::bf16 && isfinite(wire.padding_value())
+  const float value = input.datatype == XNNDatatype::bf16 && isfinite(wire.padding_value())
                           ? FloatOfBfloat16(Bfloat16OfFloat(wire.padding_value()))
                           : wire.padding_value();
-  return DefineMove(context.subgraph, input, output, [&](uint32_t from, uint32_t to) {
-    return xnn_define_static_constant_pad(context.subgraph, before.values, after.values, value,
+  return DefineMove(definition.subgraph, input, output, [&](uint32_t from, uint32_t to) {
+    return xnn_define_static_constant_pad(definition.subgraph, before.values, after.values, value,
                                           from, to, 0);
   });
 }

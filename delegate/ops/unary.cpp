@@ -139,25 +139,30 @@ Status CheckFactor(float factor) {
                        static_cast<double>(factor));
 }
 
-Result<xnn_unary_params> ParamsOf(const XNode& node) {
-  xnn_unary_params params{};
+Status CheckParams(const XNode& node) {
   switch (node.xnode_union_type()) {
-    case XNodeUnion::XNNClamp: {
-      ONEPACK_ASSIGN_OR_RETURN(const Clamp clamp, CheckedClampOf(node));
-      params.clamp = {clamp.min, clamp.max};
-      return params;
-    }
+    case XNodeUnion::XNNClamp:
+      return CheckClamp(node);
     case XNodeUnion::XNNELU:
-      params.elu.alpha = node.xnode_union_as_XNNELU()->alpha();
-      ONEPACK_RETURN_IF_ERROR(CheckFactor(params.elu.alpha));
-      return params;
+      return CheckFactor(node.xnode_union_as_XNNELU()->alpha());
     case XNodeUnion::XNNLeakyReLU:
-      params.leaky_relu.negative_slope = node.xnode_union_as_XNNLeakyReLU()->negative_slope();
-      ONEPACK_RETURN_IF_ERROR(CheckFactor(params.leaky_relu.negative_slope));
-      return params;
+      return CheckFactor(node.xnode_union_as_XNNLeakyReLU()->negative_slope());
     default:
-      return params;
+      return Status::Ok();
   }
+}
+
+xnn_unary_params ParamsOf(const XNode& node) {
+  xnn_unary_params params{};
+  if (node.xnode_union_type() == XNodeUnion::XNNClamp) {
+    const Clamp clamp = ClampOf(node);
+    params.clamp = {clamp.min, clamp.max};
+  } else if (const auto* elu = node.xnode_union_as_XNNELU()) {
+    params.elu.alpha = elu->alpha();
+  } else if (const auto* leaky_relu = node.xnode_union_as_XNNLeakyReLU()) {
+    params.leaky_relu.negative_slope = leaky_relu->negative_slope();
+  }
+  return params;
 }
 
 }  // namespace
@@ -171,23 +176,29 @@ Result<Inference> InferUnary(const Shapes& shapes, const XNode& node) {
   return Inferred(shapes.at(UnaryOf(node).input_id));
 }
 
-Status DefineUnary(const NodeContext& context, const XNode& node) {
+Status CheckUnary(const NodeValues& values, const XNode& node) {
   const Unary unary = UnaryOf(node);
-  const GraphValue& input = context.value(unary.input_id);
-  const GraphValue& output = context.value(unary.output_id);
-  const XNodeUnion type = node.xnode_union_type();
-  ONEPACK_RETURN_IF_ERROR(CheckDatatypes(type, input, output));
+  const GraphValue& input = values.value(unary.input_id);
+  const GraphValue& output = values.value(unary.output_id);
+  ONEPACK_RETURN_IF_ERROR(CheckDatatypes(node.xnode_union_type(), input, output));
   ONEPACK_RETURN_IF_ERROR(CheckScales(node, input, output));
   ONEPACK_RETURN_IF_ERROR(CheckFlags(unary.flags));
-  ONEPACK_ASSIGN_OR_RETURN(const xnn_unary_params params, ParamsOf(node));
+  return CheckParams(node);
+}
+
+Status DefineUnary(const NodeDefinition& definition, const XNode& node) {
+  const DefinedValue& input = definition.value(UnaryOf(node).input_id);
+  const DefinedValue& output = definition.value(UnaryOf(node).output_id);
+  const XNodeUnion type = node.xnode_union_type();
   uint32_t input_id = input.xnn_id;
   // XNNPACK quantizes no bf16 at run time.
-  if (output.datatype() == XNNDatatype::qdint8 && input.datatype() == XNNDatatype::bf16) {
-    ONEPACK_ASSIGN_OR_RETURN(input_id, WidenFloats(context.subgraph, input));
+  if (output.datatype == XNNDatatype::qdint8 && input.datatype == XNNDatatype::bf16) {
+    ONEPACK_ASSIGN_OR_RETURN(input_id, WidenFloats(definition.subgraph, input));
   }
+  const xnn_unary_params params = ParamsOf(node);
   const xnn_status status = type == XNodeUnion::XNNCopy
-                                ? xnn_define_copy(context.subgraph, input_id, output.xnn_id, 0)
-                                : xnn_define_unary(context.subgraph, OperatorOf(type), &params,
+                                ? xnn_define_copy(definition.subgraph, input_id, output.xnn_id, 0)
+                                : xnn_define_unary(definition.subgraph, OperatorOf(type), &params,
                                                    input_id, output.xnn_id, 0);
   ONEPACK_RETURN_IF_XNN_ERROR(status, "defining the node");
   return Status::Ok();

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "delegate/graph/datatypes.h"
-#include "weight_cache/content_identity.h"
 
 namespace onepack {
 namespace {
@@ -58,19 +57,19 @@ void AddBias(const GraphValue& value, DigestBuilder& digest) {
 
 Status CheckTypes(const WeightedValues& values, Span<const WeightedTypes> table) {
   const bool is_known = std::any_of(table.begin(), table.end(), [&](const WeightedTypes& row) {
-    return row.input == values.input.datatype() && row.filter == values.filter.datatype() &&
-           (values.bias == nullptr || row.bias == values.bias->datatype()) &&
+    return row.input == values.input.datatype() && row.filter == values.filter_datatype &&
+           (values.bias == nullptr || row.bias == values.bias_datatype) &&
            row.output == values.output.datatype();
   });
   if (is_known) {
     ONEPACK_RETURN_IF_ERROR(CheckZeroPoint(values.filter));
     return CheckScales(values);
   }
-  return Status::Error(
-      StatusCode::kUnsupported, "%s input, %s filter, %s bias and %s output are not supported",
-      DatatypeName(values.input.datatype()), DatatypeName(values.filter.datatype()),
-      values.bias != nullptr ? DatatypeName(values.bias->datatype()) : "no",
-      DatatypeName(values.output.datatype()));
+  return Status::Error(StatusCode::kUnsupported,
+                       "%s input, %s filter, %s bias and %s output are not supported",
+                       DatatypeName(values.input.datatype()), DatatypeName(values.filter_datatype),
+                       values.bias != nullptr ? DatatypeName(values.bias_datatype) : "no",
+                       DatatypeName(values.output.datatype()));
 }
 
 Status CheckChannelDims(const WeightedValues& values, size_t filter_dim) {
@@ -97,7 +96,7 @@ Status CheckScaleRuns(const GraphValue& input, int32_t expected) {
 }
 
 Status CheckBias(const Shapes& shapes, uint32_t bias_id, size_t channels) {
-  if (bias_id == XNN_INVALID_VALUE_ID) return Status::Ok();
+  if (bias_id == kNoValue) return Status::Ok();
   const Shape& bias = shapes.at(bias_id);
   if (bias.element_count() == channels && (bias.rank() == 0 || bias.FromLast(0) == channels)) {
     return Status::Ok();
@@ -106,10 +105,12 @@ Status CheckBias(const Shapes& shapes, uint32_t bias_id, size_t channels) {
                        channels);
 }
 
-PackedUse UseOf(const WeightedValues& values, DigestBuilder& consumer) {
-  PackedUse use{};
+WeightUse UseOf(const WeightedValues& values, DigestBuilder& consumer) {
+  WeightUse use;
   use.kernel_id = values.filter.tensor().id_out();
-  use.bias_id = values.bias != nullptr ? values.bias->tensor().id_out() : XNN_INVALID_VALUE_ID;
+  use.bias_id = values.bias != nullptr ? values.bias->tensor().id_out() : kNoValue;
+  use.kernel_datatype = values.filter_datatype;
+  use.bias_datatype = values.bias_datatype;
   use.identity.kernel = values.filter.content;
   use.identity.bias = values.bias != nullptr ? values.bias->content : IdentityOfNothing();
   DigestBuilder quantization("quantization");

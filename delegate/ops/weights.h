@@ -13,21 +13,32 @@ struct WeightedValues {
   const GraphValue& filter;
   const GraphValue* bias;  // null for none
   const GraphValue& output;
+  // What XNNPACK is given: those of the file until the family widens them.
+  wire::xnnpack::XNNDatatype filter_datatype;
+  wire::xnnpack::XNNDatatype bias_datatype;  // `invalid` for none
 
-  uint32_t bias_xnn_id() const { return bias != nullptr ? bias->xnn_id : XNN_INVALID_VALUE_ID; }
+  // Whether XNNPACK can pack filter and bias once and for all.
+  bool are_constant() const {
+    return filter.is_constant() && (bias == nullptr || bias->is_constant());
+  }
 };
 
 template <typename Wire>
-WeightedValues WeightedValuesOf(const NodeContext& context, const Wire& wire) {
-  const bool has_bias = wire.bias_id() != XNN_INVALID_VALUE_ID;
-  return {context.value(wire.input1_id()), context.value(wire.filter_id()),
-          has_bias ? &context.value(wire.bias_id()) : nullptr, context.value(wire.output_id())};
+WeightedValues WeightedValuesOf(const NodeValues& values, const Wire& wire) {
+  const GraphValue& filter = values.value(wire.filter_id());
+  const GraphValue* bias = wire.bias_id() != kNoValue ? &values.value(wire.bias_id()) : nullptr;
+  return {values.value(wire.input1_id()),
+          filter,
+          bias,
+          values.value(wire.output_id()),
+          filter.datatype(),
+          bias != nullptr ? bias->datatype() : wire::xnnpack::XNNDatatype::invalid};
 }
 
 template <typename Wire>
 Operands WeightedOperands(const Wire& wire) {
   Operands operands{{wire.input1_id(), wire.filter_id()}, {wire.output_id()}, {wire.filter_id()}};
-  if (wire.bias_id() != XNN_INVALID_VALUE_ID) {
+  if (wire.bias_id() != kNoValue) {
     operands.inputs.push_back(wire.bias_id());
     operands.packed.push_back(wire.bias_id());
   }
@@ -57,10 +68,10 @@ Status CheckScaleRuns(const GraphValue& input, int32_t expected);
 // [channels], or [1, channels] where it stood for a sum that broadcasts.
 Status CheckBias(const Shapes& shapes, uint32_t bias_id, size_t channels);
 
-// The use of a filter that is a constant. `consumer` has all that packing may depend on but for the
-// values, which are added here: the datatype and quantization of input and output go into the
-// packed bytes too.
-PackedUse UseOf(const WeightedValues& values, DigestBuilder& consumer);
+// The use of a filter and a bias that are constants. `consumer` has all that packing may depend on
+// but for the values, which are added here: the datatype and quantization of input and output go
+// into the packed bytes too.
+WeightUse UseOf(const WeightedValues& values, DigestBuilder& consumer);
 
 }  // namespace onepack
 

@@ -1,26 +1,14 @@
 #include "delegate/packing/load_reporter.h"
 
-#include <algorithm>
-
 namespace onepack {
 
 Status LoadReporter::Served(uint64_t raw_bytes) {
   if (std::this_thread::get_id() != loading_thread_) {
     const std::lock_guard<std::mutex> lock(mutex_);
-    // The weight that is lost to a throw here is reported when it is served once more.
     served_by_others_.push_back(raw_bytes);
     changed_.notify_one();
     return Status::Ok();
   }
-  const uint64_t known = std::min(raw_bytes, reported_ahead_);
-  reported_ahead_ -= known;
-  if (known > 0 && known == raw_bytes) return Status::Ok();
-  return Report(raw_bytes - known);
-}
-
-Status LoadReporter::ServedAhead(uint64_t raw_bytes) {
-  if (std::this_thread::get_id() != loading_thread_) return Served(raw_bytes);
-  reported_ahead_ += raw_bytes;
   return Report(raw_bytes);
 }
 
@@ -32,14 +20,12 @@ void LoadReporter::ReportOthers(size_t threads) {
       changed_.wait(lock, [&] { return !served_by_others_.empty() || others_done_ == threads; });
       served.swap(served_by_others_);
       if (served.empty()) {
-        others_done_ = 0;  // the next ones begin anew
+        others_done_ = 0;  // for the next ones
         return;
       }
     }
-    for (const uint64_t raw_bytes : served) {
-      reported_ahead_ += raw_bytes;
-      static_cast<void>(Report(raw_bytes));  // the workers see that it is cancelled
-    }
+    // The workers see that it is cancelled.
+    for (const uint64_t raw_bytes : served) static_cast<void>(Report(raw_bytes));
   }
 }
 

@@ -1,8 +1,6 @@
 // Counts the weights of one load as they are served and tells the application, always in the thread
-// that loads, however many threads serve.
-//
-// Weights that workers pack ahead are reported while that goes on. When the runtimes are created
-// each is served once more, and not reported again: bytes run up to what was expected, once.
+// that loads, however many threads serve. Each weight is reported once: bytes run up to what was
+// expected.
 //
 // Threads: Served from any; everything else from the one that made it.
 // Errors:  kCancelled, from the first call on after the application said so.
@@ -32,9 +30,6 @@ class LoadReporter {
   // reported by ReportOthers. May throw std::bad_alloc.
   Status Served(uint64_t raw_bytes);
 
-  // `raw_bytes` of a weight were packed that will be served once more. Otherwise as Served.
-  Status ServedAhead(uint64_t raw_bytes);
-
   // Reports what other threads serve until so many of them are done.
   void ReportOthers(size_t threads);
   void OtherIsDone();
@@ -54,7 +49,6 @@ class LoadReporter {
   const ProgressCallback& on_progress_;
   // Of the loading thread.
   LoadProgress progress_;
-  uint64_t reported_ahead_ = 0;  // of others, that are to be served once more
 
   mutable std::mutex mutex_;  // leaf lock, and not held while the application is told
   std::condition_variable changed_;

@@ -1,13 +1,12 @@
 #include "delegate/plan/activations.h"
 
-#include <xnnpack.h>
-
 #include <algorithm>
 #include <vector>
 
 #include "base/checked_math.h"
 #include "base/result.h"
 #include "delegate/graph/datatypes.h"
+#include "delegate/graph/graph_value.h"
 #include "delegate/graph/value_map.h"
 #include "delegate/ops/op.h"
 #include "schema/verify_payload.h"
@@ -43,8 +42,7 @@ Lives LivesOf(const XNNGraph& graph) {
   for (size_t i = 0; i < CountOf(graph.xvalues()); ++i) {
     const XNNTensorValue& tensor = TensorOf(*graph.xvalues()->Get(static_cast<uint32_t>(i)));
     Life life;
-    life.is_intermediate =
-        tensor.constant_buffer_idx() == 0 && tensor.external_id() == XNN_INVALID_VALUE_ID;
+    life.is_intermediate = tensor.constant_buffer_idx() == 0 && tensor.external_id() == kNoValue;
     if (life.is_intermediate) life.bytes = SizeBytes(tensor);
     lives.Add(tensor.id_out(), life);
   }

@@ -1,62 +1,75 @@
 // An XNNPACK runtime, reshaped whenever the sizes of its inputs change, and lent to one delegate
-// after another: all whose graphs are of one structure (BuiltGraph::structure) can use it.
+// after another: all whose graphs are of one structure (Plan::structure) can use it.
 //
 // clang-format off
-//   state   event                                 next
-//   ------  ------------------------------------  -------------------------------------------------
-//   ready   LendTo another delegate               its weights; reshaped and set up at the next run
-//   ready   TakeInputs, sizes as before           nothing
-//   ready   TakeInputs, other sizes               shapes are inferred; reshaped at the next run
-//   ready   TakeInputs, sizes of another pattern  needs_another_plan (ShapePattern)
-//   ready   TakeInputs, of sizes for which        needs_another_plan
-//           threads are worth it no more, or now
-//   ready   TakeInputs, sizes that do not fit     an error; the next sizes count
-//   ready   Run, nothing to compute               resize outputs
-//   ready   Run                                   reshape if need be, resize outputs, set up if an
-//                                                 argument's address changed, run
-//   ready   reshape, set-up or run fails          broken, with all that shares its workspace
+//   state     event                                 next
+//   --------  ------------------------------------  -----------------------------------------------
+//   planned   TakeInputs                            shapes are inferred
+//   planned   Create                                inferred, or new
+//   any below LendTo another delegate               its weights; inferred at most
+//   any below TakeInputs, sizes as before           the same
+//   any below TakeInputs, other sizes               inferred
+//   any below TakeInputs, sizes of another pattern, inferred, and needs_another_plan
+//             or for which threads are worth it now,
+//             or no more
+//   any below TakeInputs, sizes that do not fit     new; an error
+//   any below TakeInputs, no output has an element  empty
+//   empty     Run                                   resize outputs
+//   inferred  Run                                   shaped: reshape, resize outputs, and so on
+//   shaped    Run                                   set up, run
+//   set up    Run                                   set up again if an argument's address changed, run
+//   any       reshape, set-up or run fails          broken, with all that shares its workspace
 // clang-format on
 //
 // Ownership: keeps the constants that XNNPACK reads in place; not the workspace, and not the packed
-//            weights, which whom it is lent to has pinned.
+//            weights, which the delegate that it is lent to has pinned.
 // Threads:   one at a time.
 
 #ifndef ONEPACK_DELEGATE_RUNNING_DELEGATE_RUNTIME_H_
 #define ONEPACK_DELEGATE_RUNNING_DELEGATE_RUNTIME_H_
 
+#include <stdint.h>
+
 #include <memory>
 #include <optional>
 #include <vector>
 
-#include "delegate/graph/payload.h"
-#include "delegate/plan/built_graph.h"
+#include "delegate/packing/packer.h"
+#include "delegate/plan/plan.h"
+#include "delegate/running/call_arguments.h"
+#include "delegate/running/in_place_constants.h"
 #include "delegate/xnn/handles.h"
-#include "delegate/xnn/xnn_provider.h"
+#include "delegate/xnn/ones.h"
+#include "delegate/xnn/weight_table.h"
 #include "runtime/value.h"
+
+struct pthreadpool;
 
 namespace onepack {
 
 class DelegateRuntime {
  public:
-  // The backend's pool, null for none, and whether the runtime computes on it.
-  struct Threads {
-    pthreadpool* pool = nullptr;
-    bool are_used = true;
-  };
-
   // Numbers that tell delegates apart, also those that are gone.
   using UserId = uint64_t;
 
-  // Defines the graph and creates a runtime of it for `user`. Its weights are served by `provider`,
-  // where they are described already; `observer` is told of them. REQUIRES: nobody else uses the
-  // workspace. May throw std::bad_alloc.
-  static Result<std::unique_ptr<DelegateRuntime>> Create(const Payload& payload, BuiltGraph graph,
-                                                         XnnProvider& provider,
-                                                         PackingObserver& observer,
-                                                         xnn_workspace_t workspace,
-                                                         const Threads& threads, UserId user);
+  // What a runtime is created with.
+  struct Surroundings {
+    std::shared_ptr<WeightCache> cache;  // counts what is packed for the runtime alone
+    xnn_workspace_t workspace;           // that is in no other use
+    pthreadpool* threadpool;             // null for none
+    OnesStore& ones;                     // until Create returns
+  };
 
-  const WeightTable& weights() const { return weights_; }
+  // Of a plan, for `user`. Nothing is asked of XNNPACK before Create. May throw std::bad_alloc.
+  DelegateRuntime(Plan plan, UserId user);
+
+  // Creates the runtime; whether it computes on the pool depends on the shapes that were taken, or
+  // else on the bounds. `pins` are those of the plan. Errors: XNNPACK's; those of reading raw
+  // bytes. May throw std::bad_alloc.
+  Status Create(const PinnedWeights& pins, const Surroundings& surroundings);
+
+  // Whether nothing but what is in place depends on whom it was created for.
+  bool is_shareable() const { return weights_->is_shared(); }
   UserId user() const { return user_; }
   // Whom it was created for, if it depends on that one's files.
   std::optional<UserId> owner() const;
@@ -65,71 +78,54 @@ class DelegateRuntime {
   void Condemn() { is_condemned_ = true; }
   bool is_condemned() const { return is_condemned_; }
 
-  // For the runs from now on. False if `provider` lacks one of the weights.
-  bool LendTo(UserId user, const XnnProvider& provider);
+  // For the runs from now on. False if a pin is missing, or of another layout.
+  bool LendTo(UserId user, const PinnedWeights& pins);
 
   // For all below: of the delegate that it is lent to. May throw std::bad_alloc.
   Status TakeInputs(Span<Value* const> arguments);
-  // Then this is of no use for what TakeInputs took: a new runtime is.
+  // Then this is of no use for what TakeInputs took: a new runtime is. REQUIRES: it is created.
   bool needs_another_plan() const { return needs_another_plan_; }
-  // Whether there is enough to compute for it. REQUIRES: TakeInputs succeeded.
-  bool wants_threads() const { return wants_threads_; }
   // REQUIRES: TakeInputs of the same arguments succeeded and nothing since.
   Status Run(Span<Value* const> arguments);
   // Nothing in its workspace must run again.
-  bool is_broken() const { return is_broken_; }
+  bool is_broken() const { return stage_ == Stage::kBroken; }
 
  private:
-  // What an argument was at the last run, and the value it belongs to.
-  struct Binding {
-    ExternalValue external;
-    Shape shape;
-    bool is_known = false;  // `shape` is that of the last run
-    void* data = nullptr;
-    size_t size_bytes = 0;
-    // What XNNPACK writes instead of an output that overlaps another argument, or that is of int64:
-    // XNNPACK computes 32 bits. Empty for others.
-    std::vector<uint8_t> stand_in;
-    bool is_widened = false;
+  // How far it is with the sizes at hand.
+  enum class Stage : uint8_t { kNew, kEmpty, kInferred, kShaped, kSetUp, kBroken };
+
+  // An output that XNNPACK writes and nothing reads.
+  struct Unread {
+    uint32_t external_id;
+    uint32_t value_id;
+    size_t element_bytes;
+    std::vector<uint8_t> memory;
   };
 
-  DelegateRuntime(Ref<const AlignedCopy> graph_bytes, GraphParts graph, const Threads& threads,
-                  UserId user);
-
-  Status CheckArguments(Span<Value* const> arguments) const;
-  Status CheckArgument(const Value* argument, const Binding& binding) const;
-  // Takes over the inputs' shapes; true if any changed.
-  bool UpdateInputShapes(Span<Value* const> arguments);
+  Status CreateOnce(const Plan& plan, const PinnedWeights& pins, Span<const size_t> needed_raw,
+                    const Surroundings& surroundings);
   Status InferShapes();
+  bool HasNothingToCompute() const;
   Status Reshape();
-  Status ResizeOutputs(Span<Value* const> arguments);
-  Status CheckOutputSizes(Span<Value* const> arguments) const;
-  // Of an argument in this run.
-  static size_t SizeBytes(const Binding& binding, const Tensor& tensor);
-  // Takes over the places of all arguments; true if any changed.
-  bool UpdatePlaces(Span<Value* const> arguments);
-  void ChooseStandIns();
+  Status CheckOutputShapes();
   Status SetUp();
-  void CopyStandIns();
   Status Broken(Status status);
 
-  const Ref<const AlignedCopy> graph_bytes_;  // graph_ refers to them
   const UserId maker_;
-  const Threads threads_;
-  GraphParts graph_;
-  WeightTable weights_;  // outlives the runtime, which holds its address
-  XnnRuntime runtime_;
   UserId user_;
-  std::vector<Binding> bindings_;
-  ShapePattern pattern_;  // of the shapes that were inferred last
-  bool wants_threads_ = true;
-  bool is_planned_ = false;
+  std::optional<Plan> plan_;                  // until Create
+  const Ref<const AlignedCopy> graph_bytes_;  // shapes_ refers to them
+  ShapeInference shapes_;
+  CallArguments arguments_;
+  std::vector<Unread> unread_;
+  InPlaceConstants in_place_;
+  std::unique_ptr<WeightTable> weights_;  // outlives the runtime, which holds its address
+  XnnRuntime runtime_;
+  pthreadpool* threadpool_ = nullptr;    // that it could compute on
+  std::optional<ShapePattern> pattern_;  // of the shapes that XNNPACK has planned for
+  Stage stage_ = Stage::kNew;
+  bool uses_threads_ = false;
   bool needs_another_plan_ = false;
-  bool is_inferred_ = false;
-  bool is_shaped_ = false;
-  bool is_empty_ = false;  // no output has an element
-  bool is_set_up_ = false;
-  bool is_broken_ = false;
   bool is_condemned_ = false;
 };
 

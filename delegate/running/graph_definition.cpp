@@ -1,6 +1,9 @@
 #include "delegate/running/graph_definition.h"
 
-#include "delegate/graph/quantization.h"
+#include <algorithm>
+#include <utility>
+
+#include "delegate/ops/define_value.h"
 #include "schema/verify_text.h"
 
 namespace onepack {
@@ -8,55 +11,141 @@ namespace {
 
 using wire::xnnpack::XNode;
 
-Result<XnnSubgraph> CreateSubgraph(const Payload& payload) {
-  xnn_subgraph_t subgraph = nullptr;
-  ONEPACK_RETURN_IF_XNN_ERROR(xnn_create_subgraph(payload.graph().num_externs(), 0, &subgraph),
-                              "creating a subgraph");
-  return XnnSubgraph(subgraph);
-}
+class Definer {
+ public:
+  Definer(const Plan& plan, Span<const size_t> needed_raw, OnesStore& ones)
+      : plan_(plan), needed_raw_(needed_raw), ones_(ones), budget_(plan.payload()) {}
 
-Status Define(xnn_subgraph_t subgraph, const Payload& payload, ScaleStorage& scales,
-              GraphValue& value) {
-  ONEPACK_RETURN_IF_ERROR(DefineValue(subgraph, payload, scales, value));
-  // XNNPACK has looked at the scales and will not do so again before it packs the weight.
-  const uint32_t scale_index = ScaleIndexOf(value);
-  if (scale_index != 0 && !value.with_ones) {
-    const Constant& constant = payload.constant(scale_index);
-    constant.source().Discard(constant.segment());
+  Result<GraphDefinition> Define() {
+    xnn_subgraph_t subgraph = nullptr;
+    const uint32_t externals = ExternalIdOfUnread(plan_, plan_.unread.size());
+    ONEPACK_RETURN_IF_XNN_ERROR(xnn_create_subgraph(externals, 0, &subgraph),
+                                "creating a subgraph");
+    made_.subgraph.reset(subgraph);
+    ONEPACK_RETURN_IF_ERROR(DefineValues());
+    ONEPACK_ASSIGN_OR_RETURN(made_.placeholders, Placeholders::Create(2 * plan_.weights.size()));
+    made_.rows.reserve(plan_.weights.size());
+    ONEPACK_RETURN_IF_ERROR(DefineNodes());
+    return std::move(made_);
   }
-  return Status::Ok();
-}
 
-Status DefineValues(xnn_subgraph_t subgraph, const Payload& payload, BuiltGraph& graph) {
-  for (uint32_t i = 0; i < CountOf(payload.graph().xvalues()); ++i) {
-    const uint32_t id = TensorOf(*payload.graph().xvalues()->Get(i)).id_out();
-    GraphValue& value = graph.values.at(id);
-    if (!value.is_used) continue;
-    Status status = Define(subgraph, payload, graph.scales, value);
-    if (!status.ok()) return std::move(status).WithContext("graph value %u", i);
-  }
-  return Status::Ok();
-}
-
-Status DefineNodes(xnn_subgraph_t subgraph, const Payload& payload, const BuiltGraph& graph) {
-  for (const uint32_t i : graph.nodes) {
-    const XNode& node = *payload.graph().xnodes()->Get(i);
-    Status status = FindOp(node.xnode_union_type())->define({subgraph, graph.values}, node);
-    if (!status.ok()) {
-      return std::move(status).WithContext("graph node %u (%s)", i,
-                                           NodeTypeName(node.xnode_union_type()));
+ private:
+  Status DefineValues() {
+    values_.reserve(CountOf(plan_.graph().xvalues()));
+    for (const auto& [id, value] : plan_.values) {
+      const Role role = plan_.roles.at(id);
+      if (role == Role::kUnused) continue;
+      Status status = DefineOne(id, value, role);
+      if (!status.ok()) return std::move(status).WithContext("graph value %u", id);
     }
+    return Status::Ok();
   }
-  return Status::Ok();
-}
+
+  Status DefineOne(uint32_t id, const GraphValue& value, Role role) {
+    ShownValue shown;
+    shown.datatype = value.tensor().datatype();
+    shown.dims = Shape(DimsOf(value.tensor()));
+    switch (role) {
+      case Role::kExternal:
+        shown.external_id = value.tensor().external_id();
+        shown.flags = value.tensor().flags();
+        break;
+      case Role::kUnread:
+        // XNNPACK would forget a value that nothing reads, and then let the node write to nowhere.
+        shown.external_id = ExternalIdOfUnread(plan_, next_unread_++);
+        shown.flags = XNN_VALUE_FLAG_EXTERNAL_OUTPUT;
+        break;
+      case Role::kInPlace: {
+        const Payload& payload = plan_.payload();
+        ONEPACK_ASSIGN_OR_RETURN(
+            shown.data, made_.in_place.Place(payload.constant(value.constant_index()), budget_));
+        ONEPACK_ASSIGN_OR_RETURN(shown.scales, ScalesFor(payload, value, made_.scales));
+        break;
+      }
+      case Role::kInternal:
+        // XNNPACK plans at least as much memory as it is told at definition, and never less: so it
+        // is told of one element, and the value grows when a run needs more.
+        for (size_t i = 0; i < shown.dims.rank(); ++i) shown.dims[i] = 1;
+        break;
+      case Role::kBounded:
+      case Role::kUnused:
+        break;
+    }
+    DefinedValue defined{&value, value.datatype()};
+    ONEPACK_ASSIGN_OR_RETURN(defined.xnn_id, DefineValue(made_.subgraph.get(), value, shown));
+    values_.Add(id, defined);
+    return Status::Ok();
+  }
+
+  Status DefineNodes() {
+    for (const uint32_t i : plan_.nodes) {
+      const XNode& node = *plan_.graph().xnodes()->Get(i);
+      Status status = DefineNode(i, node);
+      if (!status.ok()) {
+        return std::move(status).WithContext("graph node %u (%s)", i,
+                                             NodeTypeName(node.xnode_union_type()));
+      }
+    }
+    return Status::Ok();
+  }
+
+  Status DefineNode(uint32_t index, const XNode& node) {
+    NodeDefinition definition{made_.subgraph.get(), values_};
+    const size_t number = made_.rows.size();
+    if (number < plan_.weights.size() && plan_.weights[number].node == index) {
+      const Weight& weight = plan_.weights[number];
+      ONEPACK_ASSIGN_OR_RETURN(const ShownWeight shown, Show(weight, number));
+      ONEPACK_RETURN_IF_ERROR(DefineWeight(plan_, weight, shown, &definition));
+    }
+    return FindOp(node.xnode_union_type())->define(definition, node);
+  }
+
+  // Adds a row.
+  Result<ShownWeight> Show(const Weight& weight, size_t number) {
+    const bool is_raw =
+        weight.packing != Packing::kLookedUp ||
+        std::find(needed_raw_.begin(), needed_raw_.end(), number) != needed_raw_.end();
+    ShownWeight shown;
+    if (is_raw) {
+      ONEPACK_ASSIGN_OR_RETURN(RawWeight raw, RawWeight::Read(plan_, weight, nullptr));
+      shown = made_.raw_weights.emplace_back(std::move(raw)).shown();
+    } else {
+      ONEPACK_ASSIGN_OR_RETURN(shown.kernel, ShowPacked(weight, weight.kernel, 2 * number));
+      if (weight.bias.value_id != kNoValue) {
+        ONEPACK_ASSIGN_OR_RETURN(shown.bias, ShowPacked(weight, weight.bias, 2 * number + 1));
+      }
+    }
+    made_.rows.push_back({shown.kernel.data, is_raw});
+    return shown;
+  }
+
+  Result<ShownConstant> ShowPacked(const Weight& weight, const WeightOperand& operand,
+                                   size_t placeholder) {
+    const GraphValue& value = plan_.values.at(operand.value_id);
+    ShownConstant shown;
+    shown.data = made_.placeholders[placeholder];
+    if (weight.reads_scales) {
+      ONEPACK_ASSIGN_OR_RETURN(shown.scales, ScalesFor(plan_.payload(), value, made_.scales));
+    } else {
+      shown.scales = OnesFor(value, ones_);
+    }
+    return shown;
+  }
+
+  const Plan& plan_;
+  const Span<const size_t> needed_raw_;
+  OnesStore& ones_;
+  ByteBudget budget_;
+  GraphDefinition made_;
+  ValueMap<DefinedValue> values_;
+  size_t next_unread_ = 0;
+};
 
 }  // namespace
 
-Result<XnnSubgraph> DefineGraph(const Payload& payload, BuiltGraph& graph) {
-  ONEPACK_ASSIGN_OR_RETURN(XnnSubgraph subgraph, CreateSubgraph(payload));
-  ONEPACK_RETURN_IF_ERROR(DefineValues(subgraph.get(), payload, graph));
-  ONEPACK_RETURN_IF_ERROR(DefineNodes(subgraph.get(), payload, graph));
-  return subgraph;
+Result<GraphDefinition> DefineGraph(const Plan& plan, Span<const size_t> needed_raw,
+                                    OnesStore& ones) {
+  return Definer(plan, needed_raw, ones).Define();
 }
 
 }  // namespace onepack

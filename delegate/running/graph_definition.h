@@ -1,21 +1,49 @@
-// From a graph that is built to an XNNPACK subgraph.
+// From a plan and its pinned weights to an XNNPACK subgraph.
 //
-// A subgraph serves for one runtime (XNNPACK changes it while creating one) and is defined anew for
-// the next.
+// A subgraph serves for one runtime (XNNPACK changes it while creating one) and is defined once
+// more for the next.
 
 #ifndef ONEPACK_DELEGATE_RUNNING_GRAPH_DEFINITION_H_
 #define ONEPACK_DELEGATE_RUNNING_GRAPH_DEFINITION_H_
 
+#include <stddef.h>
+
+#include <vector>
+
 #include "base/result.h"
-#include "delegate/graph/payload.h"
-#include "delegate/plan/built_graph.h"
+#include "base/span.h"
+#include "delegate/packing/raw_weight.h"
+#include "delegate/plan/plan.h"
+#include "delegate/running/in_place_constants.h"
 #include "delegate/xnn/handles.h"
+#include "delegate/xnn/ones.h"
+#include "delegate/xnn/placeholders.h"
+#include "delegate/xnn/weight_table.h"
 
 namespace onepack {
 
-// All of a graph. `graph` keeps what XNNPACK reads until the runtime is created, and later.
-// Errors: kUnsupported and kInvalidFile name the value or the node.
-Result<XnnSubgraph> DefineGraph(const Payload& payload, BuiltGraph& graph);
+struct GraphDefinition {
+  XnnSubgraph subgraph;
+  // The runtime needs these for as long as it lives.
+  InPlaceConstants in_place;
+
+  // And the rest until it is created.
+  std::vector<WeightTable::Row> rows;  // of the plan's weights
+  Placeholders placeholders;
+  std::vector<RawWeight> raw_weights;
+  ScaleStorage scales;
+};
+
+// The external id of the plan's unread value number `index`: they come after the arguments.
+inline uint32_t ExternalIdOfUnread(const Plan& plan, size_t index) {
+  return plan.external_count + static_cast<uint32_t>(index);
+}
+
+// XNNPACK is shown placeholders and ones for the weights that it will find packed, and raw bytes
+// for the others: those that it packs without looking up, and `needed_raw`. `ones` outlive the
+// definition. Errors: name the value or the node; those of reading.
+Result<GraphDefinition> DefineGraph(const Plan& plan, Span<const size_t> needed_raw,
+                                    OnesStore& ones);
 
 }  // namespace onepack
 

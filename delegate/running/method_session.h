@@ -9,19 +9,17 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <utility>
+#include <vector>
 
+#include "delegate/packing/packer.h"
+#include "delegate/plan/plan.h"
 #include "delegate/running/runtime_pool.h"
 #include "delegate/xnnpack_backend.h"
 #include "runtime/backend.h"
 #include "weight_cache/weight_cache.h"
 
 namespace onepack {
-
-class Executor;
-class LoadReporter;
-class OnesStore;
-class Payload;
-class SlicedPacker;
 
 class MethodSession final : public BackendSession {
  public:
@@ -38,7 +36,7 @@ class MethodSession final : public BackendSession {
   Lane& home() { return home_; }
   pthreadpool* threadpool() const { return options_.threadpool; }
   // kFailedPrecondition in a process that was forked off: the pool has no threads here, and XNNPACK
-  // would wait for them for ever.
+  // would wait for them without end.
   Status CheckThreadpool() const;
 
   // That a delegate of the method ran in: the next one had better run there too. It may be gone.
@@ -54,20 +52,9 @@ class MethodSession final : public BackendSession {
         home_(std::move(home)) {}
 
  private:
-  // What the steps of one load have in common.
-  struct Load {
-    Span<const DelegateRequest> requests;
-    Span<const std::shared_ptr<const Payload>> payloads;  // parallel to requests
-    LoadReporter& reporter;
-    std::shared_ptr<OnesStore> ones;
-    Lane& lane;  // for new runtimes
-    SlicedPacker& sliced_packer;
-  };
-
-  Status PackOnTheWay(const Load& load, Span<Ref<Delegate>> delegates);
-  Status PackAheadAndFinish(const Load& load, Span<Ref<Delegate>> delegates);
-  Result<Ref<Executor>> Prepare(const Load& load, size_t index);
-  static Status Finish(const Load& load, size_t index, Executor& executor);
+  Result<std::vector<Plan>> MakePlans(Span<const DelegateRequest> requests);
+  Result<Plan> MakePlan(const DelegateRequest& request, KeyVerifier* verifier);
+  PackerOptions packer_options() const;
 
   const XnnpackBackendOptions options_;
   const std::shared_ptr<RuntimePool> pool_;

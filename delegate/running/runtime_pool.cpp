@@ -153,19 +153,15 @@ void RuntimePool::CondemnRuntimesOfNobody(Lane& lane) const {
   }
 }
 
-bool RuntimePool::Knows(const Digest& structure, std::vector<WeightTable::Entry>* entries) const {
+bool RuntimePool::Knows(const Digest& structure) const {
   const std::lock_guard<ForkSafeMutex> lock(mutex_);
   const auto known = structures_.find(structure);
-  if (known == structures_.end() || !known->second.is_known) return false;
-  if (entries != nullptr) *entries = known->second.entries;
-  return true;
+  return known != structures_.end() && known->second.is_known;
 }
 
-void RuntimePool::Learn(const Digest& structure, const std::vector<WeightTable::Entry>& entries) {
+void RuntimePool::Learn(const Digest& structure) {
   const std::lock_guard<ForkSafeMutex> lock(mutex_);
-  Structure& known = structures_.at(structure);
-  known.entries = entries;
-  known.is_known = true;
+  structures_.at(structure).is_known = true;
 }
 
 RuntimePoolStats RuntimePool::Stats() const {

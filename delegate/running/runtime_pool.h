@@ -104,11 +104,11 @@ class RuntimePool {
   void Join(const Digest& structure, DelegateRuntime::UserId user);
   void Leave(const Digest& structure, DelegateRuntime::UserId user);
 
-  // What the runtimes of a structure have in their tables, once one was created: then true. May
-  // throw std::bad_alloc.
-  bool Knows(const Digest& structure, std::vector<WeightTable::Entry>* entries = nullptr) const;
+  // Whether XNNPACK has created a runtime of the structure, which some delegate has. Then a load
+  // needs none.
+  bool Knows(const Digest& structure) const;
   // REQUIRES: joined.
-  void Learn(const Digest& structure, const std::vector<WeightTable::Entry>& entries);
+  void Learn(const Digest& structure);
 
   // Of the delegates that share this pool.
   GraphStore& graphs() { return graphs_; }
@@ -119,7 +119,6 @@ class RuntimePool {
   struct Structure {
     std::unordered_set<DelegateRuntime::UserId> users;
     bool is_known = false;
-    std::vector<WeightTable::Entry> entries;
   };
 
   void GiveBack(std::list<Lane> lane);

@@ -14,6 +14,7 @@
 #include "tests/support/status_matchers.h"
 #include "tests/weight_cache/sanitizers.h"
 #include "weight_cache/content_identity.h"
+#include "weight_cache/pack_key.h"
 
 namespace onepack {
 namespace {

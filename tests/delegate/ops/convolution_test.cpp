@@ -482,6 +482,20 @@ TEST(ConvolutionErrorsTest, AFilterThatIsNoConstantIsRefused) {
       StatusCode::kUnsupported, {"graph node 0 (XNNConv2d)", "no constant"}));
 }
 
+TEST(ConvolutionErrorsTest, ABiasThatIsNoConstantIsRefused) {
+  PayloadWriter payload;
+  const uint32_t x = payload.AddInput(ImageDims(7, 3));
+  const std::vector<float> zeros(4 * 3 * 3 * 3);
+  const uint32_t filter =
+      payload.AddConstant({4, 3, 3, 3}, payload.AddOwnConstant(AsBytes(zeros)));
+  const uint32_t bias = payload.AddInput({4});
+  const uint32_t y = payload.AddOutput(ImageDims(5, 4));
+  AddConvolution(payload, {}, x, filter, bias, y);
+  EXPECT_TRUE(
+      IsError(GraphProgram::Load(payload, {Input({1, 7, 7, 3}), Input({4}), Output({1, 5, 5, 4})}),
+              StatusCode::kUnsupported, {"graph node 0 (XNNConv2d)", "no constant"}));
+}
+
 // The bias is widened to a copy of its own, read once for the depthwise convolution, which XNNPACK
 // packs without asking, and let go of when all others have it.
 std::vector<float> RunWithSharedBias(size_t packing_threads) {

@@ -4,8 +4,8 @@
 // heap, and that heap then stays as large. A mapping goes back to the system. Small sizes are
 // malloc's.
 
-#ifndef ONEPACK_DELEGATE_PACKING_MAPPED_ALLOCATOR_H_
-#define ONEPACK_DELEGATE_PACKING_MAPPED_ALLOCATOR_H_
+#ifndef ONEPACK_DELEGATE_OPS_MAPPED_ALLOCATOR_H_
+#define ONEPACK_DELEGATE_OPS_MAPPED_ALLOCATOR_H_
 
 #include <stddef.h>
 #include <sys/mman.h>
@@ -48,4 +48,4 @@ struct MappedAllocator {
 
 }  // namespace onepack
 
-#endif  // ONEPACK_DELEGATE_PACKING_MAPPED_ALLOCATOR_H_
+#endif  // ONEPACK_DELEGATE_OPS_MAPPED_ALLOCATOR_H_

@@ -4,8 +4,8 @@
 // at a time: a program that runs on it would wait for the whole load. And making such a pool for
 // the load waits for ever where the system grants fewer threads than it wants.
 
-#ifndef ONEPACK_DELEGATE_PACKING_PACKING_WORKERS_H_
-#define ONEPACK_DELEGATE_PACKING_PACKING_WORKERS_H_
+#ifndef ONEPACK_DELEGATE_PACKING_WORKERS_H_
+#define ONEPACK_DELEGATE_PACKING_WORKERS_H_
 
 #include <stddef.h>
 
@@ -24,4 +24,4 @@ size_t RunWorkers(size_t threads, LoadReporter& reporter,
 
 }  // namespace onepack
 
-#endif  // ONEPACK_DELEGATE_PACKING_PACKING_WORKERS_H_
+#endif  // ONEPACK_DELEGATE_PACKING_WORKERS_H_

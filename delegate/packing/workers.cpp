@@ -1,4 +1,4 @@
-#include "delegate/packing/packing_workers.h"
+#include "delegate/packing/workers.h"
 
 #include <new>
 #include <system_error>

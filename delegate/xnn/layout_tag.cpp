@@ -1,8 +1,6 @@
-#include <cpuinfo.h>
-#include <xnnpack.h>
+#include "delegate/xnn/layout_tag.h"
 
-#include "base/digest.h"
-#include "delegate/xnn/xnn_provider.h"
+#include <cpuinfo.h>
 
 namespace onepack {
 namespace {
@@ -39,7 +37,21 @@ Digest ComputeFingerprint() {
   return digest.Finish();
 }
 
+// 0 where the look-up key has no such member.
+template <typename Key>
+auto FingerprintIdOf(const Key& key, int) -> decltype(static_cast<uint32_t>(key.fingerprint_id)) {
+  return key.fingerprint_id;
+}
+template <typename Key>
+uint32_t FingerprintIdOf(const Key&, long) {
+  return 0;
+}
+
 }  // namespace
+
+LayoutTag TagOf(const xnn_weights_cache_look_up_key& key) {
+  return key.seed | uint64_t{FingerprintIdOf(key, 0)} << 32;
+}
 
 const Digest& LayoutFingerprint() {
   static const Digest fingerprint = ComputeFingerprint();

@@ -1,0 +1,97 @@
+// Packs the weights of plans, each once: finds in the cache what is packed already, packs what is
+// not, and pins both.
+//
+// A weight that is absent is claimed, read, packed through a NodePacker and committed by one
+// thread; the largest go first, so that the last ones are small and the threads are done together.
+// One that is most of what there is to pack would keep one thread busy while the others have
+// nothing to do: it is packed in slices, which the threads share (sliced_weight.h). With one thread
+// all of that happens in the thread that loads.
+//
+// Memory:  what is packed so far, and for each thread the raw weight, or the slice, in hand.
+// Threads: that of the load.
+// Errors:  name the delegate and the node; kCancelled when the application says so;
+//          kResourceExhausted. Whatever fails gives back what it took; what was packed before stays
+//          pinned by the others who use it, and by none if there are none.
+
+#ifndef ONEPACK_DELEGATE_PACKING_PACKER_H_
+#define ONEPACK_DELEGATE_PACKING_PACKER_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <memory>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+#include "base/span.h"
+#include "delegate/packing/load_reporter.h"
+#include "delegate/packing/node_packer.h"
+#include "delegate/plan/plan.h"
+#include "weight_cache/pack_transaction.h"
+#include "weight_cache/weight_cache.h"
+
+namespace onepack {
+
+// A pin for each weight of a plan, in its order; an empty one where XNNPACK keeps what it packs
+// (Packing::kPrivate). Only a Packer makes them.
+class PinnedWeights {
+ public:
+  PinnedWeights() = default;
+
+  Span<const PackedWeight> pins() const { return {pins_.data(), pins_.size()}; }
+
+ private:
+  friend class Packer;
+
+  std::vector<PackedWeight> pins_;
+};
+
+struct PackerOptions {
+  size_t threads = 1;
+  // No more threads than there are as many raw bytes to pack.
+  size_t min_bytes_per_thread = 0;
+  // Weights of at least so many raw bytes are packed in slices. 0: none are.
+  size_t large_weight_bytes = 0;
+};
+
+class Packer {
+ public:
+  // `node_packer` and `reporter` outlive it.
+  Packer(std::shared_ptr<WeightCache> cache, const NodePacker& node_packer,
+         const PackerOptions& options, LoadReporter& reporter);
+
+  // Parallel to `plans`. May throw std::bad_alloc, with nothing left pinned.
+  Result<std::vector<PinnedWeights>> Pin(Span<const Plan> plans);
+
+ private:
+  // A weight by its key, for all that have it.
+  struct Wanted {
+    const Plan* plan;
+    const Weight* weight;
+    PackKey key;
+    PackedWeight pin;
+    uint64_t reported_bytes = 0;  // of its raw ones
+    Status status;
+  };
+
+  Status FindOrList(Span<const Plan> plans);
+  Status PackMissing();
+  Status PackLarge(Wanted& wanted);
+  Status PackWhole(const std::vector<Wanted*>& missing);
+  void PackWithContext(Wanted& wanted) const;
+  Status Pack(Wanted& wanted) const;
+  Result<std::vector<PinnedWeights>> Deliver(Span<const Plan> plans);
+
+  const std::shared_ptr<WeightCache> cache_;
+  const NodePacker& node_packer_;
+  const PackerOptions options_;
+  LoadReporter& reporter_;
+  std::vector<Wanted> wanted_;  // in the order in which plans have them
+  std::unordered_map<PackKey, size_t, PackKeyHash> by_key_;
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_DELEGATE_PACKING_PACKER_H_

@@ -1,0 +1,70 @@
+// What XNNPACK will be asked to run for one delegate: a graph that was verified and checked,
+// reduced to the nodes that compute its outputs, with its weights. Made by MakePlan (planner.h),
+// without a call to XNNPACK; immutable from then on, but for the shapes of the call at hand.
+//
+// Ownership: keeps the payload and its constants.
+// Threads:   one at a time.
+
+#ifndef ONEPACK_DELEGATE_PLAN_PLAN_H_
+#define ONEPACK_DELEGATE_PLAN_PLAN_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/digest.h"
+#include "delegate/graph/graph_value.h"
+#include "delegate/graph/value_map.h"
+#include "delegate/plan/payload_contents.h"
+#include "delegate/plan/shape_inference.h"
+#include "delegate/plan/weight.h"
+
+namespace onepack {
+
+// A value that the delegate call's argument number `external_id` fills or receives.
+struct ExternalValue {
+  uint32_t external_id = 0;
+  uint32_t value_id = 0;
+  bool is_output = false;
+  bool is_index = false;  // of an arg-max: XNNPACK does not know its shape
+  wire::xnnpack::XNNDatatype datatype = wire::xnnpack::XNNDatatype::invalid;
+  Shape bound;  // as in the file
+};
+
+// What XNNPACK is shown of a value.
+enum class Role : uint8_t {
+  kUnused,    // nothing: no node that is needed has it, or only to pack it
+  kExternal,  // the caller's
+  kInPlace,   // a constant, which is read where it is
+  kInternal,  // computed; XNNPACK takes the size from its inputs at each reshape
+  kBounded,   // computed; XNNPACK is told the bound, and takes memory for it
+  kUnread,    // written by a node that is needed for another output, and read by no node
+};
+
+struct Plan {
+  const Payload& payload() const { return contents->payload(); }
+  const wire::xnnpack::XNNGraph& graph() const { return payload().graph(); }
+
+  std::shared_ptr<const PayloadContents> contents;
+  size_t delegate_index = 0;  // in the method, for messages
+
+  ValueMap<GraphValue> values;           // by id_out
+  ValueMap<Role> roles;                  // of the same
+  std::vector<uint32_t> nodes;           // that are needed for an output, in order
+  std::vector<ExternalValue> externals;  // inputs and outputs, each id once
+  uint32_t external_count = 0;           // arguments of the delegate call
+  std::vector<uint32_t> unread;          // values of Role::kUnread
+  std::vector<Weight> weights;           // in the order of their nodes
+  ShapeInference shapes;                 // of the nodes that are needed
+
+  // Equal for graphs whose runtimes can take each other's place: they differ in what is packed, and
+  // in nothing else. None where XNNPACK packs without looking up first.
+  std::optional<Digest> structure;
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_DELEGATE_PLAN_PLAN_H_

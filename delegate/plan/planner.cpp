@@ -1,0 +1,408 @@
+#include "delegate/plan/planner.h"
+
+#include <string.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "delegate/graph/datatypes.h"
+#include "delegate/graph/quantization.h"
+#include "delegate/ops/op.h"
+#include "delegate/plan/activations.h"
+#include "delegate/plan/byte_budget.h"
+#include "schema/verify_text.h"
+
+namespace onepack {
+namespace {
+
+using wire::xnnpack::XNNDatatype;
+using wire::xnnpack::XNNGraph;
+using wire::xnnpack::XNNTensorValue;
+using wire::xnnpack::XNode;
+using wire::xnnpack::XNodeUnion;
+using wire::xnnpack::XValue;
+
+// Arguments that are no value of the graph: exporters pass the sizes of dynamic dims along. XNNPACK
+// allocates a value for each of them nevertheless.
+constexpr uint32_t kMaxUnusedExternals = 4096;
+
+// What the steps find out about a value on their way.
+struct Finding {
+  bool has_content = false;  // a constant, an input, or the output of a node that was looked at
+  bool is_needed = false;    // for an output, directly or not
+  bool is_index = false;     // of an arg-max: XNNPACK does not compute its shape
+};
+
+class Planner {
+ public:
+  Planner(std::shared_ptr<const PayloadContents> contents, uint64_t max_activation_bytes)
+      : payload_(contents->payload()),
+        graph_(payload_.graph()),
+        contents_(*contents),
+        max_activation_bytes_(max_activation_bytes) {
+    plan_.contents = std::move(contents);
+    const size_t values = CountOf(graph_.xvalues());
+    const size_t nodes = CountOf(graph_.xnodes());
+    plan_.values.reserve(values);
+    plan_.roles.reserve(values);
+    findings_.reserve(values);
+    plan_.nodes.reserve(nodes);
+    plan_.shapes.Reserve(values, nodes);
+  }
+
+  // In this order: each step uses what the ones before it found.
+  Result<Plan> Make() {
+    ONEPACK_RETURN_IF_ERROR(CountExternals());
+    ONEPACK_RETURN_IF_ERROR(ForEachNode(&Planner::CheckType));
+    ONEPACK_RETURN_IF_ERROR(DescribeValues());
+    FindNeededNodes();
+    ONEPACK_RETURN_IF_ERROR(ForEachNode(&Planner::CheckOperands));
+    ChooseRoles();
+    ONEPACK_RETURN_IF_ERROR(FindWeights());
+    ONEPACK_RETURN_IF_ERROR(ForEachNode(&Planner::InferNode));
+    ONEPACK_RETURN_IF_ERROR(CheckOutputs());
+    // Dims mean something only now that the nodes have confirmed them; and nothing of their size
+    // was allocated so far.
+    ONEPACK_RETURN_IF_ERROR(CheckActivations(graph_, max_activation_bytes_));
+    ONEPACK_RETURN_IF_ERROR(ForEachNode(&Planner::CheckNode));
+    for (ExternalValue& external : plan_.externals) {
+      external.is_index = findings_.at(external.value_id).is_index;
+    }
+    plan_.structure = Structure();
+    return std::move(plan_);
+  }
+
+ private:
+  struct NodeAt {
+    uint32_t index;
+    const XNode& wire;
+    const Op& op;
+    bool is_needed;
+  };
+
+  const XNode& WireNode(size_t index) const {
+    return *graph_.xnodes()->Get(static_cast<uint32_t>(index));
+  }
+  NodeValues node_values() const { return {plan_.values}; }
+
+  template <typename Step>
+  Status ForEachNode(Step step) {
+    for (uint32_t i = 0; i < CountOf(graph_.xnodes()); ++i) {
+      Status status = (this->*step)(i);
+      if (!status.ok()) {
+        return std::move(status).WithContext("graph node %u (%s)", i,
+                                             NodeTypeName(WireNode(i).xnode_union_type()));
+      }
+    }
+    return Status::Ok();
+  }
+
+  Status CountExternals();
+  Status CheckType(uint32_t node);
+  Status DescribeValues();
+  Status DescribeWireValue(const XValue& wire, Span<const Digest> contents);
+  Status CheckConstant(const XNNTensorValue& tensor) const;
+  Status AddExternal(const GraphValue& value);
+  void FindNeededNodes();
+  Status CheckOperands(uint32_t node);
+  void ChooseRoles();
+  void ChooseRolesOf(const XNode& node);
+  Status FindWeights();
+  void AddWeight(uint32_t node);
+  WeightOperand OperandOf(uint32_t value_id, XNNDatatype datatype) const;
+  Status InferNode(uint32_t node);
+  Status CheckOrder(const Operands& operands) const;
+  Status CheckOutputs() const;
+  Status CheckNode(uint32_t node);
+  std::optional<Digest> Structure() const;
+
+  const Payload& payload_;
+  const XNNGraph& graph_;
+  const PayloadContents& contents_;
+  const uint64_t max_activation_bytes_;
+  Plan plan_;
+  ValueMap<Finding> findings_;     // of plan_.values
+  std::vector<bool> is_external_;  // by external id: a value has it
+  std::vector<bool> is_needed_;    // by node
+};
+
+Status Planner::CountExternals() {
+  const uint32_t count = graph_.num_externs();
+  if (count > CountOf(graph_.xvalues()) + kMaxUnusedExternals) {
+    return Status::Error(StatusCode::kInvalidFile,
+                         "%u external values, at most %u besides the graph's %zu expected", count,
+                         kMaxUnusedExternals, CountOf(graph_.xvalues()));
+  }
+  plan_.external_count = count;
+  plan_.externals.reserve(count);
+  is_external_.resize(count);
+  return Status::Ok();
+}
+
+Status Planner::CheckType(uint32_t node) {
+  if (FindOp(WireNode(node).xnode_union_type()) != nullptr) return Status::Ok();
+  return Status::Error(StatusCode::kUnsupported, "it is not supported");
+}
+
+Status Planner::DescribeValues() {
+  const std::vector<Digest> contents = contents_.ids();
+  for (uint32_t i = 0; i < CountOf(graph_.xvalues()); ++i) {
+    Status status =
+        DescribeWireValue(*graph_.xvalues()->Get(i), {contents.data(), contents.size()});
+    if (!status.ok()) return std::move(status).WithContext("graph value %u", i);
+  }
+  return Status::Ok();
+}
+
+Status Planner::DescribeWireValue(const XValue& wire, Span<const Digest> contents) {
+  GraphValue value(wire);
+  const XNNTensorValue& tensor = value.tensor();
+  ONEPACK_RETURN_IF_ERROR(DescribeValue(payload_, contents, value));
+  if (value.is_constant()) ONEPACK_RETURN_IF_ERROR(CheckConstant(tensor));
+  if (tensor.external_id() != kNoValue) {
+    ONEPACK_RETURN_IF_ERROR(AddExternal(value));
+  } else if (tensor.flags() != 0) {
+    return Status::Error(StatusCode::kInvalidFile, "flags 0x%x on an internal value",
+                         tensor.flags());
+  }
+  const uint32_t id = tensor.id_out();
+  if (!plan_.values.Add(id, value)) {
+    return Status::Error(StatusCode::kInvalidFile, "a second value with id %u", id);
+  }
+  Finding finding;
+  finding.has_content = value.is_constant() || value.is_external_input();
+  finding.is_needed = value.is_external_output();
+  findings_.Add(id, finding);
+  plan_.roles.Add(id, Role::kUnused);
+  plan_.shapes.AddValue(id, Shape(DimsOf(tensor)));
+  if (tensor.datatype() == XNNDatatype::qdint8) plan_.shapes.MayBePermuted(id);
+  return Status::Ok();
+}
+
+Status Planner::CheckConstant(const XNNTensorValue& tensor) const {
+  const Constant& constant = payload_.constant(tensor.constant_buffer_idx());
+  ONEPACK_ASSIGN_OR_RETURN(const size_t expected, ConstantSizeBytes(tensor));
+  if (payload_.Holds(tensor.constant_buffer_idx(), expected)) return Status::Ok();
+  return Status::Error(StatusCode::kMismatch, "%s: %llu bytes found, %zu expected (%s)",
+                       constant.place().c_str(), static_cast<unsigned long long>(constant.size()),
+                       expected, DatatypeName(tensor.datatype()));
+}
+
+Status Planner::AddExternal(const GraphValue& value) {
+  const XNNTensorValue& tensor = value.tensor();
+  if (tensor.external_id() >= plan_.external_count || value.is_constant() ||
+      (!value.is_external_input() && !value.is_external_output())) {
+    return Status::Error(
+        StatusCode::kInvalidFile,
+        "external id %u of %u with flags 0x%x%s: an input (1) or an output (2) expected",
+        tensor.external_id(), plan_.external_count, tensor.flags(),
+        value.is_constant() ? ", a constant too" : "");
+  }
+  if (is_external_[tensor.external_id()]) {
+    return Status::Error(StatusCode::kInvalidFile, "a second value with external id %u",
+                         tensor.external_id());
+  }
+  is_external_[tensor.external_id()] = true;
+  ExternalValue external;
+  external.external_id = tensor.external_id();
+  external.value_id = tensor.id_out();
+  external.is_output = value.is_external_output();
+  external.datatype = tensor.datatype();
+  external.bound = Shape(DimsOf(tensor));
+  plan_.externals.push_back(external);
+  return Status::Ok();
+}
+
+// XNNPACK drops a node whose output nothing reads, and aborts when it then looks at what fed that
+// node. So it is shown none. Readers come after writers, or CheckOrder will say so; operands that
+// do not exist are found by CheckOperands.
+void Planner::FindNeededNodes() {
+  is_needed_.resize(CountOf(graph_.xnodes()));
+  for (size_t i = is_needed_.size(); i-- > 0;) {
+    const Operands operands = OperandsOf(WireNode(i));
+    is_needed_[i] = std::any_of(operands.outputs.begin(), operands.outputs.end(), [&](uint32_t id) {
+      const Finding* output = findings_.Find(id);
+      return output != nullptr && output->is_needed;
+    });
+    if (!is_needed_[i]) continue;
+    for (const uint32_t id : operands.inputs) {
+      if (Finding* input = findings_.Find(id)) input->is_needed = true;
+    }
+  }
+}
+
+Status Planner::CheckOperands(uint32_t node) {
+  const Operands operands = OperandsOf(WireNode(node));
+  for (const auto* ids : {&operands.inputs, &operands.outputs}) {
+    for (const uint32_t id : *ids) {
+      if (plan_.values.Find(id) != nullptr) continue;
+      return Status::Error(StatusCode::kInvalidFile, "value %u does not exist", id);
+    }
+  }
+  return Status::Ok();
+}
+
+void Planner::ChooseRoles() {
+  for (uint32_t i = 0; i < is_needed_.size(); ++i) {
+    if (is_needed_[i]) ChooseRolesOf(WireNode(i));
+  }
+  for (const ExternalValue& external : plan_.externals) {
+    plan_.roles.at(external.value_id) = Role::kExternal;
+  }
+  for (const auto& [id, role] : plan_.roles) {
+    if (role == Role::kUnread) plan_.unread.push_back(id);
+  }
+}
+
+void Planner::ChooseRolesOf(const XNode& node) {
+  const Op& op = *FindOp(node.xnode_union_type());
+  const Operands operands = op.operands(node);
+  const bool is_packed =
+      std::all_of(operands.packed.begin(), operands.packed.end(),
+                  [&](uint32_t id) { return plan_.values.at(id).is_constant(); });
+  const Operands::Ids read = is_packed ? operands.NotPacked() : operands.inputs;
+  // XNNPACK compares the dims of attention's operands when the node is defined, and never computes
+  // those of indices. So it is shown the bounds, and takes memory for them.
+  const bool needs_bounds = op.type == XNodeUnion::XNNScaledDotProductAttention ||
+                            op.type == XNodeUnion::XNNArgMaxPooling2d;
+  const auto choose = [&](uint32_t id, bool is_read) {
+    const GraphValue& value = plan_.values.at(id);
+    Role& role = plan_.roles.at(id);
+    if (value.is_constant()) {
+      role = Role::kInPlace;
+      return;
+    }
+    if (needs_bounds && !value.is_external()) plan_.shapes.MustBeExact(id);
+    if (!is_read && !findings_.at(id).is_needed) {
+      role = Role::kUnread;
+    } else if (needs_bounds) {
+      role = Role::kBounded;
+    } else if (role == Role::kUnused) {
+      role = Role::kInternal;
+    }
+  };
+  for (const uint32_t id : read) choose(id, true);
+  for (const uint32_t id : operands.outputs) choose(id, false);
+}
+
+Status Planner::FindWeights() {
+  for (uint32_t i = 0; i < is_needed_.size(); ++i) {
+    if (is_needed_[i]) AddWeight(i);
+  }
+  std::vector<const Weight*> sorted;
+  sorted.reserve(plan_.weights.size());
+  for (const Weight& weight : plan_.weights) sorted.push_back(&weight);
+  const auto compare = [](const Weight* a, const Weight* b) {
+    return memcmp(&a->identity, &b->identity, sizeof(WeightIdentity));
+  };
+  std::sort(sorted.begin(), sorted.end(),
+            [&](const Weight* a, const Weight* b) { return compare(a, b) < 0; });
+  ByteBudget budget(payload_);
+  for (size_t i = 0; i < sorted.size(); ++i) {
+    if (i > 0 && compare(sorted[i - 1], sorted[i]) == 0) continue;  // packed once
+    ONEPACK_RETURN_IF_ERROR(budget.Take(payload_.constant(sorted[i]->kernel.constant_index).size(),
+                                        "packing all weights"));
+  }
+  return Status::Ok();
+}
+
+void Planner::AddWeight(uint32_t node) {
+  const Op& op = *FindOp(WireNode(node).xnode_union_type());
+  if (op.weight == nullptr) return;
+  const std::optional<WeightUse> use = op.weight(node_values(), WireNode(node));
+  if (!use) return;
+  Weight weight;
+  weight.identity = use->identity;
+  weight.kernel = OperandOf(use->kernel_id, use->kernel_datatype);
+  weight.raw_bytes = payload_.constant(weight.kernel.constant_index).size();
+  if (use->bias_id != kNoValue) {
+    weight.bias = OperandOf(use->bias_id, use->bias_datatype);
+    if (weight.bias.constant_index != 0) {
+      weight.raw_bytes += payload_.constant(weight.bias.constant_index).size();
+    }
+  }
+  weight.node = node;
+  weight.packing = use->packing;
+  weight.reads_scales = use->reads_scales;
+  plan_.weights.push_back(weight);
+}
+
+WeightOperand Planner::OperandOf(uint32_t value_id, XNNDatatype datatype) const {
+  const GraphValue& value = plan_.values.at(value_id);
+  return {value_id, value.constant_index(), ScaleIndexOf(value), datatype};
+}
+
+Status Planner::InferNode(uint32_t node) {
+  const Op& op = *FindOp(WireNode(node).xnode_union_type());
+  const Operands operands = op.operands(WireNode(node));
+  ONEPACK_RETURN_IF_ERROR(CheckOrder(operands));
+  for (const uint32_t id : operands.outputs) findings_.at(id).has_content = true;
+  if (op.type == XNodeUnion::XNNArgMaxPooling2d) findings_.at(operands.outputs[1]).is_index = true;
+  if (!is_needed_[node]) return Status::Ok();
+  plan_.nodes.push_back(node);
+  return plan_.shapes.AddNode(node, op, WireNode(node), max_activation_bytes_);
+}
+
+Status Planner::CheckOrder(const Operands& operands) const {
+  for (const uint32_t id : operands.inputs) {
+    if (findings_.at(id).has_content) continue;
+    return Status::Error(StatusCode::kInvalidFile,
+                         "it reads value %u, which nothing has written yet", id);
+  }
+  // XNNPACK would take its dims for the file's, whatever they are.
+  for (const uint32_t id : operands.inputs) {
+    if (!findings_.at(id).is_index) continue;
+    return Status::Error(StatusCode::kUnsupported, "it reads the indices %u: not supported", id);
+  }
+  for (const uint32_t id : operands.outputs) {
+    if (!findings_.at(id).has_content) continue;
+    return Status::Error(StatusCode::kInvalidFile,
+                         "it writes value %u, which has its content already", id);
+  }
+  return Status::Ok();
+}
+
+Status Planner::CheckOutputs() const {
+  for (const ExternalValue& external : plan_.externals) {
+    if (external.is_output && !findings_.at(external.value_id).has_content) {
+      return Status::Error(StatusCode::kInvalidFile, "no node writes output value %u",
+                           external.value_id);
+    }
+  }
+  return Status::Ok();
+}
+
+Status Planner::CheckNode(uint32_t node) {
+  if (!is_needed_[node]) return Status::Ok();
+  const XNode& wire = WireNode(node);
+  return FindOp(wire.xnode_union_type())->check(node_values(), wire);
+}
+
+// XNNPACK keeps addresses of constants that it reads in place; everything packed, scales included,
+// is asked for again when a runtime is reshaped. So graphs of one structure have equal bytes, but
+// for the names of constants; equal constants in place; and equal scales where XNNPACK looks at
+// them besides packing them.
+std::optional<Digest> Planner::Structure() const {
+  if (!payload_.graph_id()) return std::nullopt;
+  DigestBuilder digest("structure");
+  digest.Add(*payload_.graph_id()).Add(max_activation_bytes_);
+  for (const Weight& weight : plan_.weights) {
+    if (weight.packing != Packing::kLookedUp) return std::nullopt;
+    if (weight.reads_scales) digest.Add(weight.identity.quantization);
+  }
+  for (const auto& [id, value] : plan_.values) {
+    if (plan_.roles.at(id) != Role::kInPlace) continue;
+    digest.Add(value.content);
+    value.quant_params.AddTo(digest);
+  }
+  return digest.Finish();
+}
+
+}  // namespace
+
+Result<Plan> MakePlan(std::shared_ptr<const PayloadContents> contents,
+                      uint64_t max_activation_bytes) {
+  return Planner(std::move(contents), max_activation_bytes).Make();
+}
+
+}  // namespace onepack
