@@ -73,9 +73,7 @@ Status Packer::FindOrList(Span<const Plan> plans) {
       const PackKey key = KeyOf(weight);
       if (!by_key_.try_emplace(key, wanted_.size()).second) continue;
       Wanted& wanted = wanted_.emplace_back(Wanted{&plan, &weight, key, cache_->Find(key), 0, {}});
-      if (!wanted.pin) continue;
-      wanted.reported_bytes = weight.raw_bytes;
-      ONEPACK_RETURN_IF_ERROR(reporter_.Served(weight.raw_bytes));
+      if (wanted.pin) ONEPACK_RETURN_IF_ERROR(ReportRest(wanted));
     }
   }
   return Status::Ok();
@@ -86,8 +84,10 @@ Status Packer::PackMissing() {
   for (Wanted& wanted : wanted_) {
     if (!wanted.pin) missing.push_back(&wanted);
   }
-  std::stable_sort(missing.begin(), missing.end(), [](const Wanted* a, const Wanted* b) {
-    return a->weight->raw_bytes > b->weight->raw_bytes;
+  std::sort(missing.begin(), missing.end(), [](const Wanted* a, const Wanted* b) {
+    const uint64_t a_bytes = a->weight->raw_bytes;
+    const uint64_t b_bytes = b->weight->raw_bytes;
+    return a_bytes != b_bytes ? a_bytes > b_bytes : a < b;  // of equal size in the file's order
   });
   for (Wanted* wanted : missing) ONEPACK_RETURN_IF_ERROR(PackLarge(*wanted));
   missing.erase(std::remove_if(missing.begin(), missing.end(),
@@ -113,9 +113,13 @@ Status Packer::PackLarge(Wanted& wanted) {
                               &wanted.reported_bytes);
   }
   ONEPACK_RETURN_IF_ERROR(reporter_.CheckNotCancelled());
-  if (!wanted.pin) return Status::Ok();
-  return reporter_.Served(weight.raw_bytes -
-                          std::exchange(wanted.reported_bytes, weight.raw_bytes));
+  return wanted.pin ? ReportRest(wanted) : Status::Ok();
+}
+
+Status Packer::ReportRest(Wanted& wanted) const {
+  const uint64_t raw_bytes = wanted.weight->raw_bytes;
+  const uint64_t rest = raw_bytes - std::exchange(wanted.reported_bytes, raw_bytes);
+  return rest > 0 ? reporter_.Served(rest) : Status::Ok();
 }
 
 Status Packer::PackWhole(const std::vector<Wanted*>& missing) {
@@ -165,29 +169,32 @@ Status Packer::Pack(Wanted& wanted) const {
                              node_packer_.Pack(plan, weight, raw.shown(), memory));
     wanted.pin = transaction.Commit(packed.tag, ContentsOf(plan, weight));
   }
-  const uint64_t reported = std::exchange(wanted.reported_bytes, weight.raw_bytes);
   // That it is cancelled is seen by all.
-  static_cast<void>(reporter_.Served(weight.raw_bytes - reported));
+  static_cast<void>(ReportRest(wanted));
   return Status::Ok();
 }
 
+// The first weight of a key takes the pin itself, after all others have got one of their own.
 Result<std::vector<PinnedWeights>> Packer::Deliver(Span<const Plan> plans) {
   std::vector<PinnedWeights> pinned(plans.size());
+  std::vector<PackedWeight*> firsts(wanted_.size());
   for (size_t i = 0; i < plans.size(); ++i) {
     std::vector<PackedWeight>& pins = pinned[i].pins_;
-    pins.reserve(plans[i].weights.size());
-    for (const Weight& weight : plans[i].weights) {
-      PackedWeight& pin = pins.emplace_back();
+    pins.resize(plans[i].weights.size());
+    for (size_t j = 0; j < pins.size(); ++j) {
+      const Weight& weight = plans[i].weights[j];
       if (IsPinned(weight)) {
-        const Wanted& wanted = wanted_[by_key_.at(KeyOf(weight))];
-        pin = wanted.pin.Share();
-        if (wanted.weight == &weight) continue;  // reported already
+        const size_t index = by_key_.at(KeyOf(weight));
+        if (wanted_[index].weight == &weight) {
+          firsts[index] = &pins[j];
+          continue;
+        }
+        pins[j] = wanted_[index].pin.Share();
       }
       ONEPACK_RETURN_IF_ERROR(reporter_.Served(weight.raw_bytes));
     }
   }
-  wanted_.clear();
-  by_key_.clear();
+  for (size_t i = 0; i < firsts.size(); ++i) *firsts[i] = std::move(wanted_[i].pin);
   return pinned;
 }
 

@@ -69,7 +69,7 @@ class Packer {
   // A weight by its key, for all that have it.
   struct Wanted {
     const Plan* plan;
-    const Weight* weight;
+    const Weight* weight;  // of the plan, the first one with this key
     PackKey key;
     PackedWeight pin;
     uint64_t reported_bytes = 0;  // of its raw ones
@@ -82,6 +82,8 @@ class Packer {
   Status PackWhole(const std::vector<Wanted*>& missing);
   void PackWithContext(Wanted& wanted) const;
   Status Pack(Wanted& wanted) const;
+  // To the application, what it has not been told of.
+  Status ReportRest(Wanted& wanted) const;
   Result<std::vector<PinnedWeights>> Deliver(Span<const Plan> plans);
 
   const std::shared_ptr<WeightCache> cache_;

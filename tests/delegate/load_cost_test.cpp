@@ -169,7 +169,7 @@ TEST_F(LoadCostTest, ALayerOfAFirstProgramIsPackedOnceIntoOneMapping) {
 #else
   EXPECT_EQ(layer.wishes, 2) << "fetched once, let go of once";
 #endif
-  EXPECT_LE(layer.locks, 3) << "looked for beforehand, asked for, committed";
+  EXPECT_LE(layer.locks, 3) << "looked for, claimed, committed";
   EXPECT_LE(layer.news, 24);
   EXPECT_LE(layer.heap, 1);
   // Each packed page once, raw pages by the dozen.

@@ -2,8 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "delegate/graph/payload.h"
-#include "delegate/plan/graph_builder.h"
+#include "delegate/plan/planner.h"
+#include "delegate/xnn/layout_tag.h"
 #include "tests/support/recording_backend.h"
 #include "tests/support/status_matchers.h"
 
@@ -14,16 +17,14 @@ std::vector<std::vector<uint8_t>> PackedFor(const LoadWith& load, WeightCache& c
   BackendRecord record;
   record.on_load = [&](const DelegateRequest& request) -> Status {
     GraphStore graphs;
-    ONEPACK_ASSIGN_OR_RETURN(const auto payload, Payload::Open(request, cache.contents(), graphs));
-    RawWeights raw_weights(nullptr, {});
-    ONEPACK_ASSIGN_OR_RETURN(
-        const BuiltGraph graph,
-        BuildGraph(*payload, GraphOptions{cache, raw_weights, /*max_activation_bytes=*/1 << 30}));
-    for (const DescribedWeight& weight : graph.weights) {
-      for (const PackedWeight& pin :
-           cache.PinAll(weight.description.identity, LayoutFingerprint())) {
-        packed.emplace_back(pin.bytes().begin(), pin.bytes().end());
-      }
+    ONEPACK_ASSIGN_OR_RETURN(auto payload, Payload::Open(request, graphs));
+    ONEPACK_ASSIGN_OR_RETURN(auto contents,
+                             PayloadContents::Identify(std::move(payload), cache.contents()));
+    ONEPACK_ASSIGN_OR_RETURN(const Plan plan,
+                             MakePlan(std::move(contents), /*max_activation_bytes=*/1 << 30));
+    for (const Weight& weight : plan.weights) {
+      const PackedWeight pin = cache.Find({weight.identity, LayoutFingerprint()});
+      if (pin) packed.emplace_back(pin.bytes().begin(), pin.bytes().end());
     }
     return Status::Ok();
   };

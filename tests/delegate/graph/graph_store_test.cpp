@@ -62,7 +62,7 @@ TEST(GraphStoreTest, ManyThatCameAndWentLeaveTheOthers) {
   EXPECT_LE(store.size(), 100u);
 }
 
-TEST(GraphStoreTest, WhoeverComesSecondGetsTheFirstOnes) {
+TEST(GraphStoreTest, TheSecondToComeGetsTheFirstOnes) {
   GraphStore store;
   const auto first = GraphOf("a", 5);
   EXPECT_EQ(store.Add(first), first);
@@ -74,11 +74,11 @@ TEST(GraphStoreTest, WhoeverComesSecondGetsTheFirstOnes) {
 
 // The payloads of all delegates of a program.
 std::vector<std::shared_ptr<const Payload>> PayloadsOf(const LinearProgram& program,
-                                                       GraphStore& graphs, WeightCache& cache) {
+                                                       GraphStore& graphs) {
   std::vector<std::shared_ptr<const Payload>> payloads;
   BackendRecord record;
   record.on_load = [&](const DelegateRequest& request) -> Status {
-    ONEPACK_ASSIGN_OR_RETURN(auto payload, Payload::Open(request, cache.contents(), graphs));
+    ONEPACK_ASSIGN_OR_RETURN(auto payload, Payload::Open(request, graphs));
     payloads.push_back(std::move(payload));
     return Status::Ok();
   };
@@ -92,19 +92,18 @@ std::vector<std::shared_ptr<const Payload>> PayloadsOf(const LinearProgram& prog
 
 TEST(GraphStoreTest, DelegatesThatDifferInTheNamesOfWeightsShareTheirGraph) {
   GraphStore graphs;
-  const auto cache = WeightCache::Create();
   LinearProgram program;
   program.layers = {{"one", 32, 32}, {"two", 32, 32}, {"six", 32, 32, WeightKind::kInt4}};
   program.delegate_per_layer = true;
-  const auto payloads = PayloadsOf(program, graphs, *cache);
+  const auto payloads = PayloadsOf(program, graphs);
   ASSERT_EQ(payloads.size(), 3u);
   EXPECT_EQ(&payloads[0]->graph(), &payloads[1]->graph());
   EXPECT_NE(&payloads[0]->graph(), &payloads[2]->graph());
-  EXPECT_NE(payloads[0]->content(1), payloads[1]->content(1));
+  EXPECT_NE(payloads[0]->constant(1).key(), payloads[1]->constant(1).key());
 
   LinearProgram other;
   other.layers = {{"odd", 32, 32}};
-  const auto more = PayloadsOf(other, graphs, *cache);
+  const auto more = PayloadsOf(other, graphs);
   ASSERT_EQ(more.size(), 1u);
   EXPECT_EQ(&more[0]->graph(), &payloads[0]->graph());
 }
@@ -123,12 +122,12 @@ class OwnConstants {
 
   void set_constant_data_size(uint64_t size) { memcpy(bytes_.data() + 22, &size, sizeof(size)); }
 
-  Result<std::shared_ptr<const Payload>> Open(ContentRegistry& contents, GraphStore& graphs) const {
+  Result<std::shared_ptr<const Payload>> Open(GraphStore& graphs) const {
     const Ref<DataSource> source = SourceOf(bytes_, "program.pte");
     DelegateRequest request;
     ONEPACK_ASSIGN_OR_RETURN(request.payload, source->LoadWhole({0, bytes_.size()}));
     request.source = source.get();
-    return Payload::Open(request, contents, graphs);
+    return Payload::Open(request, graphs);
   }
 
  private:
@@ -137,15 +136,14 @@ class OwnConstants {
 
 // The graph's bytes are equal, but constants that are inside the first payload are not inside the
 // second.
-TEST(GraphStoreTest, AKnownGraphIsVerifiedAnewForAPayloadOfFewerBytes) {
+TEST(GraphStoreTest, AKnownGraphIsVerifiedAgainForAPayloadOfFewerBytes) {
   GraphStore graphs;
-  const auto cache = WeightCache::Create();
   OwnConstants program;
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto intact, program.Open(cache->contents(), graphs));
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto same, program.Open(cache->contents(), graphs));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto intact, program.Open(graphs));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto same, program.Open(graphs));
   EXPECT_EQ(&same->graph(), &intact->graph());
   program.set_constant_data_size(32 * 32 * 4 - 1);
-  EXPECT_TRUE(IsError(program.Open(cache->contents(), graphs), StatusCode::kInvalidFile,
+  EXPECT_TRUE(IsError(program.Open(graphs), StatusCode::kInvalidFile,
                       {"but the payload carries 4095 bytes"}));
 }
 

@@ -486,8 +486,7 @@ TEST(ConvolutionErrorsTest, ABiasThatIsNoConstantIsRefused) {
   PayloadWriter payload;
   const uint32_t x = payload.AddInput(ImageDims(7, 3));
   const std::vector<float> zeros(4 * 3 * 3 * 3);
-  const uint32_t filter =
-      payload.AddConstant({4, 3, 3, 3}, payload.AddOwnConstant(AsBytes(zeros)));
+  const uint32_t filter = payload.AddConstant({4, 3, 3, 3}, payload.AddOwnConstant(AsBytes(zeros)));
   const uint32_t bias = payload.AddInput({4});
   const uint32_t y = payload.AddOutput(ImageDims(5, 4));
   AddConvolution(payload, {}, x, filter, bias, y);

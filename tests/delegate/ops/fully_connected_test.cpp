@@ -374,6 +374,38 @@ TEST(FullyConnectedTest, OfQuantizedNumbersIsWithinAStepOfTheSum) {
 // Errors.
 
 // XNNPACK would multiply the bias by the scales.
+// The filter is packed as fp32, and read in place as bf16.
+TEST(FullyConnectedTest, AConstantMayBeNeededInTwoWidths) {
+  PayloadWriter payload;
+  const uint32_t in = AddBorderOf(payload, XNNDatatype::bf16, {kRows, kInputs}, false);
+  const uint32_t out = AddBorderOf(payload, XNNDatatype::bf16, {kRows, kOutputs}, true);
+  const uint32_t sum = AddBorderOf(payload, XNNDatatype::bf16, {kOutputs, kInputs}, true);
+  const std::vector<float> weights = Mixed(kOutputs * kInputs);
+  const uint32_t w = AddFloats(payload, XNNDatatype::bf16, {kOutputs, kInputs}, weights);
+  payload.AddFullyConnected(in, w, out);
+  payload.AddAdd(w, w, sum);
+  const ScalarType type = ScalarType::kBFloat16;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(
+      const GraphProgram program,
+      GraphProgram::Load(payload, {Input({kRows, kInputs}, type), Output({kRows, kOutputs}, type),
+                                   Output({kOutputs, kInputs}, type)}));
+  const std::vector<float> input = Mixed(kRows * kInputs, 2);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto outputs, program.Run({Bfloats({kRows, kInputs}, input)}));
+  for (size_t row = 0; row < kRows; ++row) {
+    for (size_t output = 0; output < kOutputs; ++output) {
+      float expected = 0;
+      for (size_t i = 0; i < kInputs; ++i) {
+        expected += input[row * kInputs + i] * weights[output * kInputs + i];
+      }
+      const float found = FloatsOf(outputs[0])[row * kOutputs + output];
+      EXPECT_NEAR(found, expected, 0.01f + std::abs(expected) / 128);
+    }
+  }
+  for (size_t i = 0; i < weights.size(); ++i) {
+    EXPECT_EQ(FloatsOf(outputs[1])[i], 2 * weights[i]);
+  }
+}
+
 TEST(FullyConnectedErrorsTest, ABiasBesidesIntegerWeightsOfAFloatInputIsRefusedByName) {
   const Status status = LoadOne(
       {kRows, kInputs}, {kRows, kOutputs}, [](PayloadWriter& payload, uint32_t in, uint32_t out) {
@@ -384,22 +416,6 @@ TEST(FullyConnectedErrorsTest, ABiasBesidesIntegerWeightsOfAFloatInputIsRefusedB
       });
   EXPECT_TRUE(IsError(status, StatusCode::kUnsupported,
                       {"graph node 0 (XNNFullyConnected)", "bias", "qcint8"}));
-}
-
-TEST(FullyConnectedErrorsTest, AConstantThatIsNeededInTwoWidthsIsRefusedByName) {
-  PayloadWriter payload;
-  const uint32_t in = AddBorderOf(payload, XNNDatatype::bf16, {kRows, kInputs}, false);
-  const uint32_t out = AddBorderOf(payload, XNNDatatype::bf16, {kRows, kOutputs}, true);
-  const uint32_t sum = AddBorderOf(payload, XNNDatatype::bf16, {kOutputs, kInputs}, true);
-  const uint32_t w =
-      AddFloats(payload, XNNDatatype::bf16, {kOutputs, kInputs}, Mixed(kOutputs * kInputs));
-  payload.AddFullyConnected(in, w, out);
-  payload.AddAdd(w, w, sum);
-  const ScalarType type = ScalarType::kBFloat16;
-  EXPECT_TRUE(IsError(
-      GraphProgram::Load(payload, {Input({kRows, kInputs}, type), Output({kRows, kOutputs}, type),
-                                   Output({kOutputs, kInputs}, type)}),
-      StatusCode::kUnsupported, {"bf16", "fp32"}));
 }
 
 TEST(FullyConnectedErrorsTest, ScalesAndZeroPointsThatAreNoneAreNamed) {

@@ -274,9 +274,7 @@ TEST(ExecutionTest, GoesOnWhileAnotherThreadPacks) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, loader.Load(folder, "base"));
   // A packer that has claimed a key and does not come to an end.
   PackTransaction packer(cache);
-  PackKey key;
-  key.seed = 1;
-  ASSERT_FALSE(packer.LookUp(key));
+  ASSERT_FALSE(packer.LookUp(PackKey()));
   ASSERT_NE(packer.Reserve(1 << 20), nullptr);
   std::thread runner([&] { EXPECT_EQ(CaseLoader::Check(method, folder, "base"), ""); });
   runner.join();

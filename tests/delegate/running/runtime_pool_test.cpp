@@ -14,12 +14,8 @@
 #include <utility>
 #include <vector>
 
-#include "delegate/graph/payload.h"
-#include "delegate/plan/graph_weights.h"
-#include "delegate/running/executor.h"
 #include "delegate/running/method_session.h"
 #include "delegate/xnn/initialize.h"
-#include "runtime/named_data_scope.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"
@@ -142,94 +138,6 @@ TEST_F(RuntimePoolTest, ProgramsOfOneStructureTakeTurnsInAnyOrderAndWithAnySizes
   EXPECT_EQ(pool_->Stats().idle_runtimes, 1u);
 }
 
-// One delegate of a load, taken step by step, so that other loads may come in between.
-class SteppedLoad {
- public:
-  static Result<SteppedLoad> Prepare(const LinearProgram& program,
-                                     const std::shared_ptr<WeightCache>& cache,
-                                     const std::shared_ptr<RuntimePool>& pool) {
-    SteppedLoad load;
-    ONEPACK_ASSIGN_OR_RETURN(load.data_, OpenData(MakeData(DataOf(program.layers))));
-    const NamedDataScope scope(nullptr, load.data_, HeapAllocator());
-    const std::vector<uint8_t> payload = MakeLinearPayload(program);
-    DelegateRequest request;
-    request.payload.bytes = payload;
-    const Ref<DataSource> source = SourceOf(payload, "payload");
-    request.source = source.get();
-    request.named_data = &scope;
-    ONEPACK_ASSIGN_OR_RETURN(load.payload_,
-                             Payload::Open(request, cache->contents(), pool->graphs()));
-    XnnpackBackendOptions options;
-    options.weight_cache = cache;
-    ONEPACK_ASSIGN_OR_RETURN(Lane home, Lane::Create());
-    ONEPACK_ASSIGN_OR_RETURN(
-        load.session_, MakeRef<MethodSession>(HeapAllocator(), std::move(options), pool, getpid(),
-                                              std::move(home)));
-    Executor::Options steps;
-    steps.max_activation_bytes = UINT64_MAX;
-    steps.on_served = [served = load.served_](uint64_t bytes) {
-      *served += bytes;
-      return Status::Ok();
-    };
-    steps.wants_packable_nodes = [pool](const std::optional<Digest>& structure) {
-      return structure && pool->Knows(*structure);
-    };
-    ONEPACK_ASSIGN_OR_RETURN(load.executor_,
-                             Executor::Prepare(load.session_, load.payload_, steps));
-    return load;
-  }
-
-  Status Finish() {
-    ONEPACK_ASSIGN_OR_RETURN(Lane lane, Lane::Create());
-    return executor_->Finish(lane);
-  }
-
-  Digest structure() const { return executor_->pending().graph.structure.value(); }
-  uint64_t served_bytes() const { return *served_; }
-  uint64_t expected_bytes() const { return RawWeightBytes(*payload_); }
-
- private:
-  SteppedLoad() = default;
-
-  Ref<NamedDataMap> data_;
-  std::shared_ptr<const Payload> payload_;
-  Ref<MethodSession> session_;
-  std::shared_ptr<uint64_t> served_ = std::make_shared<uint64_t>(0);
-  Ref<Executor> executor_;
-};
-
-// The structure becomes known after the first load has looked, by one that is faster.
-TEST_F(RuntimePoolTest, LoadsThatMeetAtAStructureCountEachWeightOnce) {
-  ONEPACK_ASSERT_OK_AND_ASSIGN(SteppedLoad first, SteppedLoad::Prepare(Adapter(10), cache_, pool_));
-  ONEPACK_ASSERT_OK_AND_ASSIGN(SteppedLoad second,
-                               SteppedLoad::Prepare(Adapter(20), cache_, pool_));
-  ASSERT_TRUE(IsOk(second.Finish()));
-  ASSERT_TRUE(pool_->Knows(first.structure()));
-  EXPECT_EQ(cache_->Stats().misses.total(), 3u);
-  ASSERT_TRUE(IsOk(first.Finish()));
-  EXPECT_EQ(cache_->Stats().misses.total(), 5u) << "the foundation is there, two are not";
-  EXPECT_EQ(cache_->Stats().hits, 1u);
-  for (const SteppedLoad* load : {&first, &second}) {
-    EXPECT_EQ(load->served_bytes(), load->expected_bytes());
-  }
-}
-
-// A runtime of the structure wants more than the graph alone packs: one of its own is made, which
-// is served what was packed by then once more.
-TEST_F(RuntimePoolTest, WhatIsServedOnceMoreIsReportedOnce) {
-  ONEPACK_ASSERT_OK_AND_ASSIGN(SteppedLoad first, SteppedLoad::Prepare(Adapter(10), cache_, pool_));
-  ASSERT_TRUE(IsOk(first.Finish()));
-  ONEPACK_ASSERT_OK_AND_ASSIGN(SteppedLoad load, SteppedLoad::Prepare(Adapter(20), cache_, pool_));
-  std::vector<WeightTable::Entry> entries;
-  ASSERT_TRUE(pool_->Knows(load.structure(), &entries));
-  ASSERT_EQ(entries.size(), 3u);
-  entries.back().seed += 1;
-  pool_->Learn(load.structure(), entries);
-  ASSERT_TRUE(IsOk(load.Finish()));
-  EXPECT_EQ(load.served_bytes(), load.expected_bytes());
-  EXPECT_EQ(cache_->Stats().misses.total(), 5u);
-}
-
 TEST_F(RuntimePoolTest, ALaterProgramCostsItsWeightsAndNoMemoryForRuntimes) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> first, Load(Adapter(10)));
   const WeightCacheStats before = cache_->Stats();
@@ -254,16 +162,13 @@ TEST_F(RuntimePoolTest, ARuntimeOutlivesTheProgramThatMadeItAndGoesWithTheLastOn
   EXPECT_EQ(cache_->Stats().entries, 0u);
 }
 
-TEST_F(RuntimePoolTest, ALoadThatIsCancelledAtItsLastDelegateLeavesNoRuntime) {
+TEST_F(RuntimePoolTest, ALoadThatIsCancelledAtItsLastWeightLeavesNoRuntime) {
   XnnpackBackendOptions options;
-  size_t structures = 0;
   options.on_progress = [&](const LoadProgress& progress) {
-    structures = std::max(structures, pool_->Stats().structures);
     return progress.served_bytes < progress.expected_bytes;
   };
   backend_ = MakeRef<PoolBackend>(HeapAllocator(), cache_, pool_, options).value();
   EXPECT_TRUE(IsError(Load(Layers("w", 3, WeightKind::kFloat, 7)), StatusCode::kCancelled));
-  EXPECT_EQ(structures, 1u) << "it had one when it was cancelled";
   EXPECT_EQ(pool_->Stats().structures, 0u);
   EXPECT_EQ(pool_->Stats().idle_lanes, 0u);
   EXPECT_EQ(cache_->Stats().entries, 0u);
@@ -315,7 +220,7 @@ TEST_F(RuntimePoolTest, ARuntimeGoesWithTheFileThatItReadsInPlace) {
 }
 
 // One row against many is another plan of XNNPACK's than many against many.
-TEST_F(RuntimePoolTest, TwoProgramsWithSizesOfTwoPatternsTakeTurnsWithoutMakingRuntimesAnew) {
+TEST_F(RuntimePoolTest, TwoProgramsWithSizesOfTwoPatternsTakeTurnsWithoutMakingRuntimesAgain) {
   constexpr uint32_t kRows = 4;
   PayloadWriter payload;
   const uint32_t x = payload.AddInput({kRows, kWidth});

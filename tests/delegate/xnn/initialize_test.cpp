@@ -1,3 +1,5 @@
+#include "delegate/xnn/initialize.h"
+
 #include <cpuinfo.h>
 #include <gtest/gtest.h>
 #include <stdio.h>
@@ -5,7 +7,6 @@
 
 #include <vector>
 
-#include "delegate/xnn/initialize.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/sources.h"
 #include "tests/support/status_matchers.h"

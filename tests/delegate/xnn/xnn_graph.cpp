@@ -152,10 +152,10 @@ Status RecordingObserver::AfterServing(const void* kernel, const void* bias) {
   return StatusOf(fails_after_serving);
 }
 
-BuiltGraph::BuiltGraph(const std::shared_ptr<WeightCache>& cache)
+BuiltSubgraph::BuiltSubgraph(const std::shared_ptr<WeightCache>& cache)
     : provider_(cache), workspace_(CreateWorkspace()) {}
 
-Status BuiltGraph::Build(const TestGraph& graph) {
+Status BuiltSubgraph::Build(const TestGraph& graph) {
   runtime_.reset();
   provider_.BeginBuild(&observer_, table_);
   xnn_runtime_t runtime = nullptr;
@@ -165,8 +165,8 @@ Status BuiltGraph::Build(const TestGraph& graph) {
   return provider_.EndBuild();
 }
 
-void BuiltGraph::Run(const Dims& input_dims, const std::vector<float>& input,
-                     std::vector<std::vector<float>>* outputs) {
+void BuiltSubgraph::Run(const Dims& input_dims, const std::vector<float>& input,
+                        std::vector<std::vector<float>>* outputs) {
   std::vector<float> padded = input;
   padded.resize(input.size() + XNN_EXTRA_BYTES / sizeof(float));
   std::vector<xnn_external_value> values = {{0, padded.data()}};
@@ -181,14 +181,14 @@ void BuiltGraph::Run(const Dims& input_dims, const std::vector<float>& input,
   Require(xnn_invoke_runtime(runtime), "xnn_invoke_runtime");
 }
 
-std::vector<float> BuiltGraph::Run(const Dims& input_dims, const std::vector<float>& input,
-                                   size_t output_size) {
+std::vector<float> BuiltSubgraph::Run(const Dims& input_dims, const std::vector<float>& input,
+                                      size_t output_size) {
   std::vector<std::vector<float>> outputs = {std::vector<float>(output_size)};
   Run(input_dims, input, &outputs);
   return outputs[0];
 }
 
-const uint8_t* BuiltGraph::Packed(size_t offset) {
+const uint8_t* BuiltSubgraph::Packed(size_t offset) {
   const xnn_weights_cache_provider* provider = table_.handle();
   return static_cast<const uint8_t*>(provider->offset_to_addr(provider->context, offset));
 }

@@ -87,9 +87,9 @@ class RecordingObserver final : public PackingObserver {
 };
 
 // What the delegate has for a graph: a provider and a runtime, deleted in the right order.
-class BuiltGraph {
+class BuiltSubgraph {
  public:
-  explicit BuiltGraph(const std::shared_ptr<WeightCache>& cache);
+  explicit BuiltSubgraph(const std::shared_ptr<WeightCache>& cache);
 
   XnnProvider& provider() { return provider_; }
   WeightTable& table() { return table_; }

@@ -14,10 +14,10 @@
 #include <utility>
 #include <vector>
 
+#include "tests/delegate/xnn/xnn_graph.h"
 #include "tests/support/status_matchers.h"
 #include "tests/weight_cache/cache_helpers.h"
 #include "tests/weight_cache/threads.h"
-#include "tests/delegate/xnn/xnn_graph.h"
 
 namespace onepack {
 namespace {
