@@ -12,7 +12,8 @@
 #include <utility>
 #include <vector>
 
-#include "delegate/xnn/xnn_provider.h"
+#include "delegate/xnn/layout_tag.h"
+#include "delegate/xnn/weight_table.h"
 #include "weight_cache/content_registry.h"
 #include "weight_cache/heap_store.h"
 #include "weight_cache/pack_transaction.h"
@@ -34,11 +35,12 @@ PackKey KeyOf(int number) {
   return key;
 }
 
-PackedWeight Pack(PackTransaction& transaction, const PackKey& key) {
+// REQUIRES: `transaction` has claimed a key.
+PackedWeight Pack(PackTransaction& transaction, LayoutTag tag = 0) {
   uint8_t* space = transaction.Reserve(kSmall);
   if (space == nullptr) return PackedWeight();
   memset(space, 1, kSmall);
-  return transaction.Commit(key);
+  return transaction.Commit(tag);
 }
 
 // A cache of kEntries weights, all pinned, as after loading many programs.
@@ -47,7 +49,7 @@ struct FullCache {
     PackTransaction transaction(cache);
     for (int i = 0; i < kEntries; ++i) {
       keys.push_back(KeyOf(i));
-      if (!transaction.LookUp(keys.back())) pins.push_back(Pack(transaction, keys.back()));
+      if (!transaction.LookUp(keys.back())) pins.push_back(Pack(transaction));
     }
   }
 
@@ -80,26 +82,26 @@ class KeyWalk {
   size_t position_;
 };
 
-void LookUpAndUnpinOfAHitAmong100000(benchmark::State& state) {
+void FindAndUnpinOfAHitAmong100000(benchmark::State& state) {
   FullCache& full = SharedFullCache();
-  PackTransaction transaction(full.cache);
-  if (full.cache->Stats().entries != kEntries ||
-      transaction.LookUp(full.keys[1]).bytes().data() != full.pins[1].bytes().data()) {
+  WeightCache& cache = *full.cache;
+  if (cache.Stats().entries != kEntries ||
+      cache.Find(full.keys[1]).bytes().data() != full.pins[1].bytes().data()) {
     state.SkipWithError("not a hit");
     return;
   }
   KeyWalk walk(state.thread_index());
   for (auto _ : state) {
-    benchmark::DoNotOptimize(transaction.LookUp(walk.NextOf(full.keys)).bytes().data());
+    benchmark::DoNotOptimize(cache.Find(walk.NextOf(full.keys)).bytes().data());
   }
 }
-BENCHMARK(LookUpAndUnpinOfAHitAmong100000)->Threads(1)->Threads(8)->UseRealTime();
+BENCHMARK(FindAndUnpinOfAHitAmong100000)->Threads(1)->Threads(8)->UseRealTime();
 
-void LookUpOfAHitAmong100000KeepingThePin(benchmark::State& state) {
+void FindOfAHitAmong100000KeepingThePin(benchmark::State& state) {
   FullCache& full = SharedFullCache();
-  PackTransaction transaction(full.cache);
+  WeightCache& cache = *full.cache;
   std::vector<PackedWeight> pins(1 << 12);
-  pins[0] = transaction.LookUp(full.keys[1]);
+  pins[0] = cache.Find(full.keys[1]);
   if (pins[0].bytes().data() != full.pins[1].bytes().data()) {
     state.SkipWithError("not a hit");
     return;
@@ -114,10 +116,10 @@ void LookUpOfAHitAmong100000KeepingThePin(benchmark::State& state) {
       used = 0;
       state.ResumeTiming();
     }
-    pins[used++] = transaction.LookUp(walk.NextOf(full.keys));
+    pins[used++] = cache.Find(walk.NextOf(full.keys));
   }
 }
-BENCHMARK(LookUpOfAHitAmong100000KeepingThePin)->Threads(1)->Threads(8)->UseRealTime();
+BENCHMARK(FindOfAHitAmong100000KeepingThePin)->Threads(1)->Threads(8)->UseRealTime();
 
 // The packing itself is a memset of 256 bytes.
 void MissClaimCommitAndUnpinOfASmallEntry(benchmark::State& state) {
@@ -125,9 +127,10 @@ void MissClaimCommitAndUnpinOfASmallEntry(benchmark::State& state) {
   PackTransaction transaction(cache);
   const PackKey key = KeyOf(1);
   // A chunk that stays: otherwise every round would map and unmap one.
-  const PackedWeight keeps_the_chunk = Pack(transaction, KeyOf(2));
+  PackedWeight keeps_the_chunk = transaction.LookUp(KeyOf(2));
+  if (!keeps_the_chunk) keeps_the_chunk = Pack(transaction);
   const auto pack_once = [&] {
-    return transaction.LookUp(key) ? PackedWeight() : Pack(transaction, key);
+    return transaction.LookUp(key) ? PackedWeight() : Pack(transaction);
   };
   const bool was_packed = static_cast<bool>(pack_once());
   if (!was_packed || cache->Stats().entries != 1) {
@@ -138,41 +141,85 @@ void MissClaimCommitAndUnpinOfASmallEntry(benchmark::State& state) {
 }
 BENCHMARK(MissClaimCommitAndUnpinOfASmallEntry);
 
-// A provider as XNNPACK sees it, with a thousand weights in its table.
-void ProviderOffsetToAddress(benchmark::State& state) {
-  class NoObserver final : public PackingObserver {
-    Status BeforePacking(const void*, const void*) override { return Status::Ok(); }
-    Status AfterServing(const void*, const void*) override { return Status::Ok(); }
-  } observer;
-  constexpr size_t kWeights = 1000;
-  const auto cache = WeightCache::Create();
-  XnnProvider provider(cache);
-  WeightTable table;
+// A table as XNNPACK sees it, of a thousand weights that are all pinned.
+class FullTable {
+ public:
+  static constexpr size_t kWeights = 1000;
+
+  FullTable() {
+    PackTransaction transaction(cache);
+    for (size_t i = 0; i < kWeights; ++i) {
+      keys.push_back({static_cast<uint32_t>(i), &places_[i], nullptr});
+      rows_.push_back({keys[i].kernel, /*is_readable=*/false});
+      if (transaction.LookUp(KeyOf(static_cast<int>(i)))) continue;
+      pins.push_back(Pack(transaction, TagOf(keys[i])));
+    }
+    if (pins.size() == kWeights) table.Begin(rows_, pins);
+  }
+
+  // Each weight is found under its number, and nothing else is.
+  bool IsRight() {
+    if (pins.size() != kWeights) return false;
+    for (size_t i = 0; i < kWeights; ++i) {
+      if (LookUp(i) != i) return false;
+    }
+    xnn_weights_cache_look_up_key of_another_layout = keys[0];
+    of_another_layout.seed = 1;
+    return calls.look_up(calls.context, &of_another_layout) == SIZE_MAX;
+  }
+
+  size_t LookUp(size_t number) { return calls.look_up(calls.context, &keys[number]); }
+
+  const std::shared_ptr<WeightCache> cache = WeightCache::Create();
+  WeightTable table{cache};
   const xnn_weights_cache_provider& calls = *table.handle();
-  std::vector<std::pair<size_t, void*>> inserted;
-  provider.BeginBuild(&observer, table);
-  for (uint32_t i = 0; i < kWeights; ++i) {
-    const xnn_weights_cache_look_up_key key = {i, &observer, nullptr};
-    void* space = calls.reserve_space(calls.context, kSmall);
-    inserted.emplace_back(calls.look_up_or_insert(calls.context, &key, space, kSmall), space);
+  std::vector<xnn_weights_cache_look_up_key> keys;
+  std::vector<PackedWeight> pins;
+
+ private:
+  char places_[kWeights] = {};  // the addresses of kernels
+  std::vector<WeightTable::Row> rows_;
+};
+
+// Calls `call` with the numbers of all weights, round and round, which takes no lock of the cache.
+template <typename Call>
+void CallForEachWeight(benchmark::State& state, const FullTable& full, const Call& call) {
+  const uint64_t locks = full.cache->Stats().lock_count;
+  size_t number = 0;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(call(number));
+    number = number + 1 == FullTable::kWeights ? 0 : number + 1;
   }
-  bool is_right = provider.EndBuild().ok();
-  for (const auto& [offset, space] : inserted) {
-    is_right = is_right && space != nullptr && calls.offset_to_addr(calls.context, offset) == space;
+  if (full.cache->Stats().lock_count != locks + 1) {
+    state.SkipWithError("the cache's lock was taken");
   }
-  if (!is_right) {
-    state.SkipWithError("not the address that was inserted");
+}
+
+void TableLookUpOfAPinnedWeight(benchmark::State& state) {
+  FullTable full;
+  if (!full.IsRight()) {
+    state.SkipWithError("not the weight that is pinned");
     return;
   }
-  const uint64_t locks = cache->Stats().lock_count;
-  size_t offset = 0;
-  for (auto _ : state) {
-    benchmark::DoNotOptimize(calls.offset_to_addr(calls.context, offset));
-    offset = offset + 1 == kWeights ? 0 : offset + 1;
-  }
-  if (cache->Stats().lock_count != locks + 1) state.SkipWithError("the cache's lock was taken");
+  CallForEachWeight(state, full, [&](size_t number) { return full.LookUp(number); });
 }
-BENCHMARK(ProviderOffsetToAddress);
+BENCHMARK(TableLookUpOfAPinnedWeight);
+
+void TableOffsetToAddress(benchmark::State& state) {
+  FullTable full;
+  const xnn_weights_cache_provider& calls = full.calls;
+  bool is_right = full.IsRight() && full.table.End().ok();
+  for (size_t i = 0; is_right && i < FullTable::kWeights; ++i) {
+    is_right = calls.offset_to_addr(calls.context, i) == full.pins[i].bytes().data();
+  }
+  if (!is_right) {
+    state.SkipWithError("not the address that is pinned");
+    return;
+  }
+  CallForEachWeight(state, full,
+                    [&](size_t number) { return calls.offset_to_addr(calls.context, number); });
+}
+BENCHMARK(TableOffsetToAddress);
 
 // Bytes that nobody may read.
 class UnreadBytes final : public RawBytes {

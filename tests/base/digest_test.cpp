@@ -13,8 +13,6 @@
 #include "tests/support/files.h"
 #include "tests/support/status_matchers.h"
 #include "tests/weight_cache/sanitizers.h"
-#include "weight_cache/content_identity.h"
-#include "weight_cache/pack_key.h"
 
 namespace onepack {
 namespace {
@@ -124,12 +122,12 @@ TEST(DigestTest, TheBytesOfAWeightAreHashedWhereTheyAre) {
   if (kSanitized) GTEST_SKIP() << "a sanitizer's own memory would be measured";
   constexpr size_t kSize = size_t{64} << 20;
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping weight, Mapping::OfZeros(kSize));
-  EXPECT_NE(IdentityOfBytes({weight.data(), 4096}), IdentityOfNothing());
+  EXPECT_NE(IdentityOfBytes({weight.data(), 4096}), IdentityOfBytes({}));
   std::ofstream clear("/proc/self/clear_refs");
   clear << "5" << std::flush;
   if (!clear.good()) GTEST_SKIP() << "this kernel does not reset VmHWM";
   const size_t before = PeakResident();
-  EXPECT_NE(IdentityOfBytes(weight.bytes()), IdentityOfNothing());
+  EXPECT_NE(IdentityOfBytes(weight.bytes()), IdentityOfBytes({}));
   EXPECT_LT(PeakResident(), before + kSize / 4);
 }
 
@@ -141,33 +139,6 @@ TEST(DigestHashTest, EqualDigestsHashEqualAndOthersSpread) {
     hashes.insert(DigestHash()(digest));
   }
   EXPECT_EQ(hashes.size(), 1000u);
-}
-
-TEST(ContentIdentityTest, OfARangeEveryPartCounts) {
-  struct stat info = {};
-  info.st_dev = 1;
-  info.st_ino = 2;
-  info.st_ctim.tv_sec = 3;
-  const DataIdentity file(FileIdentity(info), 4);
-  const Digest range = IdentityOfRange(file, 6, 7);
-  EXPECT_EQ(IdentityOfRange(DataIdentity(FileIdentity(info), 4), 6, 7), range);
-  EXPECT_EQ(IdentityOfRange(DataIdentity(FileIdentity(info), 0), 10, 7), range);
-  EXPECT_NE(IdentityOfRange(DataIdentity(FileIdentity(info), 0), 6, 7), range);
-  EXPECT_NE(IdentityOfRange(file, 7, 7), range);
-  EXPECT_NE(IdentityOfRange(file, 6, 8), range);
-  info.st_ino = 9;
-  EXPECT_NE(IdentityOfRange(DataIdentity(FileIdentity(info), 4), 6, 7), range);
-}
-
-TEST(ContentIdentityTest, UniqueDataAreOneWithTheirCopiesAlone) {
-  const DataIdentity unique = DataIdentity::Unique();
-  EXPECT_EQ(IdentityOfRange(unique, 6, 7), IdentityOfRange(DataIdentity(unique), 6, 7));
-  EXPECT_NE(IdentityOfRange(unique, 6, 7), IdentityOfRange(DataIdentity::Unique(), 6, 7));
-}
-
-TEST(ContentIdentityTest, NothingDiffersFromNoBytes) {
-  EXPECT_NE(IdentityOfNothing(), IdentityOfBytes({}));
-  EXPECT_EQ(IdentityOfNothing(), IdentityOfNothing());
 }
 
 }  // namespace

@@ -25,11 +25,11 @@ inline PackKey KeyOf(int number) {
   key.weight.quantization = DigestOf(number + 2'000'000);
   key.weight.consumer = DigestOf(number + 3'000'000);
   key.layout = DigestOf(-1);
-  key.seed = 7;
   return key;
 }
 
 constexpr size_t kSmall = 256;
+constexpr LayoutTag kTag = 7;
 
 // What packing comes to: reserves, and fills with `value`.
 inline void ReserveFilled(PackTransaction& transaction, uint8_t value, size_t size = kSmall) {
@@ -40,12 +40,18 @@ inline void ReserveFilled(PackTransaction& transaction, uint8_t value, size_t si
 
 // Finds the weight, or packs it.
 inline PackedWeight FindOrPack(const std::shared_ptr<WeightCache>& cache, const PackKey& key,
-                               uint8_t value, size_t size = kSmall) {
+                               uint8_t value, size_t size = kSmall, LayoutTag tag = kTag) {
   PackTransaction transaction(cache);
   PackedWeight found = transaction.LookUp(key);
   if (found) return found;
   ReserveFilled(transaction, value, size);
-  return transaction.Commit(key);
+  return transaction.Commit(tag);
+}
+
+inline PackedWeight PackPrivately(const std::shared_ptr<WeightCache>& cache, size_t size) {
+  PackTransaction transaction(cache);
+  ReserveFilled(transaction, 9, size);
+  return transaction.CommitPrivate();
 }
 
 inline bool IsFilledWith(Bytes bytes, uint8_t value) {

@@ -124,7 +124,7 @@ TEST_F(ForkedCacheTest, AChildPacksWhatAnotherThreadWasJustPacking) {
     claimed.Wait();
     forked.Wait();
     ReserveFilled(transaction, 0x11);
-    packed = transaction.Commit(KeyOf(1));
+    packed = transaction.Commit(kTag);
   });
   claimed.Wait();
   std::thread waiter([&] {
@@ -134,6 +134,7 @@ TEST_F(ForkedCacheTest, AChildPacksWhatAnotherThreadWasJustPacking) {
   WaitUntil([&] { return cache_->Stats().waits == 1; });
   EXPECT_EQ(ExitStatusOfChild([&] {
               {
+                if (cache_->Find(KeyOf(1))) return false;
                 const PackedWeight own = FindOrPack(cache_, KeyOf(1), 0x22);
                 if (!IsFilledWith(own.bytes(), 0x22) || own.is_private()) return false;
                 if (!IsFilledWith(FindOrPack(cache_, KeyOf(1), 0x33).bytes(), 0x22)) return false;

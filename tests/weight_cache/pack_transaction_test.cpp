@@ -21,7 +21,7 @@ namespace {
 
 class PackTransactionTest : public testing::Test {
  protected:
-  bool IsThere(const PackKey& key) const { return !cache_->PinAll(key.weight, key.layout).empty(); }
+  bool IsThere(const PackKey& key) const { return static_cast<bool>(cache_->Find(key)); }
 
   // True when nobody has claimed `key`: a look-up by somebody else does not wait.
   bool IsUnclaimed(const PackKey& key) const {
@@ -95,7 +95,7 @@ TEST_F(PackTransactionTest, LookUpWaitsWhileAnotherTransactionPacksTheKey) {
   std::thread other([&] { shared = FindOrPack(cache_, KeyOf(1), 2); });
   WaitForWaits(1);
   ReserveFilled(packer, 1);
-  const PackedWeight packed = packer.Commit(KeyOf(1));
+  const PackedWeight packed = packer.Commit(kTag);
   other.join();
   EXPECT_EQ(shared.bytes().data(), packed.bytes().data());
   EXPECT_TRUE(IsFilledWith(shared.bytes(), 1));
@@ -104,43 +104,6 @@ TEST_F(PackTransactionTest, LookUpWaitsWhileAnotherTransactionPacksTheKey) {
   EXPECT_GT(stats.wait_ns, 0u);
   EXPECT_EQ(stats.misses.total(), 1u);
   EXPECT_EQ(stats.hits, 1u);
-}
-
-TEST_F(PackTransactionTest, FindTakesWhatIsThereAndElseLeavesNoTrace) {
-  PackTransaction transaction(cache_);
-  EXPECT_FALSE(transaction.Find(KeyOf(1)));
-  EXPECT_EQ(cache_->Stats().misses.total(), 0u);
-  PackTransaction packer(cache_);
-  EXPECT_FALSE(packer.LookUp(KeyOf(1)));
-  EXPECT_FALSE(transaction.Find(KeyOf(1))) << "it waits for nobody";
-  ReserveFilled(packer, 0x11);
-  const PackedWeight packed = packer.Commit(KeyOf(1));
-  EXPECT_EQ(transaction.Find(KeyOf(1)).bytes().data(), packed.bytes().data());
-  EXPECT_EQ(cache_->Stats().misses.total(), 1u);
-  EXPECT_EQ(cache_->Stats().hits, 1u);
-  EXPECT_EQ(cache_->Stats().waits, 0u);
-}
-
-// Two loads meet at a key, and the second one has packed ahead: it looks up twice.
-TEST_F(PackTransactionTest, AWeightThatIsWaitedForIsOneMissOneWaitAndOneHit) {
-  PackTransaction packer(cache_, Hits::kNotCounted);
-  EXPECT_FALSE(packer.LookUp(KeyOf(1)));
-  std::thread other([&] {
-    PackTransaction ahead(cache_, Hits::kNotCounted);
-    const PackedWeight found = ahead.LookUp(KeyOf(1));
-    EXPECT_TRUE(found);
-    PackTransaction runtime(cache_);
-    EXPECT_TRUE(runtime.LookUp(KeyOf(1)));
-  });
-  WaitUntil([&] { return cache_->Stats().waits == 1; });
-  ReserveFilled(packer, 0x11);
-  const PackedWeight packed = packer.Commit(KeyOf(1));
-  other.join();
-  const WeightCacheStats stats = cache_->Stats();
-  EXPECT_EQ(stats.misses.total(), 1u);
-  EXPECT_EQ(stats.waits, 1u);
-  EXPECT_EQ(stats.hits, 1u);
-  EXPECT_EQ(stats.hit_bytes, kSmall);
 }
 
 TEST_F(PackTransactionTest, LookUpKeepsAnEarlierReservation) {
@@ -173,7 +136,26 @@ TEST_F(PackTransactionTest, ReserveWithoutMemoryIsNullAndNoReservation) {
   EXPECT_EQ(cache_->Stats().heap_bytes, 0u);
   // The claim is still there, and a smaller reservation may follow.
   ReserveFilled(transaction, 1);
-  EXPECT_TRUE(transaction.Commit(KeyOf(1)));
+  EXPECT_TRUE(transaction.Commit(kTag));
+}
+
+TEST_F(PackTransactionTest, ReserveKeepsTheClaim) {
+  PackTransaction transaction(cache_);
+  EXPECT_FALSE(transaction.LookUp(KeyOf(1)));
+  ReserveFilled(transaction, 1);
+  ReserveFilled(transaction, 2, 2 * kSmall);
+  const PackedWeight weight = transaction.Commit(kTag);
+  EXPECT_EQ(weight.bytes().size(), 2 * kSmall);
+  EXPECT_EQ(cache_->Find(KeyOf(1)).bytes().data(), weight.bytes().data());
+}
+
+TEST_F(PackTransactionTest, PagesThatAreAskedForAtOnceMakeNoOtherReservation) {
+  PackTransaction transaction(cache_);
+  uint8_t* space = transaction.Reserve(HeapStore::kLargeBlock, PackTransaction::Pages::kAtOnce);
+  ASSERT_NE(space, nullptr);
+  EXPECT_EQ(transaction.reserved(), space);
+  EXPECT_EQ(transaction.reserved_size(), HeapStore::kLargeBlock);
+  EXPECT_EQ(cache_->Stats().heap_bytes, HeapStore::kLargeBlock);
 }
 
 TEST_F(PackTransactionTest, ReserveDropsAnEarlierReservation) {
@@ -185,28 +167,66 @@ TEST_F(PackTransactionTest, ReserveDropsAnEarlierReservation) {
   EXPECT_EQ(cache_->Stats().heap_bytes, 0u);
 }
 
-// Claimed(key) + Reserved, Commit(key) -> Idle; a pin, visible to all
+// Claimed(key) + Reserved, Commit(tag) -> Idle; a pin, visible to all
 
-TEST_F(PackTransactionTest, CommitOfTheClaimMakesTheWeightVisible) {
+TEST_F(PackTransactionTest, CommitMakesTheWeightVisibleUnderTheClaimedKey) {
   PackTransaction transaction(cache_);
   EXPECT_FALSE(transaction.LookUp(KeyOf(1)));
   ReserveFilled(transaction, 1);
   const uint8_t* reserved = transaction.reserved();
-  const PackedWeight weight = transaction.Commit(KeyOf(1));
+  const PackedWeight weight = transaction.Commit(kTag);
   EXPECT_EQ(weight.bytes().data(), reserved);
   EXPECT_EQ(weight.bytes().size(), kSmall);
   EXPECT_FALSE(weight.is_private());
   EXPECT_TRUE(IsThere(KeyOf(1)));
   EXPECT_EQ(transaction.reserved(), nullptr);
+  EXPECT_EQ(transaction.reserved_size(), 0u);
 }
 
-TEST_F(PackTransactionTest, CommitOfAnotherKeyThanTheClaimAbandonsTheClaim) {
+TEST_F(PackTransactionTest, TheTagOfACommitIsTheWeights) {
   PackTransaction transaction(cache_);
   EXPECT_FALSE(transaction.LookUp(KeyOf(1)));
+  ReserveFilled(transaction, 1);
+  constexpr LayoutTag kOfBothHalves = 0x0123'4567'89ab'cdef;
+  const PackedWeight weight = transaction.Commit(kOfBothHalves);
+  EXPECT_EQ(weight.tag(), kOfBothHalves);
+}
+
+TEST_F(PackTransactionTest, CommitIsOfTheLastKeyThatWasLookedUp) {
+  PackTransaction transaction(cache_);
+  EXPECT_FALSE(transaction.LookUp(KeyOf(1)));
+  EXPECT_FALSE(transaction.LookUp(KeyOf(2)));
   ReserveFilled(transaction, 2);
-  const PackedWeight weight = transaction.Commit(KeyOf(2));
+  const PackedWeight weight = transaction.Commit(kTag);
   EXPECT_TRUE(IsThere(KeyOf(2)));
   EXPECT_TRUE(IsUnclaimed(KeyOf(1)));
+}
+
+TEST_F(PackTransactionTest, CommitKeepsTheContentsThatTheKeyWasMadeFrom) {
+  auto content = std::make_shared<Content>();
+  const std::weak_ptr<Content> weak = content;
+  {
+    PackTransaction transaction(cache_);
+    EXPECT_FALSE(transaction.LookUp(KeyOf(1)));
+    ReserveFilled(transaction, 1);
+    const PackedWeight weight = transaction.Commit(kTag, {std::move(content)});
+    EXPECT_FALSE(weak.expired());
+  }
+  EXPECT_TRUE(weak.expired());
+}
+
+// After a commit the transaction has no claim left that it could abandon.
+TEST_F(PackTransactionTest, WhatIsCommittedOutlivesItsTransaction) {
+  PackedWeight weight;
+  {
+    PackTransaction transaction(cache_);
+    EXPECT_FALSE(transaction.LookUp(KeyOf(1)));
+    ReserveFilled(transaction, 1);
+    weight = transaction.Commit(kTag);
+    transaction.DropClaim();
+  }
+  EXPECT_TRUE(IsFilledWith(weight.bytes(), 1));
+  EXPECT_EQ(cache_->Find(KeyOf(1)).bytes().data(), weight.bytes().data());
 }
 
 TEST_F(PackTransactionTest, ATransactionGoesOnAfterACommit) {
@@ -215,7 +235,7 @@ TEST_F(PackTransactionTest, ATransactionGoesOnAfterACommit) {
   for (int i = 0; i < 10; ++i) {
     EXPECT_FALSE(transaction.LookUp(KeyOf(i)));
     ReserveFilled(transaction, static_cast<uint8_t>(i));
-    weights.push_back(transaction.Commit(KeyOf(i)));
+    weights.push_back(transaction.Commit(kTag));
   }
   for (int i = 0; i < 10; ++i) {
     EXPECT_TRUE(IsFilledWith(weights[static_cast<size_t>(i)].bytes(), static_cast<uint8_t>(i)));
@@ -223,108 +243,7 @@ TEST_F(PackTransactionTest, ATransactionGoesOnAfterACommit) {
   EXPECT_EQ(cache_->Stats().packed_bytes, 10 * kSmall);
 }
 
-// Reserved, Commit(key) -> Idle; a pin, visible to all
-
-TEST_F(PackTransactionTest, CommitWithoutAClaimMakesTheWeightVisible) {
-  PackTransaction transaction(cache_);
-  ReserveFilled(transaction, 1);
-  const PackedWeight weight = transaction.Commit(KeyOf(1));
-  EXPECT_FALSE(weight.is_private());
-  EXPECT_TRUE(IsThere(KeyOf(1)));
-  EXPECT_EQ(cache_->Stats().misses.total(), 0u);
-}
-
-TEST_F(PackTransactionTest, CommitOfAKeyThatIsReadyDropsTheReservationAndPinsWhatIsThere) {
-  const PackedWeight packed = FindOrPack(cache_, KeyOf(1), 1);
-  PackTransaction transaction(cache_);
-  ReserveFilled(transaction, 1);
-  const PackedWeight weight = transaction.Commit(KeyOf(1));
-  EXPECT_EQ(weight.bytes().data(), packed.bytes().data());
-  EXPECT_EQ(transaction.reserved(), nullptr);
-  const WeightCacheStats stats = cache_->Stats();
-  EXPECT_EQ(stats.bytes, kSmall);
-  EXPECT_EQ(stats.packed_bytes, kSmall);
-  EXPECT_EQ(stats.pins, 2u);
-}
-
-TEST_F(PackTransactionTest, CommitOfAKeyThatIsReadyWithAnotherSizeIsPrivate) {
-  const PackedWeight packed = FindOrPack(cache_, KeyOf(1), 1, 256);
-  {
-    PackTransaction transaction(cache_);
-    ReserveFilled(transaction, 2, 512);
-    const PackedWeight weight = transaction.Commit(KeyOf(1));
-    EXPECT_TRUE(weight.is_private());
-    EXPECT_EQ(weight.bytes().size(), 512u);
-    EXPECT_TRUE(IsFilledWith(weight.bytes(), 2));
-    EXPECT_EQ(cache_->Stats().private_bytes, 512u);
-  }
-  EXPECT_EQ(cache_->Stats().private_bytes, 0u);
-  EXPECT_TRUE(IsFilledWith(packed.bytes(), 1));
-}
-
-TEST_F(PackTransactionTest, CommitWithoutAClaimServesThoseWhoHaveClaimedTheKey) {
-  PackTransaction claimant(cache_);
-  EXPECT_FALSE(claimant.LookUp(KeyOf(1)));
-  ReserveFilled(claimant, 1);
-  PackTransaction faster(cache_);
-  ReserveFilled(faster, 1);
-  const PackedWeight first = faster.Commit(KeyOf(1));
-  const PackedWeight second = claimant.Commit(KeyOf(1));
-  EXPECT_EQ(second.bytes().data(), first.bytes().data());
-  EXPECT_EQ(cache_->Stats().packed_bytes, kSmall);
-  EXPECT_EQ(cache_->Stats().entries, 1u);
-  EXPECT_EQ(cache_->Stats().pins, 2u);
-}
-
-TEST_F(PackTransactionTest, CommitWithoutAClaimWakesThoseWhoWaitForTheClaimant) {
-  PackTransaction claimant(cache_);
-  EXPECT_FALSE(claimant.LookUp(KeyOf(1)));
-  PackedWeight shared;
-  std::thread waiter([&] { shared = FindOrPack(cache_, KeyOf(1), 2); });
-  WaitForWaits(1);
-  PackTransaction faster(cache_);
-  ReserveFilled(faster, 1);
-  const PackedWeight first = faster.Commit(KeyOf(1));
-  waiter.join();
-  EXPECT_EQ(shared.bytes().data(), first.bytes().data());
-}
-
-TEST_F(PackTransactionTest, AClaimThatIsDroppedLeavesWhatSomebodyElseCommitted) {
-  std::optional<PackTransaction> claimant(cache_);
-  EXPECT_FALSE(claimant->LookUp(KeyOf(1)));
-  const PackedWeight weight = [&] {
-    PackTransaction faster(cache_);
-    ReserveFilled(faster, 1);
-    return faster.Commit(KeyOf(1));
-  }();
-  claimant.reset();
-  EXPECT_TRUE(IsThere(KeyOf(1)));
-}
-
-// Somebody commits the claimed key and lets go of it, and a third one claims it: its claim is not
-// the first one's.
-TEST_F(PackTransactionTest, AClaimThatIsDroppedLeavesTheClaimOfSomebodyElse) {
-  std::optional<PackTransaction> first(cache_);
-  EXPECT_FALSE(first->LookUp(KeyOf(1)));
-  {
-    PackTransaction faster(cache_);
-    ReserveFilled(faster, 1);
-    faster.Commit(KeyOf(1));
-  }
-  PackTransaction second(cache_);
-  EXPECT_FALSE(second.LookUp(KeyOf(1)));
-  first.reset();
-  PackedWeight shared;
-  std::thread waiter([&] { shared = FindOrPack(cache_, KeyOf(1), 3); });
-  WaitForWaits(1);
-  ReserveFilled(second, 2);
-  const PackedWeight packed = second.Commit(KeyOf(1));
-  waiter.join();
-  EXPECT_EQ(shared.bytes().data(), packed.bytes().data());
-  EXPECT_TRUE(IsFilledWith(shared.bytes(), 2));
-}
-
-// Reserved, CommitPrivate() -> Idle; a pin nobody else finds
+// Reserved, CommitPrivate() -> Idle; a pin that is in no program's reach but its own
 
 TEST_F(PackTransactionTest, CommitPrivateIsFoundByNobodyElse) {
   PackTransaction transaction(cache_);
@@ -335,8 +254,23 @@ TEST_F(PackTransactionTest, CommitPrivateIsFoundByNobodyElse) {
   EXPECT_TRUE(weight.is_private());
   EXPECT_EQ(weight.bytes().data(), reserved);
   EXPECT_EQ(transaction.reserved(), nullptr);
-  EXPECT_TRUE(IsUnclaimed(KeyOf(1)));
+  EXPECT_FALSE(IsThere(KeyOf(1)));
   EXPECT_EQ(cache_->Stats().entries, 0u);
+}
+
+TEST_F(PackTransactionTest, CommitPrivateAbandonsAnEarlierClaim) {
+  PackTransaction transaction(cache_);
+  EXPECT_FALSE(transaction.LookUp(KeyOf(1)));
+  ReserveFilled(transaction, 1);
+  const PackedWeight weight = transaction.CommitPrivate();
+  EXPECT_TRUE(IsUnclaimed(KeyOf(1)));
+}
+
+TEST_F(PackTransactionTest, CommitPrivateNeedsNoClaim) {
+  PackTransaction transaction(cache_);
+  ReserveFilled(transaction, 1);
+  EXPECT_TRUE(transaction.CommitPrivate().is_private());
+  EXPECT_EQ(cache_->Stats().misses.total(), 0u);
 }
 
 TEST_F(PackTransactionTest, APrivateWeightOutlivesItsTransaction) {
@@ -403,7 +337,7 @@ TEST_F(PackingProgressTest, TransactionsThatWantTheSameKeysInOppositeOrderBothEn
         PackedWeight weight = transaction.LookUp(key);
         if (!weight) {
           ReserveFilled(transaction, 1);
-          weight = transaction.Commit(key);
+          weight = transaction.Commit(kTag);
         }
         weights.push_back(std::move(weight));
       }
@@ -443,7 +377,7 @@ TEST_F(PackingProgressTest, OneOfManyThreadsPacksAndTheOthersShare) {
       if (!weight) {
         ++packers;
         ReserveFilled(transaction, 1);
-        weight = transaction.Commit(KeyOf(1));
+        weight = transaction.Commit(kTag);
       }
       addresses[static_cast<size_t>(thread)] = weight.bytes().data();
       end.Wait();
@@ -465,7 +399,7 @@ TEST_F(PackingProgressTest, DifferentKeysArePackedInParallel) {
     EXPECT_FALSE(transaction.LookUp(KeyOf(thread)));
     ReserveFilled(transaction, static_cast<uint8_t>(thread));
     all_have_reserved.Wait();
-    const PackedWeight weight = transaction.Commit(KeyOf(thread));
+    const PackedWeight weight = transaction.Commit(kTag);
     EXPECT_TRUE(IsFilledWith(weight.bytes(), static_cast<uint8_t>(thread)));
   });
   EXPECT_EQ(cache_->Stats().waits, 0u);
@@ -495,7 +429,7 @@ TEST_F(PackingProgressTest, WhenThePackerGivesUpOneOfThoseWhoWaitTakesOver) {
       if (!weight) {
         ++packers;
         ReserveFilled(transaction, 1);
-        weight = transaction.Commit(KeyOf(1));
+        weight = transaction.Commit(kTag);
       }
       EXPECT_TRUE(IsFilledWith(weight.bytes(), 1));
       end.Wait();
@@ -523,7 +457,7 @@ TEST_F(PackingProgressTest, WhenEveryPackerGivesUpEachOfThoseWhoWaitGetsItsTurn)
   ExpectEmpty(*cache_);
 }
 
-TEST_F(PackingProgressTest, OperatorsThatReserveBeforeTheyLookUpDoNotBlockEachOther) {
+TEST_F(PackingProgressTest, TransactionsThatReserveBeforeTheyLookUpDoNotBlockEachOther) {
   for (int round = 0; round < 200; ++round) {
     Barrier all_have_reserved(2);
     Barrier end(2);
@@ -537,32 +471,13 @@ TEST_F(PackingProgressTest, OperatorsThatReserveBeforeTheyLookUpDoNotBlockEachOt
         PackedWeight weight = transaction.LookUp(key);
         if (!weight) {
           if (transaction.reserved() == nullptr) ReserveFilled(transaction, 1);
-          weight = transaction.Commit(key);
+          weight = transaction.Commit(kTag);
         }
         weights.push_back(std::move(weight));
       }
       end.Wait();
     });
   }
-  ExpectEmpty(*cache_);
-}
-
-TEST_F(PackingProgressTest, ManyThreadsThatCommitWithoutAskingEndWithOneEntry) {
-  for (int round = 0; round < 50; ++round) {
-    Barrier start(kThreads);
-    Barrier end(kThreads);
-    std::vector<const uint8_t*> addresses(kThreads);
-    RunInThreads(kThreads, [&](int thread) {
-      PackTransaction transaction(cache_);
-      ReserveFilled(transaction, 1);
-      start.Wait();
-      const PackedWeight weight = transaction.Commit(KeyOf(1));
-      addresses[static_cast<size_t>(thread)] = weight.bytes().data();
-      end.Wait();
-    });
-    for (const uint8_t* address : addresses) EXPECT_EQ(address, addresses[0]);
-  }
-  EXPECT_EQ(cache_->Stats().packed_bytes, 50 * kSmall);
   ExpectEmpty(*cache_);
 }
 

@@ -28,6 +28,8 @@ size_t SizeOf(int number) {
 
 uint8_t ValueOf(int number) { return static_cast<uint8_t>(number + 1); }
 
+LayoutTag TagOf(int number) { return static_cast<LayoutTag>(number) << 32 | 1; }
+
 struct Held {
   int number;
   PackedWeight weight;
@@ -54,11 +56,11 @@ class Worker {
     const int number = Random(kKeys);
     switch (Random(16)) {
       case 0:
-        return CommitWithoutAsking(number);
+        return FindOnly(number);
       case 1:
         return PackPrivately(number);
       case 2:
-        return PinAll(number);
+        return ShareOne();
       case 3:
         return cache_->Prune();
       case 4:
@@ -77,15 +79,14 @@ class Worker {
       if (Random(4) == 0) return;  // before reserving
       ReserveFilled(transaction, ValueOf(number), SizeOf(number));
       if (Random(4) == 0) return;  // and after
-      weight = transaction.Commit(KeyOf(number));
+      weight = transaction.Commit(TagOf(number));
     }
     Hold(number, std::move(weight));
   }
 
-  void CommitWithoutAsking(int number) {
-    PackTransaction transaction(cache_);
-    ReserveFilled(transaction, ValueOf(number), SizeOf(number));
-    Hold(number, transaction.Commit(KeyOf(number)));
+  void FindOnly(int number) {
+    PackedWeight weight = cache_->Find(KeyOf(number));
+    if (weight) Hold(number, std::move(weight));
   }
 
   void PackPrivately(int number) {
@@ -94,15 +95,15 @@ class Worker {
     Hold(number, transaction.CommitPrivate());
   }
 
-  void PinAll(int number) {
-    const PackKey key = KeyOf(number);
-    for (PackedWeight& weight : cache_->PinAll(key.weight, key.layout)) {
-      Hold(number, std::move(weight));
-    }
+  void ShareOne() {
+    if (held_.empty()) return;
+    const Held& chosen = held_[random_() % held_.size()];
+    if (!chosen.weight.is_private()) Hold(chosen.number, chosen.weight.Share());
   }
 
   void Hold(int number, PackedWeight weight) {
     EXPECT_EQ(weight.bytes().size(), SizeOf(number));
+    EXPECT_TRUE(weight.is_private() || weight.tag() == TagOf(number));
     held_.push_back({number, std::move(weight)});
   }
 

@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "tests/weight_cache/cache_helpers.h"
+#include "tests/weight_cache/threads.h"
 
 namespace onepack {
 namespace {
@@ -16,16 +19,6 @@ void Miss(const std::shared_ptr<WeightCache>& cache, const PackKey& key,
           bool has_namesake = false) {
   PackTransaction transaction(cache);
   EXPECT_FALSE(transaction.LookUp(key, has_namesake));
-}
-
-bool IsThere(const std::shared_ptr<WeightCache>& cache, const PackKey& key) {
-  return !cache->PinAll(key.weight, key.layout).empty();
-}
-
-PackedWeight PackPrivately(const std::shared_ptr<WeightCache>& cache, size_t size) {
-  PackTransaction transaction(cache);
-  ReserveFilled(transaction, 9, size);
-  return transaction.CommitPrivate();
 }
 
 TEST(WeightCacheTest, ANewCacheIsEmpty) {
@@ -125,7 +118,7 @@ TEST_F(MissReasonTest, OtherQuantizationWhenOnlyTheBytesAreThere) {
   EXPECT_EQ(cache_->Stats().misses.total(), before_.total() + 1);
 }
 
-TEST_F(MissReasonTest, OtherLayoutForAnotherConsumerLayoutOrSeed) {
+TEST_F(MissReasonTest, OtherLayoutForAnotherConsumerOrLayout) {
   PackKey key = KeyOf(1);
   key.weight.consumer = DigestOf(-2);
   Miss(cache_, key);
@@ -134,16 +127,12 @@ TEST_F(MissReasonTest, OtherLayoutForAnotherConsumerLayoutOrSeed) {
   key.layout = DigestOf(-2);
   Miss(cache_, key);
   EXPECT_EQ(cache_->Stats().misses.other_layout, 2u);
-  key = KeyOf(1);
-  ++key.seed;
-  Miss(cache_, key);
-  EXPECT_EQ(cache_->Stats().misses.other_layout, 3u);
-  EXPECT_EQ(cache_->Stats().misses.total(), before_.total() + 3);
+  EXPECT_EQ(cache_->Stats().misses.total(), before_.total() + 2);
 }
 
 TEST_F(MissReasonTest, TheNearestReasonWinsWhateverTheNameSays) {
   PackKey key = KeyOf(1);
-  ++key.seed;
+  key.layout = DigestOf(-2);
   Miss(cache_, key, /*has_namesake=*/true);
   EXPECT_EQ(cache_->Stats().misses.other_layout, 1u);
 }
@@ -152,250 +141,221 @@ TEST_F(MissReasonTest, AWeightThatIsOnlyBeingPackedIsAbsent) {
   PackTransaction packing(cache_);
   EXPECT_FALSE(packing.LookUp(KeyOf(2)));
   PackKey key = KeyOf(2);
-  ++key.seed;
+  key.layout = DigestOf(-2);
   Miss(cache_, key);
   EXPECT_EQ(cache_->Stats().misses.absent, before_.absent + 2);
 }
 
-// The last unpin.
+// The tag.
 
-TEST(UnpinTest, TheLastUnpinFrees) {
+TEST(LayoutTagTest, IsThatOfWhoeverPackedIt) {
   const auto cache = WeightCache::Create();
-  {
-    const PackedWeight first = FindOrPack(cache, KeyOf(1), 1);
-    {
-      const PackedWeight second = FindOrPack(cache, KeyOf(1), 1);
-      EXPECT_EQ(cache->Stats().pins, 2u);
-    }
-    EXPECT_EQ(cache->Stats().entries, 1u);
-    EXPECT_TRUE(IsFilledWith(first.bytes(), 1));
-  }
-  ExpectEmpty(*cache);
-  EXPECT_EQ(cache->Stats().evictions, 0u);
+  const PackedWeight packed = FindOrPack(cache, KeyOf(1), 1, kSmall, /*tag=*/17);
+  EXPECT_EQ(packed.tag(), 17u);
+  EXPECT_EQ(FindOrPack(cache, KeyOf(1), 2, kSmall, /*tag=*/18).tag(), 17u);
+  EXPECT_EQ(cache->Find(KeyOf(1)).tag(), 17u);
+  EXPECT_EQ(packed.Share().tag(), 17u);
 }
 
-TEST(UnpinTest, WhatWasFreedIsAbsent) {
+TEST(LayoutTagTest, EachWeightHasItsOwn) {
   const auto cache = WeightCache::Create();
-  FindOrPack(cache, KeyOf(1), 1);
-  const PackedWeight again = FindOrPack(cache, KeyOf(1), 2);
-  EXPECT_TRUE(IsFilledWith(again.bytes(), 2));
-  EXPECT_EQ(cache->Stats().misses.absent, 2u);
+  const PackedWeight first = FindOrPack(cache, KeyOf(1), 1, kSmall, /*tag=*/17);
+  const PackedWeight second = FindOrPack(cache, KeyOf(2), 2, kSmall, /*tag=*/18);
+  EXPECT_EQ(first.tag(), 17u);
+  EXPECT_EQ(second.tag(), 18u);
 }
 
-TEST(UnpinTest, LargeAndEmptyWeightsAreFreedToo) {
+TEST(LayoutTagTest, GoesWithTheWeight) {
   const auto cache = WeightCache::Create();
-  FindOrPack(cache, KeyOf(1), 1, 3 * HeapStore::kLargeBlock);
-  ExpectEmpty(*cache);
-  FindOrPack(cache, KeyOf(2), 1, 0);
-  ExpectEmpty(*cache);
+  FindOrPack(cache, KeyOf(1), 1, kSmall, /*tag=*/17);
+  EXPECT_EQ(FindOrPack(cache, KeyOf(1), 1, kSmall, /*tag=*/18).tag(), 18u);
 }
 
-TEST(UnpinTest, PinsOutliveTheHandleOfTheCache) {
-  auto cache = WeightCache::Create();
-  const std::weak_ptr<WeightCache> weak = cache;
-  {
-    const PackedWeight shared = FindOrPack(cache, KeyOf(1), 1);
-    const PackedWeight alone = PackPrivately(cache, 1000);
-    cache.reset();
-    EXPECT_FALSE(weak.expired());
-    EXPECT_TRUE(IsFilledWith(shared.bytes(), 1));
-    EXPECT_TRUE(IsFilledWith(alone.bytes(), 9));
-  }
-  EXPECT_TRUE(weak.expired());
-}
+// Find.
 
-TEST(UnpinTest, ACacheMayGoWithRetainedEntries) {
-  WeightCacheOptions options;
-  options.retained_bytes = 1 << 20;
-  auto cache = WeightCache::Create(options);
-  const std::weak_ptr<WeightCache> weak = cache;
-  FindOrPack(cache, KeyOf(1), 1);
-  EXPECT_EQ(cache->Stats().retained_bytes, kSmall);
-  cache.reset();
-  EXPECT_TRUE(weak.expired());
-}
-
-// Retention of up to three small entries.
-
-class RetentionTest : public testing::Test {
- protected:
-  static std::shared_ptr<WeightCache> CreateRetaining(size_t bytes) {
-    WeightCacheOptions options;
-    options.retained_bytes = bytes;
-    return WeightCache::Create(options);
-  }
-
-  void Use(int number) { FindOrPack(cache_, KeyOf(number), static_cast<uint8_t>(number)); }
-
-  const std::shared_ptr<WeightCache> cache_ = CreateRetaining(3 * kSmall);
-};
-
-TEST_F(RetentionTest, AnUnpinnedEntryIsKeptAndFoundAgain) {
-  Use(1);
-  WeightCacheStats stats = cache_->Stats();
-  EXPECT_EQ(stats.entries, 1u);
-  EXPECT_EQ(stats.retained_bytes, kSmall);
-  EXPECT_EQ(stats.pins, 0u);
-  const PackedWeight found = FindOrPack(cache_, KeyOf(1), 99);
-  EXPECT_TRUE(IsFilledWith(found.bytes(), 1));
-  stats = cache_->Stats();
+TEST(FindTest, AWeightThatIsThereIsPinnedAndAHit) {
+  const auto cache = WeightCache::Create();
+  const PackedWeight packed = FindOrPack(cache, KeyOf(1), 1);
+  const PackedWeight found = cache->Find(KeyOf(1));
+  ASSERT_TRUE(found);
+  EXPECT_FALSE(found.is_private());
+  EXPECT_EQ(found.bytes().data(), packed.bytes().data());
+  const WeightCacheStats stats = cache->Stats();
+  EXPECT_EQ(stats.pins, 2u);
   EXPECT_EQ(stats.hits, 1u);
-  EXPECT_EQ(stats.retained_bytes, 0u);
-  EXPECT_EQ(stats.packed_bytes, kSmall);
+  EXPECT_EQ(stats.hit_bytes, kSmall);
+  EXPECT_EQ(stats.misses.total(), 1u);
 }
 
-TEST_F(RetentionTest, TheLeastRecentlyUsedGoesFirst) {
-  for (const int number : {1, 2, 3, 4}) Use(number);
-  EXPECT_EQ(cache_->Stats().evictions, 1u);
-  EXPECT_EQ(cache_->Stats().retained_bytes, 3 * kSmall);
-  EXPECT_EQ(cache_->Stats().entries, 3u);
-  EXPECT_FALSE(IsThere(cache_, KeyOf(1)));
-  for (const int number : {2, 3, 4}) EXPECT_TRUE(IsThere(cache_, KeyOf(number))) << number;
-}
-
-TEST_F(RetentionTest, UsingAnEntryMakesItRecent) {
-  for (const int number : {1, 2, 3, 1, 4}) Use(number);
-  EXPECT_FALSE(IsThere(cache_, KeyOf(2)));
-  for (const int number : {1, 3, 4}) EXPECT_TRUE(IsThere(cache_, KeyOf(number))) << number;
-}
-
-TEST_F(RetentionTest, AnEntryThatIsPinnedAgainIsNotEvicted) {
-  for (const int number : {1, 2, 3}) Use(number);
-  const PackedWeight pinned = FindOrPack(cache_, KeyOf(1), 99);
-  for (const int number : {4, 5, 6}) Use(number);
-  EXPECT_TRUE(IsFilledWith(pinned.bytes(), 1));
-  EXPECT_TRUE(IsThere(cache_, KeyOf(1)));
-  // The limit is for what nobody pins: three beside the pinned one.
-  EXPECT_EQ(cache_->Stats().entries, 4u);
-  EXPECT_EQ(cache_->Stats().evictions, 2u);
-}
-
-TEST_F(RetentionTest, PinnedEntriesAreBeyondTheLimit) {
-  std::vector<PackedWeight> pins;
-  for (int i = 0; i < 10; ++i) pins.push_back(FindOrPack(cache_, KeyOf(i), 1));
-  EXPECT_EQ(cache_->Stats().entries, 10u);
-  EXPECT_EQ(cache_->Stats().evictions, 0u);
-  pins.clear();
-  EXPECT_EQ(cache_->Stats().entries, 3u);
-  EXPECT_EQ(cache_->Stats().evictions, 7u);
-}
-
-TEST_F(RetentionTest, AnEntryLargerThanTheLimitIsFreedAtOnceAndDrivesNobodyOut) {
-  Use(1);
-  FindOrPack(cache_, KeyOf(2), 2, 3 * kSmall + 1);
-  EXPECT_FALSE(IsThere(cache_, KeyOf(2)));
-  EXPECT_TRUE(IsThere(cache_, KeyOf(1)));
-  EXPECT_EQ(cache_->Stats().evictions, 0u);
-  EXPECT_EQ(cache_->Stats().retained_bytes, kSmall);
-}
-
-TEST_F(RetentionTest, AnEntryAsLargeAsTheLimitDrivesAllOthersOut) {
-  for (const int number : {1, 2}) Use(number);
-  FindOrPack(cache_, KeyOf(3), 3, 3 * kSmall);
-  EXPECT_TRUE(IsThere(cache_, KeyOf(3)));
-  EXPECT_EQ(cache_->Stats().entries, 1u);
-  EXPECT_EQ(cache_->Stats().evictions, 2u);
-}
-
-TEST_F(RetentionTest, PrivateWeightsAreNotRetained) {
-  PackPrivately(cache_, kSmall);
-  ExpectEmpty(*cache_);
-}
-
-TEST_F(RetentionTest, PruneDropsWhatNobodyPins) {
-  for (const int number : {1, 2}) Use(number);
-  const PackedWeight pinned = FindOrPack(cache_, KeyOf(3), 3);
-  cache_->Prune();
-  const WeightCacheStats stats = cache_->Stats();
-  EXPECT_EQ(stats.entries, 1u);
-  EXPECT_EQ(stats.bytes, kSmall);
-  EXPECT_EQ(stats.retained_bytes, 0u);
-  EXPECT_EQ(stats.evictions, 2u);
-  EXPECT_TRUE(IsFilledWith(pinned.bytes(), 3));
-}
-
-TEST_F(RetentionTest, PruneGivesAllMemoryBackWhenNobodyPins) {
-  for (const int number : {1, 2, 3}) Use(number);
-  FindOrPack(cache_, KeyOf(4), 4, 0);
-  cache_->Prune();
-  ExpectEmpty(*cache_);
-}
-
-TEST_F(RetentionTest, ARetainedEntryIsEvictedThroughPinAllToo) {
-  for (const int number : {1, 2, 3}) Use(number);
-  EXPECT_TRUE(IsThere(cache_, KeyOf(1)));  // pinned and unpinned: the most recent now
-  Use(4);
-  EXPECT_FALSE(IsThere(cache_, KeyOf(2)));
-}
-
-// What keeps contents recognisable.
-
-TEST(ContentLifetimeTest, AnEntryKeepsTheContentsItWasMadeFrom) {
+TEST(FindTest, AWeightThatIsNotThereCountsAndClaimsNothing) {
   const auto cache = WeightCache::Create();
-  auto content = std::make_shared<Content>();
-  const std::weak_ptr<Content> weak = content;
-  {
-    PackTransaction transaction(cache);
-    EXPECT_FALSE(transaction.LookUp(KeyOf(1)));
-    ReserveFilled(transaction, 1);
-    const PackedWeight weight = transaction.Commit(KeyOf(1), {std::move(content)});
-    EXPECT_FALSE(weak.expired());
-  }
-  EXPECT_TRUE(weak.expired());
+  EXPECT_FALSE(cache->Find(KeyOf(1)));
+  ExpectEmpty(*cache);
+  const WeightCacheStats stats = cache->Stats();
+  EXPECT_EQ(stats.hits, 0u);
+  EXPECT_EQ(stats.hit_bytes, 0u);
+  EXPECT_EQ(stats.misses.total(), 0u);
+  EXPECT_TRUE(FindOrPack(cache, KeyOf(1), 1)) << "a claim would have this wait for ever";
+  EXPECT_EQ(cache->Stats().waits, 0u);
 }
 
-// PinAll.
-
-TEST(PinAllTest, FindsEverySeedOfAWeightAndNothingElse) {
+TEST(FindTest, DoesNotWaitForWhatIsBeingPacked) {
   const auto cache = WeightCache::Create();
-  const PackKey key = KeyOf(1);
-  PackKey other_seed = key;
-  ++other_seed.seed;
-  PackKey other_layout = key;
-  other_layout.layout = DigestOf(-2);
-  PackKey other_consumer = key;
-  other_consumer.weight.consumer = DigestOf(-2);
-  PackKey other_bias = key;
-  other_bias.weight.bias = DigestOf(-2);
-  std::vector<PackedWeight> pins;
-  for (const PackKey& one : {key, other_seed, other_layout, other_consumer, other_bias, KeyOf(2)}) {
-    pins.push_back(FindOrPack(cache, one, static_cast<uint8_t>(pins.size() + 1)));
-  }
-  const std::vector<PackedWeight> found = cache->PinAll(key.weight, key.layout);
-  ASSERT_EQ(found.size(), 2u);
-  EXPECT_TRUE(IsFilledWith(found[0].bytes(), 1) || IsFilledWith(found[0].bytes(), 2));
-  EXPECT_TRUE(IsFilledWith(found[1].bytes(), 1) || IsFilledWith(found[1].bytes(), 2));
-  EXPECT_NE(found[0].bytes().data(), found[1].bytes().data());
+  PackTransaction packing(cache);
+  EXPECT_FALSE(packing.LookUp(KeyOf(1)));
+  EXPECT_FALSE(cache->Find(KeyOf(1)));
+  ReserveFilled(packing, 1);
+  EXPECT_FALSE(cache->Find(KeyOf(1)));
+  EXPECT_EQ(cache->Stats().hits + cache->Stats().waits, 0u);
+  const PackedWeight packed = packing.Commit(kTag);
+  EXPECT_EQ(cache->Find(KeyOf(1)).bytes().data(), packed.bytes().data());
 }
 
-TEST(PinAllTest, CountsNeitherHitsNorMisses) {
+TEST(FindTest, TakesNoOtherWeightThanItIsAskedFor) {
   const auto cache = WeightCache::Create();
   const PackedWeight weight = FindOrPack(cache, KeyOf(1), 1);
-  const WeightCacheStats before = cache->Stats();
-  EXPECT_EQ(cache->PinAll(KeyOf(1).weight, KeyOf(1).layout).size(), 1u);
-  EXPECT_TRUE(cache->PinAll(KeyOf(2).weight, KeyOf(2).layout).empty());
-  EXPECT_EQ(cache->Stats().hits, before.hits);
-  EXPECT_EQ(cache->Stats().misses.total(), before.misses.total());
+  PackKey other_layout = KeyOf(1);
+  other_layout.layout = DigestOf(-2);
+  PackKey other_consumer = KeyOf(1);
+  other_consumer.weight.consumer = DigestOf(-2);
+  PackKey other_bias = KeyOf(1);
+  other_bias.weight.bias = DigestOf(-2);
+  for (const PackKey& other : {other_layout, other_consumer, other_bias, KeyOf(2)}) {
+    EXPECT_FALSE(cache->Find(other));
+  }
+  EXPECT_EQ(cache->Stats().hits, 0u);
 }
 
-TEST(PinAllTest, ThePinsKeepTheEntries) {
+TEST(FindTest, FindsNoPrivateWeight) {
   const auto cache = WeightCache::Create();
-  PackedWeight weight = FindOrPack(cache, KeyOf(1), 1);
+  PackTransaction transaction(cache);
+  EXPECT_FALSE(transaction.LookUp(KeyOf(1)));
+  ReserveFilled(transaction, 1);
+  const PackedWeight weight = transaction.CommitPrivate();
+  EXPECT_FALSE(cache->Find(KeyOf(1)));
+}
+
+TEST(FindTest, ThePinKeepsTheEntry) {
+  const auto cache = WeightCache::Create();
+  PackedWeight packed = FindOrPack(cache, KeyOf(1), 1);
   {
-    const std::vector<PackedWeight> pins = cache->PinAll(KeyOf(1).weight, KeyOf(1).layout);
-    weight = PackedWeight();
-    ASSERT_EQ(pins.size(), 1u);
-    EXPECT_TRUE(IsFilledWith(pins[0].bytes(), 1));
+    const PackedWeight found = cache->Find(KeyOf(1));
+    packed = PackedWeight();
+    EXPECT_TRUE(IsFilledWith(found.bytes(), 1));
     EXPECT_EQ(cache->Stats().pins, 1u);
   }
   ExpectEmpty(*cache);
 }
 
-TEST(PinAllTest, DoesNotWaitForWhatIsBeingPacked) {
+// Share.
+
+TEST(ShareTest, IsOnePinMoreOfTheSameWeight) {
   const auto cache = WeightCache::Create();
-  PackTransaction packing(cache);
-  EXPECT_FALSE(packing.LookUp(KeyOf(1)));
-  EXPECT_TRUE(cache->PinAll(KeyOf(1).weight, KeyOf(1).layout).empty());
+  const PackedWeight first = FindOrPack(cache, KeyOf(1), 1);
+  const PackedWeight second = first.Share();
+  EXPECT_EQ(second.bytes().data(), first.bytes().data());
+  EXPECT_EQ(second.bytes().size(), first.bytes().size());
+  EXPECT_FALSE(second.is_private());
+  EXPECT_EQ(cache->Stats().pins, 2u);
+  EXPECT_EQ(cache->Stats().entries, 1u);
+  EXPECT_EQ(cache->Stats().bytes, kSmall);
+}
+
+TEST(ShareTest, IsNeitherAHitNorAMiss) {
+  const auto cache = WeightCache::Create();
+  const PackedWeight weight = FindOrPack(cache, KeyOf(1), 1);
+  const WeightCacheStats before = cache->Stats();
+  weight.Share();
+  const WeightCacheStats after = cache->Stats();
+  EXPECT_EQ(after.hits, before.hits);
+  EXPECT_EQ(after.hit_bytes, before.hit_bytes);
+  EXPECT_EQ(after.misses.total(), before.misses.total());
+  EXPECT_EQ(after.packed_bytes, before.packed_bytes);
+}
+
+TEST(ShareTest, EitherPinKeepsTheEntryAlone) {
+  const auto cache = WeightCache::Create();
+  PackedWeight first = FindOrPack(cache, KeyOf(1), 1);
+  PackedWeight second = first.Share();
+  first = PackedWeight();
+  EXPECT_TRUE(IsFilledWith(second.bytes(), 1));
+  first = second.Share();
+  second = PackedWeight();
+  EXPECT_TRUE(IsFilledWith(first.bytes(), 1));
+  first = PackedWeight();
+  ExpectEmpty(*cache);
+}
+
+TEST(ShareTest, ASharedPinKeepsTheCache) {
+  auto cache = WeightCache::Create();
+  const std::weak_ptr<WeightCache> weak = cache;
+  PackedWeight first = FindOrPack(cache, KeyOf(1), 1);
+  PackedWeight second = first.Share();
+  cache.reset();
+  first = PackedWeight();
+  EXPECT_FALSE(weak.expired());
+  second = PackedWeight();
+  EXPECT_TRUE(weak.expired());
+}
+
+// A load finds what is there, looks up and packs what is not, and shares a pin with everything that
+// uses the weight: each weight is counted once, whatever becomes of it.
+
+class LoadCountTest : public testing::Test {
+ protected:
+  // One load of one weight that two delegates use.
+  std::vector<PackedWeight> Load() const {
+    PackedWeight weight = cache_->Find(KeyOf(1));
+    if (!weight) weight = FindOrPack(cache_, KeyOf(1), 1);
+    std::vector<PackedWeight> pins;
+    pins.push_back(weight.Share());
+    pins.push_back(weight.Share());
+    return pins;
+  }
+
+  void ExpectCounts(uint64_t misses, uint64_t hits) const {
+    const WeightCacheStats stats = cache_->Stats();
+    EXPECT_EQ(stats.misses.total(), misses);
+    EXPECT_EQ(stats.hits, hits);
+    EXPECT_EQ(stats.hit_bytes, hits * kSmall);
+  }
+
+  const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+};
+
+TEST_F(LoadCountTest, AWeightThatIsPackedIsOneMiss) {
+  const auto pins = Load();
+  ExpectCounts(1, 0);
+  EXPECT_EQ(cache_->Stats().pins, 2u);
+}
+
+TEST_F(LoadCountTest, AWeightThatIsThereIsOneHit) {
+  const auto first = Load();
+  const auto second = Load();
+  ExpectCounts(1, 1);
+  EXPECT_EQ(cache_->Stats().pins, 4u);
+}
+
+TEST_F(LoadCountTest, AWeightThatIsWaitedForIsOneHitAndOneWait) {
+  PackTransaction packer(cache_);
+  EXPECT_FALSE(packer.LookUp(KeyOf(1)));
+  std::thread other([&] { EXPECT_EQ(Load().size(), 2u); });
+  WaitUntil([&] { return cache_->Stats().waits == 1; });
+  ReserveFilled(packer, 1);
+  const PackedWeight packed = packer.Commit(kTag);
+  other.join();
+  ExpectCounts(1, 1);
+  EXPECT_EQ(cache_->Stats().waits, 1u);
+}
+
+TEST_F(LoadCountTest, AWeightThatIsTakenOverFromALoadThatFailedIsAMissOfEach) {
+  std::optional<PackTransaction> failing(cache_);
+  EXPECT_FALSE(failing->LookUp(KeyOf(1)));
+  std::thread other([&] { EXPECT_EQ(Load().size(), 2u); });
+  WaitUntil([&] { return cache_->Stats().waits == 1; });
+  failing.reset();
+  other.join();
+  ExpectCounts(2, 0);
 }
 
 }  // namespace
