@@ -1,0 +1,35 @@
+#include "tests/support/test_plans.h"
+
+#include <stdexcept>
+#include <utility>
+
+#include "delegate/graph/payload.h"
+#include "delegate/plan/planner.h"
+#include "runtime/backend.h"
+#include "tests/support/sources.h"
+
+namespace onepack {
+
+TestPlans::TestPlans(ContentRegistry& contents, const Ref<DataSource>& data) : contents_(contents) {
+  if (!data) return;
+  auto map = NamedDataMap::Open(data);
+  if (!map.ok()) throw std::runtime_error(map.status().message());
+  data_ = std::move(map).value();
+}
+
+Result<Plan> TestPlans::Make(std::vector<uint8_t> payload, uint64_t max_activation_bytes) {
+  const uint64_t size = payload.size();
+  const Ref<DataSource> source = SourceOf(std::move(payload), "test.pte");
+  const NamedDataScope named_data(nullptr, data_, HeapAllocator());
+  DelegateRequest request;
+  ONEPACK_ASSIGN_OR_RETURN(request.payload, source->LoadWhole({0, size}));
+  request.source = source.get();
+  request.named_data = &named_data;
+  ONEPACK_ASSIGN_OR_RETURN(auto opened, Payload::Open(request, graphs_));
+  ONEPACK_ASSIGN_OR_RETURN(auto contents, PayloadContents::Identify(std::move(opened), contents_));
+  return MakePlan(std::move(contents), max_activation_bytes);
+}
+
+Segment TestPlans::SegmentOf(std::string_view key) const { return data_->Find(key)->segment; }
+
+}  // namespace onepack
