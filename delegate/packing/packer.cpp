@@ -50,13 +50,27 @@ Status WithNode(Status status, const Plan& plan, const Weight& weight) {
 
 }  // namespace
 
+// However a call ends, it leaves no pin in the packer.
+class Packer::Forgetting {
+ public:
+  explicit Forgetting(Packer& packer) : packer_(packer) {}
+  Forgetting(const Forgetting&) = delete;
+  Forgetting& operator=(const Forgetting&) = delete;
+  ~Forgetting() {
+    packer_.wanted_.clear();
+    packer_.by_key_.clear();
+  }
+
+ private:
+  Packer& packer_;
+};
+
 Packer::Packer(std::shared_ptr<WeightCache> cache, const NodePacker& node_packer,
                const PackerOptions& options, LoadReporter& reporter)
     : cache_(std::move(cache)), node_packer_(node_packer), options_(options), reporter_(reporter) {}
 
 Result<std::vector<PinnedWeights>> Packer::Pin(Span<const Plan> plans) {
-  wanted_.clear();
-  by_key_.clear();
+  const Forgetting forgetting(*this);
   ONEPACK_RETURN_IF_ERROR(FindOrList(plans));
   ONEPACK_RETURN_IF_ERROR(PackMissing());
   return Deliver(plans);

@@ -66,6 +66,8 @@ class Packer {
   Result<std::vector<PinnedWeights>> Pin(Span<const Plan> plans);
 
  private:
+  class Forgetting;
+
   // A weight by its key, for all that have it.
   struct Wanted {
     const Plan* plan;
