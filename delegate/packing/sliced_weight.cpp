@@ -109,12 +109,14 @@ void PackSlices(Slices& slices, Claim& claim, LoadReporter* reporter,
 }  // namespace
 
 std::optional<SlicedWeight> SlicedWeight::Open(const Plan& plan, const Weight& weight,
-                                               const NodePacker& node_packer) {
+                                               const NodePacker& node_packer) try {
   std::optional<RawChannels> channels = RawChannels::Open(plan, weight, node_packer);
   if (!channels) return std::nullopt;
   const std::optional<SliceLayout> layout = SliceLayout::Probe(*channels);
   if (!layout) return std::nullopt;
   return SlicedWeight(std::move(*channels), *layout);
+} catch (const std::bad_alloc&) {
+  return std::nullopt;
 }
 
 PackedWeight SlicedWeight::Pack(PackTransaction& transaction,

@@ -40,7 +40,7 @@ class SlicedWeight {
     size_t large_weight_bytes;  // slices are of about a sixteenth of that
   };
 
-  // Null for a weight that cannot be packed in slices. All outlive it. May throw std::bad_alloc.
+  // Null for a weight that cannot be packed in slices, or not now. All outlive it.
   static std::optional<SlicedWeight> Open(const Plan& plan, const Weight& weight,
                                           const NodePacker& node_packer);
 
