@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <atomic>
 #include <new>
+#include <unordered_map>
 
 #include "delegate/packing/raw_weight.h"
 #include "delegate/packing/sliced_weight.h"
 #include "delegate/packing/workers.h"
 #include "delegate/xnn/layout_tag.h"
+#include "weight_cache/pack_transaction.h"
 
 namespace onepack {
 namespace {
@@ -15,6 +17,16 @@ namespace {
 bool IsPinned(const Weight& weight) { return weight.packing != Packing::kPrivate; }
 
 PackKey KeyOf(const Weight& weight) { return PackKey{weight.identity, LayoutFingerprint()}; }
+
+// In one process there is one layout fingerprint: identities tell keys apart.
+struct IdentityHash {
+  size_t operator()(const WeightIdentity* identity) const {
+    return WeightIdentityHash()(*identity);
+  }
+};
+struct IdentityEqual {
+  bool operator()(const WeightIdentity* a, const WeightIdentity* b) const { return *a == *b; }
+};
 
 std::vector<std::shared_ptr<Content>> ContentsOf(const Plan& plan, const Weight& weight) {
   std::vector<std::shared_ptr<Content>> contents;
@@ -50,50 +62,70 @@ Status WithNode(Status status, const Plan& plan, const Weight& weight) {
 
 }  // namespace
 
-// However a call ends, it leaves no pin in the packer.
-class Packer::Forgetting {
+class Packer::Call {
  public:
-  explicit Forgetting(Packer& packer) : packer_(packer) {}
-  Forgetting(const Forgetting&) = delete;
-  Forgetting& operator=(const Forgetting&) = delete;
-  ~Forgetting() {
-    packer_.wanted_.clear();
-    packer_.by_key_.clear();
+  Call(const Packer& packer, Span<const Plan> plans) : packer_(packer), plans_(plans) {}
+
+  Result<std::vector<PinnedWeights>> Run() {
+    ONEPACK_RETURN_IF_ERROR(Find());
+    ONEPACK_RETURN_IF_ERROR(PackMissing());
+    return Deliver();
   }
 
  private:
-  Packer& packer_;
+  // The first weight that has a key, for all that have it.
+  struct Wanted {
+    const Plan* plan;
+    const Weight* weight;
+    PackedWeight pin;
+    uint64_t reported_bytes = 0;  // of its raw ones
+    Status status;
+  };
+
+  Status Find();
+  Status PackMissing();
+  Status PackLarge(Wanted& wanted);
+  Status PackWhole(const std::vector<Wanted*>& missing);
+  void PackWithContext(Wanted& wanted) const;
+  Status Pack(Wanted& wanted) const;
+  // To the application, what it has not been told of.
+  Status ReportRest(Wanted& wanted) const;
+  Result<std::vector<PinnedWeights>> Deliver();
+
+  const PackerOptions& options() const { return packer_.options_; }
+  LoadReporter& reporter() const { return packer_.reporter_; }
+  const std::shared_ptr<WeightCache>& cache() const { return packer_.cache_; }
+
+  const Packer& packer_;
+  const Span<const Plan> plans_;
+  std::vector<Wanted> wanted_;  // in the order in which plans have them
+  std::unordered_map<const WeightIdentity*, size_t, IdentityHash, IdentityEqual> numbers_;
 };
 
-Packer::Packer(std::shared_ptr<WeightCache> cache, const NodePacker& node_packer,
-               const PackerOptions& options, LoadReporter& reporter)
-    : cache_(std::move(cache)), node_packer_(node_packer), options_(options), reporter_(reporter) {}
-
-Result<std::vector<PinnedWeights>> Packer::Pin(Span<const Plan> plans) {
-  const Forgetting forgetting(*this);
-  ONEPACK_RETURN_IF_ERROR(FindOrList(plans));
-  ONEPACK_RETURN_IF_ERROR(PackMissing());
-  return Deliver(plans);
+Result<std::vector<PinnedWeights>> Packer::Pin(Span<const Plan> plans) const {
+  return Call(*this, plans).Run();
 }
 
-Status Packer::FindOrList(Span<const Plan> plans) {
+Status Packer::Call::Find() {
   size_t count = 0;
-  for (const Plan& plan : plans) count += plan.weights.size();
+  for (const Plan& plan : plans_) count += plan.weights.size();
   wanted_.reserve(count);
-  by_key_.reserve(count);
-  for (const Plan& plan : plans) {
+  numbers_.reserve(count);
+  for (const Plan& plan : plans_) {
     for (const Weight& weight : plan.weights) {
       if (!IsPinned(weight)) continue;
-      const PackKey key = KeyOf(weight);
-      if (!by_key_.try_emplace(key, wanted_.size()).second) continue;
-      Wanted& wanted = wanted_.emplace_back(Wanted{&plan, &weight, key, cache_->Find(key), 0, {}});
+      if (!numbers_.try_emplace(&weight.identity, wanted_.size()).second) continue;
+      Wanted& wanted = wanted_.emplace_back();
+      wanted.plan = &plan;
+      wanted.weight = &weight;
+      wanted.pin = cache()->Find(KeyOf(weight));
       if (wanted.pin) ONEPACK_RETURN_IF_ERROR(ReportRest(wanted));
     }
   }
   return Status::Ok();
 }
 
-Status Packer::PackMissing() {
+Status Packer::Call::PackMissing() {
   std::vector<Wanted*> missing;
   for (Wanted& wanted : wanted_) {
     if (!wanted.pin) missing.push_back(&wanted);
@@ -112,55 +144,55 @@ Status Packer::PackMissing() {
 
 // What cannot be packed in slices, or fails to be, is left to be packed whole, which says what is
 // wrong if something is.
-Status Packer::PackLarge(Wanted& wanted) {
+Status Packer::Call::PackLarge(Wanted& wanted) {
   const Weight& weight = *wanted.weight;
-  if (options_.large_weight_bytes == 0 || weight.raw_bytes < options_.large_weight_bytes) {
+  if (options().large_weight_bytes == 0 || weight.raw_bytes < options().large_weight_bytes) {
     return Status::Ok();
   }
-  const auto sliced = SlicedWeight::Open(*wanted.plan, weight, node_packer_);
+  const auto sliced = SlicedWeight::Open(*wanted.plan, weight, packer_.node_packer_);
   if (!sliced) return Status::Ok();
-  PackTransaction transaction(cache_);
-  wanted.pin = transaction.LookUp(wanted.key, HasNamesake(*wanted.plan, weight));
+  PackTransaction transaction(cache());
+  wanted.pin = transaction.LookUp(KeyOf(weight), HasNamesake(*wanted.plan, weight));
   if (!wanted.pin) {
     wanted.pin = sliced->Pack(transaction, ContentsOf(*wanted.plan, weight),
-                              {options_.threads, options_.large_weight_bytes}, reporter_,
+                              {options().threads, options().large_weight_bytes}, reporter(),
                               &wanted.reported_bytes);
   }
-  ONEPACK_RETURN_IF_ERROR(reporter_.CheckNotCancelled());
+  ONEPACK_RETURN_IF_ERROR(reporter().CheckNotCancelled());
   return wanted.pin ? ReportRest(wanted) : Status::Ok();
 }
 
-Status Packer::ReportRest(Wanted& wanted) const {
+Status Packer::Call::ReportRest(Wanted& wanted) const {
   const uint64_t raw_bytes = wanted.weight->raw_bytes;
   const uint64_t rest = raw_bytes - std::exchange(wanted.reported_bytes, raw_bytes);
-  return rest > 0 ? reporter_.Served(rest) : Status::Ok();
+  return rest > 0 ? reporter().Served(rest) : Status::Ok();
 }
 
-Status Packer::PackWhole(const std::vector<Wanted*>& missing) {
+Status Packer::Call::PackWhole(const std::vector<Wanted*>& missing) {
   uint64_t raw_bytes = 0;
   for (const Wanted* wanted : missing) raw_bytes += wanted->weight->raw_bytes;
   const uint64_t threads =
-      std::min<uint64_t>({options_.threads, missing.size(),
-                          raw_bytes / std::max<size_t>(options_.min_bytes_per_thread, 1)});
+      std::min<uint64_t>({options().threads, missing.size(),
+                          raw_bytes / std::max<size_t>(options().min_bytes_per_thread, 1)});
   std::atomic<size_t> next{0};
   std::atomic<bool> has_failed{false};
   const auto work = [&](size_t) {
-    while (!has_failed && !reporter_.is_cancelled()) {
+    while (!has_failed && !reporter().is_cancelled()) {
       const size_t index = next++;
       if (index >= missing.size()) return;
       PackWithContext(*missing[index]);
       if (!missing[index]->status.ok()) has_failed = true;
     }
   };
-  if (threads < 2 || RunWorkers(threads, reporter_, work) == 0) work(0);
-  ONEPACK_RETURN_IF_ERROR(reporter_.CheckNotCancelled());
+  if (threads < 2 || RunWorkers(threads, reporter(), work) == 0) work(0);
+  ONEPACK_RETURN_IF_ERROR(reporter().CheckNotCancelled());
   for (Wanted* wanted : missing) {
     if (!wanted->status.ok()) return std::move(wanted->status);
   }
   return Status::Ok();
 }
 
-void Packer::PackWithContext(Wanted& wanted) const {
+void Packer::Call::PackWithContext(Wanted& wanted) const {
   try {
     wanted.status = Pack(wanted);
   } catch (const std::bad_alloc&) {
@@ -170,17 +202,17 @@ void Packer::PackWithContext(Wanted& wanted) const {
   wanted.status = WithNode(std::move(wanted.status), *wanted.plan, *wanted.weight);
 }
 
-Status Packer::Pack(Wanted& wanted) const {
+Status Packer::Call::Pack(Wanted& wanted) const {
   const Plan& plan = *wanted.plan;
   const Weight& weight = *wanted.weight;
-  ContentRegistry* registry = cache_->options().record_hashes ? &cache_->contents() : nullptr;
-  PackTransaction transaction(cache_);
-  wanted.pin = transaction.LookUp(wanted.key, HasNamesake(plan, weight));
+  ContentRegistry* registry = cache()->options().record_hashes ? &cache()->contents() : nullptr;
+  PackTransaction transaction(cache());
+  wanted.pin = transaction.LookUp(KeyOf(weight), HasNamesake(plan, weight));
   if (!wanted.pin) {
     ONEPACK_ASSIGN_OR_RETURN(const RawWeight raw, RawWeight::Read(plan, weight, registry));
     EntryMemory memory(transaction);
     ONEPACK_ASSIGN_OR_RETURN(const NodePacker::Packed packed,
-                             node_packer_.Pack(plan, weight, raw.shown(), memory));
+                             packer_.node_packer_.Pack(plan, weight, raw.shown(), memory));
     wanted.pin = transaction.Commit(packed.tag, ContentsOf(plan, weight));
   }
   // That it is cancelled is seen by all.
@@ -189,23 +221,23 @@ Status Packer::Pack(Wanted& wanted) const {
 }
 
 // The first weight of a key takes the pin itself, after all others have got one of their own.
-Result<std::vector<PinnedWeights>> Packer::Deliver(Span<const Plan> plans) {
-  std::vector<PinnedWeights> pinned(plans.size());
+Result<std::vector<PinnedWeights>> Packer::Call::Deliver() {
+  std::vector<PinnedWeights> pinned(plans_.size());
   std::vector<PackedWeight*> firsts(wanted_.size());
-  for (size_t i = 0; i < plans.size(); ++i) {
+  for (size_t i = 0; i < plans_.size(); ++i) {
     std::vector<PackedWeight>& pins = pinned[i].pins_;
-    pins.resize(plans[i].weights.size());
+    pins.resize(plans_[i].weights.size());
     for (size_t j = 0; j < pins.size(); ++j) {
-      const Weight& weight = plans[i].weights[j];
+      const Weight& weight = plans_[i].weights[j];
       if (IsPinned(weight)) {
-        const size_t index = by_key_.at(KeyOf(weight));
+        const size_t index = numbers_.at(&weight.identity);
         if (wanted_[index].weight == &weight) {
           firsts[index] = &pins[j];
           continue;
         }
         pins[j] = wanted_[index].pin.Share();
       }
-      ONEPACK_RETURN_IF_ERROR(reporter_.Served(weight.raw_bytes));
+      ONEPACK_RETURN_IF_ERROR(reporter().Served(weight.raw_bytes));
     }
   }
   for (size_t i = 0; i < firsts.size(); ++i) *firsts[i] = std::move(wanted_[i].pin);

@@ -20,7 +20,6 @@
 #include <stdint.h>
 
 #include <memory>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -29,7 +28,6 @@
 #include "delegate/packing/load_reporter.h"
 #include "delegate/packing/node_packer.h"
 #include "delegate/plan/plan.h"
-#include "weight_cache/pack_transaction.h"
 #include "weight_cache/weight_cache.h"
 
 namespace onepack {
@@ -60,40 +58,22 @@ class Packer {
  public:
   // `node_packer` and `reporter` outlive it.
   Packer(std::shared_ptr<WeightCache> cache, const NodePacker& node_packer,
-         const PackerOptions& options, LoadReporter& reporter);
+         const PackerOptions& options, LoadReporter& reporter)
+      : cache_(std::move(cache)),
+        node_packer_(node_packer),
+        options_(options),
+        reporter_(reporter) {}
 
   // Parallel to `plans`. May throw std::bad_alloc, with nothing left pinned.
-  Result<std::vector<PinnedWeights>> Pin(Span<const Plan> plans);
+  Result<std::vector<PinnedWeights>> Pin(Span<const Plan> plans) const;
 
  private:
-  class Forgetting;
-
-  // A weight by its key, for all that have it.
-  struct Wanted {
-    const Plan* plan;
-    const Weight* weight;  // of the plan, the first one with this key
-    PackKey key;
-    PackedWeight pin;
-    uint64_t reported_bytes = 0;  // of its raw ones
-    Status status;
-  };
-
-  Status FindOrList(Span<const Plan> plans);
-  Status PackMissing();
-  Status PackLarge(Wanted& wanted);
-  Status PackWhole(const std::vector<Wanted*>& missing);
-  void PackWithContext(Wanted& wanted) const;
-  Status Pack(Wanted& wanted) const;
-  // To the application, what it has not been told of.
-  Status ReportRest(Wanted& wanted) const;
-  Result<std::vector<PinnedWeights>> Deliver(Span<const Plan> plans);
+  class Call;  // of Pin
 
   const std::shared_ptr<WeightCache> cache_;
   const NodePacker& node_packer_;
   const PackerOptions options_;
   LoadReporter& reporter_;
-  std::vector<Wanted> wanted_;  // in the order in which plans have them
-  std::unordered_map<PackKey, size_t, PackKeyHash> by_key_;
 };
 
 }  // namespace onepack

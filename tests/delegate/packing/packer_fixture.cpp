@@ -5,6 +5,7 @@
 
 #include "aot/payload_writer.h"
 #include "delegate/xnn/layout_tag.h"
+#include "weight_cache/pack_transaction.h"
 
 namespace onepack {
 namespace {
