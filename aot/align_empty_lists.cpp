@@ -1,6 +1,6 @@
 #include "aot/align_empty_lists.h"
 
-#include "aot/insert_header.h"
+#include "base/rounding.h"
 #include "program_generated.h"
 #include "schema/verify_text.h"
 
@@ -15,7 +15,7 @@ class Aligner {
 
   void Align() {
     const size_t end = flatbuffer_.size();
-    flatbuffer_.resize(AlignUp(end + kLengthSize, kItemSize));
+    flatbuffer_.resize(RoundUp(end + kLengthSize, kItemSize));
     empty_ = flatbuffer_.data() + flatbuffer_.size() - kLengthSize;
     AlignProgram(*wire_pte::GetProgram(flatbuffer_.data()));
     if (!is_used_) flatbuffer_.resize(end);

@@ -5,7 +5,7 @@
 #include <numeric>
 #include <utility>
 
-#include "aot/insert_header.h"
+#include "base/rounding.h"
 
 namespace onepack {
 namespace {
@@ -40,7 +40,7 @@ Status ReadBackJson(const std::string& path) {
 std::vector<CaseWriter::Value> CaseWriter::AddTensors(const std::vector<CaseTensor>& tensors) {
   std::vector<Value> values;
   for (const CaseTensor& tensor : tensors) {
-    bytes_.resize(AlignUp(bytes_.size(), kAlignment));
+    bytes_.resize(RoundUp(bytes_.size(), kAlignment));
     values.push_back({tensor.scalar_type, tensor.sizes, bytes_.size(), tensor.bytes.size()});
     bytes_.insert(bytes_.end(), tensor.bytes.begin(), tensor.bytes.end());
   }

@@ -1,24 +1,11 @@
 #include "aot/data_bytes.h"
 
-#include <array>
 #include <utility>
 
+#include "base/hex.h"
 #include "base/sha256.h"
 
 namespace onepack {
-namespace {
-
-std::string HexText(const std::array<uint8_t, 32>& digest) {
-  static constexpr char kHex[] = "0123456789abcdef";
-  std::string text;
-  for (const uint8_t byte : digest) {
-    text += kHex[byte >> 4];
-    text += kHex[byte & 15];
-  }
-  return text;
-}
-
-}  // namespace
 
 struct DataBytes::Contents {
   uint64_t size_bytes = 0;
@@ -85,7 +72,7 @@ Result<std::string> DataBytes::Sha256() const {
       return Status::Ok();
     }));
     ONEPACK_ASSIGN_OR_RETURN(const auto digest, hasher.Finish());
-    contents_->sha256 = HexText(digest);
+    contents_->sha256 = HexText(digest).view();
   }
   return contents_->sha256;
 }

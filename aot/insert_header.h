@@ -5,10 +5,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <string.h>
 
 #include <vector>
 
+#include "base/endian.h"
 #include "base/span.h"
 
 namespace onepack {
@@ -16,23 +16,13 @@ namespace onepack {
 // Root offset and identifier: what stands before an inserted header.
 inline constexpr size_t kFlatbufferPrefixSize = 8;
 
-inline size_t AlignUp(size_t value, size_t alignment) {
-  return (value + alignment - 1) / alignment * alignment;
-}
-
-template <typename T>
-void StoreLittleEndian(T value, uint8_t* bytes) {
-  memcpy(bytes, &value, sizeof(value));
-}
-
 // `flatbuffer` with `size` zero bytes after its prefix. Everything in a flatbuffer is found by
 // distances from where the reader stands, except the root, so only the root offset changes. `size`
 // keeps the alignment of the contents when it is a multiple of theirs.
 inline std::vector<uint8_t> InsertHeaderSpace(Bytes flatbuffer, size_t size) {
   std::vector<uint8_t> bytes(flatbuffer.begin(), flatbuffer.end());
   bytes.insert(bytes.begin() + kFlatbufferPrefixSize, size, 0);
-  uint32_t root;
-  memcpy(&root, bytes.data(), sizeof(root));
+  const auto root = LoadLittleEndian<uint32_t>(bytes.data());
   StoreLittleEndian(root + static_cast<uint32_t>(size), bytes.data());
   return bytes;
 }

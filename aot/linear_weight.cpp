@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "aot/random_numbers.h"
+#include "base/small_floats.h"
 
 namespace onepack {
 namespace {
@@ -21,19 +22,6 @@ constexpr int kInt4ZeroPoint = 8;
 
 float Bound(const LinearWeight& weight) { return 1.0f / sqrtf(static_cast<float>(weight.inputs)); }
 
-uint16_t ToBFloat16(float number) {
-  uint32_t bits;
-  memcpy(&bits, &number, sizeof(bits));
-  return static_cast<uint16_t>(bits >> 16);
-}
-
-float FromBFloat16(uint16_t number) {
-  const uint32_t bits = uint32_t{number} << 16;
-  float value;
-  memcpy(&value, &bits, sizeof(value));
-  return value;
-}
-
 // Within a quarter of what gives the right spread, so that no two are alike.
 std::vector<float> ScalesOfRow(const LinearWeight& weight, uint32_t row) {
   const float middle =
@@ -42,7 +30,7 @@ std::vector<float> ScalesOfRow(const LinearWeight& weight, uint32_t row) {
   FillUniform(CombineSeeds(CombineSeeds(weight.seed, kScaleSeed), row), 0.25f, scales);
   for (float& scale : scales) {
     scale = middle * (1.0f + scale);
-    if (weight.type == WeightType::kInt4) scale = FromBFloat16(ToBFloat16(scale));
+    if (weight.type == WeightType::kInt4) scale = FloatOfBfloat16(Bfloat16OfFloat(scale));
   }
   return scales;
 }
@@ -61,9 +49,9 @@ void FillRowBytes(const LinearWeight& weight, uint32_t row, uint8_t* bytes) {
 void AppendScales(const LinearWeight& weight, uint32_t row, std::vector<uint8_t>& bytes) {
   for (const float scale : ScalesOfRow(weight, row)) {
     uint8_t piece[sizeof(float)];
-    const uint16_t half = ToBFloat16(scale);
-    const size_t size = weight.type == WeightType::kInt4 ? sizeof(half) : sizeof(scale);
-    memcpy(piece, weight.type == WeightType::kInt4 ? static_cast<const void*>(&half) : &scale,
+    const uint16_t bfloat16 = Bfloat16OfFloat(scale);
+    const size_t size = weight.type == WeightType::kInt4 ? sizeof(bfloat16) : sizeof(scale);
+    memcpy(piece, weight.type == WeightType::kInt4 ? static_cast<const void*>(&bfloat16) : &scale,
            size);
     bytes.insert(bytes.end(), piece, piece + size);
   }

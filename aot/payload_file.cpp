@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-#include "aot/insert_header.h"
+#include "base/endian.h"
+#include "base/rounding.h"
 
 namespace onepack {
 namespace {
@@ -14,8 +15,8 @@ constexpr size_t kAlignment = 16;
 }  // namespace
 
 std::vector<uint8_t> PayloadFront(Bytes graph, uint64_t region_size) {
-  const size_t graph_offset = AlignUp(kHeaderSize, kAlignment);
-  const size_t region_offset = AlignUp(graph_offset + graph.size(), kAlignment);
+  const size_t graph_offset = RoundUp(kHeaderSize, kAlignment);
+  const size_t region_offset = RoundUp(graph_offset + graph.size(), kAlignment);
   std::vector<uint8_t> front(region_offset);
   memcpy(front.data() + 4, "XH00", 4);
   StoreLittleEndian(static_cast<uint16_t>(kHeaderSize), front.data() + 8);

@@ -4,8 +4,8 @@
 
 #include <utility>
 
-#include "aot/insert_header.h"
 #include "aot/payload_file.h"
+#include "base/rounding.h"
 
 namespace onepack {
 namespace {
@@ -209,7 +209,7 @@ flatbuffers::Offset<wire_xnn::XNNGraph> PayloadWriter::CreateGraph(std::vector<u
     for (const Constant& constant : constants_) {
       uint64_t offset = UINT64_MAX;
       if (constant.kind == Constant::Kind::kOwn) {
-        region->resize(AlignUp(region->size(), kConstantAlignment));
+        region->resize(RoundUp(region->size(), kConstantAlignment));
         offset = region->size();
         const std::vector<uint8_t> bytes = BytesOf(constant.constant.data);
         region->insert(region->end(), bytes.begin(), bytes.end());

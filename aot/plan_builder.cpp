@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "aot/insert_header.h"
+#include "base/rounding.h"
 
 namespace onepack {
 namespace {
@@ -128,7 +128,7 @@ uint64_t PlanBuilder::PlanMemory() {
     for (const Lifetime* other : others) {
       if (offset + order[i]->size_bytes <= other->offset) break;
       offset =
-          std::max<uint64_t>(offset, AlignUp(other->offset + other->size_bytes, kTensorAlignment));
+          std::max<uint64_t>(offset, RoundUp(other->offset + other->size_bytes, kTensorAlignment));
     }
     order[i]->offset = offset;
     end = std::max(end, offset + order[i]->size_bytes);

@@ -6,6 +6,8 @@
 
 #include "aot/align_empty_lists.h"
 #include "aot/insert_header.h"
+#include "base/endian.h"
+#include "base/rounding.h"
 
 namespace onepack {
 namespace {
@@ -23,7 +25,7 @@ Status WriteProgramFile(Bytes flatbuffer, const SegmentList& segments, size_t he
   const uint64_t program_size = front.size();
   uint64_t base = 0;
   if (!segments.segments().empty()) {
-    front.resize(AlignUp(front.size(), segments.base_alignment()));
+    front.resize(RoundUp(front.size(), segments.base_alignment()));
     base = front.size();
   }
   uint8_t* header = front.data() + kFlatbufferPrefixSize;

@@ -7,6 +7,8 @@
 
 #include "aot/insert_header.h"
 #include "aot/output_files.h"
+#include "base/endian.h"
+#include "base/rounding.h"
 #include "flat_tensor_generated.h"
 #include "schema/tensor_layout.h"
 
@@ -78,7 +80,7 @@ std::vector<uint8_t> PtdWriter::Directory() const {
   std::vector<uint8_t> bytes = InsertHeaderSpace(builder.GetBufferSpan(), kHeaderSize);
   const uint64_t flatbuffer_offset = kFlatbufferPrefixSize + kHeaderSize;
   const uint64_t flatbuffer_size = bytes.size() - flatbuffer_offset;
-  bytes.resize(AlignUp(bytes.size(), segments_.base_alignment()));
+  bytes.resize(RoundUp(bytes.size(), segments_.base_alignment()));
   uint8_t* header = bytes.data() + kFlatbufferPrefixSize;
   memcpy(header, "FH01", 4);
   StoreLittleEndian(static_cast<uint32_t>(kHeaderSize), header + 4);

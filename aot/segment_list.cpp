@@ -3,7 +3,7 @@
 #include <numeric>
 #include <utility>
 
-#include "aot/insert_header.h"
+#include "base/rounding.h"
 
 namespace onepack {
 namespace {
@@ -19,7 +19,7 @@ Status AppendZeros(uint64_t size, const Append& append) {
 }  // namespace
 
 uint32_t BufferGroup::Add(DataBytes bytes) {
-  offsets_.push_back(AlignUp(size_bytes_, kBufferAlignment));
+  offsets_.push_back(RoundUp(size_bytes_, kBufferAlignment));
   size_bytes_ = offsets_.back() + bytes.size_bytes();
   buffers_.push_back(std::move(bytes));
   return static_cast<uint32_t>(buffers_.size());
@@ -44,7 +44,7 @@ uint64_t SegmentList::size_bytes() const {
 uint32_t SegmentList::Add(DataBytes bytes, size_t alignment) {
   const size_t whole = std::lcm(alignment_, alignment);
   base_alignment_ = std::lcm(base_alignment_, whole);
-  segments_.push_back({AlignUp(size_bytes(), whole), std::move(bytes)});
+  segments_.push_back({RoundUp(size_bytes(), whole), std::move(bytes)});
   return static_cast<uint32_t>(segments_.size() - 1);
 }
 

@@ -19,11 +19,11 @@ template <typename T>
   return !__builtin_mul_overflow(a, b, product);
 }
 
-// `alignment` is a power of two.
-[[nodiscard]] inline bool CheckedAlignUp(size_t value, size_t alignment, size_t* aligned) {
+// The first multiple of `unit`, a power of two, that is not less than `value`.
+[[nodiscard]] inline bool CheckedRoundUp(size_t value, size_t unit, size_t* rounded) {
   size_t sum;
-  if (!CheckedAdd(value, alignment - 1, &sum)) return false;
-  *aligned = sum & ~(alignment - 1);
+  if (!CheckedAdd(value, unit - 1, &sum)) return false;
+  *rounded = sum & ~(unit - 1);
   return true;
 }
 

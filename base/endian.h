@@ -1,4 +1,5 @@
-// Little-endian loads from bytes of any alignment, as every format here stores its numbers.
+// Little-endian loads from and stores to bytes of any alignment, as every format here stores its
+// numbers.
 
 #ifndef ONEPACK_BASE_ENDIAN_H_
 #define ONEPACK_BASE_ENDIAN_H_
@@ -19,6 +20,12 @@ inline T LoadLittleEndian(const uint8_t* bytes) {
   T value;
   memcpy(&value, bytes, sizeof(value));
   return value;
+}
+
+template <typename T>
+inline void StoreLittleEndian(T value, uint8_t* bytes) {
+  static_assert(std::is_unsigned_v<T>);
+  memcpy(bytes, &value, sizeof(value));
 }
 
 }  // namespace onepack

@@ -3,12 +3,13 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <utility>
 
 #include "base/checked_math.h"
 #include "base/fd.h"
+#include "base/page_size.h"
+#include "base/rounding.h"
 
 namespace onepack {
 namespace {
@@ -16,8 +17,6 @@ namespace {
 // What the kernel reads of a file behind a page that is touched, unless it was told otherwise: half
 // of 128 KB, the page being in the middle.
 constexpr size_t kReadAhead = size_t{64} << 10;
-
-size_t PageSize() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
 
 }  // namespace
 
@@ -68,18 +67,18 @@ Result<Mapping> Mapping::OfFilePart(int descriptor, uint64_t offset, uint64_t si
 void Mapping::Prefetch(size_t offset, size_t size) const {
   if (size <= kReadAhead) return;
   const size_t end = before_ + offset + size;
-  const size_t first = (before_ + offset) / PageSize() * PageSize();
-  // Only ever a wish, like Discard.
+  const size_t first = RoundDown(before_ + offset, PageSize());
+  // Advisory, like Discard.
   madvise(data_ - before_ + first, end - first, MADV_WILLNEED);
 }
 
 void Mapping::Discard(size_t offset, size_t size) const {
   const size_t page = PageSize();
-  // The first and the last page count as whole: what is beside the ends belongs to nobody.
-  const size_t first = offset == 0 ? 0 : (before_ + offset + page - 1) / page * page;
+  // The first and the last page count as whole: what is beside the ends has no other owner.
+  const size_t first = offset == 0 ? 0 : RoundUp(before_ + offset, page);
   const size_t last =
-      offset + size == size_ ? mapped_size_ : (before_ + offset + size) / page * page;
-  // Only ever a wish: pages that stay cost memory and nothing else.
+      offset + size == size_ ? mapped_size_ : RoundDown(before_ + offset + size, page);
+  // Advisory: pages that stay cost memory and nothing else.
   if (first < last) madvise(data_ - before_ + first, last - first, MADV_DONTNEED);
 }
 
@@ -93,7 +92,7 @@ Result<Mapping> Mapping::OfZeros(size_t size) {
   Mapping mapping;
   if (size == 0) return mapping;
   size_t mapped_size;
-  void* data = CheckedAlignUp(size, PageSize(), &mapped_size)
+  void* data = CheckedRoundUp(size, PageSize(), &mapped_size)
                    ? mmap(nullptr, mapped_size, PROT_READ | PROT_WRITE,
                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
                    : MAP_FAILED;

@@ -8,13 +8,14 @@
 
 #include <string_view>
 
+#include "base/hex.h"
+
 namespace onepack {
 
 // Bytes outside printable ASCII become \xNN; what does not fit is replaced by "...".
 class Printable {
  public:
   explicit Printable(std::string_view text) {
-    static constexpr char kHex[] = "0123456789abcdef";
     size_t length = 0;
     for (const char c : text) {
       if (length + 4 > kCapacity - kEllipsisSize) {
@@ -27,8 +28,8 @@ class Printable {
       } else {
         text_[length++] = '\\';
         text_[length++] = 'x';
-        text_[length++] = kHex[byte >> 4];
-        text_[length++] = kHex[byte & 15];
+        WriteHex(byte, text_ + length);
+        length += 2;
       }
     }
     text_[length] = '\0';

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "aot/ptd_writer.h"
+#include "base/hex.h"
 #include "schema/program_header.h"
 #include "schema/verify_program.h"
 #include "tests/support/delegate_fixture.h"
@@ -20,12 +21,11 @@ namespace {
 
 // As the exporter names constants: a SHA-256 in hexadecimal.
 std::string KeyOf(size_t number) {
-  static const char kDigits[] = "0123456789abcdef";
   std::string key(64, '0');
   uint64_t state = number + 1;
   for (char& digit : key) {
     state = state * 6364136223846793005u + 1442695040888963407u;
-    digit = kDigits[state >> 60];
+    digit = HexDigit(static_cast<unsigned>(state >> 60));
   }
   return key;
 }

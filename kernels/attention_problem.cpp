@@ -2,6 +2,7 @@
 
 #include <math.h>
 
+#include "base/rounding.h"
 #include "kernels/arguments.h"
 #include "kernels/element.h"
 #include "kernels/result.h"
@@ -10,7 +11,6 @@ namespace onepack::kernels {
 namespace {
 
 size_t Smaller(size_t a, size_t b) { return a < b ? a : b; }
-size_t Quotient(size_t a, size_t b) { return (a + b - 1) / b; }  // rounded up
 
 bool IsQuantized(ScalarType type) { return type == ScalarType::kChar || type == ScalarType::kByte; }
 
@@ -166,10 +166,10 @@ Status PrepareAttention(const AttentionInputs& inputs, Tensor& out, AttentionPro
 void DivideIntoTasks(size_t threads, AttentionProblem* problem) {
   const size_t rows = problem->tokens * problem->group();
   problem->rows_of_task = Smaller(rows, problem->most_rows);
-  problem->row_blocks = Quotient(rows, problem->most_rows);
+  problem->row_blocks = DivideUp(rows, problem->most_rows);
   problem->heads_of_task =
-      Smaller(problem->most_rows / problem->rows_of_task, Quotient(problem->cached_heads, threads));
-  problem->head_blocks = Quotient(problem->cached_heads, problem->heads_of_task);
+      Smaller(problem->most_rows / problem->rows_of_task, DivideUp(problem->cached_heads, threads));
+  problem->head_blocks = DivideUp(problem->cached_heads, problem->heads_of_task);
 }
 
 }  // namespace onepack::kernels

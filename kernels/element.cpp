@@ -1,15 +1,13 @@
 #include "kernels/element.h"
 
 #include <math.h>
-#include <string.h>
 
 #include <type_traits>
 
+#include "base/small_floats.h"
+
 namespace onepack::kernels {
 namespace {
-
-// g++ warns about the name without this; clang has it without extension.
-__extension__ using Float16 = _Float16;
 
 struct Half {
   uint16_t bits;
@@ -26,31 +24,22 @@ struct Pair {
 };
 
 template <typename T>
+struct Tag {
+  using Type = T;
+};
+
+template <typename T>
 constexpr bool kIsPair = false;
 template <typename T>
 constexpr bool kIsPair<Pair<T>> = true;
 
-float Widen(Half half) {
-  Float16 value;
-  memcpy(&value, &half.bits, sizeof(value));
-  return static_cast<float>(value);
-}
+float Widen(Half half) { return FloatOfFloat16(half.bits); }
+float Widen(BFloat16 brain) { return FloatOfBfloat16(brain.bits); }
 
-// A bfloat16 is the upper half of a float.
-float Widen(BFloat16 brain) {
-  const uint32_t bits = static_cast<uint32_t>(brain.bits) << 16;
-  float value;
-  memcpy(&value, &bits, sizeof(value));
-  return value;
-}
-
-BFloat16 NarrowToBFloat16(float value) {
-  uint32_t bits;
-  memcpy(&bits, &value, sizeof(bits));
-  if (isnan(value)) return {static_cast<uint16_t>((bits >> 16) | 0x40)};
-  // To nearest, ties to even.
-  return {static_cast<uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16)};
-}
+Half NarrowTo(float value, Tag<Half>) { return {Float16OfFloat(value)}; }
+Half NarrowTo(double value, Tag<Half>) { return {Float16OfDouble(value)}; }
+BFloat16 NarrowTo(float value, Tag<BFloat16>) { return {Bfloat16OfFloat(value)}; }
+BFloat16 NarrowTo(double value, Tag<BFloat16>) { return {Bfloat16OfDouble(value)}; }
 
 template <typename T, typename C>
 C FromElement(T value) {
@@ -87,14 +76,9 @@ T ToElement(C value) {
     return {static_cast<uint8_t>(value != Complex{} ? 1 : 0)};
   } else if constexpr (std::is_same_v<C, Complex>) {
     return ToElement<T, double>(value.real);
-  } else if constexpr (std::is_same_v<T, Half>) {
+  } else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
     using Real = std::conditional_t<std::is_same_v<C, int64_t>, float, C>;
-    const auto narrow = static_cast<Float16>(static_cast<Real>(value));
-    Half half;
-    memcpy(&half.bits, &narrow, sizeof(narrow));
-    return half;
-  } else if constexpr (std::is_same_v<T, BFloat16>) {
-    return NarrowToBFloat16(static_cast<float>(value));
+    return NarrowTo(static_cast<Real>(value), Tag<T>());
   } else if constexpr (std::is_same_v<T, Truth>) {
     return {static_cast<uint8_t>(value != 0 ? 1 : 0)};
   } else if constexpr (std::is_integral_v<T> && !std::is_same_v<C, int64_t>) {
@@ -103,11 +87,6 @@ T ToElement(C value) {
     return static_cast<T>(value);
   }
 }
-
-template <typename T>
-struct Tag {
-  using Type = T;
-};
 
 // Calls function(Tag<T>()) with the type of the elements.
 template <typename Function>
@@ -179,11 +158,6 @@ bool HasNumbers(ScalarType type) {
   if (IsComplex(type)) return false;
   WithType(type, [&](auto) { has = true; });
   return has;
-}
-
-bool IsFloatingPoint(ScalarType type) {
-  return type == ScalarType::kHalf || type == ScalarType::kFloat || type == ScalarType::kDouble ||
-         type == ScalarType::kBFloat16;
 }
 
 bool IsIntegral(ScalarType type) { return HasNumbers(type) && !IsFloatingPoint(type); }

@@ -5,10 +5,10 @@
 // is loaded as one of these, and stored from it, so that an operator needs one loop for each of
 // them. A complex number as a real one is its real part, as in PyTorch.
 //
-// Half is the compiler's _Float16, whose conversions round as IEEE 754 says. XNNPACK has the
-// conversion too, as an operator over whole tensors with a set-up call for each; for blocks of a
-// few hundred elements in the middle of another loop that would cost more than it saves, and link
-// all of XNNPACK to a core library.
+// Half and bfloat16 are converted by base/small_floats.h. XNNPACK has the conversion too, as an
+// operator over whole tensors with a set-up call for each; for blocks of a few hundred elements in
+// the middle of another loop that would cost more than it saves, and link all of XNNPACK to a core
+// library.
 
 #ifndef ONEPACK_KERNELS_ELEMENT_H_
 #define ONEPACK_KERNELS_ELEMENT_H_
@@ -30,7 +30,6 @@ inline constexpr size_t kBlockSize = 256;
 
 // Whether the elements are real numbers that operators can load and store.
 bool HasNumbers(ScalarType type);
-bool IsFloatingPoint(ScalarType type);
 bool IsIntegral(ScalarType type);  // bool included
 
 // What a and b are computed in together, as in PyTorch.

@@ -1,5 +1,6 @@
 // The gated delta rule: linear attention with a state of fixed size instead of a growing cache.
 
+#include "base/rounding.h"
 #include "kernels/arguments.h"
 #include "kernels/element.h"
 #include "kernels/operator_families.h"
@@ -211,7 +212,7 @@ Status Prepare(const Arguments& arguments, Tensor& out, Tensor& final_state, Pro
   problem->tokens = static_cast<size_t>(keys[2]);
   problem->key_width = static_cast<size_t>(keys[3]);
   problem->value_width = static_cast<size_t>(values[3]);
-  problem->column_blocks = (problem->value_width + kColumns - 1) / kColumns;
+  problem->column_blocks = DivideUp(problem->value_width, kColumns);
   problem->loops = &VectorLoopsOfThisMachine();
   return Status::Ok();
 }

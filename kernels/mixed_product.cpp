@@ -1,5 +1,6 @@
 // Products of numbers with int8 weights, whose scales are for a row or for a part of it.
 
+#include "base/rounding.h"
 #include "kernels/arguments.h"
 #include "kernels/element.h"
 #include "kernels/operator_families.h"
@@ -172,10 +173,10 @@ Status Run(const Arguments& a, size_t depth_of_weight, Tensor& out, pthreadpool_
   if (depth_of_weight == 1) {
     const int64_t parts = product.scales.sizes[0];
     const int64_t depth = product.input.sizes[1];
-    product.inputs_of_scale = depth == 0 ? 1 : (depth + parts - 1) / parts;
+    product.inputs_of_scale = depth == 0 ? 1 : DivideUp(depth, parts);
   }
   if (out.size_bytes() == 0) return Status::Ok();
-  product.column_blocks = (static_cast<size_t>(sizes[1]) + kBlockSize - 1) / kBlockSize;
+  product.column_blocks = DivideUp(static_cast<size_t>(sizes[1]), kBlockSize);
   pthreadpool_parallelize_1d(threadpool,
                              depth_of_weight == 0 ? RunTask<SumColumns> : RunTask<SumRows>,
                              &product, static_cast<size_t>(sizes[0]) * product.column_blocks, 0);

@@ -5,6 +5,7 @@
 #ifndef ONEPACK_KERNELS_PACKED_LINEAR_H_
 #define ONEPACK_KERNELS_PACKED_LINEAR_H_
 
+#include "base/rounding.h"
 #include "base/span.h"
 #include "base/status.h"
 
@@ -28,7 +29,7 @@ class PackedLinear {
   // Errors: those of CheckShape; another format.
   static Status Open(Bytes bytes, const Shape& shape, PackedLinear* packed);
 
-  static size_t BlocksOf(size_t outputs) { return (outputs + kOutputs - 1) / kOutputs; }
+  static size_t BlocksOf(size_t outputs) { return DivideUp(outputs, kOutputs); }
 
   // The weights of a block's outputs for up to kMostInputs inputs from `first` on; returns how
   // many. REQUIRES: `first` is 0, or the one after those of the call before.

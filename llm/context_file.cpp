@@ -49,23 +49,18 @@ struct Header {
   }
 };
 
-template <typename T>
-void Store(T number, uint8_t* bytes) {
-  memcpy(bytes, &number, sizeof(number));
-}
-
 std::array<uint8_t, kHeaderSize> Encode(const Header& header) {
   std::array<uint8_t, kHeaderSize> bytes{};
   memcpy(bytes.data(), kMagic, kMagicSize);
-  Store(kVersion, &bytes[8]);
-  Store(MethodState::kLayoutVersion, &bytes[12]);
-  Store(header.file_size, &bytes[16]);
-  Store(header.tokens, &bytes[24]);
-  Store(header.memory_size, &bytes[32]);
-  Store(header.blocks, &bytes[40]);
-  Store(header.content_size, &bytes[48]);
-  Store(header.data_files, &bytes[56]);
-  Store(header.method_size, &bytes[60]);
+  StoreLittleEndian(kVersion, &bytes[8]);
+  StoreLittleEndian(MethodState::kLayoutVersion, &bytes[12]);
+  StoreLittleEndian(header.file_size, &bytes[16]);
+  StoreLittleEndian(header.tokens, &bytes[24]);
+  StoreLittleEndian(header.memory_size, &bytes[32]);
+  StoreLittleEndian(header.blocks, &bytes[40]);
+  StoreLittleEndian(header.content_size, &bytes[48]);
+  StoreLittleEndian(header.data_files, &bytes[56]);
+  StoreLittleEndian(header.method_size, &bytes[60]);
   memcpy(&bytes[64], header.program.data(), kDigestSize);
   return bytes;
 }

@@ -7,11 +7,6 @@
 namespace onepack {
 namespace {
 
-bool IsFloatingPoint(ScalarType type) {
-  return type == ScalarType::kFloat || type == ScalarType::kHalf || type == ScalarType::kBFloat16 ||
-         type == ScalarType::kDouble;
-}
-
 template <typename T, typename Convert>
 void ConvertAll(const uint8_t* bytes, std::vector<float>& floats, Convert convert) {
   for (float& number : floats) {

@@ -21,7 +21,7 @@ class RunningOffset {
   Status Take(size_t size, size_t* start) {
     size_t end;
     if (!CheckedAdd(size, Mapping::kReadablePadding, &size) || !CheckedAdd(total_, size, &end) ||
-        !CheckedAlignUp(end, kTensorAlignment, &end)) {
+        !CheckedRoundUp(end, kTensorAlignment, &end)) {
       return Status::Error(StatusCode::kResourceExhausted,
                            "the planned memory does not fit the address space");
     }

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/fd.h"
+#include "base/page_size.h"
 
 namespace onepack {
 namespace {
@@ -23,7 +24,7 @@ class UntouchedBlocks {
  public:
   UntouchedBlocks()
       : pages_(Fd::OpenForReading("/proc/self/pagemap")),
-        is_known_(pages_.ok() && sysconf(_SC_PAGESIZE) == kBlock) {}
+        is_known_(pages_.ok() && PageSize() == kBlock) {}
 
   // Fastest when asked in order.
   bool Has(const uint8_t* block) {

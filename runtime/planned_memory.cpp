@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/checked_math.h"
+#include "base/page_size.h"
 #include "runtime/method_state.h"
 
 namespace onepack {
@@ -11,11 +12,9 @@ namespace {
 
 uint64_t PhysicalMemory() {
   const long pages = sysconf(_SC_PHYS_PAGES);
-  const long page = sysconf(_SC_PAGESIZE);
   uint64_t bytes = 0;
   const bool is_known =
-      pages > 0 && page > 0 &&
-      CheckedMultiply(static_cast<uint64_t>(pages), static_cast<uint64_t>(page), &bytes);
+      pages > 0 && CheckedMultiply<uint64_t>(static_cast<uint64_t>(pages), PageSize(), &bytes);
   return is_known ? bytes : UINT64_MAX;
 }
 
@@ -34,7 +33,7 @@ Result<PlannedMemory> PlannedMemory::Create(size_t size, size_t initial_count,
                                             const Allocator& allocator) {
   PlannedMemory memory;
   size_t whole;
-  if (!CheckedAlignUp(size, MethodState::kBlock, &whole)) {
+  if (!CheckedRoundUp(size, MethodState::kBlock, &whole)) {
     return Status::Error(StatusCode::kResourceExhausted, "cannot map %zu bytes of memory", size);
   }
   ONEPACK_ASSIGN_OR_RETURN(memory.memory_, Mapping::OfZeros(whole));

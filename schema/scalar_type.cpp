@@ -54,6 +54,11 @@ size_t ElementSize(ScalarType type) {
 
 size_t ElementAlignment(ScalarType type) { return ElementSize(type) / (IsComplex(type) ? 2 : 1); }
 
+bool IsFloatingPoint(ScalarType type) {
+  return type == ScalarType::kHalf || type == ScalarType::kFloat || type == ScalarType::kDouble ||
+         type == ScalarType::kBFloat16;
+}
+
 bool IsComplex(ScalarType type) {
   return type == ScalarType::kComplexHalf || type == ScalarType::kComplexFloat ||
          type == ScalarType::kComplexDouble;

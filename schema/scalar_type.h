@@ -46,6 +46,9 @@ size_t ElementSize(ScalarType type);
 // What the address of an element is a multiple of. REQUIRES: ElementSize(type) > 0.
 size_t ElementAlignment(ScalarType type);
 
+// float16, bfloat16, float32 and float64.
+bool IsFloatingPoint(ScalarType type);
+
 bool IsComplex(ScalarType type);
 // Of the two parts of complex numbers; of others, the type itself.
 ScalarType RealTypeOf(ScalarType type);

@@ -5,6 +5,7 @@
 
 #include <limits>
 
+#include "base/hex.h"
 #include "base/small_floats.h"
 
 namespace onepack {
@@ -17,22 +18,17 @@ T Load(const uint8_t* bytes) {
   return value;
 }
 
-std::string HexText(const uint8_t* bytes, size_t size) {
+std::string NumberInHex(const uint8_t* bytes, size_t size) {
   std::string text = "0x";
   for (size_t i = size; i-- > 0;) {
-    char digits[3];
-    snprintf(digits, sizeof(digits), "%02x", bytes[i]);
-    text += digits;
+    char digits[2];
+    WriteHex(bytes[i], digits);
+    text.append(digits, sizeof(digits));
   }
   return text;
 }
 
 }  // namespace
-
-bool IsFloatingPoint(ScalarType type) {
-  return type == ScalarType::kFloat || type == ScalarType::kDouble || type == ScalarType::kHalf ||
-         type == ScalarType::kBFloat16;
-}
 
 double FloatingPointElement(const uint8_t* bytes, ScalarType type) {
   switch (type) {
@@ -83,7 +79,7 @@ std::string ElementText(const uint8_t* bytes, ScalarType type, int digits) {
     case ScalarType::kUInt64:
       return std::to_string(Load<uint64_t>(bytes));
     default:
-      return HexText(bytes, ElementSize(type));
+      return NumberInHex(bytes, ElementSize(type));
   }
 }
 

@@ -11,9 +11,6 @@
 
 namespace onepack {
 
-// float16, bfloat16, float32 and float64: the types that are compared with a tolerance.
-bool IsFloatingPoint(ScalarType type);
-
 // REQUIRES, for both: `bytes` holds one element, of any alignment.
 
 // Exact for all floating-point types. REQUIRES: IsFloatingPoint(type).

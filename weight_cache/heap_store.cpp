@@ -1,25 +1,17 @@
 #include "weight_cache/heap_store.h"
 
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <iterator>
 #include <new>
 #include <utility>
 
 #include "base/checked_math.h"
+#include "base/page_size.h"
+#include "base/rounding.h"
 
 namespace onepack {
 namespace {
-
-size_t PageSize() {
-  static const size_t size = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  return size;
-}
-
-size_t RoundUp(size_t size, size_t alignment) {
-  return (size + alignment - 1) / alignment * alignment;
-}
 
 // What a block of `size` takes in a chunk.
 size_t SlotSize(size_t size) { return RoundUp(size == 0 ? 1 : size, HeapStore::kAlignment); }

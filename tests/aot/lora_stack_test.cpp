@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "base/hex.h"
 #include "program_generated.h"
 #include "runtime/named_data_map.h"
 #include "runtime/program.h"
@@ -44,15 +46,9 @@ class LoraStackTest : public testing::Test {
 };
 
 std::string Sha256(Bytes bytes) {
-  uint8_t digest[SHA256_DIGEST_LENGTH];
-  SHA256(bytes.data(), bytes.size(), digest);
-  std::string text;
-  for (const uint8_t byte : digest) {
-    char hex[3];
-    snprintf(hex, sizeof(hex), "%02x", byte);
-    text += hex;
-  }
-  return text;
+  std::array<uint8_t, SHA256_DIGEST_LENGTH> digest;
+  SHA256(bytes.data(), bytes.size(), digest.data());
+  return HexText(digest).c_str();
 }
 
 TEST_F(LoraStackTest, DataFilesOpenAndTheirKeysAreTheHashesOfTheirBytes) {

@@ -21,15 +21,15 @@ TEST(CheckedMathTest, MultiplyNoticesOverflow) {
   EXPECT_FALSE(CheckedMultiply<uint64_t>(uint64_t{1} << 32, uint64_t{1} << 32, &product));
 }
 
-TEST(CheckedMathTest, AlignUpNoticesOverflow) {
-  size_t aligned = 1;
-  EXPECT_TRUE(CheckedAlignUp(0, 64, &aligned));
-  EXPECT_EQ(aligned, 0u);
-  EXPECT_TRUE(CheckedAlignUp(64, 64, &aligned));
-  EXPECT_EQ(aligned, 64u);
-  EXPECT_TRUE(CheckedAlignUp(65, 64, &aligned));
-  EXPECT_EQ(aligned, 128u);
-  EXPECT_FALSE(CheckedAlignUp(SIZE_MAX - 1, 64, &aligned));
+TEST(CheckedMathTest, RoundUpNoticesOverflow) {
+  size_t rounded = 1;
+  EXPECT_TRUE(CheckedRoundUp(0, 64, &rounded));
+  EXPECT_EQ(rounded, 0u);
+  EXPECT_TRUE(CheckedRoundUp(64, 64, &rounded));
+  EXPECT_EQ(rounded, 64u);
+  EXPECT_TRUE(CheckedRoundUp(65, 64, &rounded));
+  EXPECT_EQ(rounded, 128u);
+  EXPECT_FALSE(CheckedRoundUp(SIZE_MAX - 1, 64, &rounded));
 }
 
 TEST(CheckedMathTest, InRangeHoldsAtTheEdges) {

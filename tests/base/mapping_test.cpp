@@ -3,19 +3,17 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <string>
 #include <vector>
 
 #include "base/fd.h"
+#include "base/page_size.h"
 #include "tests/support/files.h"
 #include "tests/support/status_matchers.h"
 
 namespace onepack {
 namespace {
-
-size_t PageSize() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
 
 TEST(MappingTest, AFileIsMappedWhole) {
   const TempFolder folder;

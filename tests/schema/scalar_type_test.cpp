@@ -42,6 +42,15 @@ TEST(ScalarTypeTest, NumbersAreThoseOfTheWire) {
   EXPECT_EQ(static_cast<int>(ScalarType::kUInt64), static_cast<int>(wire::ScalarType::UINT64));
 }
 
+TEST(ScalarTypeTest, FloatingPointTypesAreFour) {
+  std::string names;
+  for (const wire::ScalarType type : wire::EnumValuesScalarType()) {
+    if (!IsFloatingPoint(static_cast<ScalarType>(type))) continue;
+    names += std::string(" ") + ScalarTypeName(static_cast<ScalarType>(type));
+  }
+  EXPECT_EQ(names, " float16 float32 float64 bfloat16");
+}
+
 TEST(ScalarTypeTest, NamesAreReadBack) {
   for (const wire::ScalarType type : wire::EnumValuesScalarType()) {
     ScalarType parsed = ScalarType::kUInt64;

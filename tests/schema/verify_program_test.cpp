@@ -10,8 +10,8 @@
 #include <utility>
 #include <vector>
 
-#include "aot/insert_header.h"
 #include "aot/pte_writer.h"
+#include "base/rounding.h"
 #include "tests/support/files.h"
 #include "tests/support/status_matchers.h"
 
@@ -144,7 +144,7 @@ std::map<bool, std::set<bool>> PassesWithListAt(std::vector<uint8_t>& file, cons
   std::map<bool, std::set<bool>> passes;
   auto* fields = reinterpret_cast<flatbuffers::Table*>(const_cast<Table*>(table));
   const size_t first = static_cast<size_t>(reinterpret_cast<uint8_t*>(fields) - file.data()) + 4;
-  for (size_t place = AlignUp(first, 4); place + 4 <= file.size(); place += 4) {
+  for (size_t place = RoundUp(first, 4); place + 4 <= file.size(); place += 4) {
     uint32_t found;
     memcpy(&found, file.data() + place, sizeof(found));
     if (found != length) continue;

@@ -9,6 +9,7 @@
 
 #include "aot/ptd_writer.h"
 #include "aot/pte_writer.h"
+#include "base/small_floats.h"
 #include "tests/support/files.h"
 
 namespace onepack {
@@ -97,11 +98,7 @@ std::vector<uint8_t> ScaleBytes(const LinearLayer& layer) {
   for (uint32_t i = 0; i < ScaleCount(layer); ++i) scales.push_back(ScaleAt(layer, i));
   if (layer.kind == WeightKind::kInt8) return ToBytes(scales);
   std::vector<uint16_t> bfloats;
-  for (const float scale : scales) {
-    uint32_t bits;
-    memcpy(&bits, &scale, sizeof(bits));
-    bfloats.push_back(static_cast<uint16_t>(bits >> 16));
-  }
+  for (const float scale : scales) bfloats.push_back(Bfloat16OfFloat(scale));
   return ToBytes(bfloats);
 }
 

@@ -32,17 +32,6 @@ std::vector<uint8_t> DimOrder(const std::vector<uint8_t>& given, size_t rank) {
   return order;
 }
 
-// Of a number that half precision has.
-uint16_t HalfOf(float number) {
-  uint32_t bits;
-  memcpy(&bits, &number, sizeof(bits));
-  const uint32_t sign = (bits >> 16) & 0x8000;
-  const auto exponent = static_cast<int32_t>((bits >> 23) & 0xff) - 112;
-  if ((bits & 0x7fffffff) == 0) return static_cast<uint16_t>(sign);
-  return static_cast<uint16_t>(sign | static_cast<uint32_t>(exponent) << 10 |
-                               ((bits >> 13) & 0x3ff));
-}
-
 Result<GraphTensor> ReadOutput(const Value& value) {
   if (!value.is(ValueKind::kTensor)) {
     return Status::Error(StatusCode::kInternal, "an output that is no tensor");
@@ -88,7 +77,7 @@ std::vector<float> FloatsOf(const GraphTensor& tensor) {
 
 std::vector<uint16_t> HalfBits(const std::vector<float>& numbers) {
   std::vector<uint16_t> halves;
-  for (const float number : numbers) halves.push_back(HalfOf(number));
+  for (const float number : numbers) halves.push_back(Float16OfFloat(number));
   return halves;
 }
 
