@@ -41,10 +41,25 @@ class NamedDataScope {
     return own != nullptr ? own : other;
   }
 
+  // All entries have numbers, those of the program first.
+  size_t entry_count() const { return EntriesOf(program_).size() + EntriesOf(external_).size(); }
+  // REQUIRES: `entry` was found here.
+  size_t IndexOf(const NamedData& entry) const {
+    const Span<const NamedData> own = EntriesOf(program_);
+    const Span<const NamedData> other = EntriesOf(external_);
+    const bool is_other = &entry >= other.begin() && &entry < other.end();
+    return is_other ? own.size() + static_cast<size_t>(&entry - other.data())
+                    : static_cast<size_t>(&entry - own.data());
+  }
+
   // By entry of the data files: whether it was asked for. Empty: none was.
   Array<bool> TakeUses() { return std::move(is_used_); }
 
  private:
+  static Span<const NamedData> EntriesOf(const Ref<NamedDataMap>& map) {
+    return map ? map->entries() : Span<const NamedData>();
+  }
+
   Result<bool*> MarkOf(const NamedDataMap& map, const NamedData& entry, Array<bool>* marks) const {
     const Span<const NamedData> all = map.entries();
     if (marks->empty()) {

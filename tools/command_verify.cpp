@@ -10,8 +10,8 @@
 #include <set>
 
 #include "base/printable.h"
-#include "delegate/key_integrity.h"
 #include "delegate/xnnpack_backend.h"
+#include "runtime/key_integrity.h"
 #include "tools/command_options.h"
 #include "tools/commands.h"
 #include "tools/format.h"
@@ -164,19 +164,15 @@ class Verifier {
   Status VerifyContentKeys(const InspectedFile& file, std::string* what) {
     ONEPACK_RETURN_IF_ERROR(CheckDataCanBeRead(file));
     const NamedDataMap& map = *file.named_data;
-    KeyReport report;
+    size_t content_keys = 0;
     for (const NamedData& entry : map.entries()) {
       ONEPACK_RETURN_IF_ERROR(progress_.Add(entry.segment.size));
-      if (!IsContentKey(entry.key)) {
-        ++report.other_keys;
-        continue;
-      }
       ONEPACK_RETURN_IF_ERROR(VerifyKey(entry));
-      ++report.verified_keys;
+      content_keys += IsContentKey(entry.key) ? 1 : 0;
     }
     if (map.entries().empty()) return Status::Ok();
-    *what += "; " + FormatCount(report.verified_keys, "key is", "keys are") +
-             " the SHA-256 of the data, " + std::to_string(report.other_keys) + " no hash";
+    *what += "; " + FormatCount(content_keys, "key is", "keys are") + " the SHA-256 of the data, " +
+             std::to_string(map.entries().size() - content_keys) + " no hash";
     return Status::Ok();
   }
 

@@ -125,7 +125,9 @@ Result<Constant> Payload::FindConstant(const Sources& sources, uint32_t index) {
   const std::string_view key = sources.keys[index];
   if (key.empty()) return InGraph(sources.request, sources.header, index);
   ONEPACK_ASSIGN_OR_RETURN(const NamedData* data, sources.request.named_data->Find(key));
-  if (sources.verifier != nullptr) ONEPACK_RETURN_IF_ERROR(sources.verifier->Verify(*data));
+  if (sources.verifier != nullptr) {
+    ONEPACK_RETURN_IF_ERROR(sources.verifier->Verify(*sources.request.named_data, *data));
+  }
   const size_t start = keys_.size();
   keys_ += key;
   return Constant(*data->source, data->segment, std::string_view(keys_).substr(start), index);

@@ -16,8 +16,8 @@
 
 #include "base/result.h"
 #include "delegate/graph/graph_store.h"
-#include "delegate/key_integrity.h"
 #include "runtime/backend.h"
+#include "runtime/key_integrity.h"
 #include "schema/verify_payload.h"
 
 namespace onepack {

@@ -7,19 +7,16 @@
 // Cost: reads all that it checks. Nothing is checked unless the application asks for it
 // (XnnpackBackendOptions::verify_keys, or these functions): a damaged or forged weight then gives
 // wrong numbers, never a crash.
-// Threads: any function, any thread.
 
-#ifndef ONEPACK_DELEGATE_KEY_INTEGRITY_H_
-#define ONEPACK_DELEGATE_KEY_INTEGRITY_H_
-
-#include <stddef.h>
-#include <stdint.h>
+#ifndef ONEPACK_RUNTIME_KEY_INTEGRITY_H_
+#define ONEPACK_RUNTIME_KEY_INTEGRITY_H_
 
 #include <string_view>
-#include <unordered_set>
 
+#include "base/array.h"
 #include "base/result.h"
 #include "runtime/named_data_map.h"
+#include "runtime/named_data_scope.h"
 
 namespace onepack {
 
@@ -28,28 +25,24 @@ bool IsContentKey(std::string_view key);
 
 // OK for a key that is no content key. Errors: kInvalidFile names the file, the key and the hash of
 // what is there; those of reading.
+// Threads: any.
 Status VerifyKey(const NamedData& data);
-
-struct KeyReport {
-  size_t verified_keys = 0;
-  size_t other_keys = 0;  // that say nothing about their bytes
-  uint64_t verified_bytes = 0;
-};
-
-// All keys of one or of several files. The first one that is wrong ends it.
-Result<KeyReport> VerifyKeys(const NamedDataMap& map);
 
 // Verifies what one load uses, each key once.
 // Threads: that of the load.
 class KeyVerifier {
  public:
-  // May throw std::bad_alloc.
-  Status Verify(const NamedData& data);
+  explicit KeyVerifier(const Allocator& allocator = HeapAllocator()) : allocator_(allocator) {}
+
+  // REQUIRES: `data` was found in `scope`, which is the same at every call.
+  // Errors: as above; kResourceExhausted.
+  Status Verify(const NamedDataScope& scope, const NamedData& data);
 
  private:
-  std::unordered_set<const NamedData*> verified_;
+  const Allocator allocator_;
+  Array<bool> is_verified_;  // by entry of the scope
 };
 
 }  // namespace onepack
 
-#endif  // ONEPACK_DELEGATE_KEY_INTEGRITY_H_
+#endif  // ONEPACK_RUNTIME_KEY_INTEGRITY_H_

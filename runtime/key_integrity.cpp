@@ -1,0 +1,56 @@
+#include "runtime/key_integrity.h"
+
+#include <optional>
+
+#include "base/digest.h"
+#include "base/hex.h"
+#include "base/printable.h"
+
+namespace onepack {
+namespace {
+
+constexpr std::string_view kScalePrefix = "scale_";
+
+std::string_view HashIn(std::string_view key) {
+  return key.substr(0, kScalePrefix.size()) == kScalePrefix ? key.substr(kScalePrefix.size()) : key;
+}
+
+}  // namespace
+
+bool IsContentKey(std::string_view key) {
+  const std::string_view hash = HashIn(key);
+  if (hash.size() != 2 * sizeof(Digest::bytes)) return false;
+  for (const char c : hash) {
+    if (!IsHexDigit(c)) return false;
+  }
+  return true;
+}
+
+Status VerifyKey(const NamedData& data) {
+  if (!IsContentKey(data.key)) return Status::Ok();
+  ONEPACK_ASSIGN_OR_RETURN(const Buffer buffer, data.Load());
+  const std::optional<Digest> digest = Sha256Of(buffer.bytes);
+  data.source->Discard(data.segment);
+  if (!digest) {
+    return Status::Error(StatusCode::kInternal, "%s: key '%s': its SHA-256 cannot be computed",
+                         data.source->name(), Printable(data.key).c_str());
+  }
+  const HexText found(digest->bytes);
+  if (HashIn(data.key) == found.view()) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile,
+                       "%s: key '%s' is not the SHA-256 of its %llu bytes, which is %s",
+                       data.source->name(), Printable(data.key).c_str(),
+                       static_cast<unsigned long long>(data.segment.size), found.c_str());
+}
+
+Status KeyVerifier::Verify(const NamedDataScope& scope, const NamedData& data) {
+  if (is_verified_.empty()) {
+    ONEPACK_ASSIGN_OR_RETURN(is_verified_, Array<bool>::Create(allocator_, scope.entry_count()));
+  }
+  bool& is_verified = is_verified_[scope.IndexOf(data)];
+  if (!is_verified) ONEPACK_RETURN_IF_ERROR(VerifyKey(data));
+  is_verified = true;
+  return Status::Ok();
+}
+
+}  // namespace onepack
