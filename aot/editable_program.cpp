@@ -74,7 +74,7 @@ Status EditableProgram::ReadPayloads(const Watch& watch) {
       const bool is_inline = IsInline(delegate);
       const uint32_t index = delegate.processed->index;
       if (delegate.id != kXnnpack || !known.emplace(is_inline, index).second) continue;
-      ONEPACK_ASSIGN_OR_RETURN(const Program::Payload place,
+      ONEPACK_ASSIGN_OR_RETURN(const Program::PayloadBytes place,
                                program_->LoadPayload(is_inline, index));
       auto payload = EditablePayload::Read(Ref<const DataSource>::Share(&program_->source()),
                                            {place.offset, place.buffer.bytes.size()}, watch);
@@ -188,7 +188,7 @@ void EditableProgram::MoveOut(size_t constant, const std::string& key) {
 
 std::vector<std::string> EditableProgram::MissingKeys() const {
   std::set<std::string> keys;
-  for (const Payload& payload : payloads_) {
+  for (const DelegatePayload& payload : payloads_) {
     for (const EditablePayload::Constant& constant : payload.payload.constants()) {
       const bool is_missing = !constant.key.empty() && named_data_.count(constant.key) == 0;
       if (is_missing) keys.insert(constant.key);
@@ -270,7 +270,7 @@ void EditableProgram::EncodeConstants(SegmentList& segments) {
 
 Status EditableProgram::EncodePayloads(SegmentList& segments) {
   std::map<uint32_t, uint32_t> numbers;  // from the file's to the new one
-  for (const Payload& payload : payloads_) {
+  for (const DelegatePayload& payload : payloads_) {
     if (!payload.payload.is_changed()) continue;
     const DataBytes encoded = payload.payload.Encode();
     if (payload.is_inline) {
@@ -315,7 +315,7 @@ Status EditableProgram::Write(const Append& append) && {
   ONEPACK_RETURN_IF_ERROR(EncodePayloads(segments));
   EncodeNamedData(segments);
   tables_.segments.clear();
-  for (const SegmentList::Segment& segment : segments.segments()) {
+  for (const SegmentList::PlacedSegment& segment : segments.segments()) {
     auto entry = std::make_unique<wire_edit::DataSegmentT>();
     entry->offset = segment.offset;
     entry->size = segment.bytes.size_bytes();

@@ -59,7 +59,7 @@ class EditableProgram {
     size_t index = 0;
     std::vector<TensorT*> tensors;  // else of these tensors
   };
-  struct Payload {
+  struct DelegatePayload {
     bool is_inline;
     uint32_t index;
     EditablePayload payload;
@@ -89,7 +89,7 @@ class EditableProgram {
   const Ref<Program> program_;
   // As read, and as changed. What says where bytes are is brought up to date by Write.
   edit::program::ProgramT tables_;
-  std::vector<Payload> payloads_;  // of XNNPACK
+  std::vector<DelegatePayload> payloads_;  // of XNNPACK
   std::vector<Constant> constants_;
   std::vector<Home> homes_;  // of each of constants_
   std::map<std::string, Named> named_data_;

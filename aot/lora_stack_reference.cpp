@@ -7,18 +7,18 @@
 namespace onepack {
 namespace {
 
-// Sums in lanes that do not depend on each other, which lets the compiler use vectors without being
+// Partial sums that do not depend on each other, which lets the compiler use vectors without being
 // allowed to reorder floating-point sums.
 float Dot(const float* a, const float* b, size_t size) {
-  constexpr size_t kLanes = 16;
-  float lanes[kLanes] = {};
+  constexpr size_t kSums = 16;
+  float sums[kSums] = {};
   size_t i = 0;
-  for (; i + kLanes <= size; i += kLanes) {
-    for (size_t lane = 0; lane < kLanes; ++lane) lanes[lane] += a[i + lane] * b[i + lane];
+  for (; i + kSums <= size; i += kSums) {
+    for (size_t k = 0; k < kSums; ++k) sums[k] += a[i + k] * b[i + k];
   }
   double sum = 0;
   for (; i < size; ++i) sum += static_cast<double>(a[i]) * static_cast<double>(b[i]);
-  for (const float lane : lanes) sum += static_cast<double>(lane);
+  for (const float partial : sums) sum += static_cast<double>(partial);
   return static_cast<float>(sum);
 }
 

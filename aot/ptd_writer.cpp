@@ -61,7 +61,7 @@ std::vector<uint8_t> PtdWriter::Directory() const {
   namespace wire_ptd = wire::flat_tensor;
   flatbuffers::FlatBufferBuilder builder;
   std::vector<flatbuffers::Offset<wire_ptd::DataSegment>> segments;
-  for (const SegmentList::Segment& segment : segments_.segments()) {
+  for (const SegmentList::PlacedSegment& segment : segments_.segments()) {
     segments.push_back(
         wire_ptd::CreateDataSegment(builder, segment.offset, segment.bytes.size_bytes()));
   }

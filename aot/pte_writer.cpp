@@ -269,7 +269,7 @@ Result<Offset<wire_pte::Program>> ProgramWriter::Encoder::CreateProgram() {
         wire_pte::CreateBackendDelegateInlineData(builder_, CreateAlignedBytes(bytes)));
   }
   Tables<wire_pte::DataSegment> segments;
-  for (const SegmentList::Segment& segment : segments_.segments()) {
+  for (const SegmentList::PlacedSegment& segment : segments_.segments()) {
     segments.push_back(
         wire_pte::CreateDataSegment(builder_, segment.offset, segment.bytes.size_bytes()));
   }

@@ -35,7 +35,7 @@ class BufferGroup {
 // The segments of a program or data file, each at its place after the first one's start.
 class SegmentList {
  public:
-  struct Segment {
+  struct PlacedSegment {
     uint64_t offset;
     DataBytes bytes;
   };
@@ -46,7 +46,7 @@ class SegmentList {
   // Returns the segment's index. It starts at a multiple of `alignment` as well.
   uint32_t Add(DataBytes bytes, size_t alignment = 1);
 
-  const std::vector<Segment>& segments() const { return segments_; }
+  const std::vector<PlacedSegment>& segments() const { return segments_; }
   size_t base_alignment() const { return base_alignment_; }
   uint64_t size_bytes() const;
 
@@ -56,7 +56,7 @@ class SegmentList {
  private:
   size_t alignment_;
   size_t base_alignment_;  // of the first segment: a multiple of all segments' alignments
-  std::vector<Segment> segments_;
+  std::vector<PlacedSegment> segments_;
 };
 
 }  // namespace onepack

@@ -200,13 +200,13 @@ class Splitter {
 
 uint64_t SplitReport::before_bytes() const {
   uint64_t size = 0;
-  for (const Program& program : programs) size += program.before.size_bytes;
+  for (const SplitProgram& program : programs) size += program.before.size_bytes;
   return size;
 }
 
 uint64_t SplitReport::after_bytes() const {
   uint64_t size = foundation.size_bytes;
-  for (const Program& program : programs) {
+  for (const SplitProgram& program : programs) {
     size += program.after.size_bytes + program.adapter.size_bytes;
   }
   return size;

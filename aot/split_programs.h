@@ -39,12 +39,12 @@ struct SplitReport {
     std::string path;
     uint64_t size_bytes;
   };
-  struct Program {
+  struct SplitProgram {
     File before;
     File after;
     File adapter;  // without a path when there is none
   };
-  std::vector<Program> programs;
+  std::vector<SplitProgram> programs;
   File foundation;
 
   uint64_t before_bytes() const;

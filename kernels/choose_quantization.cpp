@@ -113,17 +113,17 @@ ChosenParameters ChooseWithoutClipping(const Extremes& extremes, const Quantized
 
 using Choose = ChosenParameters (*)(const Extremes&, const QuantizedRange&, double);
 
-Status FindMapping(std::string_view name, Choose* choose) {
-  struct Mapping {
+Status FindMappingType(std::string_view name, Choose* choose) {
+  struct MappingType {
     std::string_view name;
     Choose choose;
   };
-  constexpr Mapping kMappings[] = {{"ASYMMETRIC", ChooseFromLowest},
-                                   {"SYMMETRIC", ChooseSymmetric},
-                                   {"SYMMETRIC_NO_CLIPPING_ERR", ChooseWithoutClipping}};
-  for (const Mapping& mapping : kMappings) {
-    if (mapping.name != name) continue;
-    *choose = mapping.choose;
+  constexpr MappingType kMappingTypes[] = {{"ASYMMETRIC", ChooseFromLowest},
+                                           {"SYMMETRIC", ChooseSymmetric},
+                                           {"SYMMETRIC_NO_CLIPPING_ERR", ChooseWithoutClipping}};
+  for (const MappingType& type : kMappingTypes) {
+    if (type.name != name) continue;
+    *choose = type.choose;
     return Status::Ok();
   }
   return Status::Error(StatusCode::kUnsupported, "mapping_type is '%.*s'",
@@ -215,7 +215,7 @@ Status ChooseForBlocks(void* /*context*/, Span<Value* const> arguments) {
   Tensor& zero_points = read.Output("out1");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
   Choose choose = nullptr;
-  ONEPACK_RETURN_IF_ERROR(FindMapping(mapping, &choose));
+  ONEPACK_RETURN_IF_ERROR(FindMappingType(mapping, &choose));
   QuantizedRange range{};
   ONEPACK_RETURN_IF_ERROR(RangeOf(type, lowest, highest, &range));
   Strided split;

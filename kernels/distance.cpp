@@ -4,7 +4,7 @@
 
 #include "kernels/arguments.h"
 #include "kernels/elementwise.h"
-#include "kernels/lane.h"
+#include "kernels/fiber.h"
 #include "kernels/operator_families.h"
 #include "kernels/result.h"
 
@@ -30,7 +30,7 @@ struct Norm {
   }
 };
 
-double DistanceOf(const Lane& a, const Lane& b, int64_t length, const Norm& norm) {
+double DistanceOf(const Fiber& a, const Fiber& b, int64_t length, const Norm& norm) {
   double of_a[kBlockSize];
   double of_b[kBlockSize];
   double total = 0;
@@ -46,8 +46,8 @@ double DistanceOf(const Lane& a, const Lane& b, int64_t length, const Norm& norm
 }
 
 // Row `row` of a matrix.
-Lane RowOf(const Strided& matrix, int64_t row) {
-  return LaneAt(matrix, matrix.offset + row * matrix.strides[0], matrix.strides[1]);
+Fiber RowOf(const Strided& matrix, int64_t row) {
+  return FiberAt(matrix, matrix.offset + row * matrix.strides[0], matrix.strides[1]);
 }
 
 Status CheckNorm(double p) {
@@ -142,7 +142,7 @@ Status PairDistances(void* /*context*/, Span<Value* const> arguments) {
   Strided sizes;
   sizes.Append(rows * (rows - 1) / 2, 0);
   ONEPACK_RETURN_IF_ERROR(ResizeTo(sizes, out));
-  const Lane to = LaneAt(StridedOutput(out), 0, 1);
+  const Fiber to = FiberAt(StridedOutput(out), 0, 1);
   int64_t next = 0;
   for (int64_t i = 0; i < rows; ++i) {
     for (int64_t j = i + 1; j < rows; ++j) {

@@ -4,8 +4,8 @@
 
 #include "kernels/arguments.h"
 #include "kernels/element.h"
+#include "kernels/fiber.h"
 #include "kernels/fourier_transform.h"
-#include "kernels/lane.h"
 #include "kernels/operator_families.h"
 #include "kernels/result.h"
 
@@ -66,19 +66,22 @@ FourierTransform::Precision PrecisionOf(const Tensor& complex) {
                                                              : FourierTransform::Precision::kFloat;
 }
 
-// A transform of each lane of `from`, filled by `load(lane, row)` and stored by `store(row, lane)`.
+// A transform of each fiber of `from`, filled by `load(fiber, row)` and stored by `store(row,
+// fiber)`.
 template <typename Load, typename Store>
-void TransformLanes(const Strided& from, const Strided& to, size_t dimension,
-                    FourierTransform& transform, Load load, Store store) {
+void TransformFibers(const Strided& from, const Strided& to, size_t dimension,
+                     FourierTransform& transform, Load load, Store store) {
   const Strided tensors[] = {to, from};
-  ForEachLane(tensors, dimension, [&](const Lane(&lanes)[2]) {
-    load(lanes[1], transform.row());
+  ForEachFiber(tensors, dimension, [&](const Fiber(&fibers)[2]) {
+    load(fibers[1], transform.row());
     transform.Run();
-    store(transform.row(), lanes[0]);
+    store(transform.row(), fibers[0]);
   });
 }
 
-void LoadRow(const Lane& lane, Span<Complex> row) { lane.Load<Complex>(0, row.size(), row.data()); }
+void LoadRow(const Fiber& fiber, Span<Complex> row) {
+  fiber.Load<Complex>(0, row.size(), row.data());
+}
 
 void ScaleRow(Span<Complex> row, double scale) {
   for (Complex& number : row) number = number * scale;
@@ -91,10 +94,11 @@ Status TransformComplex(const Strided& from, const Strided& to, size_t dimension
   ONEPACK_ASSIGN_OR_RETURN(
       FourierTransform transform,
       FourierTransform::Create(from.sizes[dimension], direction, precision, allocator));
-  TransformLanes(from, to, dimension, transform, LoadRow, [&](Span<Complex> row, const Lane& lane) {
-    ScaleRow(row, scale);
-    lane.Store<Complex>(0, row.size(), row.data());
-  });
+  TransformFibers(from, to, dimension, transform, LoadRow,
+                  [&](Span<Complex> row, const Fiber& fiber) {
+                    ScaleRow(row, scale);
+                    fiber.Store<Complex>(0, row.size(), row.data());
+                  });
   return Status::Ok();
 }
 
@@ -151,9 +155,9 @@ Status RealToComplex(void* context, Span<Value* const> arguments) {
   ONEPACK_ASSIGN_OR_RETURN(
       FourierTransform transform,
       FourierTransform::Create(from.sizes[last], Direction::kForward, PrecisionOf(out), allocator));
-  TransformLanes(from, to, last, transform, LoadRow, [&](Span<Complex> row, const Lane& lane) {
+  TransformFibers(from, to, last, transform, LoadRow, [&](Span<Complex> row, const Fiber& fiber) {
     ScaleRow(row, scale);
-    lane.Store<Complex>(0, static_cast<size_t>(sizes.sizes[last]), row.data());
+    fiber.Store<Complex>(0, static_cast<size_t>(sizes.sizes[last]), row.data());
   });
   for (size_t i = 0; i + 1 < dimensions.count; ++i) {
     ONEPACK_RETURN_IF_ERROR(TransformComplex(to, to, dimensions.at[i], Direction::kForward,
@@ -163,9 +167,9 @@ Status RealToComplex(void* context, Span<Value* const> arguments) {
 }
 
 // All of a row of which the first half is given. What cannot be imaginary does not count as such.
-void LoadMirrored(const Lane& lane, Span<Complex> row) {
+void LoadMirrored(const Fiber& fiber, Span<Complex> row) {
   const size_t half = row.size() / 2;
-  lane.Load<Complex>(0, half + 1, row.data());
+  fiber.Load<Complex>(0, half + 1, row.data());
   row[0].imaginary = 0;
   if (row.size() % 2 == 0) row[half].imaginary = 0;
   for (size_t i = half + 1; i < row.size(); ++i) row[i] = Conjugate(row[row.size() - i]);
@@ -226,11 +230,11 @@ Status ComplexToReal(void* context, Span<Value* const> arguments) {
   ONEPACK_ASSIGN_OR_RETURN(
       FourierTransform transform,
       FourierTransform::Create(last_size, Direction::kBackward, PrecisionOf(self), allocator));
-  TransformLanes(from, StridedOutput(out), last, transform, LoadMirrored,
-                 [&](Span<Complex> row, const Lane& lane) {
-                   ScaleRow(row, scale);
-                   lane.Store<Complex>(0, row.size(), row.data());
-                 });
+  TransformFibers(from, StridedOutput(out), last, transform, LoadMirrored,
+                  [&](Span<Complex> row, const Fiber& fiber) {
+                    ScaleRow(row, scale);
+                    fiber.Store<Complex>(0, row.size(), row.data());
+                  });
   return Status::Ok();
 }
 

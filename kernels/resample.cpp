@@ -198,14 +198,15 @@ Status BilinearByList(void* /*context*/, Span<Value* const> arguments) {
 
 // The overloads with sizes and two factors: upsample_nearest2d(self, output_size, scales_h?,
 // scales_w?, out); bilinear with align_corners after the sizes.
-enum class Method : uint8_t { kNearest, kBilinear, kAntialiased };
+enum class Interpolation : uint8_t { kNearest, kBilinear, kAntialiased };
 
-template <Method kMethod>
+template <Interpolation kInterpolation>
 Status ResizeToSizes(void* /*context*/, Span<Value* const> arguments) {
   ArgumentReader read(arguments);
   const Tensor& input = read.Input("self");
   const Optional<IntList> sizes{true, read.Ints("output_size")};
-  const bool align_corners = kMethod != Method::kNearest && read.Bool("align_corners");
+  const bool align_corners =
+      kInterpolation != Interpolation::kNearest && read.Bool("align_corners");
   const Optional<double> factors[2] = {read.OptionalDouble("scales_h"),
                                        read.OptionalDouble("scales_w")};
   Tensor& out = read.Output("out");
@@ -215,8 +216,9 @@ Status ResizeToSizes(void* /*context*/, Span<Value* const> arguments) {
   for (size_t i = 0; i < 2; ++i) {
     if (factors[i].is_given && factors[i].value > 0) resize.scale[i] = 1 / factors[i].value;
   }
-  if (kMethod == Method::kNearest) return Nearest(input, resize, out);
-  if (kMethod == Method::kBilinear) return Bilinear(input, resize, align_corners, out);
+  if (kInterpolation == Interpolation::kNearest) return Nearest(input, resize, out);
+  if (kInterpolation == Interpolation::kBilinear)
+    return Bilinear(input, resize, align_corners, out);
   return Antialiased(input, resize, align_corners, out);
 }
 
@@ -319,7 +321,7 @@ Status Pad(void* /*context*/, Span<Value* const> arguments) {
 }
 
 constexpr OperatorRow kRows[] = {
-    {"aten::_upsample_bilinear2d_aa.out", ResizeToSizes<Method::kAntialiased>},
+    {"aten::_upsample_bilinear2d_aa.out", ResizeToSizes<Interpolation::kAntialiased>},
     {"aten::pixel_shuffle.out", PixelShuffle<true>},
     {"aten::pixel_unshuffle.out", PixelShuffle<false>},
     {"aten::reflection_pad1d.out", Pad<true, 1>},
@@ -328,9 +330,9 @@ constexpr OperatorRow kRows[] = {
     {"aten::replication_pad1d.out", Pad<false, 1>},
     {"aten::replication_pad2d.out", Pad<false, 2>},
     {"aten::replication_pad3d.out", Pad<false, 3>},
-    {"aten::upsample_bilinear2d.out", ResizeToSizes<Method::kBilinear>},
+    {"aten::upsample_bilinear2d.out", ResizeToSizes<Interpolation::kBilinear>},
     {"aten::upsample_bilinear2d.vec_out", BilinearByList},
-    {"aten::upsample_nearest2d.out", ResizeToSizes<Method::kNearest>},
+    {"aten::upsample_nearest2d.out", ResizeToSizes<Interpolation::kNearest>},
     {"aten::upsample_nearest2d.vec_out", NearestByList},
 };
 

@@ -12,14 +12,14 @@ namespace onepack::kernels {
 namespace {
 
 template <typename C>
-struct Entry {
+struct Ranked {
   C value;
   int64_t index;
 };
 
 // Whether a comes before b: a NaN is larger than all, equal values keep their order.
 template <typename C>
-bool IsBefore(const Entry<C>& a, const Entry<C>& b, bool descending) {
+bool IsBefore(const Ranked<C>& a, const Ranked<C>& b, bool descending) {
   const bool a_is_nan = a.value != a.value;
   const bool b_is_nan = b.value != b.value;
   if (a_is_nan != b_is_nan) return a_is_nan == descending;
@@ -29,7 +29,7 @@ bool IsBefore(const Entry<C>& a, const Entry<C>& b, bool descending) {
 
 // Merges runs of growing length, from one half of the memory to the other and back.
 template <typename C>
-Entry<C>* MergeSort(Entry<C>* entries, Entry<C>* spare, size_t n, bool descending) {
+Ranked<C>* MergeSort(Ranked<C>* elements, Ranked<C>* spare, size_t n, bool descending) {
   for (size_t run = 1; run < n; run *= 2) {
     for (size_t start = 0; start < n; start += 2 * run) {
       size_t a = start;
@@ -38,13 +38,13 @@ Entry<C>* MergeSort(Entry<C>* entries, Entry<C>* spare, size_t n, bool descendin
       const size_t b_end = start + 2 * run < n ? start + 2 * run : n;
       for (size_t to = start; to < b_end; ++to) {
         const bool takes_a =
-            a < a_end && (b == b_end || !IsBefore(entries[b], entries[a], descending));
-        spare[to] = takes_a ? entries[a++] : entries[b++];
+            a < a_end && (b == b_end || !IsBefore(elements[b], elements[a], descending));
+        spare[to] = takes_a ? elements[a++] : elements[b++];
       }
     }
-    std::swap(entries, spare);
+    std::swap(elements, spare);
   }
-  return entries;
+  return elements;
 }
 
 struct SortProblem {
@@ -58,13 +58,14 @@ int64_t StrideOf(const Strided& tensor, size_t dimension) {
 }
 
 template <typename C>
-Status SortLanes(const SortProblem& problem, const Allocator& allocator) {
+Status SortFibers(const SortProblem& problem, const Allocator& allocator) {
   if (problem.values.count() == 0) return Status::Ok();
   const size_t d = problem.dimension;
   const bool is_number = problem.self.rank == 0;
   const auto length = static_cast<size_t>(is_number ? 1 : problem.self.sizes[d]);
   const auto kept = static_cast<size_t>(is_number ? 1 : problem.values.sizes[d]);
-  ONEPACK_ASSIGN_OR_RETURN(Array<Entry<C>> memory, Array<Entry<C>>::Create(allocator, 2 * length));
+  ONEPACK_ASSIGN_OR_RETURN(Array<Ranked<C>> memory,
+                           Array<Ranked<C>>::Create(allocator, 2 * length));
   Strided self = problem.self;
   Strided values = problem.values;
   Strided indices = problem.indices;
@@ -73,21 +74,21 @@ Status SortLanes(const SortProblem& problem, const Allocator& allocator) {
   }
   ForEachRow(LoopOver<3>({&self, &values, &indices}), [&](const int64_t* offsets,
                                                           const int64_t* strides, int64_t n) {
-    for (int64_t lane = 0; lane < n; ++lane) {
+    for (int64_t fiber = 0; fiber < n; ++fiber) {
       for (size_t i = 0; i < length; ++i) {
         const int64_t at =
-            offsets[0] + lane * strides[0] + static_cast<int64_t>(i) * StrideOf(problem.self, d);
+            offsets[0] + fiber * strides[0] + static_cast<int64_t>(i) * StrideOf(problem.self, d);
         memory[i] = {LoadElement<C>(self.type, self.data, at), static_cast<int64_t>(i)};
       }
-      const Entry<C>* sorted =
+      const Ranked<C>* sorted =
           MergeSort(memory.data(), memory.data() + length, length, problem.descending);
       for (size_t i = 0; i < kept; ++i) {
         const auto step = static_cast<int64_t>(i);
         StoreElement<C>(values.type, values.data,
-                        offsets[1] + lane * strides[1] + step * StrideOf(problem.values, d),
+                        offsets[1] + fiber * strides[1] + step * StrideOf(problem.values, d),
                         sorted[i].value);
         StoreElement<int64_t>(indices.type, indices.data,
-                              offsets[2] + lane * strides[2] + step * StrideOf(problem.indices, d),
+                              offsets[2] + fiber * strides[2] + step * StrideOf(problem.indices, d),
                               sorted[i].index);
       }
     }
@@ -115,8 +116,8 @@ Status RunSort(const Tensor& self, int64_t dim, const int64_t* k, bool descendin
   problem.values = StridedOutput(values);
   problem.indices = StridedOutput(indices);
   const Allocator& allocator = ContextOf(context).allocator;
-  return IsFloatingPoint(self.scalar_type()) ? SortLanes<double>(problem, allocator)
-                                             : SortLanes<int64_t>(problem, allocator);
+  return IsFloatingPoint(self.scalar_type()) ? SortFibers<double>(problem, allocator)
+                                             : SortFibers<int64_t>(problem, allocator);
 }
 
 // topk(self, k, dim, largest, sorted, values, indices): sorted either way.

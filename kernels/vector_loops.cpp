@@ -8,17 +8,18 @@ namespace {
 
 // Compilers make of it what the function that it is inlined into may use: two SSE registers, two
 // of NEON, or one of AVX.
-constexpr size_t kLanes = 8;
-using Vector = float __attribute__((vector_size(kLanes * sizeof(float))));
-using Integers = int32_t __attribute__((vector_size(kLanes * sizeof(int32_t))));
+constexpr size_t kVectorSize = 8;
+using Vector = float __attribute__((vector_size(kVectorSize * sizeof(float))));
+using Integers = int32_t __attribute__((vector_size(kVectorSize * sizeof(int32_t))));
 // Wrap around, whatever the numbers are.
-using Bits = uint32_t __attribute__((vector_size(kLanes * sizeof(uint32_t))));
+using Bits = uint32_t __attribute__((vector_size(kVectorSize * sizeof(uint32_t))));
 
 #define ONEPACK_INLINE inline __attribute__((always_inline))
 
 // The same anywhere in memory. Copying by memcpy is no substitute: g++ makes halves of it.
 using Unaligned
-    __attribute__((vector_size(kLanes * sizeof(float)), aligned(sizeof(float)), may_alias)) = float;
+    __attribute__((vector_size(kVectorSize * sizeof(float)), aligned(sizeof(float)), may_alias)) =
+        float;
 
 ONEPACK_INLINE void Load(const float* from, Vector* to) {
   *to = *reinterpret_cast<const Unaligned*>(from);
@@ -27,32 +28,32 @@ ONEPACK_INLINE void Store(const Vector& from, float* to) {
   *reinterpret_cast<Unaligned*>(to) = from;
 }
 
-using Half = float __attribute__((vector_size(kLanes / 2 * sizeof(float))));
+using HalfVector = float __attribute__((vector_size(kVectorSize / 2 * sizeof(float))));
 
-ONEPACK_INLINE void AddHalves(const Vector& v, Half* sums) {
+ONEPACK_INLINE void AddHalves(const Vector& v, HalfVector* sums) {
   *sums = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
 }
 
-// Sums of the lanes of four vectors, all four at once.
-ONEPACK_INLINE void SumLanes(const Vector (&v)[4], float* sums) {
-  Half h[4];
+// Sums of the elements of four vectors, all four at once.
+ONEPACK_INLINE void SumElements(const Vector (&v)[4], float* sums) {
+  HalfVector h[4];
   for (size_t i = 0; i < 4; ++i) AddHalves(v[i], &h[i]);
-  const Half h01 = __builtin_shufflevector(h[0], h[1], 0, 1, 4, 5) +
-                   __builtin_shufflevector(h[0], h[1], 2, 3, 6, 7);
-  const Half h23 = __builtin_shufflevector(h[2], h[3], 0, 1, 4, 5) +
-                   __builtin_shufflevector(h[2], h[3], 2, 3, 6, 7);
-  const Half all =
+  const HalfVector h01 = __builtin_shufflevector(h[0], h[1], 0, 1, 4, 5) +
+                         __builtin_shufflevector(h[0], h[1], 2, 3, 6, 7);
+  const HalfVector h23 = __builtin_shufflevector(h[2], h[3], 0, 1, 4, 5) +
+                         __builtin_shufflevector(h[2], h[3], 2, 3, 6, 7);
+  const HalfVector all =
       __builtin_shufflevector(h01, h23, 0, 2, 4, 6) + __builtin_shufflevector(h01, h23, 1, 3, 5, 7);
   memcpy(sums, &all, sizeof(all));
 }
 
 // Of one vector: in the same order, so that the sum is the same to the last bit.
 ONEPACK_INLINE float SumOf(const Vector& v) {
-  Half h;
+  HalfVector h;
   AddHalves(v, &h);
   return (h[0] + h[2]) + (h[1] + h[3]);
 }
-ONEPACK_INLINE void SumLanes(const Vector (&v)[1], float* sums) { *sums = SumOf(v[0]); }
+ONEPACK_INLINE void SumElements(const Vector (&v)[1], float* sums) { *sums = SumOf(v[0]); }
 
 // Every vector that is read serves kRows or kCount products.
 template <size_t kRows, size_t kCount>
@@ -64,7 +65,7 @@ ONEPACK_INLINE void DotProductsOf(const float* const* a, const FloatRows& b, siz
     for (size_t c = 0; c < kCount; ++c) sums[r][c] = Vector{};
   }
   size_t i = 0;
-  for (; i + kLanes <= b.length; i += kLanes) {
+  for (; i + kVectorSize <= b.length; i += kVectorSize) {
     Vector x[kRows];
     for (size_t r = 0; r < kRows; ++r) Load(a[r] + i, &x[r]);
     for (size_t c = 0; c < kCount; ++c) {
@@ -73,7 +74,7 @@ ONEPACK_INLINE void DotProductsOf(const float* const* a, const FloatRows& b, siz
       for (size_t r = 0; r < kRows; ++r) sums[r][c] += x[r] * y;
     }
   }
-  for (size_t r = 0; r < kRows; ++r) SumLanes(sums[r], results[r] + k);
+  for (size_t r = 0; r < kRows; ++r) SumElements(sums[r], results[r] + k);
   for (; i < b.length; ++i) {
     for (size_t r = 0; r < kRows; ++r) {
       for (size_t c = 0; c < kCount; ++c) results[r][k + c] += a[r][i] * row[c * b.distance + i];
@@ -105,18 +106,18 @@ ONEPACK_INLINE void AddToVectors(const float* const* weights, const FloatRows& b
                                  float* const* sums) {
   Vector totals[kRows][kCount];
   for (size_t r = 0; r < kRows; ++r) {
-    for (size_t v = 0; v < kCount; ++v) Load(sums[r] + i + v * kLanes, &totals[r][v]);
+    for (size_t v = 0; v < kCount; ++v) Load(sums[r] + i + v * kVectorSize, &totals[r][v]);
   }
   const float* row = b.first + i;
   for (size_t k = 0; k < b.count; ++k, row += b.distance) {
     for (size_t v = 0; v < kCount; ++v) {
       Vector values;
-      Load(row + v * kLanes, &values);
+      Load(row + v * kVectorSize, &values);
       for (size_t r = 0; r < kRows; ++r) totals[r][v] += weights[r][k] * values;
     }
   }
   for (size_t r = 0; r < kRows; ++r) {
-    for (size_t v = 0; v < kCount; ++v) Store(totals[r][v], sums[r] + i + v * kLanes);
+    for (size_t v = 0; v < kCount; ++v) Store(totals[r][v], sums[r] + i + v * kVectorSize);
   }
 }
 
@@ -124,10 +125,10 @@ template <size_t kRows>
 ONEPACK_INLINE void AddToRows(const float* const* weights, const FloatRows& b, float* const* sums) {
   constexpr size_t kCount = 8 / kRows;  // eight sums at a time hide what an addition takes
   size_t i = 0;
-  for (; i + kCount * kLanes <= b.length; i += kCount * kLanes) {
+  for (; i + kCount * kVectorSize <= b.length; i += kCount * kVectorSize) {
     AddToVectors<kRows, kCount>(weights, b, i, sums);
   }
-  for (; i + kLanes <= b.length; i += kLanes) AddToVectors<kRows, 1>(weights, b, i, sums);
+  for (; i + kVectorSize <= b.length; i += kVectorSize) AddToVectors<kRows, 1>(weights, b, i, sums);
   for (; i < b.length; ++i) {
     for (size_t r = 0; r < kRows; ++r) {
       for (size_t k = 0; k < b.count; ++k) {
@@ -147,13 +148,13 @@ ONEPACK_INLINE void AddWeightedRows(const float* const* weights, size_t m, const
 ONEPACK_INLINE float Maximum(const float* values, size_t n) {
   Vector maximums = Vector{} - __builtin_huge_valf();
   size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
+  for (; i + kVectorSize <= n; i += kVectorSize) {
     Vector x;
     Load(values + i, &x);
     maximums = x > maximums ? x : maximums;
   }
   float maximum = maximums[0];
-  for (size_t k = 1; k < kLanes; ++k) maximum = maximums[k] > maximum ? maximums[k] : maximum;
+  for (size_t k = 1; k < kVectorSize; ++k) maximum = maximums[k] > maximum ? maximums[k] : maximum;
   for (; i < n; ++i) maximum = values[i] > maximum ? values[i] : maximum;
   return maximum;
 }
@@ -191,7 +192,7 @@ ONEPACK_INLINE void Exponential(Vector* value) {
 ONEPACK_INLINE float Exponentials(float* values, size_t n, float maximum) {
   Vector sums = {};
   size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
+  for (; i + kVectorSize <= n; i += kVectorSize) {
     Vector x;
     Load(values + i, &x);
     x -= maximum;
@@ -219,7 +220,7 @@ ONEPACK_INLINE void Dequantize(const int8_t* integers, size_t n, float scale, fl
 ONEPACK_INLINE void ScaleAndAdd(float* values, size_t n, float factor, const float* addends,
                                 float weight) {
   size_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) {
+  for (; i + kVectorSize <= n; i += kVectorSize) {
     Vector x;
     Vector y;
     Load(values + i, &x);

@@ -235,7 +235,7 @@ Status MethodBuilder::CreateCompileSpecs() {
 Status MethodBuilder::CreateRequest(const wire::program::BackendDelegate& delegate,
                                     DelegateRequest* request) {
   const bool is_inline = delegate.processed()->location() == wire::program::DataLocation::INLINE;
-  ONEPACK_ASSIGN_OR_RETURN(Program::Payload payload,
+  ONEPACK_ASSIGN_OR_RETURN(Program::PayloadBytes payload,
                            program_.LoadPayload(is_inline, delegate.processed()->index()));
   ONEPACK_RETURN_IF_ERROR(CheckPayloadSize(payload.buffer.bytes.size()));
   CompileSpec* specs = compile_specs_.data() + compile_specs_used_;

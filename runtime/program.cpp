@@ -78,8 +78,8 @@ Result<const wire::program::ExecutionPlan*> Program::FindMethod(std::string_view
                        Printable(name).c_str(), others);
 }
 
-Result<Program::Payload> Program::LoadPayload(bool is_inline, uint32_t index) const {
-  Payload payload;
+Result<Program::PayloadBytes> Program::LoadPayload(bool is_inline, uint32_t index) const {
+  PayloadBytes payload;
   if (!is_inline) {
     payload.offset = segment(index).offset;
     ONEPACK_ASSIGN_OR_RETURN(payload.buffer, source_->LoadWhole(segment(index)));

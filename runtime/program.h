@@ -45,12 +45,12 @@ class Program final : public RefCounted {
   Result<const wire::program::ExecutionPlan*> FindMethod(std::string_view name) const;
 
   // The payload of a delegate of this program, wherever it is kept.
-  struct Payload {
+  struct PayloadBytes {
     Buffer buffer;
     uint64_t offset = 0;  // in the file
   };
   // REQUIRES: `is_inline` and `index` from a BackendDelegate of wire().
-  Result<Payload> LoadPayload(bool is_inline, uint32_t index) const;
+  Result<PayloadBytes> LoadPayload(bool is_inline, uint32_t index) const;
 
   // The bytes of a constant that is in this file, or the initial value of a planned tensor.
   // REQUIRES: one of wire(), not external, with a data_buffer_idx.

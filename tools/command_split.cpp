@@ -16,7 +16,7 @@ namespace {
 
 void PrintReport(const SplitReport& report) {
   TextTable table(0);
-  for (const SplitReport::Program& program : report.programs) {
+  for (const SplitReport::SplitProgram& program : report.programs) {
     table.AddRow({program.after.path, FormatBytes(program.after.size_bytes),
                   "instead of " + FormatBytes(program.before.size_bytes)});
     if (program.adapter.path.empty()) continue;

@@ -22,7 +22,7 @@ Status AddDelegateKeys(const Program& program, const BackendDelegate& delegate,
                        uint64_t& payload_bytes, std::set<std::string>& keys) {
   if (TextOf(delegate.id()) != kXnnpackBackendId) return Status::Ok();
   const bool is_inline = delegate.processed()->location() == wire::program::DataLocation::INLINE;
-  ONEPACK_ASSIGN_OR_RETURN(const Program::Payload payload,
+  ONEPACK_ASSIGN_OR_RETURN(const Program::PayloadBytes payload,
                            program.LoadPayload(is_inline, delegate.processed()->index()));
   payload_bytes += payload.buffer.bytes.size();
   if (payload_bytes / kMaxTimesShared > program.source().size()) {

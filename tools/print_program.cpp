@@ -98,7 +98,7 @@ Status PrintDelegate(const Program& program, const ExecutionPlan& plan, uint32_t
                      size_t calls) {
   const auto* delegate = plan.delegates()->Get(index);
   const bool is_inline = delegate->processed()->location() == wire::program::DataLocation::INLINE;
-  ONEPACK_ASSIGN_OR_RETURN(const Program::Payload payload,
+  ONEPACK_ASSIGN_OR_RETURN(const Program::PayloadBytes payload,
                            program.LoadPayload(is_inline, delegate->processed()->index()));
   printf("      %u  %s  payload %s, %s\n", index, Quoted(TextOf(delegate->id())).c_str(),
          FormatBytes(payload.buffer.bytes.size()).c_str(),

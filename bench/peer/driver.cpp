@@ -30,7 +30,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 using Json = nlohmann::json;
-using Program = std::unique_ptr<LoadedProgram>;
+using ProgramPtr = std::unique_ptr<LoadedProgram>;
 
 constexpr size_t kRowCounts[] = {1, 16, 128};
 
@@ -95,7 +95,7 @@ Json LoadAll(Engine& engine, const Options& options) {
     }
   }
   Json loads = Json::array();
-  std::vector<Program> programs;
+  std::vector<ProgramPtr> programs;
   for (const ProgramFiles& files : options.programs) {
     const Clock::time_point start = Clock::now();
     const double cpu_start = CpuMilliseconds(CLOCK_PROCESS_CPUTIME_ID);
@@ -145,7 +145,7 @@ RunTimes RunFor(LoadedProgram& program, size_t rows, double seconds, size_t leas
 }
 
 Json ExecuteScenario(Engine& engine, const Options& options) {
-  const Program program = engine.Load(options.programs.front());
+  const ProgramPtr program = engine.Load(options.programs.front());
   Json result = Json::object();
   for (const size_t rows : kRowCounts) {
     RunFor(*program, rows, 0.1, 3);
@@ -160,8 +160,8 @@ Json ExecuteScenario(Engine& engine, const Options& options) {
 // Runs of the first program alone, and of two at once, per second.
 Json ParallelScenario(Engine& engine, const Options& options) {
   constexpr double kSeconds = 1;
-  const Program first = engine.Load(options.programs.at(0));
-  const Program second = engine.Load(options.programs.at(1));
+  const ProgramPtr first = engine.Load(options.programs.at(0));
+  const ProgramPtr second = engine.Load(options.programs.at(1));
   RunFor(*first, 1, 0.1, 3);
   RunFor(*second, 1, 0.1, 3);
   const auto alone = static_cast<double>(RunFor(*first, 1, kSeconds, 1).count()) / kSeconds;
@@ -175,12 +175,12 @@ Json ParallelScenario(Engine& engine, const Options& options) {
 
 // The first program runs again and again, while another thread loads the others.
 Json InterferenceScenario(Engine& engine, const Options& options) {
-  const Program running = engine.Load(options.programs.at(0));
+  const ProgramPtr running = engine.Load(options.programs.at(0));
   RunFor(*running, 1, 0.2, 10);
   const double alone_ms = Median(RunFor(*running, 1, 0.3, 10).clock_ms);
   std::atomic<bool> is_loaded{false};
   double load_ms = 0;
-  std::vector<Program> others;
+  std::vector<ProgramPtr> others;
   std::thread loader([&] {
     const Clock::time_point start = Clock::now();
     for (size_t i = 1; i < options.programs.size(); ++i) {
@@ -206,7 +206,7 @@ Json InterferenceScenario(Engine& engine, const Options& options) {
 // Runs of one row, while another process keeps each core busy.
 Json BusyScenario(Engine& engine, const Options& options) {
   constexpr size_t kRuns = 200;
-  const Program program = engine.Load(options.programs.front());
+  const ProgramPtr program = engine.Load(options.programs.front());
   RunFor(*program, 1, 0.1, 10);
   const double quiet_ms = Median(RunFor(*program, 1, 0, kRuns).clock_ms);
   const BusyCores busy;

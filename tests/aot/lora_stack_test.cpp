@@ -74,7 +74,8 @@ TEST_F(LoraStackTest, ProgramsOpenAndEveryKeyTheyNameIsInTheirDataFiles) {
     }
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program,
                                  OpenProgram(ReadFile(folder_.File(name + ".pte"))));
-    ONEPACK_ASSERT_OK_AND_ASSIGN(const Program::Payload payload, program->LoadPayload(false, 0));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Program::PayloadBytes payload,
+                                 program->LoadPayload(false, 0));
     const Bytes bytes = payload.buffer.bytes;
     ONEPACK_ASSERT_OK_AND_ASSIGN(const PayloadHeader header, ParsePayloadHeader(bytes));
     const std::vector<uint8_t> flatbuffer(

@@ -75,7 +75,8 @@ TEST(PteWriterTest, EveryFormOfHeaderIsRead) {
     const std::vector<uint8_t> file = writer.Finish();
     EXPECT_EQ(file[12], header_size);
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program, OpenProgram(file));
-    ONEPACK_ASSERT_OK_AND_ASSIGN(const Program::Payload payload, program->LoadPayload(false, 0));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Program::PayloadBytes payload,
+                                 program->LoadPayload(false, 0));
     EXPECT_EQ(std::string(payload.buffer.bytes.begin(), payload.buffer.bytes.end()), "payload");
   }
   ProgramOptions options;

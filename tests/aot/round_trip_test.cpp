@@ -338,7 +338,7 @@ void ExpectMethod(const Program& program, const wire::program::ExecutionPlan& re
   ASSERT_EQ(read.delegates()->size(), expected.delegates.size());
   if (expected.delegates.empty()) return;
   ONEPACK_ASSERT_OK_AND_ASSIGN(
-      const Program::Payload payload,
+      const Program::PayloadBytes payload,
       program.LoadPayload(false, read.delegates()->Get(0)->processed()->index()));
   EXPECT_EQ(std::vector<uint8_t>(payload.buffer.bytes.begin(), payload.buffer.bytes.end()),
             told.payloads[expected.delegates[0].index]);

@@ -105,7 +105,7 @@ TEST_P(SplitTest, TheSizesAddUp) {
   EXPECT_EQ(DataBytesOf(split.File("lora0.ptd")), adapter);
   EXPECT_EQ(DataBytesOf(split.File("lora1.ptd")), adapter);
   // What is left is the directories: keys, offsets, alignment.
-  for (const SplitReport::Program& program : report.programs) {
+  for (const SplitReport::SplitProgram& program : report.programs) {
     const uint64_t moved =
         FoundationSizeBytes(stack) + (program.adapter.path.empty() ? 0 : adapter);
     EXPECT_EQ(fs::file_size(program.after.path), program.after.size_bytes);

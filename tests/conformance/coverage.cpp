@@ -78,7 +78,7 @@ Status AddCase(const std::string& path, Coverage& coverage) {
   for (uint32_t i = 0; i < CountOf(plan->delegates()); ++i) {
     const auto* reference = plan->delegates()->Get(i)->processed();
     const bool is_inline = reference->location() == wire::program::DataLocation::INLINE;
-    ONEPACK_ASSIGN_OR_RETURN(const Program::Payload payload,
+    ONEPACK_ASSIGN_OR_RETURN(const Program::PayloadBytes payload,
                              program->LoadPayload(is_inline, reference->index()));
     ONEPACK_RETURN_IF_ERROR(AddPayload(payload.buffer.bytes, recorded.name, coverage));
   }

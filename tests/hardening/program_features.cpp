@@ -52,7 +52,7 @@ void AddGraph(const wire::xnnpack::XNNGraph& graph, Features& features) {
 Status AddPayload(const Program& program, const wire::program::BackendDelegate& delegate,
                   Features& features) {
   const bool is_inline = delegate.processed()->location() == wire::program::DataLocation::INLINE;
-  ONEPACK_ASSIGN_OR_RETURN(const Program::Payload payload,
+  ONEPACK_ASSIGN_OR_RETURN(const Program::PayloadBytes payload,
                            program.LoadPayload(is_inline, delegate.processed()->index()));
   ONEPACK_ASSIGN_OR_RETURN(const PayloadHeader header, ParsePayloadHeader(payload.buffer.bytes));
   ONEPACK_ASSIGN_OR_RETURN(const Ref<AlignedCopy> copy,

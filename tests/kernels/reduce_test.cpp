@@ -99,7 +99,7 @@ std::vector<double> SoftmaxOf(const std::vector<double>& x) {
   return y;
 }
 
-TEST(LaneTest, SoftmaxAlongEachDimension) {
+TEST(AlongDimensionTest, SoftmaxAlongEachDimension) {
   const std::vector<double> numbers = Noise(300, 7);
   TestTensor self(kF, {300}, numbers);
   TestTensor out(kF, {300});
@@ -115,7 +115,7 @@ TEST(LaneTest, SoftmaxAlongEachDimension) {
                 1e-6);
 }
 
-TEST(LaneTest, BestAndWhere) {
+TEST(AlongDimensionTest, BestAndWhere) {
   TestTensor self(kF, {2, 3}, {3, 7, 7, -1, -5, -5});
   TestTensor values(kF, {2});
   TestTensor indices(kL, {2});
@@ -137,7 +137,7 @@ TEST(LaneTest, BestAndWhere) {
   ExpectNumbers(all, {2});
 }
 
-TEST(LaneTest, SumsUp) {
+TEST(AlongDimensionTest, SumsUp) {
   TestTensor self(kL, {2, 3}, Counting(6, 1));
   TestTensor out(kL, {2, 3});
   ASSERT_TRUE(IsOk(Call("aten::cumsum.out", {self, 1, nullptr, out})));

@@ -77,7 +77,7 @@ TEST(ProgramTest, PayloadsAreFoundInSegmentsAndInline) {
   const std::vector<uint8_t> file = writer.Finish();
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program, OpenProgram(file));
   for (const bool is_inline : {false, true}) {
-    ONEPACK_ASSERT_OK_AND_ASSIGN(const Program::Payload payload,
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Program::PayloadBytes payload,
                                  program->LoadPayload(is_inline, is_inline ? inlined : segment));
     const std::string text(payload.buffer.bytes.begin(), payload.buffer.bytes.end());
     EXPECT_EQ(text, is_inline ? "in line" : "in a segment");

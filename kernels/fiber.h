@@ -1,14 +1,15 @@
-// A row of a tensor along one dimension, wherever its elements are.
+// A fiber of a tensor: its elements along one dimension, the others being fixed. Rows and columns
+// of a matrix are fibers.
 
-#ifndef ONEPACK_KERNELS_LANE_H_
-#define ONEPACK_KERNELS_LANE_H_
+#ifndef ONEPACK_KERNELS_FIBER_H_
+#define ONEPACK_KERNELS_FIBER_H_
 
 #include "kernels/element.h"
 #include "kernels/strided.h"
 
 namespace onepack::kernels {
 
-struct Lane {
+struct Fiber {
   ScalarType type;
   uint8_t* data;
   int64_t offset;
@@ -32,14 +33,14 @@ struct Lane {
   }
 };
 
-inline Lane LaneAt(const Strided& tensor, int64_t offset, int64_t stride) {
+inline Fiber FiberAt(const Strided& tensor, int64_t offset, int64_t stride) {
   return {tensor.type, tensor.data, offset, stride};
 }
 
-// visit(lane of each tensor) for all positions of the other dimensions. The tensors have the same
+// visit(fiber of each tensor) for all positions of the other dimensions. The tensors have the same
 // sizes but for `dimension`; the first one is written.
 template <size_t N, typename Visit>
-void ForEachLane(const Strided (&tensors)[N], size_t dimension, Visit visit) {
+void ForEachFiber(const Strided (&tensors)[N], size_t dimension, Visit visit) {
   if (tensors[0].count() == 0) return;
   Loop<N> loop;
   int64_t strides[N] = {};
@@ -58,15 +59,15 @@ void ForEachLane(const Strided (&tensors)[N], size_t dimension, Visit visit) {
   }
   ForEachRow(loop, [&](const int64_t* offsets, const int64_t* steps, int64_t count) {
     for (int64_t i = 0; i < count; ++i) {
-      Lane lanes[N];
+      Fiber fibers[N];
       for (size_t n = 0; n < N; ++n) {
-        lanes[n] = LaneAt(tensors[n], offsets[n] + i * steps[n], strides[n]);
+        fibers[n] = FiberAt(tensors[n], offsets[n] + i * steps[n], strides[n]);
       }
-      visit(lanes);
+      visit(fibers);
     }
   });
 }
 
 }  // namespace onepack::kernels
 
-#endif  // ONEPACK_KERNELS_LANE_H_
+#endif  // ONEPACK_KERNELS_FIBER_H_

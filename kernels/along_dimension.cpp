@@ -1,25 +1,25 @@
-// Operators along one dimension: each row of it on its own, wherever its elements are.
+// Operators along one dimension, each fiber on its own.
 
 #include <cmath>
 
 #include "kernels/arguments.h"
 #include "kernels/element.h"
-#include "kernels/lane.h"
+#include "kernels/fiber.h"
 #include "kernels/operator_families.h"
 #include "kernels/result.h"
 
 namespace onepack::kernels {
 namespace {
 
-// visit(block, first, n): all elements of a lane, block by block.
+// visit(block, first, n): all elements of a fiber, block by block.
 template <typename C, typename Visit>
-void ForEachBlock(const Lane& lane, int64_t length, Visit visit) {
+void ForEachBlock(const Fiber& fiber, int64_t length, Visit visit) {
   C block[kBlockSize];
   for (int64_t first = 0; first < length; first += static_cast<int64_t>(kBlockSize)) {
     const int64_t left = length - first;
     const size_t n =
         left < static_cast<int64_t>(kBlockSize) ? static_cast<size_t>(left) : kBlockSize;
-    lane.Load<C>(first, n, block);
+    fiber.Load<C>(first, n, block);
     visit(block, first, n);
   }
 }
@@ -30,7 +30,7 @@ int64_t LengthOf(const Tensor& tensor, size_t dimension) {
 
 // In double, so that half and float lose nothing in sums over long rows.
 template <bool kIsLog>
-void SoftmaxLane(const Lane& from, const Lane& to, int64_t length) {
+void SoftmaxOfFiber(const Fiber& from, const Fiber& to, int64_t length) {
   double maximum = -HUGE_VAL;
   ForEachBlock<double>(from, length, [&](const double* block, int64_t, size_t n) {
     for (size_t i = 0; i < n; ++i) maximum = block[i] > maximum ? block[i] : maximum;
@@ -63,13 +63,14 @@ Status Softmax(void* /*context*/, Span<Value* const> arguments) {
   ONEPACK_RETURN_IF_ERROR(out.Resize(self.sizes()));
   const int64_t length = LengthOf(self, dimension);
   const Strided tensors[] = {StridedOutput(out), StridedInput(self)};
-  ForEachLane(tensors, dimension,
-              [&](const Lane(&lanes)[2]) { SoftmaxLane<kIsLog>(lanes[1], lanes[0], length); });
+  ForEachFiber(tensors, dimension, [&](const Fiber(&fibers)[2]) {
+    SoftmaxOfFiber<kIsLog>(fibers[1], fibers[0], length);
+  });
   return Status::Ok();
 }
 
 template <typename C>
-void CumulativeSum(const Lane& from, const Lane& to, int64_t length) {
+void CumulativeSum(const Fiber& from, const Fiber& to, int64_t length) {
   C total{};
   ForEachBlock<C>(from, length, [&](C* block, int64_t first, size_t n) {
     for (size_t i = 0; i < n; ++i) {
@@ -98,24 +99,24 @@ Status Cumsum(void* /*context*/, Span<Value* const> arguments) {
   const int64_t length = LengthOf(self, dimension);
   const bool is_real = IsFloatingPoint(self.scalar_type()) || IsFloatingPoint(out.scalar_type());
   const Strided tensors[] = {StridedOutput(out), StridedInput(self)};
-  ForEachLane(tensors, dimension, [&](const Lane(&lanes)[2]) {
+  ForEachFiber(tensors, dimension, [&](const Fiber(&fibers)[2]) {
     if (is_real) {
-      CumulativeSum<double>(lanes[1], lanes[0], length);
+      CumulativeSum<double>(fibers[1], fibers[0], length);
     } else {
-      CumulativeSum<int64_t>(lanes[1], lanes[0], length);
+      CumulativeSum<int64_t>(fibers[1], fibers[0], length);
     }
   });
   return Status::Ok();
 }
 
-// The best element of the lanes it has seen: the first of equal ones; a NaN beats all.
+// The best element of the fibers it has seen: the first of equal ones; a NaN beats all.
 template <typename C, bool kIsMax>
 struct Best {
   C value{};
   int64_t index = -1;
   int64_t seen = 0;
-  void Find(const Lane& lane, int64_t length) {
-    ForEachBlock<C>(lane, length, [&](const C* block, int64_t /*first*/, size_t n) {
+  void Find(const Fiber& fiber, int64_t length) {
+    ForEachBlock<C>(fiber, length, [&](const C* block, int64_t /*first*/, size_t n) {
       for (size_t i = 0; i < n; ++i, ++seen) {
         const C x = block[i];
         if (index >= 0 && !Beats<kIsMax>(x, value)) continue;
@@ -180,11 +181,11 @@ Status BestOfDimension(void* /*context*/, Span<Value* const> arguments) {
   ONEPACK_RETURN_IF_ERROR(CheckNotEmpty(self, length, values));
   const Strided tensors[] = {WithDimension(values, dimension, self.rank()),
                              WithDimension(indices, dimension, self.rank()), StridedInput(self)};
-  ForEachLane(tensors, dimension, [&](const Lane(&lanes)[3]) {
-    WithBest<kIsMax>(lanes[2].type, [&](auto best) {
-      best.Find(lanes[2], length);
-      lanes[0].StoreAt(0, best.value);
-      lanes[1].StoreAt(0, best.index);
+  ForEachFiber(tensors, dimension, [&](const Fiber(&fibers)[3]) {
+    WithBest<kIsMax>(fibers[2].type, [&](auto best) {
+      best.Find(fibers[2], length);
+      fibers[0].StoreAt(0, best.value);
+      fibers[1].StoreAt(0, best.index);
     });
   });
   return Status::Ok();
@@ -208,9 +209,9 @@ Status ArgBest(void* /*context*/, Span<Value* const> arguments) {
     WithBest<kIsMax>(from.type, [&](auto best) {
       // Not simplified: that may change the order.
       ForEachRow(LoopOver<1>({&from}), [&](const int64_t* at, const int64_t* step, int64_t n) {
-        best.Find(LaneAt(from, at[0], step[0]), n);
+        best.Find(FiberAt(from, at[0], step[0]), n);
       });
-      LaneAt(StridedOutput(out), 0, 0).StoreAt(0, best.index);
+      FiberAt(StridedOutput(out), 0, 0).StoreAt(0, best.index);
     });
     return Status::Ok();
   }
@@ -220,10 +221,10 @@ Status ArgBest(void* /*context*/, Span<Value* const> arguments) {
   const int64_t length = LengthOf(self, dimension);
   ONEPACK_RETURN_IF_ERROR(CheckNotEmpty(self, length, out));
   const Strided tensors[] = {WithDimension(out, dimension, self.rank()), StridedInput(self)};
-  ForEachLane(tensors, dimension, [&](const Lane(&lanes)[2]) {
-    WithBest<kIsMax>(lanes[1].type, [&](auto best) {
-      best.Find(lanes[1], length);
-      lanes[0].StoreAt(0, best.index);
+  ForEachFiber(tensors, dimension, [&](const Fiber(&fibers)[2]) {
+    WithBest<kIsMax>(fibers[1].type, [&](auto best) {
+      best.Find(fibers[1], length);
+      fibers[0].StoreAt(0, best.index);
     });
   });
   return Status::Ok();
