@@ -1,5 +1,5 @@
-// Writes a recorded case: NAME.json says which files to load, what to call and what must come back;
-// NAME.bin holds the tensors.
+// Writes a recorded case: NAME.json says which files to load, what to call and the expected
+// results; NAME.bin holds the tensors.
 //
 // Ownership: owns what it was told. Threads: one at a time. Errors: those of writing, naming the
 //            path.

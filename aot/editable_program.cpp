@@ -288,7 +288,7 @@ Status EditableProgram::EncodePayloads(SegmentList& segments) {
   });
   for (const auto& group : tables_.mutable_data_segments) {
     if (group->offsets.empty()) {
-      group->segment_index = 0;  // nobody reads it, nor has the file's been verified
+      group->segment_index = 0;  // not read, and the file's was not verified
       continue;
     }
     group->segment_index = segments.Add(BytesOfSegment(group->segment_index, {}));

@@ -26,7 +26,8 @@ class LanguageModelProgram {
 
   // After Build, once: the graphs in the order of the delegates.
   std::vector<PayloadWriter> TakeGraphs() { return std::move(graphs_); }
-  // After Build: the program without payloads, to which segment i shall be the payload of graph i.
+  // After Build: the program without payloads, to which the payload of graph i is to be added as
+  // segment i.
   ProgramWriter& program() { return program_; }
 
  private:

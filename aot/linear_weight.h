@@ -45,7 +45,7 @@ struct LinearWeight {
   DataBytes Scales() const;  // REQUIRES: not kFloat32
 };
 
-// Each weight's bytes, so that all who use a weight share their digest.
+// Each weight's bytes, so that all users of a weight share their digest.
 class WeightBank {
  public:
   // `watch` is told each time that bytes are made: for their digest, and for a file.

@@ -9,7 +9,7 @@
 //     foundation.ptd                     weights of all base linears
 //     loraK.ptd                          weights of adapter K
 //     base.pte, loraK.pte                the programs
-//     base.json/.bin, loraK.json/.bin    calls with 1 and 4 rows and what must come back, computed
+//     base.json/.bin, loraK.json/.bin    calls with 1 and 4 rows and the expected results, computed
 //     here
 //
 // Memory:  a row of a matrix at a time; weights are generated again wherever they are needed.
@@ -34,7 +34,7 @@ namespace onepack {
 // the payloads. A payload is put together in memory.
 enum class DataPlace { kDataFiles, kProgram, kPayload };
 
-// A payload is put together where nothing can fail: who makes payloads is asked between programs.
+// Building a payload cannot fail, so cancellation is checked between programs.
 inline Watch WatchOfWeights(DataPlace place, const Watch& watch) {
   return place == DataPlace::kPayload ? Watch() : watch;
 }
@@ -57,7 +57,7 @@ struct LoraStackOptions {
 
 // `folder` exists. Files appear in it when all are written.
 Status WriteLoraStackPrograms(const std::string& folder, const LoraStackOptions& options);
-// For programs with the data files that `options` say, whoever wrote them.
+// For existing programs with the data files that `options` describe.
 Status WriteLoraStackCases(const std::string& folder, const LoraStackOptions& options);
 // Both.
 Status WriteLoraStack(const std::string& folder, const LoraStackOptions& options);

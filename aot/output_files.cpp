@@ -165,7 +165,7 @@ Status OutputFiles::KeepOld(File& file) {
 
 Status OutputFiles::GiveName(File& file) {
   if (existing_ == ExistingFile::kRefuse) {
-    // Fails where the name was taken meanwhile, as rename would not.
+    // Fails if the name was taken since, as rename would not.
     if (link(file.temporary.c_str(), file.path.c_str()) == 0) {
       unlink(file.temporary.c_str());
       file.is_named = true;

@@ -10,7 +10,7 @@
 // Ownership: of its temporary files; the destructor removes those that were not committed.
 // Threads:   one at a time.
 // Errors:    kIoError and kNotFound name the path; kFailedPrecondition for a name that is taken or
-//            given twice; kInternal for what cannot be read back; those of who produces the bytes.
+//            given twice; kInternal for what cannot be read back; those of the producer.
 
 #ifndef ONEPACK_AOT_OUTPUT_FILES_H_
 #define ONEPACK_AOT_OUTPUT_FILES_H_

@@ -1,4 +1,4 @@
-// Looks at files that were just written as those will who read them.
+// Reads files that were just written in the way that their readers will.
 //
 // Errors: kInvalidFile and kUnsupported for what a reader refuses.
 

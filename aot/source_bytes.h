@@ -8,7 +8,7 @@
 
 namespace onepack {
 
-// Read a piece at a time, each of which the source may let go of afterwards. Keeps the source.
+// Read a piece at a time, whose pages the source may drop afterwards. Keeps the source.
 DataBytes BytesOfSource(const Ref<const DataSource>& source, const Segment& range,
                         const Watch& watch);
 

@@ -104,7 +104,7 @@ class Splitter {
     return Status::Ok();
   }
 
-  // The hash, as long as all who have these bytes read them in the same way.
+  // The hash, as long as all programs with these bytes read them in the same way.
   static std::string KeyIn(const NamedDataStore& store, const std::string& sha256,
                            const NamedDataOptions& options) {
     const auto is_other = [&](const std::string& key) {

@@ -59,7 +59,7 @@ class DigestBuilder {
   }
 
   // The builder is used up. Should the library fail to hash, the result equals no other digest:
-  // weights are then packed apart, never mixed up.
+  // weights are then packed separately, never mixed up.
   Digest Finish();
 
  private:

@@ -13,8 +13,8 @@ Fd::~Fd() {
 Result<Fd> Fd::OpenForReading(const char* path) {
   int descriptor;
   do {
-    // A path may lead to a pipe that nobody writes to, or to a terminal: neither waits, nor becomes
-    // the process's own. Of a file, reads are as ever.
+    // A path may lead to a pipe without a writer, or to a terminal: open must neither wait nor make
+    // the terminal the process's own. For files the flags change nothing.
     descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
   } while (descriptor < 0 && errno == EINTR);
   if (descriptor < 0) return PosixError(path, errno);

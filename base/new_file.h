@@ -19,7 +19,7 @@ namespace onepack {
 
 class NewFile {
  public:
-  // The folder of `path` exists. Readable and writable for whom ordinary files are.
+  // The folder of `path` exists. The file has the permissions of an ordinary new file (umask).
   static Result<NewFile> Create(const char* path, const Allocator& allocator = HeapAllocator());
 
   NewFile(NewFile&& other) noexcept;

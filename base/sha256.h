@@ -1,5 +1,5 @@
-// SHA-256 of bytes that come in pieces. All inline, so that nothing here needs libcrypto: whoever
-// includes this links it.
+// SHA-256 of bytes that come in pieces. All inline, so that this folder does not need libcrypto for
+// it: users of this header link it.
 
 #ifndef ONEPACK_BASE_SHA256_H_
 #define ONEPACK_BASE_SHA256_H_

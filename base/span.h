@@ -1,4 +1,4 @@
-// A pointer and a length: a view of elements that somebody else owns.
+// A pointer and a length: a view of elements with another owner.
 
 #ifndef ONEPACK_BASE_SPAN_H_
 #define ONEPACK_BASE_SPAN_H_

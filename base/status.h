@@ -19,8 +19,8 @@ enum class StatusCode : uint8_t {
   kOk = 0,
   kInvalidArgument,     // the caller passed something wrong: fix the call
   kNotFound,            // a file, key, method or operator that is not there
-  kInvalidFile,         // the bytes are not what the format says: get the file anew
-  kMismatch,            // two good files that do not fit together: pair them anew
+  kInvalidFile,         // the bytes are not what the format says: get another copy of the file
+  kMismatch,            // two good files that do not fit together: pair them correctly
   kUnsupported,         // a good file that asks for what this build cannot do
   kResourceExhausted,   // no memory, no address space: retry later
   kIoError,             // the operating system refused a read or a mapping

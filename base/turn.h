@@ -1,5 +1,5 @@
-// The right to use what belongs to one caller at a time, without waiting: whoever comes second, be
-// it another thread or a callback of the first, is told.
+// The right to use what belongs to one caller at a time, without waiting: a concurrent or
+// nested claim, from another thread or from a callback of the owner, fails.
 
 #ifndef ONEPACK_BASE_TURN_H_
 #define ONEPACK_BASE_TURN_H_

@@ -64,7 +64,7 @@ FullCache& SharedFullCache() {
 }
 
 // Walks over all keys in a scattered order, so that the hash table and not the processor's cache
-// answers. The keys themselves are fetched ahead: whoever looks up a key has just made it.
+// answers. The keys themselves are fetched ahead: a key has just been made when it is looked up.
 class KeyWalk {
  public:
   explicit KeyWalk(int thread) : position_(static_cast<size_t>(thread) * 12'347) {}
@@ -221,7 +221,7 @@ void TableOffsetToAddress(benchmark::State& state) {
 }
 BENCHMARK(TableOffsetToAddress);
 
-// Bytes that nobody may read.
+// Bytes that may not be read.
 class UnreadBytes final : public RawBytes {
  public:
   Status Read(const std::function<void(Bytes)>&) const override {

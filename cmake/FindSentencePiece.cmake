@@ -1,5 +1,5 @@
-# SentencePiece::sentencepiece, and SentencePiece::train where somebody makes models. Not through the distribution's
-# pkg-config file: on some releases that asks for protobuf's, which nobody who only links the shared libraries needs.
+# SentencePiece::sentencepiece, and SentencePiece::train for making models. Not through the distribution's
+# pkg-config file: on some releases that asks for protobuf's, which is not needed to link the shared libraries.
 
 find_path(SentencePiece_INCLUDE_DIR sentencepiece_processor.h)
 find_library(SentencePiece_LIBRARY sentencepiece)

@@ -120,7 +120,7 @@ void Print(const std::vector<std::string>& names, const std::vector<Tokens>& ans
   }
 }
 
-// The last one goes and comes back while the first answers.
+// The last one is removed and added again while the first answers.
 Result<Tokens> AskFirstWhileLastReturns(AdapterPool& pool, const std::string& folder,
                                         const std::vector<std::string>& names) {
   Tokens answer;

@@ -5,8 +5,8 @@
 namespace onepack::kernels {
 namespace {
 
-// What is handed out after something was wrong. Nobody writes to it: operators ask for the status
-// first.
+// What is handed out after something was wrong. It is never written to: operators check the
+// status first.
 Tensor placeholder_tensor;
 Value placeholder_value;
 

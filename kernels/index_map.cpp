@@ -34,7 +34,7 @@ Status IndexMap::Create(const Strided& self, const TensorList& indices,
   return CheckCount();
 }
 
-// Indices that are broadcast together may mean more elements than anybody has, and can count.
+// Indices that are broadcast together may mean more elements than fit in memory, or in a number.
 Status IndexMap::CheckCount() const {
   const Strided sizes = ResultSizes();
   int64_t count = 1;

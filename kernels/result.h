@@ -32,8 +32,8 @@ Status CopyReshaped(const Tensor& source, Tensor& out);
 // The elements of `tensor` repeated to the sizes of `like`, as PyTorch broadcasts.
 Status BroadcastTo(const Tensor& tensor, const Strided& like, Strided* view);
 
-// Broadcasting makes more elements than there is memory for, of a file of a few bytes too; who
-// loops over them without a place for each is not held up by the plan of memory. Errors: `sizes`
+// Broadcasting makes more elements than there is memory for, of a file of a few bytes too; a
+// loop over them that stores nothing for each is not bounded by the plan of memory. Errors: `sizes`
 // are more than kMostRepeats elements, and more than each of `a` and `b` has.
 constexpr int64_t kMostRepeats = int64_t{1} << 22;
 Status CheckRepeats(const Strided& sizes, const Tensor& a, const Tensor& b);

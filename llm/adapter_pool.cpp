@@ -33,8 +33,8 @@ class AdapterPool::Request {
     adapter_->is_idle.notify_one();
   }
 
-  // Waits for it, unless this thread has one of another adapter, for which somebody may wait. False
-  // when it does not get it.
+  // Waits for it, unless this thread holds one of another adapter, for which another thread may
+  // wait. False when it does not get it.
   bool Take(Adapter& adapter) {
     std::unique_lock<std::mutex> lock(adapter.mutex);
     if (adapter.is_busy && requests_of_this_thread_ > 0) return false;

@@ -1,4 +1,4 @@
-// Language models by name, over one foundation: a request says which adapter shall answer it.
+// Language models by name, over one foundation: a request says which adapter is to answer it.
 //
 // Ownership: keeps the models. What MethodOptions refers to (backends, operators) outlives the
 //            pool; the pool outlives its requests.
@@ -44,9 +44,9 @@ class AdapterPool {
   Result<std::vector<std::string>> Names() const;
 
   // Answers in a context of its own. From within a callback of another request, here or in another
-  // pool, it waits for nobody, because somebody may be waiting for that one: kFailedPrecondition
-  // when the adapter is answering already. (A callback that lets another thread ask, and waits for
-  // it, is on its own.) Errors: kNotFound; those of onepack::Generate.
+  // pool, it does not wait, because another thread may be waiting for that request:
+  // kFailedPrecondition when the adapter is answering already. (A callback that lets another thread
+  // ask, and waits for it, is on its own.) Errors: kNotFound; those of onepack::Generate.
   Result<GenerateResult> Generate(std::string_view name, Span<const int64_t> prompt,
                                   const GenerateOptions& options);
 

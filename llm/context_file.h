@@ -22,7 +22,7 @@
 // Threads: those of the model.
 // Errors:  every message names the path. A file that is written appears whole or not at all. A file
 //          that is read is checked completely before the model changes: whatever its bytes are, the
-//          model gets the context that somebody saved, or keeps its own. Its contents are numbers
+//          model gets the saved context, or keeps its own. Its contents are numbers
 //          that the model computes with: a forged one makes it say what its maker likes.
 
 #ifndef ONEPACK_LLM_CONTEXT_FILE_H_

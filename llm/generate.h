@@ -44,7 +44,7 @@ struct GenerateResult {
 };
 
 // Reads `prompt` after what is in the model's context already, and answers. The last new token is
-// not in the context when this returns: a next prompt that shall follow it begins with it.
+// not in the context when this returns: a prompt that continues begins with it.
 // Errors: those of LanguageModel::Append and Sampler; the context is as far as the run got.
 Result<GenerateResult> Generate(LanguageModel& model, Span<const int64_t> prompt,
                                 const GenerateOptions& options);

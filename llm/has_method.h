@@ -1,4 +1,4 @@
-// Whether a program has a method, for those who choose by name.
+// Whether a program has a method of a name.
 
 #ifndef ONEPACK_LLM_HAS_METHOD_H_
 #define ONEPACK_LLM_HAS_METHOD_H_

@@ -111,7 +111,7 @@ class LanguageModel {
   std::vector<int64_t> context_;
   bool is_known_to_rewind_ = false;
   std::optional<ModelDigest> digest_;
-  mutable std::atomic<bool> is_busy_{false};  // taken by whoever changes the context
+  mutable std::atomic<bool> is_busy_{false};  // claimed by the call that changes the context
 };
 
 }  // namespace onepack

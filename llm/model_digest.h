@@ -29,7 +29,7 @@ struct ModelDigest {
   bool operator!=(const ModelDigest& other) const { return !(*this == other); }
 };
 
-// Reads all bytes of all sources, piece by piece, and lets go of each piece. Errors: those of the
+// Reads all bytes of all sources, piece by piece, and drops the pages of each. Errors: those of the
 // sources. May throw std::bad_alloc.
 Result<ModelDigest> DigestModel(const DataSource& program, std::string_view method,
                                 const std::vector<Ref<const DataSource>>& data);

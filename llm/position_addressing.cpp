@@ -76,7 +76,7 @@ class Analysis {
     return Status::Error(StatusCode::kUnsupported, "%s: %s", Printable(what).c_str(), why);
   }
 
-  // XNNPACK remembers nothing; who knows what others do.
+  // XNNPACK keeps no state between runs; other backends may.
   Status CheckDelegates() const {
     for (uint32_t i = 0; i < CountOf(plan_.delegates()); ++i) {
       const std::string_view id = TextOf(plan_.delegates()->Get(i)->id());
@@ -208,7 +208,8 @@ class Analysis {
     return maker != nullptr && NameOf(*maker) == "aten::arange";
   }
 
-  // No exporter needs as many; a damaged program must take neither all of the stack nor for ever.
+  // No exporter needs as many; a damaged program must neither exhaust the stack nor loop without
+  // end.
   static constexpr int kDeepest = 64;
   static constexpr int kDeepestSum = 8;
 

@@ -33,7 +33,7 @@ class AlignedCopy final : public RefCounted {
 
   // 16-byte aligned.
   Bytes bytes() const { return {reinterpret_cast<const uint8_t*>(blocks_.data()), size_}; }
-  // For those who change it before they share it.
+  // For changes before it is shared.
   uint8_t* data() { return reinterpret_cast<uint8_t*>(blocks_.data()); }
 
   // Flatbuffers counts in 32 bits, of which one is the sign.

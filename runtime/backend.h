@@ -50,7 +50,7 @@ struct DelegateRequest {
 class Delegate : public RefCounted {
  public:
   // `arguments` are those of the delegate call. Resizes output tensors. After an error the delegate
-  // is as before, or mends itself at the next call.
+  // is as before, or recovers at the next call.
   virtual Status Execute(Span<Value* const> arguments) {
     (void)arguments;
     return Status::Error(StatusCode::kUnsupported, "this delegate does not run");

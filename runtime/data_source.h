@@ -52,11 +52,11 @@ class DataSource : public RefCounted {
     return ReadByLoading(range, destination);
   }
 
-  // All of `range` will be read next: a mapped source starts to fetch it from the disk.
+  // All of `range` will be read next: a mapped source starts to fetch it from the disk. Advisory.
   virtual void Prefetch(const Segment& range) const { (void)range; }
 
-  // Nobody is expected to read `range` soon: a mapped source lets go of its pages. Its bytes stay
-  // what they are.
+  // `range` will not be read soon: a mapped source drops its pages. Advisory: its bytes stay what
+  // they are.
   virtual void Discard(const Segment& range) const { (void)range; }
 
  protected:
@@ -70,7 +70,7 @@ class DataSource : public RefCounted {
 
  private:
   // All virtual functions are inline: else this class's type information would be in our archive
-  // only, which is built without it, and nobody who builds with it could derive.
+  // only, which is built without it, and code that is built with it could not derive.
   Result<Buffer> LoadNothing(const Segment& range) const;
   Status ReadByLoading(const Segment& range, uint8_t* destination) const;
 

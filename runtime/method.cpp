@@ -220,7 +220,7 @@ Status Method::RestoreState(const MethodState& state) {
   });
 }
 
-// Two runs at once are a mistake of the application's. It is told, and the first run goes on.
+// Two concurrent runs are an error of the application: the second is refused, the first goes on.
 Status Method::Execute() {
   return Alone("it cannot run", [this] { return ExecuteAlone(); });
 }

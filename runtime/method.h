@@ -43,7 +43,7 @@ struct MethodOptions {
   // Program object. Without it a method that shares its state is refused: alone it would begin with
   // empty state, whatever the others have put there.
   Ref<SharedState> shared_state;
-  // Where loops end that a damaged program would run for ever.
+  // The limit for loops, which a damaged program may never leave.
   uint64_t max_instructions_per_run = uint64_t{1} << 20;
   // The most that numbers in the program may make the method plan for: its planned buffers and
   // mutable state; and, each on its own, the activations of its delegates. A load that needs more
@@ -116,7 +116,7 @@ class Method final : public RefCounted {
 
   Method() = default;
 
-  // Does `work` when nobody else has the method and the state that it shares.
+  // Does `work` while no other call uses the method or the state that it shares.
   template <typename Work>
   Status Alone(const char* what, const Work& work) const;
   Span<uint8_t> SharedRoom() const;

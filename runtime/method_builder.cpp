@@ -158,7 +158,7 @@ Status MethodBuilder::ResolveOperators() {
     }
   }
   if (length == 0) return Status::Ok();
-  return Status::Error(StatusCode::kNotFound, "operators that nobody registered: %s", missing);
+  return Status::Error(StatusCode::kNotFound, "operators that are not registered: %s", missing);
 }
 
 Status MethodBuilder::LoadDelegates() {

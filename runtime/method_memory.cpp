@@ -221,7 +221,7 @@ Status MethodBuilder::PlaceTensors() {
     const Buffer& constant = constants_[i];
     tensor.is_constant_ = constant.bytes.data() != nullptr && wire.allocation_info() == nullptr;
     if (IsUsedInPlace(wire, constant)) {
-      // Constness is kept by is_constant(): nobody is handed a way to write.
+      // Constness is kept by is_constant(): no caller gets a pointer to write through.
       tensor.data_ = const_cast<uint8_t*>(constant.bytes.data());
       continue;
     }

@@ -18,7 +18,7 @@ bool IsZero(Bytes bytes) {
   return bytes[0] == 0 && memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }
 
-// Which blocks of anonymous memory nobody has touched: to look at them would take a page fault for
+// Which blocks of anonymous memory were never touched: to read them would take a page fault for
 // each, and a program may plan more memory than it ever uses. Where the system does not say, none.
 class UntouchedBlocks {
  public:

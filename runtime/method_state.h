@@ -4,8 +4,8 @@
 // Threads:   read only once it is made: from any thread.
 // Memory:    that of the blocks which are not all zero. A program does not say which of its planned
 //            buffers are state, so what is left of the last run's activations is in it too.
-// Parts:     blocks of the method's memory that are not all zero. Who keeps them, in a file for
-//            instance, makes a state of them again with Method::StateOfParts.
+// Parts:     blocks of the method's memory that are not all zero. Kept in a
+//            file, for instance, they become a state again with Method::StateOfParts.
 
 #ifndef ONEPACK_RUNTIME_METHOD_STATE_H_
 #define ONEPACK_RUNTIME_METHOD_STATE_H_

@@ -72,7 +72,7 @@ Result<Ref<NamedDataMap>> OpenVerified(const Ref<DataSource>& source, const Allo
       source->LoadWhole(Segment{0, header.flatbuffer.offset + header.flatbuffer.size}));
   ONEPACK_ASSIGN_OR_RETURN(const Ref<AlignedCopy> directory,
                            AlignedCopy::Of(flatbuffer.bytes, allocator));
-  // Reading the directory brought the pages around it along, weights that perhaps nobody needs.
+  // Reading the directory brought the pages around it along, also weights that may never be used.
   source->Discard(Segment{0, source->size()});
   ONEPACK_ASSIGN_OR_RETURN(const wire::flat_tensor::FlatTensor* data,
                            VerifyFlatTensor(directory->bytes(), header));

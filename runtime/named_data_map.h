@@ -41,7 +41,7 @@ class NamedDataMap final : public RefCounted {
   static Result<Ref<NamedDataMap>> Merge(Span<const Ref<NamedDataMap>> maps,
                                          const Allocator& allocator = HeapAllocator());
 
-  // For those who have parsed a directory themselves: takes `entries` (any order) and what their
+  // Of a directory that the caller has parsed: takes `entries` (any order) and what their
   // keys and sources live in. `names` is how messages call the file or files.
   static Result<Ref<NamedDataMap>> Create(Array<NamedData> entries,
                                           Array<Ref<const RefCounted>> owners, const char* names,

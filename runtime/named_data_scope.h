@@ -1,5 +1,5 @@
 // Where a method looks for a key: first in its own program, then in the data files it was loaded
-// with. Takes note of what it was asked for.
+// with. Records which keys were asked for.
 //
 // Threads: that of the load.
 

@@ -31,7 +31,7 @@ Result<Ref<Program>> Program::OpenVerified(const Ref<DataSource>& source,
   ONEPACK_ASSIGN_OR_RETURN(const Buffer bytes,
                            source->LoadWhole(Segment{0, header.flatbuffer_size}));
   ONEPACK_ASSIGN_OR_RETURN(Ref<AlignedCopy> copy, AlignedCopy::Of(bytes.bytes, allocator));
-  // Reading the flatbuffer brought the pages around it along, segments that perhaps nobody needs.
+  // Reading the flatbuffer brought the pages around it along, also segments that may never be used.
   source->Discard(Segment{0, source->size()});
   ONEPACK_ASSIGN_OR_RETURN(const wire::program::Program* wire,
                            VerifyProgram(copy->bytes(), header));

@@ -39,7 +39,7 @@ class Program final : public RefCounted {
   // Data that the program carries under names of its own. May outlive the program.
   const Ref<NamedDataMap>& named_data() const { return named_data_; }
 
-  // The verified flatbuffer, for those who look inside: include "program_generated.h".
+  // The verified flatbuffer; to look inside include "program_generated.h".
   const wire::program::Program& wire() const { return *wire_; }
   // kNotFound names the method and those there are.
   Result<const wire::program::ExecutionPlan*> FindMethod(std::string_view name) const;

@@ -5,13 +5,13 @@
 //     ONEPACK_ASSIGN_OR_RETURN(prefill, Method::Load(program, "prefill", options));
 //     ONEPACK_ASSIGN_OR_RETURN(decode, Method::Load(program, "decode", options));
 //
-// Who wants it twice, for two conversations for instance, makes two of them and loads each method
-// with both. A method that shares its state is not loaded without one. A program without such
-// state, and a method that needs none, may be given one as well: it does nothing.
+// For state of two conversations, for instance, make two of them and load each method with both. A
+// method that shares its state is not loaded without one. A program without such state, and a
+// method that needs none, may be given one as well: it does nothing.
 //
 // Ownership: counted; keeps the program. Every method that was loaded with it keeps it.
 // Threads:   methods that share it may be loaded and closed on any threads, and run one at a time:
-//            one that comes while another is in its state is told (see runtime/method.h).
+//            a concurrent run is refused (see runtime/method.h).
 // Memory:    one mapping as large as the largest method's, touched where used. Initial values are
 //            there from the start, whichever methods are loaded, and when.
 
@@ -59,7 +59,7 @@ class SharedState final : public RefCounted {
   Status AddInitialValues(Span<const SharedTensor> tensors);
 
   Ref<Program> program_;
-  Array<bool> holds_;  // by method; empty: nobody's
+  Array<bool> holds_;  // by method; empty: none holds it
   PlannedMemory memory_;
   Array<Ref<const RefCounted>> owners_;  // of initial values
   std::atomic<bool> is_used_{false};     // by a method that runs or changes it

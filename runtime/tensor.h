@@ -6,7 +6,7 @@
 // Shapes:    sizes may shrink from run to run, never past the bound the program planned memory for;
 //            the rank is fixed.
 // Views:     a tensor has room of its own, and may show another tensor's bytes instead (ViewOf)
-//            until it is resized. Writers always get its own room, so a view never lets anybody
+//            until it is resized. Writers always get its own room, so a view never lets a caller
 //            write into a constant, or past the end of the bytes it shows.
 
 #ifndef ONEPACK_RUNTIME_TENSOR_H_
@@ -59,8 +59,8 @@ class Tensor {
   // what they are is for the caller to know. Errors: a constant; bytes that `source` does not have.
   Status ViewOf(const Tensor& source, size_t offset);
 
-  // Copies what a view shows into the tensor's own room, and ends it: for who changes the tensor in
-  // place. REQUIRES: !is_constant().
+  // Copies what a view shows into the tensor's own room, and ends it: for operators that change
+  // the tensor in place. REQUIRES: !is_constant().
   void EndView();
 
  private:

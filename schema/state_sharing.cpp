@@ -50,9 +50,9 @@ class ValueUses {
     return uses;
   }
 
-  // Somebody reads or writes it.
+  // An instruction, the caller or a delegate reads or writes it.
   bool IsUsed(size_t value) const { return (marks_[value] & kUsed) != 0; }
-  // The caller gives it, or an instruction writes all of it before anybody reads it.
+  // The caller gives it, or an instruction writes all of it before it is read.
   bool IsMade(size_t value) const { return (marks_[value] & kMade) != 0; }
 
  private:

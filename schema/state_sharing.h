@@ -61,7 +61,7 @@ class StateSharing {
 
   Array<SharedTensor> tensors_;
   size_t tensor_count_ = 0;
-  Array<bool> shares_;  // by method; empty: nobody does
+  Array<bool> shares_;  // by method; empty: none does
   size_t size_bytes_ = 0;
 };
 

@@ -25,8 +25,8 @@ struct TensorLayout {
 };
 
 // Whether the same bytes are the same tensor in both: equal types and sizes, and every element in
-// the same place. A dimension of size 1 may stand anywhere in a dim order, because nobody takes a
-// step along it, and where there are no elements all orders are the same.
+// the same place. A dimension of size 1 may stand anywhere in a dim order, because nothing steps
+// along it, and where there are no elements all orders are the same.
 bool SameLayout(const TensorLayout& a, const TensorLayout& b);
 
 // "float32 [64, 128]", with " dim_order [1, 0]" where it is not contiguous.

@@ -141,7 +141,7 @@ Status VerifyInstruction(const ExecutionPlan& plan, const Chain& chain,
 }
 
 Status VerifyChains(const ExecutionPlan& plan) {
-  // Whoever makes a program with several chains means them to run one after another.
+  // The chains of a method run in sequence.
   for (size_t c = 0; c < CountOf(plan.chains()); ++c) {
     const Chain& chain = *plan.chains()->Get(static_cast<uint32_t>(c));
     for (size_t i = 0; i < CountOf(chain.instructions()); ++i) {

@@ -1,4 +1,4 @@
-// Checks a program's flatbuffer once and completely, so that nobody has to check it again.
+// Checks a program's flatbuffer once and completely, so that no later code has to check it again.
 //
 // After VerifyProgram succeeded, for every part of the program:
 //   - strings that name something are there, not empty, and hold no NUL

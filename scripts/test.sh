@@ -46,7 +46,7 @@ bash scripts/setup.sh
 run_preset dev
 run_preset asan
 if [ "$broken" -gt 0 ]; then
-  # Counted, so that nobody takes the line below for a success.
+  # Counted, so that the line below does not read as a success.
   failed=$((failed + broken))
 fi
 echo "$passed passed, $failed failed"

@@ -26,7 +26,7 @@ class BundledProgram {
   // The program inside, whose messages name the bundle. Its first byte may stand at any place.
   const Ref<DataSource>& program_source() const { return program_source_; }
 
-  // The verified flatbuffer, for those who look inside: include "bundled_program_generated.h".
+  // The verified flatbuffer; to look inside include "bundled_program_generated.h".
   const wire::bundled_program::BundledProgram& wire() const { return *wire_; }
 
   // One suite for each method that was bundled with test cases. REQUIRES: suite < suite_count().

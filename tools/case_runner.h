@@ -1,4 +1,4 @@
-// A recorded case on a loaded method: makes the calls, compares what comes back.
+// A recorded case on a loaded method: makes the calls, compares the results.
 //
 // Ownership: keeps the case and the method; the loader must outlive it.
 // Threads:   belongs to one thread at a time.
@@ -22,7 +22,7 @@ class CaseRunner {
  public:
   static Result<CaseRunner> Load(ProgramLoader& loader, RecordedCase recorded);
 
-  // For those who loaded the case's method themselves.
+  // For a caller that has loaded the case's method.
   CaseRunner(RecordedCase recorded, Ref<Method> method)
       : recorded_(std::move(recorded)), method_(std::move(method)) {}
 

@@ -94,7 +94,7 @@ class Checker {
     if (checked.runner.has_value()) checked.outcome = checked.runner->Run();
     const std::lock_guard<std::mutex> lock(mutex_);
     checked.is_done = true;
-    // In the order of the command line, whoever finishes first.
+    // In the order of the command line, not of completion.
     while (printed_ < cases_.size() && cases_[printed_].is_done) Print(cases_[printed_++]);
   }
 
@@ -140,7 +140,7 @@ Result<bool> Check(const CheckOptions& options) {
 void AddCheckCommand(CLI::App& app, Action* action) {
   const auto options = std::make_shared<CheckOptions>();
   CLI::App* command =
-      app.add_subcommand("check", "Run recorded cases in one process and compare what comes back");
+      app.add_subcommand("check", "Run recorded cases in one process and compare the results");
   command->group("Commands");
   AddPathArguments(*command, "CASE", options->paths,
                    "Recorded cases (.json), each of which names its own files,\n"

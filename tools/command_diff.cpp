@@ -1,4 +1,4 @@
-// onepack diff: what has to be sent to those who have one data file and shall get another.
+// onepack diff: what has to be sent to update one data file to another.
 
 #include <stdio.h>
 #include <string.h>
@@ -149,12 +149,12 @@ void AddDiffCommand(CLI::App& app, Action* action) {
   command->add_option("BEFORE", options->before, "The data file (.ptd) that is there")
       ->required()
       ->type_name("");
-  command->add_option("AFTER", options->after, "The data file (.ptd) that shall be there")
+  command->add_option("AFTER", options->after, "The data file (.ptd) to update to")
       ->required()
       ->type_name("");
   command->footer(
       "Lists keys that were added, removed or changed, and says how many bytes have to be sent\n"
-      "to those who have the first file: data that it holds under any key is not sent again.\n"
+      "to update the first file: data that it holds under any key is not sent again.\n"
       "Programs (.pte) that carry named data can be compared as well.\n"
       "\n"
       "Example:\n"

@@ -27,7 +27,7 @@ struct InspectedFile {
 // Errors: kInvalidFile for neither a program nor a data file.
 Result<InspectedFile> OpenToInspect(const std::string& path);
 
-// For whoever is going to read all named data: segments may lie over each other, and then a small
+// Before all named data is read: segments may lie over each other, and then a small
 // file has endless data. Errors: kInvalidFile for more than a multiple of the file.
 Status CheckDataCanBeRead(const InspectedFile& file);
 

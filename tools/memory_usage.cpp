@@ -11,7 +11,7 @@ namespace {
 
 constexpr char kPath[] = "/proc/self/smaps_rollup";
 
-// The counter that a line "Rss:   1234 kB" belongs to; null for those nobody asked for.
+// The counter that a line "Rss:   1234 kB" belongs to; null for lines that are not used.
 uint64_t* CounterOf(const std::string& name, MemoryUsage& usage) {
   if (name == "Rss:") return &usage.resident_bytes;
   if (name == "Anonymous:") return &usage.anonymous_bytes;

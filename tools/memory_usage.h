@@ -1,4 +1,4 @@
-// How much memory this process holds right now, told apart by whether the kernel could drop it.
+// How much memory this process holds right now, by whether the kernel could drop it.
 //
 // Anonymous bytes are what a program really costs: packed weights on the heap, activations, stacks.
 // File-backed bytes are pages of mapped files, which every process that maps them shares.

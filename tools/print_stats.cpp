@@ -35,7 +35,7 @@ void PrintCacheStats(const WeightCacheStats& stats) {
   table.AddRow({"held now", FormatBytes(stats.bytes),
                 FormatCount(stats.entries, "shared entry", "shared entries") + ", " +
                     FormatBytes(stats.private_bytes) + " private, " +
-                    FormatBytes(stats.retained_bytes) + " that nobody pins"});
+                    FormatBytes(stats.retained_bytes) + " not pinned"});
   table.AddRow({"heap", FormatBytes(stats.heap_bytes), "address space for what is held"});
   table.AddRow({"pins", Number(stats.pins)});
   table.AddRow({"hits", Number(stats.hits), FormatBytes(stats.hit_bytes) + " not packed again"});

@@ -11,7 +11,7 @@
 namespace onepack {
 namespace {
 
-// One name for one file. A path that leads nowhere stays as it is: opening it says what is wrong.
+// One name for one file. A path that does not exist stays as it is: opening it reports the error.
 std::string CanonicalPath(const std::string& path) {
   std::error_code error;
   const std::filesystem::path canonical = std::filesystem::canonical(path, error);

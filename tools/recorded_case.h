@@ -1,4 +1,4 @@
-// A recorded case: a program, what to call, and what must come back, in the files NAME.pte,
+// A recorded case: a program, what to call, and the expected results, in the files NAME.pte,
 // NAME.json and NAME.bin.
 //
 //     name, program, data[]  files in the order the loader is given them, relative to NAME.json

@@ -93,7 +93,7 @@ class SharedKeys {
     if (holders.size() > 1) {
       (are_equal ? equal_ : different_)[holders].Add(*FindIn(*holders[0], key));
     }
-    // Where the bytes differ, nobody can say which file a program will be given.
+    // Where the bytes differ, it is not known which file a program will be loaded with.
     if (are_equal) CollectUsers(key, holders);
     return Status::Ok();
   }

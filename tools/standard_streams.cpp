@@ -24,8 +24,8 @@ Status Outcome(bool failed_now, bool failed_before) {
 void ReserveStandardStreams() {
   for (const int descriptor : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
     if (fcntl(descriptor, F_GETFD) >= 0 || errno != EBADF) continue;
-    // Takes the lowest number that is free. What is open for reading only takes no output; there is
-    // nobody to tell that messages are lost.
+    // Takes the lowest number that is free. What is open for reading only takes no output; a
+    // lost message cannot be reported.
     const int flags = descriptor == STDERR_FILENO ? O_WRONLY : O_RDONLY;
     if (open("/dev/null", flags) < 0) return;
   }

@@ -1,4 +1,4 @@
-// Standard output that gets where it shall, or an error.
+// Standard output that is written completely, or an error.
 
 #ifndef ONEPACK_TOOLS_STANDARD_STREAMS_H_
 #define ONEPACK_TOOLS_STANDARD_STREAMS_H_

@@ -22,7 +22,7 @@ using ThreadPool = std::unique_ptr<pthreadpool, ThreadPoolDeleter>;
 // spinning, and those that wait for a processor would keep all others from working. Null for one
 // thread: XNNPACK then computes on the thread that calls it.
 inline Result<ThreadPool> CreateThreadPool(size_t threads) {
-  const size_t processors = std::thread::hardware_concurrency();  // 0 when nobody knows
+  const size_t processors = std::thread::hardware_concurrency();  // 0 when it is not known
   if (processors > 0) threads = std::min(threads, processors);
   if (threads <= 1) return ThreadPool();
   ThreadPool pool(pthreadpool_create(threads));

@@ -1,4 +1,4 @@
-// Data files of which a program uses nothing: as a rule, somebody gave the wrong adapter.
+// Data files of which a program uses nothing: as a rule, the wrong adapter was given.
 
 #ifndef ONEPACK_TOOLS_UNUSED_DATA_H_
 #define ONEPACK_TOOLS_UNUSED_DATA_H_

@@ -31,7 +31,7 @@ std::vector<std::string> OperatorNames(const wire::program::ExecutionPlan& plan)
 
 Status VerifyMethods(const InspectedFile& file, const Ref<NamedDataMap>& data,
                      const Ref<Backend>& backend) {
-  // All of them together: those that share state are not loaded apart.
+  // All of them together: methods that share state cannot be loaded separately.
   ONEPACK_ASSIGN_OR_RETURN(const Ref<SharedState> shared_state, SharedState::Create(file.program));
   for (size_t i = 0; i < file.program->method_count(); ++i) {
     const std::string_view name = file.program->method_name(i);

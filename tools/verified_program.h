@@ -8,7 +8,7 @@
 
 namespace onepack {
 
-// Loads every method with `data`, as an application would, and lets go of it. Operators outside of
+// Loads every method with `data`, as an application would, and drops it. Operators outside of
 // the delegates are the application's: any is taken to be there. REQUIRES: file.program.
 Status VerifyMethods(const InspectedFile& file, const Ref<NamedDataMap>& data,
                      const Ref<Backend>& backend);

@@ -16,8 +16,8 @@ struct CaseGroup {
 };
 
 // Cases in one folder are one group. Order is kept. Reads every file the cases need from its first
-// to its last byte, so that whoever is measured first finds the page cache as whoever is measured
-// last does.
+// to its last byte, so that the first measurement finds the page cache in the same state as the
+// last.
 Result<std::vector<CaseGroup>> GroupByFolder(const std::vector<std::string>& paths);
 
 }  // namespace onepack

@@ -153,7 +153,7 @@ std::string FormatLegend() {
   table.AddRow(
       {"file memory",
        "resident pages of mapped files, each counted once: libraries, and what programs read in"});
-  table.AddRow({"", "place (raw weights are let go of once packed); the kernel can drop them"});
+  table.AddRow({"", "place (raw weights are dropped once packed); the kernel can drop them"});
   table.AddRow({"answers", "of the recorded calls, compared with the recording"});
   return table.ToString();
 }

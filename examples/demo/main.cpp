@@ -41,7 +41,7 @@ void CatchInterrupts() {
   struct sigaction action = {};
   action.sa_handler = [](int) { interrupted = 1; };
   for (const int signal : {SIGINT, SIGTERM, SIGHUP}) sigaction(signal, &action, nullptr);
-  // An output that nobody reads any more is an error like any other.
+  // A closed output pipe is an error like any other.
   signal(SIGPIPE, SIG_IGN);
 }
 
@@ -65,7 +65,7 @@ Result<Measurement> MeasureInChild(const CaseGroup& group, const char* how,
                        measurement.programs.size(), group.cases.size());
 }
 
-// Both ways take turns, so that a machine that gets slower or faster meanwhile does so for both.
+// Both ways alternate, so that a machine that gets slower or faster does so for both.
 Result<MeasuredGroup> MeasureBothWays(const CaseGroup& group, const DemoOptions& options) {
   printf("measuring %s\n", group.title.c_str());
   fflush(stdout);

@@ -57,7 +57,7 @@ Result<StackFolder> StackFolder::Generate(const LoraStackOptions& options) {
 }
 
 StackFolder::~StackFolder() {
-  std::error_code ignored;  // nobody left to tell
+  std::error_code ignored;  // a destructor has no one to report to
   if (!root_.empty()) fs::remove_all(root_, ignored);
 }
 

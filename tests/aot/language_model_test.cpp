@@ -79,7 +79,7 @@ TEST(LanguageModelTest, TheFoundationHasTheSizeThatWasAnnounced) {
   EXPECT_EQ(size, LanguageModelSizeBytes(options));
 }
 
-TEST(LanguageModelTest, Qwen3IsAsLargeAsItsAuthorsSay) {
+TEST(LanguageModelTest, Qwen3HasItsPublishedSize) {
   const std::optional<LanguageModelOptions> options = LanguageModelPreset("Qwen3-0.6B");
   ASSERT_TRUE(options.has_value());
   // 0.6 billion parameters, 0.44 of them outside of the embedding.
@@ -103,7 +103,7 @@ TEST(LanguageModelTest, SizesThatDoNotFitAreRefused) {
   EXPECT_TRUE(FilesIn(folder.path()).empty());
 }
 
-TEST(LanguageModelTest, WhatIsInterruptedLeavesNothingAndWhatIsThereStays) {
+TEST(LanguageModelTest, AnInterruptedWriteLeavesNothingNewAndExistingFilesUnchanged) {
   const TempFolder whole;
   LanguageModelOptions options;
   int pieces = 0;

@@ -236,7 +236,7 @@ TEST(LoraStackErrorTest, SizesOfZeroAreRefused) {
   EXPECT_TRUE(IsError(WriteLoraStack(folder.path(), options), StatusCode::kInvalidArgument));
 }
 
-TEST_F(LoraStackTest, FilesThatAreThereStayUnlessTheyShallBeReplaced) {
+TEST_F(LoraStackTest, ExistingFilesAreReplacedOnlyOnRequest) {
   const std::vector<uint8_t> before = ReadFile(folder_.File("foundation.ptd"));
   LoraStackOptions options = TinyOptions();
   options.seed = 1;

@@ -57,7 +57,7 @@ TEST(NamedDataStoreTest, SharedBytesGetTheLeastCommonMultipleOfTheirAlignments) 
   EXPECT_EQ(map->Find("a")->segment.offset % 1920, 0u);  // and of the 128 of every segment
 }
 
-TEST(NamedDataStoreTest, AnAlignmentThatNobodyWantsIsRefused) {
+TEST(NamedDataStoreTest, AnImplausibleAlignmentIsRefused) {
   NamedDataStore store;
   NamedDataOptions options;
   for (const size_t alignment : {size_t{0}, size_t{1} << 40}) {
@@ -70,7 +70,7 @@ TEST(NamedDataStoreTest, AnAlignmentThatNobodyWantsIsRefused) {
   EXPECT_TRUE(IsError(store.Add("l", Data("x"), options), StatusCode::kInvalidArgument, {"'l'"}));
 }
 
-TEST(NamedDataStoreTest, AKeyIsReadAlikeWhereverDimensionsOfSizeOneStand) {
+TEST(NamedDataStoreTest, TheOrderOfDimensionsOfSizeOneDoesNotChangeAKey) {
   NamedDataStore store;
   NamedDataOptions options;
   options.layout = PtdTensorLayout{ScalarType::kChar, {1, 2, 3}, {}};

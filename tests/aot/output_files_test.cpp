@@ -93,18 +93,18 @@ TEST(OutputFilesTest, AnExistingFileIsReplacedOrRefusedAsAsked) {
   EXPECT_EQ(FilesIn(folder.path()), Names{"a"});
 }
 
-TEST(OutputFilesTest, ANameThatIsTakenMeanwhileUndoesAll) {
+TEST(OutputFilesTest, ANameThatIsTakenBeforeCommitUndoesAll) {
   const TempFolder folder;
   OutputFiles files(ExistingFile::kRefuse);
   ASSERT_TRUE(IsOk(files.Write(folder.File("a"), Text("one"), &ReadBackNothing)));
   ASSERT_TRUE(IsOk(files.Write(folder.File("b"), Text("two"), &ReadBackNothing)));
-  WriteFile(folder.File("b"), AsBytes("somebody else's"));
+  WriteFile(folder.File("b"), AsBytes("another writer's"));
   EXPECT_TRUE(IsError(files.Commit(), StatusCode::kFailedPrecondition));
   EXPECT_FALSE(std::filesystem::exists(folder.File("a")));
-  EXPECT_EQ(TextOf(folder.File("b")), "somebody else's");
+  EXPECT_EQ(TextOf(folder.File("b")), "another writer's");
 }
 
-TEST(OutputFilesTest, WhatWasReplacedComesBackWhenALaterNameFails) {
+TEST(OutputFilesTest, AReplacedFileIsRestoredWhenALaterNameFails) {
   const TempFolder folder;
   std::filesystem::create_directory(folder.File("x"));
   WriteFile(folder.File("a"), AsBytes("old"));
@@ -154,7 +154,7 @@ void RefuseLink(const std::string& folder) {
   WriteFile(folder + "/" + FilesIn(folder).at(0) + "-old", AsBytes("in the way of a link"));
 }
 
-TEST(OutputFilesTest, WhatWasThereFirstComesBackWhereTwoFoldersBecameOne) {
+TEST(OutputFilesTest, TheOriginalFileIsRestoredWhereTwoFoldersBecameOne) {
   for (const bool has_links : {true, false}) {
     const TempFolder folder;
     for (const char* name : {"x", "y", "z"}) std::filesystem::create_directory(folder.File(name));
@@ -218,7 +218,7 @@ TEST(OutputFilesTest, ANameIsOnTheDiskBeforeTheNextIsGivenAndBeforeOldFilesGo) {
   EXPECT_EQ(FilesIn(folder.path()), (Names{"a", "b"}));
 }
 
-TEST(OutputFilesTest, ADiskThatDoesNotTakeANameUndoesAll) {
+TEST(OutputFilesTest, AFailedSyncOfAFolderUndoesAll) {
   for (const size_t allowed : {0, 1}) {
     const TempFolder folder;
     WriteFile(folder.File("b"), AsBytes("old"));
@@ -236,7 +236,7 @@ TEST(OutputFilesTest, ADiskThatDoesNotTakeANameUndoesAll) {
   }
 }
 
-TEST(OutputFilesTest, AFailureOfWhoProducesTheBytesLeavesTheOldFile) {
+TEST(OutputFilesTest, AFailureOfTheProducerLeavesTheOldFile) {
   const TempFolder folder;
   WriteFile(folder.File("a"), AsBytes("old"));
   const auto fail = [](const Append& append) {
@@ -262,7 +262,7 @@ TEST(OutputFilesTest, WhatItsReaderRefusesLeavesTheOldFile) {
 }
 
 // Segment 1 of a file that has one.
-TEST(OutputFilesTest, AWriterThatWasToldWhatIsWrongReplacesNothing) {
+TEST(OutputFilesTest, AnInconsistentFileReplacesNothing) {
   const TempFolder folder;
   PtdWriter data;
   data.AddBytes("key", AsBytes("bytes"));
@@ -295,7 +295,7 @@ TEST(OutputFilesTest, AFullDiskIsNamedAndLeavesTheOldFile) {
   EXPECT_EQ(FilesIn(folder.path()), Names{"a"});
 }
 
-TEST(OutputFilesTest, AFolderThatIsMissingOrTakesNoFilesIsNamed) {
+TEST(OutputFilesTest, AFolderThatIsMissingOrReadOnlyIsNamed) {
   EXPECT_TRUE(IsError(WriteOutputFile("/nowhere/at/all", Text("x"), &ReadBackNothing),
                       StatusCode::kNotFound, {"/nowhere/at/all"}));
   EXPECT_FALSE(WriteOutputFile("/proc/self/a.ptd", Text("x"), &ReadBackNothing).ok());

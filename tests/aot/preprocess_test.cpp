@@ -57,7 +57,7 @@ std::string KeyOf(const char* text) {
   return std::move(key).value();
 }
 
-TEST(PreprocessTest, WhatSeveralProgramsShareStandsOnceInOneFile) {
+TEST(PreprocessTest, SharedDataIsStoredOnceInOneFile) {
   std::vector<ProgramGraphs> programs;
   programs.push_back(OneGraph("base", {Weight("w0"), Weight("w1")}));
   programs.push_back(OneGraph("lora0", {Weight("w0"), Weight("w1"), Weight("a0")}));

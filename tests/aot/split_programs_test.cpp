@@ -256,7 +256,7 @@ TEST(SplitProgramsTest, ProgramsThatShareNothingAreRefused) {
   EXPECT_EQ(FilesIn(folder.path()).size(), 2u);
 }
 
-TEST(SplitProgramsTest, WhoWatchesCanStopIt) {
+TEST(SplitProgramsTest, TheWatchCallbackCanCancel) {
   const TempFolder original;
   ASSERT_TRUE(
       IsOk(WriteLoraStack(original.path(), Stack(WeightType::kFloat32, DataPlace::kProgram))));

@@ -82,7 +82,7 @@ TEST(FileIdentityTest, WhereTheSystemDoesNotSayWhichFileItIsNothingIsEqual) {
   }
 }
 
-TEST(DataIdentityTest, UniqueOnesEqualTheirCopiesAlone) {
+TEST(DataIdentityTest, UniqueIdentitiesEqualOnlyTheirCopies) {
   const DataIdentity one = DataIdentity::Unique();
   const DataIdentity other = DataIdentity::Unique();
   const DataIdentity copy = one;

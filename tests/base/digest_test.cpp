@@ -64,7 +64,7 @@ TEST(DigestTest, OneLongPartMoreOrLessCountsWhereverItIsKept) {
 
 TEST(DigestTest, OrderCounts) { EXPECT_NE(OfTexts({"a", "b"}), OfTexts({"b", "a"})); }
 
-TEST(DigestTest, PurposesAreKeptApart) {
+TEST(DigestTest, DigestsOfTwoPurposesDiffer) {
   EXPECT_NE(DigestBuilder("one").Add(1).Finish(), DigestBuilder("two").Add(1).Finish());
   EXPECT_NE(DigestBuilder("one").Finish(), DigestBuilder("two").Finish());
 }

@@ -53,7 +53,7 @@ TEST(MappingTest, AFolderIsRefused) {
                       {folder.path(), "not a regular file"}));
 }
 
-// Who opens a pipe to read it waits for somebody to write: here nobody ever does.
+// Opening a pipe to read it waits for a writer: here there is none.
 TEST(MappingTest, APipeAndADeviceAreRefusedAtOnce) {
   const TempFolder folder;
   const std::string pipe = folder.File("pipe");
@@ -88,7 +88,7 @@ TEST(MappingTest, AnyPartOfAFileIsMappedWithReadablePadding) {
   }
 }
 
-TEST(MappingTest, APartIsStillThereWhenItsPagesWereGivenBack) {
+TEST(MappingTest, APartIsReadAgainAfterItsPagesWereDropped) {
   const size_t page = PageSize();
   const std::vector<uint8_t> bytes(4 * page, 0xab);
   const TempFolder folder;

@@ -54,7 +54,7 @@ TEST(NewFileTest, AFolderThatIsNotThereIsNamed) {
                       {folder.File("no/a")}));
 }
 
-TEST(NewFileTest, IsReadableForWhomOrdinaryFilesAre) {
+TEST(NewFileTest, HasThePermissionsOfOrdinaryFiles) {
   const TempFolder folder;
   WriteFile(folder.File("ordinary"), AsBytes("bytes"));
   ONEPACK_ASSERT_OK_AND_ASSIGN(NewFile file, NewFile::Create(folder.File("a").c_str()));

@@ -16,7 +16,7 @@ TEST(PrintableTest, OtherBytesAreEscaped) {
   EXPECT_STREQ(Printable(std::string_view("a\n\0\x7f\xff", 5)).c_str(), "a\\x0a\\x00\\x7f\\xff");
 }
 
-TEST(PrintableTest, LongTextIsCutAndSaysSo) {
+TEST(PrintableTest, LongTextIsTruncatedWithAnEllipsis) {
   const std::string shown = Printable(std::string(1000, 'k')).c_str();
   EXPECT_LT(shown.size(), 160u);
   EXPECT_EQ(shown.substr(shown.size() - 3), "...");

@@ -1,4 +1,4 @@
-// write_operators_page CASES PAGE: writes docs/operators.md anew.
+// write_operators_page CASES PAGE: regenerates docs/operators.md.
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 #!/bin/bash
 # lost_output_test.sh full|closed|unread CASES SHARE_FOUNDATION SWITCH_ADAPTERS DEMO: each must end with a message on
-# standard error and a status when its standard output is full, closed, or a pipe that nobody reads; and leave no file.
+# standard error and a status when its standard output is full, closed, or a pipe without a reader; and leave no file.
 set -u
 output=$1 cases=$2 share=$3 switch=$4 demo=$5
 work=$(mktemp -d)

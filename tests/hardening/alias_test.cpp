@@ -64,7 +64,7 @@ size_t TryAliases(const UntrustedFiles& good, const std::vector<const Arguments*
   return tried;
 }
 
-TEST(AliasTest, OneValueInTwoPlacesOfACallHarmsNobody) {
+TEST(AliasTest, OneValueInTwoPlacesOfACallDoesNoHarm) {
   std::vector<UntrustedFiles> seeds = GeneratedSeeds();
   for (UntrustedFiles& files : RecordedSeeds()) seeds.push_back(std::move(files));
   size_t tried = 0;

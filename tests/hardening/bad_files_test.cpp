@@ -180,7 +180,7 @@ TEST(LyingSourceTest, ASizeThatIsNotThereIsNoticedWhenItIsRead) {
   EXPECT_TRUE(IsOk(RunLinear(**loaded, MakeRows(4, 32), 32)));
 }
 
-TEST(LyingSourceTest, BytesAtAnOddAddressAreFine) {
+TEST(LyingSourceTest, BytesAtAnOddAddressAreAccepted) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method,
                                LoadFromLiars(Liar::Way::kMisaligned, Liar::Way::kMisaligned));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const std::vector<float> found,
@@ -215,7 +215,7 @@ class OpenFilesTest : public testing::Test {
 };
 
 // What an update does: new files over old names.
-TEST_F(OpenFilesTest, AFileThatIsReplacedOrRemovedStaysWhatItWasForWhoHasItOpen) {
+TEST_F(OpenFilesTest, AnOpenFileThatIsReplacedOrRemovedKeepsItsBytes) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<DataSource> program, OpenMappedFile(program_.c_str()));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<DataSource> data, OpenMappedFile(data_.c_str()));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> before, LoadMethod(program, {data}, nullptr));
@@ -241,7 +241,7 @@ TEST_F(OpenFilesTest, AHundredLoadsLeaveNoFileOpenAndNoneMapped) {
   }
 }
 
-TEST(BadFilesTest, AnExternalIdThatNoValueHasIsAnArgumentThatNobodyReads) {
+TEST(BadFilesTest, AnExternalIdThatNoValueHasIsAnArgumentThatIsNotRead) {
   PayloadWriter payload;
   const uint32_t x = payload.AddInput({1, 1});
   PayloadTensor far;

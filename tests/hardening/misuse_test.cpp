@@ -124,7 +124,7 @@ Status Intrude(void* context, Span<Value* const> /*arguments*/) {
   return Status::Ok();
 }
 
-TEST(MisuseTest, AMethodThatRunsTellsEveryoneElse) {
+TEST(MisuseTest, AConcurrentCallOfARunningMethodIsRefused) {
   ProgramWriter writer;
   MethodPlan plan;
   plan.values = {int64_t{0}};
@@ -146,7 +146,7 @@ TEST(MisuseTest, AMethodThatRunsTellsEveryoneElse) {
   EXPECT_TRUE(IsOk(method->Reset()));
 }
 
-TEST(MisuseTest, AForkedChildIsToldThatItsThreadPoolIsGone) {
+TEST(MisuseTest, AForkedChildWithAThreadPoolIsRefused) {
   const Pool pool(2);
   LoadOptions options;
   options.threadpool = pool.handle;
@@ -184,7 +184,7 @@ TEST(MisuseTest, AKeyOfAnyBytesIsPrintedSafely) {
   for (const char c : message) EXPECT_TRUE(c >= 0x20 && c < 0x7f) << static_cast<int>(c);
 }
 
-TEST(MisuseTest, TheSameDataTwiceIsFineAndOtherDataUnderOneKeyAreRefused) {
+TEST(MisuseTest, TheSameDataTwiceIsAcceptedAndOtherDataUnderOneKeyAreRefused) {
   NamedBytes data = DataOf(kLayers);
   const auto load = [&](const NamedBytes& second) {
     return LoadMethod(LinearSource(),
@@ -229,7 +229,7 @@ class LoadingSource final : public DataSource {
   const std::shared_ptr<WeightCache> cache_;
 };
 
-TEST(MisuseTest, ASourceThatLoadsAMethodWhileItIsReadForOneIsTold) {
+TEST(MisuseTest, ASourceThatLoadsAMethodWhileItIsReadForOneIsRefused) {
   const auto cache = WeightCache::Create();
   auto source = MakeRef<LoadingSource>(HeapAllocator(), DataSourceOf(DataOf(kLayers)), cache);
   ASSERT_TRUE(IsOk(source));

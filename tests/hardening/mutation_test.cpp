@@ -44,7 +44,7 @@ struct Totals {
   size_t failed = 0;
 };
 
-// What is being tried, for whoever reads of a crash.
+// What is being tried, for the report of a crash.
 char current[256];
 
 void SayWhere() {

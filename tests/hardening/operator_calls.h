@@ -1,4 +1,4 @@
-// Calls of the operators of kernels/ with arguments that nobody would give them.
+// Calls of the operators of kernels/ with implausible arguments.
 //
 // Of each operator the kinds of its arguments are found out, by what it says when one is wrong. A
 // script of bytes then chooses their values: tensors of any type, sizes and order, that may overlap

@@ -10,7 +10,7 @@ namespace {
 
 constexpr int kCallsEach = 150;
 
-TEST(OperatorCallsTest, EveryOperatorAnswersWhateverItIsGiven) {
+TEST(OperatorCallsTest, EveryOperatorReturnsWhateverItsArgumentsAre) {
   const std::vector<OperatorSignature> signatures = FindOperatorSignatures();
   ASSERT_GT(signatures.size(), 100u);
   size_t succeeded = 0;

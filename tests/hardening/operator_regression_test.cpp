@@ -87,7 +87,7 @@ constexpr double kFactors[] = {1e-320,
                                std::numeric_limits<double>::quiet_NaN(),
                                std::numeric_limits<double>::infinity()};
 
-TEST(OperatorRegressionTest, AScaleOfAnySizeStaysInThePicture) {
+TEST(OperatorRegressionTest, AScaleOfAnySizeReadsInsideTheImage) {
   for (const double factor : kFactors) {
     const Value scale = Value::OfDouble(factor);
     Call nearest;
@@ -101,7 +101,7 @@ TEST(OperatorRegressionTest, AScaleOfAnySizeStaysInThePicture) {
   }
 }
 
-TEST(OperatorRegressionTest, NoPictureOfAnySizeTakesNoTime) {
+TEST(OperatorRegressionTest, AnEmptyBatchOfLargeImagesTakesNoTime) {
   Call nearest;
   nearest.Floats({0, 1, 1, 1}, {}).Ints({1 << 30, 1 << 30}).Add(Value()).Add(Value());
   nearest.Floats({0, 1, 1 << 30, 1 << 30}, {});

@@ -1,4 +1,5 @@
-// A program around a payload that nobody trusts, which calls it as the payload says it wants.
+// A program around an untrusted payload, which calls it with the arguments that the payload
+// declares.
 
 #ifndef ONEPACK_TESTS_HARDENING_PAYLOAD_PROGRAM_H_
 #define ONEPACK_TESTS_HARDENING_PAYLOAD_PROGRAM_H_

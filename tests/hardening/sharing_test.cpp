@@ -69,7 +69,7 @@ TEST(SharingTest, ManyValuesOfOneLongTextAreRefused) {
                       {"test.pte", "referred to from too many places"}));
 }
 
-TEST(SharingTest, AShortTextThatIsWrittenOnceIsFine) {
+TEST(SharingTest, AShortTextThatIsWrittenOnceIsAccepted) {
   EXPECT_TRUE(IsOk(OpenProgram(ProgramOfOneText(8))));
 }
 

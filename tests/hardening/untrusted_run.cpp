@@ -286,7 +286,7 @@ class Session {
     const std::string& text = outcome_.message;
     if (text.empty() || text.size() > kMaxMessageSize ||
         std::any_of(text.begin(), text.end(), is_unprintable)) {
-      Violate("a message that nobody can read: " + text.substr(0, 200));
+      Violate("an unreadable message: " + text.substr(0, 200));
     }
   }
 

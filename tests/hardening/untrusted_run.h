@@ -1,4 +1,4 @@
-// Loads files that nobody trusts and runs what loads: what the mutation test, the fuzzers and the
+// Loads untrusted files and runs what loads: what the mutation test, the fuzzers and the
 // replay of their corpora have in common.
 //
 // Whatever the bytes are, the answer must be a Status. What else must hold is checked here: memory
@@ -29,7 +29,7 @@ struct UntrustedOutcome {
   size_t runs_succeeded = 0;
   // What must not be, empty if all is well.
   std::string violation;
-  // The last error, for those who want to see it.
+  // The last error, for reports.
   std::string message;
 };
 

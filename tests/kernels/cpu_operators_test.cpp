@@ -99,9 +99,9 @@ TEST(CpuOperatorsTest, NoOperatorWritesAConstantOrItsOwnInput) {
   ExpectNumbers(a, {1, 2, 3, 4});
 }
 
-// Arguments that nobody would pass, for every operator: whatever comes back, nothing may be read or
-// written outside the tensors (their memory ends where they do, and sanitizers look), and no call
-// may take for ever.
+// Implausible arguments for every operator: whatever the result, nothing may be read or
+// written outside the tensors (their memory ends where they do, and sanitizers look), and every
+// call must end.
 class RandomArguments {
  public:
   explicit RandomArguments(unsigned seed) : random_(seed) {
@@ -196,7 +196,7 @@ class RandomArguments {
   std::vector<Value*> lists_;
 };
 
-TEST(CpuOperatorsTest, ArgumentsThatNobodyWouldPassDoNoHarm) {
+TEST(CpuOperatorsTest, ImplausibleArgumentsDoNoHarm) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const CpuOperators operators, CpuOperators::Create({}));
   size_t succeeded = 0;
   for (unsigned seed = 0; seed < 40; ++seed) {

@@ -93,7 +93,7 @@ TEST(GridSampleTest, AFlippedGridFlipsThePicture) {
   }
 }
 
-TEST(GridSampleTest, PlacesThatAreNoNumbersOrFarAwayDoNoHarm) {
+TEST(GridSampleTest, NanAndDistantPositionsReadNothingOutside) {
   const std::vector<double> places = {std::nan(""), HUGE_VAL, -HUGE_VAL, 3e38, -3e38, 1e15};
   for (const int mode : {kBilinear, kNearest}) {
     for (const bool align : {true, false}) {

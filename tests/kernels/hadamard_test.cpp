@@ -137,7 +137,7 @@ TEST(HadamardTest, EachRowOfAnyOrderOnAnyThreads) {
   }
 }
 
-TEST(HadamardTest, ANumberAndNothingStayWhatTheyAre) {
+TEST(HadamardTest, AScalarIsUnchangedAndAnEmptyTensorIsAccepted) {
   TestTensor number(kF, {}, {3});
   TestTensor same(kF, {});
   ASSERT_TRUE(IsOk(Call(kOperator, {number, same})));

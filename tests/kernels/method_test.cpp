@@ -42,9 +42,10 @@ class OperatorsInMethodTest : public MethodTest {
 };
 
 TEST_F(OperatorsInMethodTest, AllThatAreMissingAreNamed) {
-  plan_.operators = {{"aten::exp", "out"}, {"nobody::has", "out"}, {"nor::this", ""}};
+  plan_.operators = {{"aten::exp", "out"}, {"unknown::first", "out"}, {"unknown::second", ""}};
   plan_.values = {int64_t{0}};
-  EXPECT_TRUE(IsError(LoadWithOurs(), StatusCode::kNotFound, {"nobody::has.out, nor::this"}));
+  EXPECT_TRUE(
+      IsError(LoadWithOurs(), StatusCode::kNotFound, {"unknown::first.out, unknown::second"}));
 }
 
 TEST_F(OperatorsInMethodTest, ALargeSliceOfAConstantIsNotCopied) {

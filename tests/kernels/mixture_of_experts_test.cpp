@@ -46,7 +46,7 @@ struct Weights {
         for (size_t i = first; i < first + 8; ++i) {
           append(i < outputs ? scales[(i * inputs + start) / group_size] : 0.0F);
         }
-        for (int i = 0; i < 8; ++i) append(int32_t{0x5a5a5a5a});  // sums that nobody needs
+        for (int i = 0; i < 8; ++i) append(int32_t{0x5a5a5a5a});  // sums that are not read
       }
     }
     return bytes;

@@ -298,7 +298,7 @@ TEST(ResampleTest, ShrinksWithoutAliases) {
   ExpectNumbers(one, {5});  // the corner, not the mean
 }
 
-TEST(ResampleTest, ScalesAndSizesWithoutSenseDoNoHarm) {
+TEST(ResampleTest, ImplausibleScalesAndSizesReadNothingOutside) {
   TestTensor self(ScalarType::kByte, {1, 1, 1, 1}, {7});
   TestTensor out(ScalarType::kByte, {1, 1, 1, 2});
   for (const double scale : {1e-30, 1e-320, 1e300}) {

@@ -59,14 +59,14 @@ class Gate {
   bool is_open_ = false;
 };
 
-TEST(AdapterPoolTest, EachRequestStartsAnew) {
+TEST(AdapterPoolTest, EachRequestStartsWithAnEmptyContext) {
   AdapterPool pool(SumModel::LoadOptions());
   ASSERT_TRUE(IsOk(pool.Add("a", SumModel().program(), nullptr)));
   EXPECT_EQ(TokensOf(pool.Generate("a", Tokens{1}, New(3))), (Tokens{1, 2, 4}));
   EXPECT_EQ(TokensOf(pool.Generate("a", Tokens{1}, New(3))), (Tokens{1, 2, 4}));
 }
 
-TEST(AdapterPoolTest, NamesAreTakenOnceAndFreeAgain) {
+TEST(AdapterPoolTest, ANameIsClaimedOnceAndReleasedByDrop) {
   AdapterPool pool(SumModel::LoadOptions());
   ASSERT_TRUE(IsOk(pool.Add("b", SumModel().program(), nullptr)));
   ASSERT_TRUE(IsOk(pool.Add("a", SumModel().program(), nullptr)));
@@ -183,7 +183,7 @@ TEST(AdapterPoolTest, AMethodOfOneProgramMayBeAnAdapter) {
 }
 
 // "Added" means that this program answers. Threads that add and drop one name meet in every way.
-TEST(AdapterPoolTest, WhoeverIsToldAddedHasAdded) {
+TEST(AdapterPoolTest, EveryAddThatSucceededIsDroppedOnce) {
   AdapterPool pool(SumModel::LoadOptions());
   const SumModel sum;
   std::atomic<int> added{0};
@@ -202,7 +202,7 @@ TEST(AdapterPoolTest, WhoeverIsToldAddedHasAdded) {
   EXPECT_EQ(added, dropped);
 }
 
-TEST(AdapterPoolTest, RequestsToOneAdapterTakeTurns) {
+TEST(AdapterPoolTest, RequestsToOneAdapterRunOneAtATime) {
   AdapterPool pool(SumModel::LoadOptions());
   ASSERT_TRUE(IsOk(pool.Add("a", SumModel().program(), nullptr)));
   std::vector<std::thread> threads;

@@ -30,7 +30,7 @@ TEST(ModelInfoTest, ReadsWhatTheExporterWrites) {
   EXPECT_TRUE(info.use_kv_cache);
 }
 
-TEST(ModelInfoTest, WhatTheProgramDoesNotSayIsLeftOpen) {
+TEST(ModelInfoTest, WhatTheProgramDoesNotSayIsUnknown) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const ModelInfo info, InfoOf({ConstantMethod("other", {})}));
   EXPECT_EQ(info.max_context_len, 0);
   EXPECT_EQ(info.bos_id, -1);

@@ -50,7 +50,7 @@ TEST(RewindTest, WhatFollowsIsAsIfTheRestHadNeverBeenRead) {
   ExpectRewindsExactly(kAdapter);
 }
 
-TEST(RewindTest, AnAnswerCanBeGivenOnceMore) {
+TEST(RewindTest, AnAnswerCanBeGeneratedAgainAfterRewind) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Model model, LoadExported(kAdapter));
   const Tokens prompt = {3, 17, 99};
   const Tokens first = Answer(*model, prompt, 5);

@@ -159,7 +159,7 @@ class FilePartTest : public testing::Test {
   const std::string path_;
 };
 
-TEST_F(FilePartTest, TwoPartsAreNotTakenForTheSameAndOnePartIsWhoeverOpensIt) {
+TEST_F(FilePartTest, TwoPartsHaveTwoIdentitiesAndOnePartHasOneHoweverItIsOpened) {
   EXPECT_EQ(TextOf(*Open({4, 4})), "bbbb");
   EXPECT_FALSE(Open({0, 4})->identity() == Open({4, 4})->identity());
   EXPECT_TRUE(Open({4, 4})->identity() == Open({4, 4})->identity());
@@ -172,7 +172,7 @@ TEST_F(FilePartTest, PartsThatOverlapAgreeOnTheBytesThatTheyShare) {
   EXPECT_TRUE(Open({2, 6})->identity().At(3) == Open({4, 8})->identity().At(1));
 }
 
-TEST_F(FilePartTest, ADescriptorStaysTheCallersAndMayBeClosedAtOnce) {
+TEST_F(FilePartTest, TheCallerKeepsTheDescriptorAndMayCloseIt) {
   const int descriptor = open(path_.c_str(), O_RDONLY | O_CLOEXEC);
   ASSERT_GE(descriptor, 0);
   lseek(descriptor, 7, SEEK_SET);
@@ -226,7 +226,7 @@ TEST_F(FilePartTest, WhatCannotBeMappedIsRefusedByName) {
   for (const int descriptor : {pipe_ends[0], pipe_ends[1], write_only}) close(descriptor);
 }
 
-TEST(MemorySourceTest, TwoViewsOfTheSameBytesAreNotTakenForTheSame) {
+TEST(MemorySourceTest, TwoViewsOfTheSameBytesHaveTwoIdentities) {
   const std::vector<uint8_t> bytes(10);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<DataSource> a, WrapMemory(bytes, "a"));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<DataSource> b, WrapMemory(bytes, "b"));

@@ -72,7 +72,7 @@ TEST(KeyIntegrityTest, AContentKeyIs64DigitsInLowerCaseAfterScaleOrNothing) {
   }
 }
 
-TEST(KeyIntegrityTest, KeysThatAreTheHashOfTheirBytesOrNoHashAreFine) {
+TEST(KeyIntegrityTest, KeysThatAreTheHashOfTheirBytesOrNoHashAreAccepted) {
   const CountedFile file = FileOf(
       {{HashOf("weight"), "weight"}, {"scale_" + HashOf("scales"), "scales"}, {"bias", "any"}});
   for (const NamedData& data : file.map()->entries()) EXPECT_TRUE(IsOk(VerifyKey(data)));
@@ -117,7 +117,7 @@ TEST(KeyVerifierTest, AForgedEntryIsRefusedEveryTimeWhereverItStands) {
   }
 }
 
-TEST(KeyVerifierTest, WithoutMemoryItSaysSo) {
+TEST(KeyVerifierTest, WithoutMemoryItIsResourceExhausted) {
   const CountedFile file = FileOf({{HashOf("a"), "a"}});
   const NamedDataScope scope(nullptr, file.map(), HeapAllocator());
   KeyVerifier verifier(Allocator{});

@@ -133,7 +133,7 @@ TEST_F(ConstantTest, AnotherTypeOrShapeIsNamedWithFileKeyAndBothLayouts) {
   EXPECT_TRUE(IsError(Load(), StatusCode::kMismatch, {"'square'", "float32 [2, 2]"}));
 }
 
-TEST_F(ConstantTest, ADimensionOfSizeOneMayStandAnywhereInTheOrderOfADataFile) {
+TEST_F(ConstantTest, ADimensionOfSizeOneMayHaveAnyPlaceInTheOrderOfADataFile) {
   PtdWriter data;
   data.AddBytes("bias", AsBytes(kConstant),
                 PtdTensorLayout{ScalarType::kFloat, {1, 4}, std::vector<uint8_t>{1, 0}});
@@ -397,7 +397,7 @@ long PageFaults() {
 }
 
 // A program may plan for more than it ever fills: a page fault for each page takes seconds.
-TEST_F(StateTest, SavingDoesNotReadWhatNobodyHasTouched) {
+TEST_F(StateTest, SavingDoesNotReadUntouchedMemory) {
   constexpr int64_t kPages = 65536;
   PlanState(Planned({2}, 8));
   plan_.values.push_back(Planned({kPages * 1024}, 4096));
@@ -456,7 +456,7 @@ class DynamicShapeTest : public MethodTest {
   }
 };
 
-TEST_F(DynamicShapeTest, FewerRowsThanTheBoundAreFine) {
+TEST_F(DynamicShapeTest, FewerRowsThanTheBoundAreAccepted) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load());
   for (const int32_t rows : {4, 1, 3, 0, 2}) {
     const auto count = static_cast<size_t>(rows) * 2;

@@ -116,7 +116,7 @@ TEST_F(ValueTest, ATensorOfAnotherTypeOrOrderIsRefusedWithBothLayouts) {
 const std::vector<std::vector<uint8_t>> kOrdersOfOneChannel = {
     {0, 1, 2, 3}, {0, 2, 3, 1}, {0, 2, 1, 3}};
 
-TEST_F(ValueTest, ADimensionOfSizeOneMayStandAnywhereInTheOrder) {
+TEST_F(ValueTest, ADimensionOfSizeOneMayHaveAnyPlaceInTheOrder) {
   const std::vector<float> numbers = {1, 2, 3, 4, 5, 6};
   for (const std::vector<uint8_t>& planned : kOrdersOfOneChannel) {
     TensorPlan plan = Planned({1, 1, 2, 3}, 0);

@@ -135,7 +135,7 @@ TEST(NamedDataMapTest, AKeyTwiceInOneFileIsOneWhenTheDataAreEqual) {
   EXPECT_EQ(map->entries().size(), 1u);
 }
 
-TEST(NamedDataMapTest, LayoutsThatDifferOnlyInWhereDimensionsOfSizeOneStandAreEqual) {
+TEST(NamedDataMapTest, LayoutsThatDifferOnlyInThePlaceOfDimensionsOfSizeOneAreEqual) {
   PtdWriter writer;
   const uint32_t segment = writer.AddBytes("other", AsBytes("12345678"));
   const ScalarType type = ScalarType::kFloat;

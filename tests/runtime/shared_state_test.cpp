@@ -96,7 +96,7 @@ TEST_F(SharedStateTest, AMethodThatIsLoadedLateOrAgainFindsItAsWell) {
   EXPECT_EQ(RunWith(*method, 1), (Pair{5, 5}));
 }
 
-TEST_F(SharedStateTest, AMethodIsNotLoadedApartFromTheOthers) {
+TEST_F(SharedStateTest, AMethodIsRefusedWithoutTheStateThatItShares) {
   OpenPair(InBuffer2({2}, 16));
   for (const char* name : {"prefill", "decode"}) {
     const std::string other = name == std::string("prefill") ? "'decode'" : "'prefill'";
@@ -192,7 +192,7 @@ TEST_F(SharedStateTest, ARestoredStateReachesAnotherSharedState) {
   EXPECT_EQ(RunWith(*first, 1), (Pair{4, 4}));
 }
 
-TEST_F(SharedStateTest, WhileOneMethodRunsTheOtherIsTold) {
+TEST_F(SharedStateTest, WhileOneMethodRunsTheOtherIsRefused) {
   OpenPair(InBuffer2({2}, 16));
   Share();
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> prefill, Load("prefill"));
@@ -251,7 +251,7 @@ TEST_F(SharedStateTest, OfAProgramWithoutSharedStateDoesNothing) {
   EXPECT_EQ(RunWith(*second, 1), (Pair{1, 1}));
 }
 
-TEST_F(SharedStateTest, OutlivesNobodyWhoNeedsIt) {
+TEST_F(SharedStateTest, LivesAsLongAsEveryMethodThatUsesIt) {
   OpenPair(InBuffer2({2}, 16));
   Share();
   ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> prefill, Load("prefill"));

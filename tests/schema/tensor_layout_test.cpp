@@ -86,7 +86,7 @@ TEST(SameLayoutTest, LooksAtTypeSizesAndOrder) {
   EXPECT_TRUE(Same(Layout(), Layout()));
 }
 
-TEST(SameLayoutTest, DimensionsOfSizeOneMayStandAnywhere) {
+TEST(SameLayoutTest, DimensionsOfSizeOneMayHaveAnyPlace) {
   const std::vector<std::vector<uint8_t>> orders = {{0, 1, 2, 3}, {0, 2, 3, 1}, {0, 2, 1, 3}};
   for (const auto& a : orders) {
     for (const auto& b : orders) {
@@ -110,7 +110,7 @@ TEST(SameLayoutTest, WhereThereIsAtMostOneElementAllOrdersAreTheSame) {
       Same({ScalarType::kFloat, {4, 0, 3}, {0, 1, 2}}, {ScalarType::kFloat, {3, 0, 4}, {0, 1, 2}}));
 }
 
-// Nobody has verified them.
+// They were not verified.
 TEST(SameLayoutTest, OrdersThatAreNoPermutationsAreCompared) {
   EXPECT_FALSE(Same({ScalarType::kFloat, {2, 1}, {0}}, {ScalarType::kFloat, {2, 1}, {0, 1}}));
   EXPECT_FALSE(Same({ScalarType::kFloat, {2, 1}, {0, 9}}, {ScalarType::kFloat, {2, 1}, {0, 1}}));

@@ -24,7 +24,7 @@ enum class StandardOutput { kTaken, kFull, kClosed };
 CommandResult RunOnepack(const std::vector<std::string>& arguments,
                          StandardOutput output = StandardOutput::kTaken);
 
-// The signal that ends the command when its output goes to a pipe that nobody reads; 0: none did.
+// The signal that ends the command when its output goes to a pipe without a reader; 0: none did.
 int SignalOfOnepackWithoutReader(const std::vector<std::string>& arguments);
 
 // Without their newlines.

@@ -69,7 +69,7 @@ TEST(StandardOutputTest, NothingIsPrintedIntoFilesWhenItIsClosed) {
   EXPECT_EQ(ReadFile(folder.File("a.pte")), ReadFile(folder.File("b.pte")));
 }
 
-TEST(StandardOutputTest, APipeThatNobodyReadsEndsTheCommandAsItDoesOthers) {
+TEST(StandardOutputTest, APipeWithoutAReaderEndsTheCommandAsItDoesOthers) {
   EXPECT_EQ(SignalOfOnepackWithoutReader({"inspect", CaseFile("base.pte")}), SIGPIPE);
 }
 

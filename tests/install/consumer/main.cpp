@@ -1,4 +1,5 @@
-// Somebody else's program: uses every public library once, by the installed package alone.
+// An application outside this project: uses every public library once, by the installed package
+// alone.
 //
 //     consumer FOLDER        with one.pte and one.ptd in it
 
