@@ -49,22 +49,36 @@ void SoftmaxOfFiber(const Fiber& from, const Fiber& to, int64_t length) {
   });
 }
 
-// _softmax(self, dim, half_to_float, out)
-template <bool kIsLog>
-Status Softmax(void* /*context*/, Span<Value* const> arguments) {
+// What an operator needs that makes a fiber of its output from each of its input's.
+struct FiberMap {
+  Strided tensors[2];  // the output, the input
+  size_t dimension = 0;
+  int64_t length = 0;
+};
+
+// (self, dim, a type that is the output's, out). The output has the sizes of self.
+Status ReadFiberMap(Span<Value* const> arguments, FiberMap* map) {
   ArgumentReader read(arguments);
   const Tensor& self = read.Input("self");
   const int64_t dim = read.Int("dim");
   read.Skip();
   Tensor& out = read.Output("out");
   ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
-  size_t dimension;
-  ONEPACK_RETURN_IF_ERROR(ResolveDimension(dim, self.rank(), &dimension));
+  ONEPACK_RETURN_IF_ERROR(ResolveDimension(dim, self.rank(), &map->dimension));
   ONEPACK_RETURN_IF_ERROR(out.Resize(self.sizes()));
-  const int64_t length = LengthOf(self, dimension);
-  const Strided tensors[] = {StridedOutput(out), StridedInput(self)};
-  ForEachFiber(tensors, dimension, [&](const Fiber(&fibers)[2]) {
-    SoftmaxOfFiber<kIsLog>(fibers[1], fibers[0], length);
+  map->length = LengthOf(self, map->dimension);
+  map->tensors[0] = StridedOutput(out);
+  map->tensors[1] = StridedInput(self);
+  return Status::Ok();
+}
+
+// _softmax(self, dim, half_to_float, out)
+template <bool kIsLog>
+Status Softmax(void* /*context*/, Span<Value* const> arguments) {
+  FiberMap map;
+  ONEPACK_RETURN_IF_ERROR(ReadFiberMap(arguments, &map));
+  ForEachFiber(map.tensors, map.dimension, [&](const Fiber(&fibers)[2]) {
+    SoftmaxOfFiber<kIsLog>(fibers[1], fibers[0], map.length);
   });
   return Status::Ok();
 }
@@ -87,23 +101,14 @@ void CumulativeSum(const Fiber& from, const Fiber& to, int64_t length) {
 
 // cumsum(self, dim, dtype?, out)
 Status Cumsum(void* /*context*/, Span<Value* const> arguments) {
-  ArgumentReader read(arguments);
-  const Tensor& self = read.Input("self");
-  const int64_t dim = read.Int("dim");
-  read.Skip();  // the type is that of out
-  Tensor& out = read.Output("out");
-  ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
-  size_t dimension;
-  ONEPACK_RETURN_IF_ERROR(ResolveDimension(dim, self.rank(), &dimension));
-  ONEPACK_RETURN_IF_ERROR(out.Resize(self.sizes()));
-  const int64_t length = LengthOf(self, dimension);
-  const bool is_real = IsFloatingPoint(self.scalar_type()) || IsFloatingPoint(out.scalar_type());
-  const Strided tensors[] = {StridedOutput(out), StridedInput(self)};
-  ForEachFiber(tensors, dimension, [&](const Fiber(&fibers)[2]) {
+  FiberMap map;
+  ONEPACK_RETURN_IF_ERROR(ReadFiberMap(arguments, &map));
+  const bool is_real = IsFloatingPoint(map.tensors[0].type) || IsFloatingPoint(map.tensors[1].type);
+  ForEachFiber(map.tensors, map.dimension, [&](const Fiber(&fibers)[2]) {
     if (is_real) {
-      CumulativeSum<double>(fibers[1], fibers[0], length);
+      CumulativeSum<double>(fibers[1], fibers[0], map.length);
     } else {
-      CumulativeSum<int64_t>(fibers[1], fibers[0], length);
+      CumulativeSum<int64_t>(fibers[1], fibers[0], map.length);
     }
   });
   return Status::Ok();

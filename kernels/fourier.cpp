@@ -37,20 +37,39 @@ Status ResolveDimensions(const IntList& dims, const Tensor& self, Dimensions* di
                        dims.size(), LayoutText(self.layout()).c_str());
 }
 
-// What the result is multiplied by: 0 nothing, 1 the root of the number of elements that are
-// transformed together, 2 that number. `sizes` are those of the real side.
-Status ResolveScale(int64_t normalization, const Strided& sizes, const Dimensions& dimensions,
-                    double* scale) {
-  double count = 1;
-  for (size_t i = 0; i < dimensions.count; ++i) {
-    count *= static_cast<double>(sizes.sizes[dimensions.at[i]]);
+// What all operators here take: (self, dim, normalization, an option of their own, out).
+struct Arguments {
+  const Tensor* self;
+  Tensor* out;
+  Dimensions dimensions;
+  int64_t normalization;
+
+  // What the result is multiplied by: by normalization, 0 nothing, 1 the root of the number of
+  // elements that are transformed together, 2 that number. `sizes` are those of the real side.
+  double Scale(const Strided& sizes) const {
+    double count = 1;
+    for (size_t i = 0; i < dimensions.count; ++i) {
+      count *= static_cast<double>(sizes.sizes[dimensions.at[i]]);
+    }
+    return normalization == 0 ? 1 : 1 / (normalization == 1 ? std::sqrt(count) : count);
   }
-  if (normalization < 0 || normalization > 2) {
+};
+
+template <typename Option>
+Status ReadArguments(Span<Value* const> values, Option (ArgumentReader::*read_option)(const char*),
+                     const char* option_name, Arguments* arguments, Option* option) {
+  ArgumentReader read(values, Elements::kComplex);
+  arguments->self = &read.Input("self");
+  const IntList dims = read.Ints("dim");
+  arguments->normalization = read.Int("normalization");
+  *option = (read.*read_option)(option_name);
+  arguments->out = &read.Output("out");
+  ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
+  if (arguments->normalization < 0 || arguments->normalization > 2) {
     return Status::Error(StatusCode::kInvalidArgument, "normalization %lld, 0 to 2 expected",
-                         static_cast<long long>(normalization));
+                         static_cast<long long>(arguments->normalization));
   }
-  *scale = normalization == 0 ? 1 : 1 / (normalization == 1 ? std::sqrt(count) : count);
-  return Status::Ok();
+  return ResolveDimensions(dims, *arguments->self, &arguments->dimensions);
 }
 
 Status CheckTypes(const Tensor& real, const Tensor& complex) {
@@ -103,22 +122,20 @@ Status TransformComplex(const Strided& from, const Strided& to, size_t dimension
 }
 
 // _fft_c2c(self, dim, normalization, forward, out)
-Status ComplexToComplex(void* context, Span<Value* const> arguments) {
-  ArgumentReader read(arguments, Elements::kComplex);
-  const Tensor& self = read.Input("self");
-  const IntList dims = read.Ints("dim");
-  const int64_t normalization = read.Int("normalization");
-  const Direction direction = read.Bool("forward") ? Direction::kForward : Direction::kBackward;
-  Tensor& out = read.Output("out");
-  ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
+Status ComplexToComplex(void* context, Span<Value* const> values) {
+  Arguments arguments;
+  bool is_forward;
+  ONEPACK_RETURN_IF_ERROR(
+      ReadArguments(values, &ArgumentReader::Bool, "forward", &arguments, &is_forward));
+  const Tensor& self = *arguments.self;
+  Tensor& out = *arguments.out;
+  const Dimensions& dimensions = arguments.dimensions;
   if (!IsComplex(self.scalar_type()) || self.scalar_type() != out.scalar_type()) {
     return Unfit("complex numbers of one type expected", self, out);
   }
-  Dimensions dimensions;
-  ONEPACK_RETURN_IF_ERROR(ResolveDimensions(dims, self, &dimensions));
+  const Direction direction = is_forward ? Direction::kForward : Direction::kBackward;
   Strided from = StridedInput(self);
-  double scale = 1;
-  ONEPACK_RETURN_IF_ERROR(ResolveScale(normalization, from, dimensions, &scale));
+  const double scale = arguments.Scale(from);
   ONEPACK_RETURN_IF_ERROR(out.Resize(self.sizes()));
   const Strided to = StridedOutput(out);
   for (size_t i = 0; i < dimensions.count; ++i) {
@@ -132,20 +149,16 @@ Status ComplexToComplex(void* context, Span<Value* const> arguments) {
 
 // _fft_r2c(self, dim, normalization, onesided, out): of the last of the dimensions only the first
 // half is kept where onesided; the other is its mirror image.
-Status RealToComplex(void* context, Span<Value* const> arguments) {
-  ArgumentReader read(arguments, Elements::kComplex);
-  const Tensor& self = read.Input("self");
-  const IntList dims = read.Ints("dim");
-  const int64_t normalization = read.Int("normalization");
-  const bool is_onesided = read.Bool("onesided");
-  Tensor& out = read.Output("out");
-  ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
-  ONEPACK_RETURN_IF_ERROR(CheckTypes(self, out));
-  Dimensions dimensions;
-  ONEPACK_RETURN_IF_ERROR(ResolveDimensions(dims, self, &dimensions));
-  const Strided from = StridedInput(self);
-  double scale = 1;
-  ONEPACK_RETURN_IF_ERROR(ResolveScale(normalization, from, dimensions, &scale));
+Status RealToComplex(void* context, Span<Value* const> values) {
+  Arguments arguments;
+  bool is_onesided;
+  ONEPACK_RETURN_IF_ERROR(
+      ReadArguments(values, &ArgumentReader::Bool, "onesided", &arguments, &is_onesided));
+  const Dimensions& dimensions = arguments.dimensions;
+  Tensor& out = *arguments.out;
+  ONEPACK_RETURN_IF_ERROR(CheckTypes(*arguments.self, out));
+  const Strided from = StridedInput(*arguments.self);
+  const double scale = arguments.Scale(from);
   const size_t last = dimensions.last();
   Strided sizes = from;
   if (is_onesided) sizes.sizes[last] = from.sizes[last] / 2 + 1;
@@ -193,17 +206,15 @@ Status CopyInDouble(const Strided& view, const Allocator& allocator, Array<Compl
 
 // _fft_c2r(self, dim, normalization, last_dim_size, out): the other way round. self has the first
 // half of the last of the dimensions, which gets last_dim_size.
-Status ComplexToReal(void* context, Span<Value* const> arguments) {
-  ArgumentReader read(arguments, Elements::kComplex);
-  const Tensor& self = read.Input("self");
-  const IntList dims = read.Ints("dim");
-  const int64_t normalization = read.Int("normalization");
-  const int64_t last_size = read.Int("last_dim_size");
-  Tensor& out = read.Output("out");
-  ONEPACK_RETURN_IF_ERROR(read.TakeStatus());
+Status ComplexToReal(void* context, Span<Value* const> values) {
+  Arguments arguments;
+  int64_t last_size;
+  ONEPACK_RETURN_IF_ERROR(
+      ReadArguments(values, &ArgumentReader::Int, "last_dim_size", &arguments, &last_size));
+  const Tensor& self = *arguments.self;
+  const Dimensions& dimensions = arguments.dimensions;
+  Tensor& out = *arguments.out;
   ONEPACK_RETURN_IF_ERROR(CheckTypes(out, self));
-  Dimensions dimensions;
-  ONEPACK_RETURN_IF_ERROR(ResolveDimensions(dims, self, &dimensions));
   const size_t last = dimensions.last();
   Strided from = StridedInput(self);
   if (last_size < 1 || last_size / 2 + 1 > from.sizes[last]) {
@@ -212,8 +223,7 @@ Status ComplexToReal(void* context, Span<Value* const> arguments) {
   }
   Strided sizes = from;
   sizes.sizes[last] = last_size;
-  double scale = 1;
-  ONEPACK_RETURN_IF_ERROR(ResolveScale(normalization, sizes, dimensions, &scale));
+  const double scale = arguments.Scale(sizes);
   ONEPACK_RETURN_IF_ERROR(ResizeTo(sizes, out));
   from.Narrow(last, 0, last_size / 2 + 1);
   const Allocator& allocator = ContextOf(context).allocator;

@@ -156,18 +156,9 @@ Status Gather(void* /*context*/, Span<Value* const> arguments) {
 // The coordinates of the elements that are not 0, in logical order: visit(coordinates, offset).
 template <typename Visit>
 void ForEachNonzero(const Strided& self, Visit visit) {
-  int64_t coordinates[kMaxTensorRank] = {};
-  const int64_t count = self.count();
-  for (int64_t n = 0; n < count; ++n) {
-    int64_t offset = 0;
-    int64_t rest = n;
-    for (size_t i = self.rank; i-- > 0;) {
-      coordinates[i] = rest % self.sizes[i];
-      rest /= self.sizes[i];
-      offset += coordinates[i] * self.strides[i];
-    }
+  ForEachElement(self, [&](const int64_t* coordinates, int64_t offset) {
     if (LoadElement<double>(self.type, self.data, offset) != 0) visit(coordinates, offset);
-  }
+  });
 }
 
 // nonzero(self, out): [count, rank]

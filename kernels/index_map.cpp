@@ -69,20 +69,11 @@ Status IndexMap::AddBools(const Tensor& index, size_t dimension, const Strided& 
   }
   // Twice over the mask: to count, and to note where. A mask that changes between the two, because
   // the output overlaps it, is none: nothing is written before both are done.
-  const int64_t elements = mask.count();
   int64_t count = 0;
   const auto for_each_true = [&](auto note) {
-    for (int64_t n = 0; n < elements; ++n) {
-      int64_t position[kMaxTensorRank];
-      int64_t offset = 0;
-      int64_t rest = n;
-      for (size_t i = mask.rank; i-- > 0;) {
-        position[i] = rest % mask.sizes[i];
-        rest /= mask.sizes[i];
-        offset += position[i] * mask.strides[i];
-      }
+    ForEachElement(mask, [&](const int64_t* position, int64_t offset) {
       if (mask.data[offset] != 0) note(position);
-    }
+    });
   };
   for_each_true([&](const int64_t*) { ++count; });
   for (size_t i = 0; i < mask.rank; ++i) {

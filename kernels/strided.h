@@ -52,6 +52,23 @@ Strided StridedOutput(Tensor& tensor);
 // Whether the elements lie one after the other in logical order. Where there are none, they do.
 bool IsContiguous(const Strided& strided);
 
+// visit(coordinates, offset): every element in logical order; it is at data[offset].
+template <typename Visit>
+void ForEachElement(const Strided& strided, Visit visit) {
+  int64_t coordinates[kMaxLoopRank] = {};
+  const int64_t count = strided.count();
+  for (int64_t n = 0; n < count; ++n) {
+    int64_t offset = strided.offset;
+    int64_t rest = n;
+    for (size_t i = strided.rank; i-- > 0;) {
+      coordinates[i] = rest % strided.sizes[i];
+      rest /= strided.sizes[i];
+      offset += coordinates[i] * strided.strides[i];
+    }
+    visit(coordinates, offset);
+  }
+}
+
 // Several operands over the same sizes. Operand 0 decides the order.
 template <size_t N>
 struct Loop {

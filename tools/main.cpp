@@ -1,8 +1,6 @@
 #include <stdio.h>
 
 #include <CLI/CLI.hpp>
-#include <algorithm>
-#include <exception>
 #include <string>
 
 #include "tools/commands.h"
@@ -11,17 +9,10 @@
 namespace onepack {
 namespace {
 
+constexpr char kName[] = "onepack";
 // Exit statuses besides 0.
 constexpr int kFailed = 1;
 constexpr int kBadUsage = 2;
-
-// One line, whatever the message holds.
-int Fail(std::string message, int exit_status) {
-  std::replace(message.begin(), message.end(), '\n', ' ');
-  fflush(stdout);
-  fprintf(stderr, "onepack: %s\n", message.c_str());
-  return exit_status;
-}
 
 void DescribeCommand(CLI::App& app) {
   app.description(
@@ -46,7 +37,7 @@ void DescribeCommand(CLI::App& app) {
 
 int Main(int argc, char** argv) {
   CLI::App app;
-  app.name("onepack");
+  app.name(kName);
   DescribeCommand(app);
   Action action;
   AddCheckCommand(app, &action);
@@ -63,14 +54,14 @@ int Main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     // Help and version are reported as errors with exit code 0.
     if (error.get_exit_code() == 0) return app.exit(error);
-    return Fail(error.what(), kBadUsage);
+    return Fail(kName, error.what(), kBadUsage);
   }
   if (!action) {
     fputs(app.help().c_str(), stdout);
     return kBadUsage;
   }
   auto succeeded = action();
-  if (!succeeded.ok()) return Fail(succeeded.status().message(), kFailed);
+  if (!succeeded.ok()) return Fail(kName, succeeded.status().message(), kFailed);
   return *succeeded ? 0 : kFailed;
 }
 
@@ -78,15 +69,5 @@ int Main(int argc, char** argv) {
 }  // namespace onepack
 
 int main(int argc, char** argv) {
-  onepack::ReserveStandardStreams();
-  int exit_status = 0;
-  // Our own code throws nothing; the libraries of the command line and of JSON may.
-  try {
-    exit_status = onepack::Main(argc, argv);
-  } catch (const std::exception& error) {
-    exit_status = onepack::Fail(error.what(), onepack::kFailed);
-  }
-  const onepack::Status output = onepack::CloseStandardOutput();
-  if (output.ok()) return exit_status;
-  return onepack::Fail(output.message(), exit_status != 0 ? exit_status : onepack::kFailed);
+  return onepack::RunMain(onepack::kName, [&] { return onepack::Main(argc, argv); });
 }

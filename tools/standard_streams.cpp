@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <exception>
 #include <initializer_list>
 
 namespace onepack {
@@ -41,6 +43,27 @@ Status CloseStandardOutput() {
   const bool failed_before = ferror(stdout) != 0;
   const bool failed_now = fclose(stdout) != 0;
   return Outcome(failed_now, failed_before);
+}
+
+int Fail(const char* program, std::string message, int exit_status) {
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  fflush(stdout);
+  fprintf(stderr, "%s: %s\n", program, message.c_str());
+  return exit_status;
+}
+
+int RunMain(const char* program, const std::function<int()>& run) {
+  ReserveStandardStreams();
+  int exit_status = 0;
+  // Our own code throws nothing; the libraries of the command line, of JSON and of files may.
+  try {
+    exit_status = run();
+  } catch (const std::exception& error) {
+    exit_status = Fail(program, error.what(), 1);
+  }
+  const Status output = CloseStandardOutput();
+  if (output.ok()) return exit_status;
+  return Fail(program, output.message(), exit_status != 0 ? exit_status : 1);
 }
 
 }  // namespace onepack

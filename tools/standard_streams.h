@@ -3,6 +3,9 @@
 #ifndef ONEPACK_TOOLS_STANDARD_STREAMS_H_
 #define ONEPACK_TOOLS_STANDARD_STREAMS_H_
 
+#include <functional>
+#include <string>
+
 #include "base/status.h"
 
 namespace onepack {
@@ -16,6 +19,14 @@ Status CheckStandardOutput();
 
 // The same, after which nothing can be printed. For the end of a program.
 Status CloseStandardOutput();
+
+// Prints "PROGRAM: MESSAGE" as one line on standard error, after what was printed so far. Returns
+// `exit_status`.
+int Fail(const char* program, std::string message, int exit_status);
+
+// All of main(): the exit status of `run`, or 1 when a library has thrown or standard output has
+// not taken everything.
+int RunMain(const char* program, const std::function<int()>& run);
 
 }  // namespace onepack
 

@@ -6,7 +6,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <exception>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +21,8 @@
 
 namespace onepack {
 namespace {
+
+constexpr char kName[] = "onepack-demo";
 
 struct DemoOptions {
   std::vector<std::string> cases;
@@ -173,25 +174,19 @@ void DescribeOptions(CLI::App& app, DemoOptions& options) {
   app.footer("Exit status: 0 only when every program gave the recorded answers.");
 }
 
-int Fail(const char* message, int exit_status) {
-  fflush(stdout);
-  fprintf(stderr, "onepack-demo: %s\n", message);
-  return exit_status;
-}
-
 int Main(int argc, char** argv) {
   CLI::App app;
-  app.name("onepack-demo");
+  app.name(kName);
   DemoOptions options;
   DescribeOptions(app, options);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app.exit(error);
-    return Fail(error.what(), 2);
+    return Fail(kName, error.what(), 2);
   }
   auto succeeded = options.measure.empty() ? RunDemo(options) : RunMeasurement(options);
-  if (!succeeded.ok()) return Fail(succeeded.status().message(), 1);
+  if (!succeeded.ok()) return Fail(kName, succeeded.status().message(), 1);
   return *succeeded ? 0 : 1;
 }
 
@@ -199,14 +194,5 @@ int Main(int argc, char** argv) {
 }  // namespace onepack
 
 int main(int argc, char** argv) {
-  onepack::ReserveStandardStreams();
-  int exit_status = 0;
-  // Our own code throws nothing; the libraries of the command line, of JSON and of files may.
-  try {
-    exit_status = onepack::Main(argc, argv);
-  } catch (const std::exception& error) {
-    exit_status = onepack::Fail(error.what(), 1);
-  }
-  const onepack::Status output = onepack::CloseStandardOutput();
-  return output.ok() || exit_status != 0 ? exit_status : onepack::Fail(output.message(), 1);
+  return onepack::RunMain(onepack::kName, [&] { return onepack::Main(argc, argv); });
 }
