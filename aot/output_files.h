@@ -7,7 +7,7 @@
 // the machine stop in the middle of Commit, every single file is old or new, whole in either case;
 // on a file system without links an old one may be left under a temporary name.)
 //
-// Ownership: of its temporary files; the destructor removes those that were not committed.
+// Ownership: of its temporary files; those that were not committed are removed with it.
 // Threads:   one at a time.
 // Errors:    kIoError and kNotFound name the path; kFailedPrecondition for a name that is taken or
 //            given twice; kInternal for what cannot be read back; those of the producer.
@@ -22,17 +22,15 @@
 
 #include "aot/data_bytes.h"
 #include "aot/read_back.h"
+#include "base/new_file.h"
 
 namespace onepack {
-
-enum class ExistingFile { kRefuse, kReplace };
 
 class OutputFiles {
  public:
   explicit OutputFiles(ExistingFile existing) : existing_(existing) {}
   OutputFiles(OutputFiles&&) = default;
   OutputFiles& operator=(OutputFiles&&) = delete;
-  ~OutputFiles();
 
   // Writes all that `producer` appends, and lets `read_back` look at it. The folder exists.
   Status Write(const std::string& path, const DataBytes::Producer& producer,
@@ -50,15 +48,13 @@ class OutputFiles {
   struct File {
     std::string path;
     Place place;
-    std::string temporary;
+    NewFile file;
     std::string backup;  // of what was there, until all files have their names; empty: nothing was
-    bool is_named = false;
   };
 
   static Result<Place> PlaceOf(const std::string& path);
   Status CheckName(const std::string& path, const Place& place) const;
   static Status KeepOld(File& file);
-  Status GiveName(File& file);
   Status TakeBack(Status status);
 
   const ExistingFile existing_;

@@ -31,6 +31,10 @@ mode_t UsualMode() {
 // A file system that cannot has nothing to promise.
 bool Sync(int descriptor) { return fsync(descriptor) == 0 || errno == EINVAL || errno == ENOTSUP; }
 
+Status NameTaken(const char* path) {
+  return Status::Error(StatusCode::kFailedPrecondition, "%s: there is such a file already", path);
+}
+
 }  // namespace
 
 Result<NewFile> NewFile::Create(const char* path, const Allocator& allocator) {
@@ -52,14 +56,12 @@ Result<NewFile> NewFile::Create(const char* path, const Allocator& allocator) {
 NewFile::NewFile(NewFile&& other) noexcept
     : path_(std::move(other.path_)),
       temporary_(std::move(other.temporary_)),
-      descriptor_(other.descriptor_) {
-  other.descriptor_ = -1;
-}
+      descriptor_(std::exchange(other.descriptor_, -1)),
+      is_named_(other.is_named_) {}
 
 NewFile::~NewFile() {
-  if (descriptor_ < 0) return;
-  close(descriptor_);
-  unlink(temporary_.data());
+  if (descriptor_ >= 0) close(descriptor_);
+  if (!is_named_ && !temporary_.empty()) unlink(temporary_.data());
 }
 
 Status NewFile::Failed(int error_number) const { return PosixError(path_.data(), error_number); }
@@ -75,12 +77,39 @@ Status NewFile::Append(Bytes bytes) {
   return Status::Ok();
 }
 
-Status NewFile::Commit() {
+Status NewFile::Finish() {
   if (!Sync(descriptor_)) return Failed(errno);
-  if (rename(temporary_.data(), path_.data()) != 0) return Failed(errno);
-  const int descriptor = std::exchange(descriptor_, -1);
-  if (close(descriptor) != 0) return Failed(errno);
+  return close(std::exchange(descriptor_, -1)) == 0 ? Status::Ok() : Failed(errno);
+}
+
+Status NewFile::Rename(ExistingFile existing) {
+  if (existing == ExistingFile::kRefuse) {
+    // Fails if the name was taken since, as rename would not.
+    if (link(temporary_.data(), path_.data()) == 0) {
+      unlink(temporary_.data());
+      return Status::Ok();
+    }
+    // A file system without links: what is left is to look and to rename.
+    if (errno == EEXIST) return NameTaken(path_.data());
+    ONEPACK_RETURN_IF_ERROR(CheckNameIsFree(path_.data()));
+  }
+  return rename(temporary_.data(), path_.data()) == 0 ? Status::Ok() : Failed(errno);
+}
+
+Status NewFile::GiveName(ExistingFile existing) {
+  ONEPACK_RETURN_IF_ERROR(Rename(existing));
+  is_named_ = true;
   return SyncFolder();
+}
+
+Status NewFile::Commit() {
+  ONEPACK_RETURN_IF_ERROR(Finish());
+  return GiveName(ExistingFile::kReplace);
+}
+
+Status CheckNameIsFree(const char* path) {
+  struct stat status;
+  return lstat(path, &status) == 0 ? NameTaken(path) : Status::Ok();
 }
 
 // Brings the name to the disk, not only the bytes.

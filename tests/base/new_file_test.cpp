@@ -38,6 +38,45 @@ TEST(NewFileTest, LeavesNothingBehindWhenItIsNotCommitted) {
   EXPECT_TRUE(FilesIn(folder.path()).empty());
 }
 
+TEST(NewFileTest, AFinishedFileIsReadUnderItsTemporaryNameBeforeItGetsItsOwn) {
+  const TempFolder folder;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(NewFile file, NewFile::Create(folder.File("a").c_str()));
+  ASSERT_TRUE(IsOk(file.Append(AsBytes("bytes"))));
+  ASSERT_TRUE(IsOk(file.Finish()));
+  EXPECT_EQ(TextOf(file.temporary()), "bytes");
+  EXPECT_FALSE(file.is_named());
+  ASSERT_TRUE(IsOk(file.GiveName(ExistingFile::kRefuse)));
+  EXPECT_TRUE(file.is_named());
+  EXPECT_EQ(TextOf(folder.File("a")), "bytes");
+  EXPECT_EQ(FilesIn(folder.path()), std::vector<std::string>{"a"});
+}
+
+TEST(NewFileTest, AFinishedFileWithoutItsNameIsRemoved) {
+  const TempFolder folder;
+  {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(NewFile file, NewFile::Create(folder.File("a").c_str()));
+    ASSERT_TRUE(IsOk(file.Finish()));
+  }
+  EXPECT_TRUE(FilesIn(folder.path()).empty());
+}
+
+TEST(NewFileTest, ANameThatIsTakenIsRefusedOnRequest) {
+  const TempFolder folder;
+  {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(NewFile file, NewFile::Create(folder.File("a").c_str()));
+    EXPECT_TRUE(IsOk(CheckNameIsFree(folder.File("a").c_str())));
+    WriteFile(folder.File("a"), AsBytes("another writer's"));
+    EXPECT_TRUE(IsError(CheckNameIsFree(folder.File("a").c_str()), StatusCode::kFailedPrecondition,
+                        {folder.File("a")}));
+    ASSERT_TRUE(IsOk(file.Finish()));
+    EXPECT_TRUE(IsError(file.GiveName(ExistingFile::kRefuse), StatusCode::kFailedPrecondition,
+                        {folder.File("a")}));
+    EXPECT_FALSE(file.is_named());
+  }
+  EXPECT_EQ(TextOf(folder.File("a")), "another writer's");
+  EXPECT_EQ(FilesIn(folder.path()), std::vector<std::string>{"a"});
+}
+
 TEST(NewFileTest, DoesNotReplaceAFolder) {
   const TempFolder folder;
   ASSERT_EQ(mkdir(folder.File("a").c_str(), 0700), 0);
