@@ -21,11 +21,19 @@ class XnnpackBackend final : public Backend {
 
   Result<Ref<BackendSession>> OpenSession() override try {
     // A method that shares nothing packs in the same way, into a cache of its own.
-    XnnpackBackendOptions options = options_;
-    if (options.weight_cache != nullptr)
-      return MethodSession::Open(std::move(options), pool_, owner_);
-    options.weight_cache = WeightCache::Create();
-    return MethodSession::Open(std::move(options), std::make_shared<RuntimePool>(), owner_);
+    const bool is_shared = options_.weight_cache != nullptr;
+    SessionOptions options;
+    options.cache = is_shared ? options_.weight_cache : WeightCache::Create();
+    options.threads = {options_.threadpool, owner_};
+    options.on_progress = options_.on_progress;
+    options.verify_keys = options_.verify_keys;
+    options.packer.threads = options_.packing_threads;
+    options.packer.min_bytes_per_thread = options_.min_bytes_per_packing_thread;
+    // The hash of a weight is taken of all its raw bytes at once.
+    const bool is_hashed = options.cache->options().record_hashes;
+    options.packer.large_weight_bytes = is_hashed ? 0 : options_.large_weight_bytes;
+    return MethodSession::Open(std::move(options),
+                               is_shared ? pool_ : std::make_shared<RuntimePool>());
   } catch (const std::bad_alloc&) {
     return Status::Error(StatusCode::kResourceExhausted, "out of memory while opening a session");
   }

@@ -22,7 +22,7 @@
 
 #include "base/ref.h"
 #include "base/result.h"
-#include "delegate/load_progress.h"
+#include "delegate/packing/load_progress.h"
 #include "runtime/backend.h"
 #include "weight_cache/weight_cache.h"
 

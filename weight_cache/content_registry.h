@@ -23,7 +23,7 @@
 
 #include "base/digest.h"
 #include "base/result.h"
-#include "weight_cache/fork_safe_mutex.h"
+#include "base/fork_safe_mutex.h"
 
 namespace onepack {
 

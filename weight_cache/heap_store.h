@@ -22,7 +22,7 @@
 #include "base/mapping.h"
 #include "base/result.h"
 #include "base/span.h"
-#include "weight_cache/fork_safe_mutex.h"
+#include "base/fork_safe_mutex.h"
 
 namespace onepack {
 

@@ -27,7 +27,7 @@
 #include "base/result.h"
 #include "base/span.h"
 #include "weight_cache/content_registry.h"
-#include "weight_cache/fork_safe_mutex.h"
+#include "base/fork_safe_mutex.h"
 #include "weight_cache/heap_store.h"
 #include "weight_cache/pack_key.h"
 

@@ -15,7 +15,7 @@
 #include "base/ref.h"
 #include "runtime/aligned_copy.h"
 #include "schema/verify_payload.h"
-#include "weight_cache/fork_safe_mutex.h"
+#include "base/fork_safe_mutex.h"
 
 namespace onepack {
 

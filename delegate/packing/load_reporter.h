@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "base/status.h"
-#include "delegate/load_progress.h"
+#include "delegate/packing/load_progress.h"
 
 namespace onepack {
 

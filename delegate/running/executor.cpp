@@ -19,9 +19,9 @@ Digest KeyOfOwn(DelegateRuntime::UserId id) { return DigestBuilder("own").Add(id
 
 }  // namespace
 
-Executor::Executor(Ref<MethodSession> session, std::shared_ptr<const PayloadContents> contents,
+Executor::Executor(Ref<MethodContext> context, std::shared_ptr<const PayloadContents> contents,
                    PinnedWeights pins, uint64_t max_activation_bytes)
-    : session_(std::move(session)),
+    : context_(std::move(context)),
       contents_(std::move(contents)),
       pins_(std::move(pins)),
       max_activation_bytes_(max_activation_bytes),
@@ -29,15 +29,15 @@ Executor::Executor(Ref<MethodSession> session, std::shared_ptr<const PayloadCont
       key_(KeyOfOwn(id_)) {}
 
 Executor::~Executor() {
-  session_->home().Remove(key_);
-  if (is_shared_) session_->pool().Leave(key_, id_);
+  context_->home().Remove(key_);
+  if (is_shared_) context_->pool().Leave(key_, id_);
 }
 
-Result<Ref<Executor>> Executor::Load(Ref<MethodSession> session, Plan plan, PinnedWeights pins,
+Result<Ref<Executor>> Executor::Load(Ref<MethodContext> context, Plan plan, PinnedWeights pins,
                                      uint64_t max_activation_bytes, Lane& lane, OnesStore& ones) {
   ONEPACK_ASSIGN_OR_RETURN(
       Ref<Executor> executor,
-      MakeRef<Executor>(HeapAllocator(), std::move(session), std::shared_ptr(plan.contents),
+      MakeRef<Executor>(HeapAllocator(), std::move(context), std::shared_ptr(plan.contents),
                         std::move(pins), max_activation_bytes));
   ONEPACK_RETURN_IF_ERROR(executor->CreateFirstRuntime(std::move(plan), lane, ones));
   return executor;
@@ -46,10 +46,10 @@ Result<Ref<Executor>> Executor::Load(Ref<MethodSession> session, Plan plan, Pinn
 Status Executor::CreateFirstRuntime(Plan plan, Lane& lane, OnesStore& ones) {
   if (plan.structure) {
     Share(*plan.structure);
-    if (session_->pool().Knows(key_)) return Status::Ok();
+    if (context_->pool().Knows(key_)) return Status::Ok();
   }
   auto runtime = std::make_unique<DelegateRuntime>(std::move(plan), id_);
-  Lane& first_lane = is_shared_ ? lane : session_->home();
+  Lane& first_lane = is_shared_ ? lane : context_->home();
   ONEPACK_RETURN_IF_ERROR(Create(*runtime, first_lane, ones));
   if (is_shared_ && !runtime->is_shareable()) {
     // XNNPACK wants one of the weights otherwise than it was packed. Its workspace is the lane's.
@@ -57,41 +57,41 @@ Status Executor::CreateFirstRuntime(Plan plan, Lane& lane, OnesStore& ones) {
     Unshare();
     ONEPACK_ASSIGN_OR_RETURN(Plan again, MakePlan(contents_, max_activation_bytes_));
     runtime = std::make_unique<DelegateRuntime>(std::move(again), id_);
-    ONEPACK_RETURN_IF_ERROR(Create(*runtime, session_->home(), ones));
-    session_->home().Add(key_, std::move(runtime));
+    ONEPACK_RETURN_IF_ERROR(Create(*runtime, context_->home(), ones));
+    context_->home().Add(key_, std::move(runtime));
     return Status::Ok();
   }
   first_lane.Add(key_, std::move(runtime));
-  if (is_shared_) session_->pool().Learn(key_);
+  if (is_shared_) context_->pool().Learn(key_);
   return Status::Ok();
 }
 
 void Executor::Share(const Digest& structure) {
-  session_->pool().Join(structure, id_);
+  context_->pool().Join(structure, id_);
   key_ = structure;
   is_shared_ = true;
 }
 
 void Executor::Unshare() {
-  session_->pool().Leave(key_, id_);
+  context_->pool().Leave(key_, id_);
   key_ = KeyOfOwn(id_);
   is_shared_ = false;
 }
 
 Status Executor::Create(DelegateRuntime& runtime, Lane& lane, OnesStore& ones) const {
   lane.MakeRoom(key_);
-  return runtime.Create(pins_, {session_->cache(), lane.workspace(), session_->threadpool(), ones});
+  return runtime.Create(pins_, {context_->cache(), lane.workspace(), context_->threadpool(), ones});
 }
 
 Status Executor::Execute(Span<Value* const> arguments) try {
-  ONEPACK_RETURN_IF_ERROR(session_->CheckThreadpool());
+  ONEPACK_RETURN_IF_ERROR(context_->CheckThreadpool());
   if (!is_shared_) {
-    if (session_->home().is_spoiled()) session_->home().Clear();
-    return RunIn(session_->home(), arguments);
+    if (context_->home().is_spoiled()) context_->home().Clear();
+    return RunIn(context_->home(), arguments);
   }
   ONEPACK_ASSIGN_OR_RETURN(RuntimePool::Lease lease,
-                           session_->pool().Take(key_, id_, session_->last_lane()));
-  session_->set_last_lane(&lease.lane());
+                           context_->pool().Take(key_, id_, context_->last_lane()));
+  context_->set_last_lane(&lease.lane());
   return RunIn(lease.lane(), arguments);
 } catch (const std::bad_alloc&) {
   return Status::Error(StatusCode::kResourceExhausted, "out of memory in a delegate");

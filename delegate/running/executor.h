@@ -21,7 +21,7 @@
 #include "delegate/packing/packer.h"
 #include "delegate/plan/plan.h"
 #include "delegate/running/delegate_runtime.h"
-#include "delegate/running/method_session.h"
+#include "delegate/running/method_context.h"
 #include "delegate/running/runtime_pool.h"
 #include "runtime/backend.h"
 
@@ -32,13 +32,13 @@ class Executor final : public Delegate {
   // `pins` are those of `plan`, which may take `max_activation_bytes` for intermediate values. If
   // no runtime of its structure is known, creates one in `lane`, with ones from `ones`. May throw
   // std::bad_alloc.
-  static Result<Ref<Executor>> Load(Ref<MethodSession> session, Plan plan, PinnedWeights pins,
+  static Result<Ref<Executor>> Load(Ref<MethodContext> context, Plan plan, PinnedWeights pins,
                                     uint64_t max_activation_bytes, Lane& lane, OnesStore& ones);
 
   Status Execute(Span<Value* const> arguments) override;
 
   // For MakeRef.
-  Executor(Ref<MethodSession> session, std::shared_ptr<const PayloadContents> contents,
+  Executor(Ref<MethodContext> context, std::shared_ptr<const PayloadContents> contents,
            PinnedWeights pins, uint64_t max_activation_bytes);
   ~Executor() override;
 
@@ -54,7 +54,7 @@ class Executor final : public Delegate {
   // The same of those that there are; null if none can.
   Result<DelegateRuntime*> FindFor(Span<Value* const> arguments, Lane& lane) const;
 
-  const Ref<MethodSession> session_;
+  const Ref<MethodContext> context_;
   const std::shared_ptr<const PayloadContents> contents_;
   const PinnedWeights pins_;
   const uint64_t max_activation_bytes_;

@@ -1,7 +1,5 @@
 #include "delegate/running/method_session.h"
 
-#include <unistd.h>
-
 #include <new>
 
 #include "delegate/packing/one_node_runtime.h"
@@ -11,25 +9,22 @@
 
 namespace onepack {
 
-Result<Ref<BackendSession>> MethodSession::Open(XnnpackBackendOptions options,
-                                                std::shared_ptr<RuntimePool> pool, pid_t owner) {
+Result<Ref<BackendSession>> MethodSession::Open(SessionOptions options,
+                                                std::shared_ptr<RuntimePool> pool) {
   ONEPACK_ASSIGN_OR_RETURN(Lane home, Lane::Create());
-  ONEPACK_ASSIGN_OR_RETURN(Ref<MethodSession> session,
-                           MakeRef<MethodSession>(HeapAllocator(), std::move(options),
-                                                  std::move(pool), owner, std::move(home)));
+  ONEPACK_ASSIGN_OR_RETURN(
+      Ref<MethodContext> context,
+      MakeRef<MethodContext>(HeapAllocator(), std::shared_ptr(options.cache), std::move(pool),
+                             options.threads, std::move(home)));
+  ONEPACK_ASSIGN_OR_RETURN(
+      Ref<MethodSession> session,
+      MakeRef<MethodSession>(HeapAllocator(), std::move(options), std::move(context)));
   return Ref<BackendSession>(session);
-}
-
-Status MethodSession::CheckThreadpool() const {
-  if (threadpool() == nullptr || getpid() == owner_) return Status::Ok();
-  return Status::Error(StatusCode::kFailedPrecondition,
-                       "this process was forked off, and the thread pool's threads were not: make "
-                       "a pool and a backend here, and load the method again");
 }
 
 Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
                                     Span<Ref<Delegate>> delegates) try {
-  ONEPACK_RETURN_IF_ERROR(CheckThreadpool());
+  ONEPACK_RETURN_IF_ERROR(context_->CheckThreadpool());
   ONEPACK_RETURN_IF_ERROR(SourceCall::CheckNone());
   if (requests.empty()) return Status::Ok();
   ONEPACK_ASSIGN_OR_RETURN(std::vector<Plan> plans, MakePlans(requests));
@@ -39,15 +34,14 @@ Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
   }
   LoadReporter reporter(options_.on_progress, requests[0].source->name(), expected_bytes);
   const OneNodeRuntime node_packer;
-  Packer packer(cache(), node_packer, packer_options(), reporter);
+  const Packer packer(options_.cache, node_packer, options_.packer, reporter);
   ONEPACK_ASSIGN_OR_RETURN(std::vector<PinnedWeights> pins, packer.Pin(plans));
   // No delegate runs in it before all is loaded: what runs meanwhile is not held up.
-  ONEPACK_ASSIGN_OR_RETURN(RuntimePool::Lease lease, pool().TakeNew());
+  ONEPACK_ASSIGN_OR_RETURN(RuntimePool::Lease lease, context_->pool().TakeNew());
   OnesStore ones;
   for (size_t i = 0; i < requests.size(); ++i) {
-    auto executor =
-        Executor::Load(Ref<MethodSession>::Share(this), std::move(plans[i]), std::move(pins[i]),
-                       requests[i].max_planned_bytes, lease.lane(), ones);
+    auto executor = Executor::Load(context_, std::move(plans[i]), std::move(pins[i]),
+                                   requests[i].max_planned_bytes, lease.lane(), ones);
     if (!executor.ok()) return executor.TakeStatus().WithContext("delegate %zu", requests[i].index);
     delegates[i] = *executor;
   }
@@ -56,7 +50,7 @@ Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
   return Status::Error(StatusCode::kResourceExhausted, "out of memory while loading delegates");
 }
 
-Result<std::vector<Plan>> MethodSession::MakePlans(Span<const DelegateRequest> requests) {
+Result<std::vector<Plan>> MethodSession::MakePlans(Span<const DelegateRequest> requests) const {
   KeyVerifier verifier;
   std::vector<Plan> plans;
   plans.reserve(requests.size());
@@ -69,20 +63,12 @@ Result<std::vector<Plan>> MethodSession::MakePlans(Span<const DelegateRequest> r
   return plans;
 }
 
-Result<Plan> MethodSession::MakePlan(const DelegateRequest& request, KeyVerifier* verifier) {
-  ONEPACK_ASSIGN_OR_RETURN(auto payload, Payload::Open(request, pool().graphs(), verifier));
-  ONEPACK_ASSIGN_OR_RETURN(auto contents,
-                           PayloadContents::Identify(std::move(payload), cache()->contents()));
+Result<Plan> MethodSession::MakePlan(const DelegateRequest& request, KeyVerifier* verifier) const {
+  ONEPACK_ASSIGN_OR_RETURN(auto payload,
+                           Payload::Open(request, context_->pool().graphs(), verifier));
+  ONEPACK_ASSIGN_OR_RETURN(
+      auto contents, PayloadContents::Identify(std::move(payload), options_.cache->contents()));
   return onepack::MakePlan(std::move(contents), request.max_planned_bytes);
-}
-
-PackerOptions MethodSession::packer_options() const {
-  PackerOptions options;
-  options.threads = options_.packing_threads;
-  options.min_bytes_per_thread = options_.min_bytes_per_packing_thread;
-  // The hash of a weight is taken of all its raw bytes at once.
-  if (!cache()->options().record_hashes) options.large_weight_bytes = options_.large_weight_bytes;
-  return options;
 }
 
 }  // namespace onepack

@@ -30,9 +30,9 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "base/fork_safe_mutex.h"
 #include "delegate/graph/graph_store.h"
 #include "delegate/running/delegate_runtime.h"
-#include "weight_cache/fork_safe_mutex.h"
 
 namespace onepack {
 

@@ -7,7 +7,7 @@
 #include <mutex>
 
 #include "delegate/xnn/handles.h"
-#include "weight_cache/fork_safe_mutex.h"
+#include "base/fork_safe_mutex.h"
 
 namespace onepack {
 namespace {

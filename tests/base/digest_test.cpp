@@ -11,8 +11,8 @@
 
 #include "base/mapping.h"
 #include "tests/support/files.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/status_matchers.h"
-#include "tests/weight_cache/sanitizers.h"
 
 namespace onepack {
 namespace {

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "tests/support/status_matchers.h"
+#include "tests/support/threads.h"
 #include "tests/weight_cache/cache_helpers.h"
-#include "tests/weight_cache/threads.h"
 
 namespace onepack {
 namespace {

@@ -17,10 +17,10 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/sanitizers.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/threads.h"
 #include "tests/weight_cache/cache_helpers.h"
-#include "tests/weight_cache/sanitizers.h"
-#include "tests/weight_cache/threads.h"
 
 namespace onepack {
 namespace {

@@ -13,8 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/threads.h"
 #include "tests/weight_cache/cache_helpers.h"
-#include "tests/weight_cache/threads.h"
 
 namespace onepack {
 namespace {

@@ -7,9 +7,9 @@
 #include <utility>
 #include <vector>
 
+#include "tests/support/sanitizers.h"
+#include "tests/support/threads.h"
 #include "tests/weight_cache/cache_helpers.h"
-#include "tests/weight_cache/sanitizers.h"
-#include "tests/weight_cache/threads.h"
 #include "weight_cache/pack_transaction.h"
 
 namespace onepack {

@@ -8,7 +8,7 @@
 
 #include "delegate/packing/packer.h"
 #include "tests/delegate/packing/packer_fixture.h"
-#include "tests/weight_cache/threads.h"
+#include "tests/support/threads.h"
 
 namespace onepack {
 namespace {

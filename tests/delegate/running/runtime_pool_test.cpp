@@ -3,7 +3,6 @@
 #include "delegate/running/runtime_pool.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 #include <xnnpack.h>
 
 #include <algorithm>
@@ -30,19 +29,21 @@ constexpr uint32_t kWidth = 64;
 class PoolBackend final : public Backend {
  public:
   PoolBackend(std::shared_ptr<WeightCache> cache, std::shared_ptr<RuntimePool> pool,
-              const XnnpackBackendOptions& options = {})
-      : pool_(std::move(pool)), options_(options) {
-    options_.weight_cache = std::move(cache);
-  }
+              ProgressCallback on_progress = {})
+      : cache_(std::move(cache)), pool_(std::move(pool)), on_progress_(std::move(on_progress)) {}
 
   const char* name() const override { return "XnnpackBackend"; }
   Result<Ref<BackendSession>> OpenSession() override {
-    return MethodSession::Open(options_, pool_, getpid());
+    SessionOptions options;
+    options.cache = cache_;
+    options.on_progress = on_progress_;
+    return MethodSession::Open(std::move(options), pool_);
   }
 
  private:
+  const std::shared_ptr<WeightCache> cache_;
   const std::shared_ptr<RuntimePool> pool_;
-  XnnpackBackendOptions options_;
+  const ProgressCallback on_progress_;
 };
 
 // Square layers of one kind: delegates of one structure.
@@ -163,11 +164,10 @@ TEST_F(RuntimePoolTest, ARuntimeOutlivesTheProgramThatMadeItAndGoesWithTheLastOn
 }
 
 TEST_F(RuntimePoolTest, ALoadThatIsCancelledAtItsLastWeightLeavesNoRuntime) {
-  XnnpackBackendOptions options;
-  options.on_progress = [&](const LoadProgress& progress) {
+  const auto on_progress = [&](const LoadProgress& progress) {
     return progress.served_bytes < progress.expected_bytes;
   };
-  backend_ = MakeRef<PoolBackend>(HeapAllocator(), cache_, pool_, options).value();
+  backend_ = MakeRef<PoolBackend>(HeapAllocator(), cache_, pool_, on_progress).value();
   EXPECT_TRUE(IsError(Load(Layers("w", 3, WeightKind::kFloat, 7)), StatusCode::kCancelled));
   EXPECT_EQ(pool_->Stats().structures, 0u);
   EXPECT_EQ(pool_->Stats().idle_lanes, 0u);

@@ -17,7 +17,7 @@
 #include "tests/delegate/xnn/xnn_graph.h"
 #include "tests/support/status_matchers.h"
 #include "tests/weight_cache/cache_helpers.h"
-#include "tests/weight_cache/threads.h"
+#include "tests/support/threads.h"
 
 namespace onepack {
 namespace {

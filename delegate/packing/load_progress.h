@@ -1,7 +1,7 @@
 // How far the loading of a method's weights is, for applications that show it or want to stop it.
 
-#ifndef ONEPACK_DELEGATE_LOAD_PROGRESS_H_
-#define ONEPACK_DELEGATE_LOAD_PROGRESS_H_
+#ifndef ONEPACK_DELEGATE_PACKING_LOAD_PROGRESS_H_
+#define ONEPACK_DELEGATE_PACKING_LOAD_PROGRESS_H_
 
 #include <stdint.h>
 
@@ -21,4 +21,4 @@ using ProgressCallback = std::function<bool(const LoadProgress&)>;
 
 }  // namespace onepack
 
-#endif  // ONEPACK_DELEGATE_LOAD_PROGRESS_H_
+#endif  // ONEPACK_DELEGATE_PACKING_LOAD_PROGRESS_H_

@@ -1,15 +1,12 @@
-#include "weight_cache/fork_safe_mutex.h"
-
-#include <pthread.h>
+#include "base/fork_safe_mutex.h"
 
 #include <atomic>
-#include <new>
 
 namespace onepack {
 namespace {
 
 // Neither is ever destroyed: mutexes may outlive any object with static storage.
-std::mutex list_mutex;
+pthread_mutex_t list_mutex = PTHREAD_MUTEX_INITIALIZER;
 ForkSafeMutex* first = nullptr;  // guarded by list_mutex
 
 std::atomic<uint32_t> fork_count{0};
@@ -17,48 +14,46 @@ std::atomic<uint32_t> fork_count{0};
 }  // namespace
 
 ForkSafeMutex::ForkSafeMutex() {
-  RegisterHandlers();
-  const std::lock_guard<std::mutex> lock(list_mutex);
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, [] { pthread_atfork(BeforeFork, AfterFork, AfterForkInChild); });
+  pthread_mutex_lock(&list_mutex);
   next_ = first;
   if (next_ != nullptr) next_->previous_ = this;
   first = this;
+  pthread_mutex_unlock(&list_mutex);
 }
 
 ForkSafeMutex::~ForkSafeMutex() {
-  const std::lock_guard<std::mutex> lock(list_mutex);
+  pthread_mutex_lock(&list_mutex);
   (previous_ != nullptr ? previous_->next_ : first) = next_;
   if (next_ != nullptr) next_->previous_ = previous_;
+  pthread_mutex_unlock(&list_mutex);
+  pthread_cond_destroy(&changed_);
+  pthread_mutex_destroy(&mutex_);
 }
 
 void ForkSafeMutex::Wait(std::unique_lock<ForkSafeMutex>&) {
-  std::unique_lock<std::mutex> held(mutex_, std::adopt_lock);
-  changed_.wait(held);
-  held.release();
+  pthread_cond_wait(&changed_, &mutex_);
 }
 
 uint32_t ForkSafeMutex::forks() { return fork_count.load(std::memory_order_relaxed); }
 
-void ForkSafeMutex::RegisterHandlers() {
-  static const int error = pthread_atfork(BeforeFork, AfterFork, AfterForkInChild);
-  if (error != 0) throw std::bad_alloc();
-}
-
 void ForkSafeMutex::BeforeFork() {
-  list_mutex.lock();
+  pthread_mutex_lock(&list_mutex);
   for (ForkSafeMutex* mutex = first; mutex != nullptr; mutex = mutex->next_) mutex->lock();
 }
 
 void ForkSafeMutex::AfterFork() {
   for (ForkSafeMutex* mutex = first; mutex != nullptr; mutex = mutex->next_) mutex->unlock();
-  list_mutex.unlock();
+  pthread_mutex_unlock(&list_mutex);
 }
 
 void ForkSafeMutex::AfterForkInChild() {
   fork_count.fetch_add(1, std::memory_order_relaxed);
-  // Those who wait are not here, and their condition must not wait for them, not even to be
+  // Threads that wait are not here, and their condition must not wait for them, not even to be
   // destroyed: another one takes its place.
   for (ForkSafeMutex* mutex = first; mutex != nullptr; mutex = mutex->next_) {
-    new (&mutex->changed_) std::condition_variable();
+    pthread_cond_init(&mutex->changed_, nullptr);
   }
   AfterFork();
 }

@@ -1,7 +1,7 @@
 // Whether a sanitizer was built in: some tests count what it changes.
 
-#ifndef ONEPACK_TESTS_WEIGHT_CACHE_SANITIZERS_H_
-#define ONEPACK_TESTS_WEIGHT_CACHE_SANITIZERS_H_
+#ifndef ONEPACK_TESTS_SUPPORT_SANITIZERS_H_
+#define ONEPACK_TESTS_SUPPORT_SANITIZERS_H_
 
 namespace onepack {
 
@@ -13,4 +13,4 @@ constexpr bool kSanitized = false;
 
 }  // namespace onepack
 
-#endif  // ONEPACK_TESTS_WEIGHT_CACHE_SANITIZERS_H_
+#endif  // ONEPACK_TESTS_SUPPORT_SANITIZERS_H_

@@ -1,12 +1,14 @@
 // Threads for tests: many at once, and points where they meet.
 
-#ifndef ONEPACK_TESTS_WEIGHT_CACHE_THREADS_H_
-#define ONEPACK_TESTS_WEIGHT_CACHE_THREADS_H_
+#ifndef ONEPACK_TESTS_SUPPORT_THREADS_H_
+#define ONEPACK_TESTS_SUPPORT_THREADS_H_
 
 #include <condition_variable>
+#include <atomic>
 #include <functional>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace onepack {
@@ -49,6 +51,23 @@ class Barrier {
   int round_ = 0;
 };
 
+// Runs `work` again and again in another thread while it lives.
+class Busy {
+ public:
+  explicit Busy(std::function<void()> work)
+      : thread_([this, work = std::move(work)] {
+          while (!is_over_) work();
+        }) {}
+  ~Busy() {
+    is_over_ = true;
+    thread_.join();
+  }
+
+ private:
+  std::atomic<bool> is_over_{false};
+  std::thread thread_;
+};
+
 }  // namespace onepack
 
-#endif  // ONEPACK_TESTS_WEIGHT_CACHE_THREADS_H_
+#endif  // ONEPACK_TESTS_SUPPORT_THREADS_H_

@@ -1,0 +1,61 @@
+// What the delegates of one loaded method run with: the pool of runtimes and the cache of its
+// backend, and a lane of its own for runtimes that no other program can use.
+//
+// Threads: those of the method, one at a time.
+
+#ifndef ONEPACK_DELEGATE_RUNNING_METHOD_CONTEXT_H_
+#define ONEPACK_DELEGATE_RUNNING_METHOD_CONTEXT_H_
+
+#include <sys/types.h>
+
+#include <memory>
+#include <utility>
+
+#include "base/ref.h"
+#include "base/status.h"
+#include "delegate/running/runtime_pool.h"
+#include "weight_cache/weight_cache.h"
+
+struct pthreadpool;
+
+namespace onepack {
+
+// The application's thread pool, and the process that it belongs to.
+struct ThreadPool {
+  pthreadpool* pool = nullptr;  // null: the thread that runs does all the work
+  pid_t owner = 0;
+};
+
+class MethodContext final : public RefCounted {
+ public:
+  // For MakeRef, which has no use for constructors that throw: moves only.
+  MethodContext(std::shared_ptr<WeightCache> cache, std::shared_ptr<RuntimePool> pool,
+                const ThreadPool& threads, Lane home)
+      : cache_(std::move(cache)),
+        pool_(std::move(pool)),
+        threads_(threads),
+        home_(std::move(home)) {}
+
+  const std::shared_ptr<WeightCache>& cache() const { return cache_; }
+  RuntimePool& pool() const { return *pool_; }
+  Lane& home() { return home_; }
+  pthreadpool* threadpool() const { return threads_.pool; }
+  // kFailedPrecondition in a process that was forked off: the pool has no threads here, and XNNPACK
+  // would wait for them without end.
+  Status CheckThreadpool() const;
+
+  // Where a delegate of the method ran last: the next one best runs there too. It may be gone.
+  const Lane* last_lane() const { return last_lane_; }
+  void set_last_lane(const Lane* lane) { last_lane_ = lane; }
+
+ private:
+  const std::shared_ptr<WeightCache> cache_;
+  const std::shared_ptr<RuntimePool> pool_;
+  const ThreadPool threads_;
+  Lane home_;
+  const Lane* last_lane_ = nullptr;
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_DELEGATE_RUNNING_METHOD_CONTEXT_H_
