@@ -182,7 +182,7 @@ class Program {
   const ConstantPages& kernel() const { return kernel_; }
   const ConstantPages& bias() const { return bias_; }
   Pointers pointers() const { return {kernel_.data(), bias_.data()}; }
-  BuiltGraph& built() { return built_; }
+  BuiltSubgraph& built() { return built_; }
   RecordingObserver& observer() { return built_.observer(); }
 
   void Describe(int number) {
@@ -224,7 +224,7 @@ class Program {
   const OneWeight& weight_;
   const ConstantPages kernel_;
   const ConstantPages bias_;
-  BuiltGraph built_;
+  BuiltSubgraph built_;
   std::optional<TestGraph> graph_;
 };
 
@@ -520,7 +520,7 @@ class XnnProviderGraphTest : public testing::Test {
 
   static constexpr float kMax = 0.5f;
 
-  static Status BuildTwoLayers(BuiltGraph& built, const Layer& first, const Layer& second) {
+  static Status BuildTwoLayers(BuiltSubgraph& built, const Layer& first, const Layer& second) {
     TestGraph graph(3);
     const uint32_t input = graph.Input(0, {kBatch, kInputs});
     const float limits[] = {1e30f, kMax};
@@ -536,7 +536,7 @@ class XnnProviderGraphTest : public testing::Test {
     return built.Build(graph);
   }
 
-  static std::vector<std::vector<float>> RunTwoLayers(BuiltGraph& built) {
+  static std::vector<std::vector<float>> RunTwoLayers(BuiltSubgraph& built) {
     std::vector<std::vector<float>> outputs(2, std::vector<float>(kBatch * kOutputs));
     built.Run({kBatch, kInputs}, Input(), &outputs);
     return outputs;
@@ -552,7 +552,7 @@ class XnnProviderGraphTest : public testing::Test {
     return output;
   }
 
-  static void Describe(BuiltGraph& built, const Layer& layer, int number) {
+  static void Describe(BuiltSubgraph& built, const Layer& layer, int number) {
     built.provider().Describe(layer.kernel->data(),
                               layer.bias == nullptr ? nullptr : layer.bias->data(),
                               DescriptionOf(number));
@@ -562,7 +562,7 @@ class XnnProviderGraphTest : public testing::Test {
   const ConstantPages kernel_ = ConstantPages::OfFloats(kOutputs * kInputs, 1);
   const ConstantPages other_kernel_ = ConstantPages::OfFloats(kOutputs * kInputs, 2);
   const ConstantPages bias_ = ConstantPages::OfFloats(kOutputs, 3);
-  BuiltGraph built_{cache_};
+  BuiltSubgraph built_{cache_};
 };
 
 TEST_F(XnnProviderGraphTest, OneKernelOfTwoConsumersIsPackedPrivatelyAndCorrectly) {
@@ -691,7 +691,7 @@ TEST_F(XnnProviderGraphTest, EqualWeightsAtTwoAddressesArePackedOnce) {
 TEST_F(XnnProviderGraphTest, TheObserverHearsOfPackingExactlyForWhatIsMissing) {
   const Layer known = {&kernel_, &bias_};
   const Layer missing = {&other_kernel_, &bias_};
-  BuiltGraph earlier(cache_);
+  BuiltSubgraph earlier(cache_);
   Describe(earlier, known, 1);
   ASSERT_TRUE(IsOk(BuildTwoLayers(earlier, known, known)));
   Describe(built_, known, 1);
@@ -716,7 +716,7 @@ TEST_F(XnnProviderGraphTest, ContentsLiveAsLongAsTheEntry) {
   const Layer layer = {&kernel_, &bias_};
   std::weak_ptr<Content> content;
   {
-    BuiltGraph first(cache_);
+    BuiltSubgraph first(cache_);
     WeightDescription description = DescriptionOf(1);
     description.contents.push_back(std::make_shared<Content>());
     content = description.contents[0];
@@ -751,7 +751,7 @@ TEST_F(XnnProviderGraphTest, AFailureGivesBackWhatWasPackedBeforeItAndDisturbsNo
   {
     const Layer first = {&other_kernel_, &bias_};
     const Layer second = {&other_kernel_, nullptr};
-    BuiltGraph failing(cache_);
+    BuiltSubgraph failing(cache_);
     Describe(failing, first, 2);
     Describe(failing, second, 3);
     failing.observer().packings_that_succeed = 1;
@@ -775,7 +775,7 @@ class XnnProviderQuantizedTest : public testing::Test {
   using Scales = std::vector<float>;
 
   // The input through the kernel, once with each bias (null for none), to output 1 and so on.
-  Status Build(BuiltGraph& built, const Scales& scales,
+  Status Build(BuiltSubgraph& built, const Scales& scales,
                const std::vector<const ConstantPages*>& biases) {
     TestGraph graph(static_cast<uint32_t>(biases.size()) + 1);
     const uint32_t input = graph.Input(0, {kBatch, kInputs});
@@ -792,13 +792,13 @@ class XnnProviderQuantizedTest : public testing::Test {
     return built.Build(graph);
   }
 
-  Status DescribeAndBuild(BuiltGraph& built, const Scales& scales, int number) {
+  Status DescribeAndBuild(BuiltSubgraph& built, const Scales& scales, int number) {
     built.provider().Describe(kernel_.data(), bias_.data(), DescriptionOf(number));
     return Build(built, scales, {&bias_});
   }
 
   // The input is quantized at run time, to 8 bits: a coarse comparison.
-  void ExpectOutputs(BuiltGraph& built, const Scales& scales,
+  void ExpectOutputs(BuiltSubgraph& built, const Scales& scales,
                      const std::vector<const ConstantPages*>& biases) {
     const std::vector<float> input = Floats(kBatch * kInputs, 99);
     std::vector<float> real;
@@ -822,8 +822,8 @@ class XnnProviderQuantizedTest : public testing::Test {
   const ConstantPages other_bias_ = ConstantPages::OfFloats(kOutputs, 3);
   const Scales scales_ = Scales(kOutputs, 0.01f);
   const Scales other_scales_ = Scales(kOutputs, 0.003f);
-  BuiltGraph first_{cache_};
-  BuiltGraph second_{cache_};
+  BuiltSubgraph first_{cache_};
+  BuiltSubgraph second_{cache_};
 };
 
 // XNNPACK's own key is the same for both: the same pointers, the same sizes.
