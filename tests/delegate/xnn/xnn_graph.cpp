@@ -41,10 +41,6 @@ xnn_workspace_t CreateWorkspace() {
   return workspace;
 }
 
-Status StatusOf(StatusCode code) {
-  return code == StatusCode::kOk ? Status::Ok() : Status::Error(code, "the observer says so");
-}
-
 }  // namespace
 
 std::vector<float> Floats(size_t count, int seed) {
@@ -140,29 +136,17 @@ void TestGraph::DepthwiseConvolution(size_t size, size_t channels, uint32_t inpu
           "xnn_define_depthwise_convolution_2d");
 }
 
-Status RecordingObserver::BeforePacking(const void* kernel, const void* bias) {
-  packed.emplace_back(kernel, bias);
-  if (on_packing) on_packing();
-  if (packed.size() <= packings_that_succeed) return Status::Ok();
-  return StatusOf(fails_before_packing);
-}
-
-Status RecordingObserver::AfterServing(const void* kernel, const void* bias) {
-  served.emplace_back(kernel, bias);
-  return StatusOf(fails_after_serving);
-}
-
 BuiltSubgraph::BuiltSubgraph(const std::shared_ptr<WeightCache>& cache)
-    : provider_(cache), workspace_(CreateWorkspace()) {}
+    : table_(cache), workspace_(CreateWorkspace()) {}
 
-Status BuiltSubgraph::Build(const TestGraph& graph) {
-  runtime_.reset();
-  provider_.BeginBuild(&observer_, table_);
+Status BuiltSubgraph::Build(const TestGraph& graph, Span<const WeightTable::Row> rows,
+                            Span<const PackedWeight> pins) {
+  table_.Begin(rows, pins);
   xnn_runtime_t runtime = nullptr;
   create_status_ = xnn_create_runtime_v4(graph.get(), table_.handle(), workspace_.get(),
-                                         /*threadpool=*/nullptr, 0, &runtime);
+                                         /*threadpool=*/nullptr, kRuntimeFlags, &runtime);
   runtime_.reset(runtime);
-  return provider_.EndBuild();
+  return table_.End();
 }
 
 void BuiltSubgraph::Run(const Dims& input_dims, const std::vector<float>& input,
@@ -191,6 +175,15 @@ std::vector<float> BuiltSubgraph::Run(const Dims& input_dims, const std::vector<
 const uint8_t* BuiltSubgraph::Packed(size_t offset) {
   const xnn_weights_cache_provider* provider = table_.handle();
   return static_cast<const uint8_t*>(provider->offset_to_addr(provider->context, offset));
+}
+
+xnn_status CreateAndDelete(const TestGraph& graph, xnn_weights_cache_t provider) {
+  const XnnWorkspace workspace = XnnWorkspace(CreateWorkspace());
+  xnn_runtime_t created = nullptr;
+  const xnn_status status = xnn_create_runtime_v4(graph.get(), provider, workspace.get(),
+                                                  /*threadpool=*/nullptr, kRuntimeFlags, &created);
+  const XnnRuntime runtime(created);
+  return status;
 }
 
 }  // namespace onepack

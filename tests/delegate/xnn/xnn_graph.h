@@ -1,21 +1,19 @@
 // Small graphs made with XNNPACK's own calls, and runtimes of them over a provider.
 
-#ifndef ONEPACK_TESTS_WEIGHT_CACHE_XNN_GRAPH_H_
-#define ONEPACK_TESTS_WEIGHT_CACHE_XNN_GRAPH_H_
+#ifndef ONEPACK_TESTS_DELEGATE_XNN_XNN_GRAPH_H_
+#define ONEPACK_TESTS_DELEGATE_XNN_XNN_GRAPH_H_
 
 #include <stddef.h>
 #include <stdint.h>
 #include <xnnpack.h>
 
-#include <functional>
 #include <memory>
-#include <utility>
 #include <vector>
 
 #include "base/mapping.h"
 #include "base/status.h"
 #include "delegate/xnn/handles.h"
-#include "delegate/xnn/xnn_provider.h"
+#include "delegate/xnn/weight_table.h"
 
 namespace onepack {
 
@@ -70,35 +68,18 @@ class TestGraph {
   XnnSubgraph subgraph_;
 };
 
-// Remembers what it was told. Succeeds unless told otherwise.
-class RecordingObserver final : public PackingObserver {
- public:
-  using Pointers = std::pair<const void*, const void*>;
-
-  Status BeforePacking(const void* kernel, const void* bias) override;
-  Status AfterServing(const void* kernel, const void* bias) override;
-
-  std::vector<Pointers> packed;
-  std::vector<Pointers> served;
-  std::function<void()> on_packing;
-  size_t packings_that_succeed = 0;  // before this applies:
-  StatusCode fails_before_packing = StatusCode::kOk;
-  StatusCode fails_after_serving = StatusCode::kOk;
-};
-
-// What the delegate has for a graph: a provider and a runtime, deleted in the right order.
+// A runtime over a weight table, deleted in the right order.
 class BuiltSubgraph {
  public:
   explicit BuiltSubgraph(const std::shared_ptr<WeightCache>& cache);
 
-  XnnProvider& provider() { return provider_; }
   WeightTable& table() { return table_; }
-  RecordingObserver& observer() { return observer_; }
   bool has_runtime() const { return runtime_ != nullptr; }
 
-  // Replaces the runtime by one of `graph`, which has no other runtime. What EndBuild says.
-  Status Build(const TestGraph& graph);
-  // As XNNPACK said itself, in the last Build.
+  // Creates the runtime. What WeightTable::End says. REQUIRES: once.
+  Status Build(const TestGraph& graph, Span<const WeightTable::Row> rows,
+               Span<const PackedWeight> pins);
+  // As XNNPACK said itself.
   xnn_status create_status() const { return create_status_; }
 
   // Input 0 through the graph; `outputs` are those with the ids from 1 on, and are filled.
@@ -112,17 +93,18 @@ class BuiltSubgraph {
   const uint8_t* Packed(size_t offset);
 
  private:
-  XnnProvider provider_;
   WeightTable table_;
-  RecordingObserver observer_;
   XnnWorkspace workspace_;
   XnnRuntime runtime_;
   xnn_status create_status_ = xnn_status_success;
 };
+
+// Creates a runtime over a provider, and deletes it.
+xnn_status CreateAndDelete(const TestGraph& graph, xnn_weights_cache_t provider);
 
 // Numbers that depend on `seed`, between -1 and 1.
 std::vector<float> Floats(size_t count, int seed);
 
 }  // namespace onepack
 
-#endif  // ONEPACK_TESTS_WEIGHT_CACHE_XNN_GRAPH_H_
+#endif  // ONEPACK_TESTS_DELEGATE_XNN_XNN_GRAPH_H_
