@@ -110,7 +110,9 @@ size_t WeightTable::LookUpOrInsert(const xnn_weights_cache_look_up_key& key,
   }
   const bool is_pinned =
       Fits(number, key) && creation_->pins[number].bytes().size() == transaction.reserved_size();
-  return is_pinned ? number : KeepPrivate();
+  if (!is_pinned) return KeepPrivate();
+  tags_[number] = TagOf(key);
+  return number;
 } catch (const std::bad_alloc&) {
   Fail(Status::Error(StatusCode::kResourceExhausted, "out of memory in an insertion"));
   return 0;

@@ -95,7 +95,7 @@ class WeightTable {
   const std::shared_ptr<WeightCache> cache_;
   xnn_weights_cache_provider provider_{};
   std::vector<const void*> addresses_;          // by offset: all rows, then private ones
-  std::vector<std::optional<LayoutTag>> tags_;  // by number, of those that were looked up
+  std::vector<std::optional<LayoutTag>> tags_;  // by number, of those that were served
   std::vector<PackedWeight> private_pins_;
   std::vector<size_t> refused_;
   std::unique_ptr<Creation> creation_;
