@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/mapping.h"
@@ -110,6 +111,35 @@ TEST(PackingProviderTest, ASecondWeightIsRefused) {
   EXPECT_NE(CreateAndDelete(graph, provider.handle()), xnn_status_success);
   EXPECT_TRUE(IsError(provider.CheckPacked(), StatusCode::kInternal, {"reserved memory 2 times"}));
   EXPECT_EQ(memory.reservations, 1);
+}
+
+// Why a weight's key has them.
+TEST(PackingProviderTest, TheTagTellsNeitherScalesNorBias) {
+  constexpr size_t kInputs = 40, kOutputs = 50;
+  const ConstantPages kernel = ConstantPages::OfInt8(kOutputs * kInputs, 1);
+  const std::vector<float> scales(kOutputs, 0.01f), other_scales(kOutputs, 0.003f);
+  const ConstantPages bias = ConstantPages::OfFloats(kOutputs, 2);
+  const ConstantPages other_bias = ConstantPages::OfFloats(kOutputs, 3);
+  const auto pack = [&](const std::vector<float>& of_kernel, const ConstantPages& of_node) {
+    TestGraph graph(2);
+    const uint32_t input = graph.Quantized(graph.Input(0, {3, kInputs}), {3, kInputs});
+    graph.FullyConnected(
+        input, graph.ChannelwiseConstant({kOutputs, kInputs}, kernel.data(), of_kernel.data()),
+        graph.Constant({kOutputs}, of_node.data()), graph.Output(1, {3, kOutputs}));
+    FixedMemory memory;
+    PackingProvider provider(memory);
+    EXPECT_EQ(CreateAndDelete(graph, provider.handle()), xnn_status_success);
+    EXPECT_TRUE(IsOk(provider.CheckPacked()));
+    return std::pair(provider.tag(), memory.First(provider.size()));
+  };
+  const auto [tag, bytes] = pack(scales, bias);
+  EXPECT_EQ(pack(scales, bias), std::pair(tag, bytes));
+  for (const auto& [other_tag, other_bytes] :
+       {pack(other_scales, bias), pack(scales, other_bias)}) {
+    EXPECT_EQ(other_tag, tag);
+    EXPECT_EQ(other_bytes.size(), bytes.size());
+    EXPECT_NE(other_bytes, bytes);
+  }
 }
 
 // The function pointers, as XNNPACK might call them.

@@ -1,7 +1,6 @@
 #include "tests/delegate/xnn/xnn_graph.h"
 
 #include <gtest/gtest.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <random>
@@ -70,12 +69,6 @@ ConstantPages ConstantPages::OfInt8(size_t count, int seed) {
     return static_cast<uint8_t>(static_cast<int8_t>(100.0f * number));
   });
   return pages;
-}
-
-void ConstantPages::MakeUnreadable() const {
-  if (mprotect(mapping_.data(), mapping_.size(), PROT_NONE) != 0) {
-    throw std::runtime_error("mprotect");
-  }
 }
 
 TestGraph::TestGraph(uint32_t external_values) : subgraph_(CreateSubgraph(external_values)) {}

@@ -19,7 +19,7 @@ namespace onepack {
 
 using Dims = std::vector<size_t>;
 
-// A constant of a graph in pages of its own, which can be made unreadable.
+// A constant of a graph in pages of its own.
 class ConstantPages {
  public:
   // Numbers that depend on `seed`, between -1 and 1.
@@ -29,10 +29,6 @@ class ConstantPages {
 
   const void* data() const { return mapping_.data(); }
   const float* floats() const { return reinterpret_cast<const float*>(mapping_.data()); }
-  const int8_t* int8s() const { return reinterpret_cast<const int8_t*>(mapping_.data()); }
-
-  // Whoever reads it from now on crashes.
-  void MakeUnreadable() const;
 
  private:
   explicit ConstantPages(size_t size);
