@@ -1,9 +1,14 @@
 # Everything comes from the system: scripts/setup.sh installs it.
 
+# First: it may bring the next two along (docs/xnnpack.md).
 find_package(XNNPACK REQUIRED)
-find_package(pthreadpool REQUIRED)
+if(NOT TARGET pthreadpool::pthreadpool)
+  find_package(pthreadpool REQUIRED)
+endif()
+if(NOT TARGET cpuinfo::cpuinfo)
+  find_package(cpuinfo CONFIG REQUIRED)
+endif()
 find_package(kissfft REQUIRED)
-find_package(cpuinfo CONFIG REQUIRED)
 find_package(Flatbuffers CONFIG REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto)
 find_package(Threads REQUIRED)

@@ -4,7 +4,10 @@
 
 #include "base/checked_math.h"
 #include "delegate/ops/checks.h"
+#include "delegate/ops/define_value.h"
 #include "delegate/ops/families.h"
+#include "delegate/xnn/definitions.h"
+#include "delegate/xnn/differences.h"
 #include "delegate/xnn/handles.h"
 
 namespace onepack {
@@ -44,14 +47,15 @@ uint64_t BatchCount(const Shape& shape) {
 }
 
 // Packed keys and values, and for each row of queries at hand the row, scaled, and its products
-// with all keys.
+// with all keys: once where one node computes them, else before and after the mask and the softmax.
 uint64_t AttentionBytes(const Shape& query, const Shape& key, const Shape& value) {
-  constexpr size_t kMaxRows = 1024;  // of all threads
+  constexpr size_t kMaxRows = kComposesAttention ? SIZE_MAX : 1024;  // of all threads
+  constexpr size_t kCopies = kComposesAttention ? 3 : 1;
   const uint64_t keys = PackedMatrixBytes(BatchCount(key), key.FromLast(1), key.FromLast(0));
   const uint64_t values = PackedMatrixBytes(BatchCount(key), value.FromLast(0), key.FromLast(1));
   const uint64_t rows =
       std::min(kMaxRows, query.element_count() / std::max<size_t>(query.FromLast(0), 1));
-  const uint64_t logits = PackedMatrixBytes(1, rows, key.FromLast(0) + key.FromLast(1));
+  const uint64_t logits = PackedMatrixBytes(kCopies, rows, key.FromLast(0) + key.FromLast(1));
   uint64_t bytes = 0;
   const bool fits = CheckedAdd(keys, values, &bytes) && CheckedAdd(bytes, logits, &bytes);
   return fits ? bytes : UINT64_MAX;
@@ -189,12 +193,9 @@ Status DefineAttention(const NodeDefinition& definition, const XNode& node) {
   const DefinedValue& scale = definition.value(wire.scale_id());
   const DefinedValue& mask = definition.value(wire.mask_id());
   const DefinedValue& output = definition.value(wire.output_id());
-  ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_scaled_dot_product_attention(
-          definition.subgraph, xnn_attention_logits_cap_type_none, nullptr, query.xnn_id,
-          key.xnn_id, value.xnn_id, scale.xnn_id, mask.xnn_id, output.xnn_id, 0),
-      "defining the node");
-  return Status::Ok();
+  return DefineAttention(definition.subgraph,
+                         {XnnDatatypeOf(output.datatype), query.rank(), key.rank(), query.xnn_id,
+                          key.xnn_id, value.xnn_id, scale.xnn_id, mask.xnn_id, output.xnn_id});
 }
 
 }  // namespace onepack

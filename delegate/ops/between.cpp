@@ -2,16 +2,6 @@
 
 namespace onepack {
 
-Result<uint32_t> DefineBetween(xnn_subgraph_t subgraph, xnn_datatype datatype, size_t rank) {
-  // It grows when a runtime is reshaped.
-  const size_t dims[XNN_MAX_TENSOR_DIMS] = {1, 1, 1, 1, 1, 1};
-  uint32_t id = XNN_INVALID_VALUE_ID;
-  ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_tensor_value(subgraph, datatype, rank, dims, nullptr,
-                                                      XNN_INVALID_VALUE_ID, 0, &id),
-                              "defining a value between nodes");
-  return id;
-}
-
 bool Is16BitFloat(wire::xnnpack::XNNDatatype datatype) {
   return datatype == wire::xnnpack::XNNDatatype::fp16 ||
          datatype == wire::xnnpack::XNNDatatype::bf16;

@@ -5,13 +5,10 @@
 
 #include "base/result.h"
 #include "delegate/ops/op.h"
+#include "delegate/xnn/definitions.h"
 #include "delegate/xnn/handles.h"
 
 namespace onepack {
-
-// An internal value of XNNPACK's, between two nodes that stand for one node of the file.
-// For datatypes without quantization.
-Result<uint32_t> DefineBetween(xnn_subgraph_t subgraph, xnn_datatype datatype, size_t rank);
 
 // Whether it is fp16 or bf16.
 bool Is16BitFloat(wire::xnnpack::XNNDatatype datatype);

@@ -27,21 +27,6 @@ size_t InputCount(XNodeUnion type) {
   }
 }
 
-xnn_status Define(xnn_subgraph_t subgraph, const Operands::Ids& ids, int32_t axis,
-                  uint32_t output) {
-  switch (ids.size()) {
-    case 2:
-      return xnn_define_concatenate2(subgraph, axis, ids[0], ids[1], output, 0);
-    case 3:
-      return xnn_define_concatenate3(subgraph, axis, ids[0], ids[1], ids[2], output, 0);
-    case 4:
-      return xnn_define_concatenate4(subgraph, axis, ids[0], ids[1], ids[2], ids[3], output, 0);
-    default:
-      return xnn_define_concatenate5(subgraph, axis, ids[0], ids[1], ids[2], ids[3], ids[4], output,
-                                     0);
-  }
-}
-
 }  // namespace
 
 Operands ConcatenateOperands(const XNode& node) {
@@ -104,14 +89,16 @@ Status DefineConcatenate(const NodeDefinition& definition, const XNode& node) {
   }
   const auto axis = static_cast<int32_t>(WireOf(node).axis());
   if (!is_widened) {
-    ONEPACK_RETURN_IF_XNN_ERROR(Define(definition.subgraph, ids, axis, output.xnn_id),
-                                "defining the node");
+    ONEPACK_RETURN_IF_XNN_ERROR(
+        DefineConcatenation(definition.subgraph, axis, {ids.begin(), ids.size()}, output.xnn_id),
+        "defining the node");
     return Status::Ok();
   }
   ONEPACK_ASSIGN_OR_RETURN(const WidenedOutput widened,
                            WidenedOutput::Open(definition.subgraph, output));
-  ONEPACK_RETURN_IF_XNN_ERROR(Define(definition.subgraph, ids, axis, widened.id()),
-                              "defining the node");
+  ONEPACK_RETURN_IF_XNN_ERROR(
+      DefineConcatenation(definition.subgraph, axis, {ids.begin(), ids.size()}, widened.id()),
+      "defining the node");
   return widened.Close();
 }
 

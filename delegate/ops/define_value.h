@@ -4,7 +4,7 @@
 #define ONEPACK_DELEGATE_OPS_DEFINE_VALUE_H_
 
 #include <stdint.h>
-#include <xnnpack.h>
+#include "delegate/xnn/xnnpack.h"
 
 #include "base/result.h"
 #include "delegate/graph/graph_value.h"

@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <xnnpack.h>
+#include "delegate/xnn/xnnpack.h"
 
 #include <optional>
 

@@ -249,8 +249,8 @@ Status DefinePad(const NodeDefinition& definition, const XNode& node) {
                           ? FloatOfBfloat16(Bfloat16OfFloat(wire.padding_value()))
                           : wire.padding_value();
   return DefineMove(definition.subgraph, input, output, [&](uint32_t from, uint32_t to) {
-    return xnn_define_static_constant_pad(definition.subgraph, before.values, after.values, value,
-                                          from, to, 0);
+    return DefineConstantPadding(definition.subgraph, input.rank(), before.values, after.values,
+                                 value, from, to);
   });
 }
 

@@ -3,11 +3,10 @@
 #ifndef ONEPACK_DELEGATE_XNN_HANDLES_H_
 #define ONEPACK_DELEGATE_XNN_HANDLES_H_
 
-#include <xnnpack.h>
-
 #include <memory>
 
 #include "base/status.h"
+#include "delegate/xnn/xnnpack.h"
 
 namespace onepack {
 

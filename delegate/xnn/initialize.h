@@ -13,9 +13,8 @@
 #ifndef ONEPACK_DELEGATE_XNN_INITIALIZE_H_
 #define ONEPACK_DELEGATE_XNN_INITIALIZE_H_
 
-#include <xnnpack.h>
-
 #include "base/status.h"
+#include "delegate/xnn/xnnpack.h"
 
 namespace onepack {
 

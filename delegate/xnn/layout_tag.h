@@ -7,9 +7,9 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <xnnpack.h>
 
 #include "base/digest.h"
+#include "delegate/xnn/xnnpack.h"
 #include "weight_cache/pack_key.h"
 
 namespace onepack {

@@ -15,10 +15,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <xnnpack.h>
 
 #include "base/status.h"
 #include "delegate/xnn/packing_memory.h"
+#include "delegate/xnn/xnnpack.h"
 #include "weight_cache/pack_key.h"
 
 namespace onepack {

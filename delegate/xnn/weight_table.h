@@ -21,7 +21,6 @@
 #define ONEPACK_DELEGATE_XNN_WEIGHT_TABLE_H_
 
 #include <stddef.h>
-#include <xnnpack.h>
 
 #include <memory>
 #include <optional>
@@ -30,6 +29,7 @@
 
 #include "base/span.h"
 #include "base/status.h"
+#include "delegate/xnn/xnnpack.h"
 #include "weight_cache/pack_transaction.h"
 #include "weight_cache/weight_cache.h"
 

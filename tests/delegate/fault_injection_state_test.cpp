@@ -2,7 +2,7 @@
 // run, and state that is changed, saved and restored.
 
 #include <string.h>
-#include <xnnpack.h>
+#include "delegate/xnn/xnnpack.h"
 
 #include <algorithm>
 #include <functional>

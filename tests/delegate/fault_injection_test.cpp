@@ -14,7 +14,7 @@
 //   digest that libcrypto could not compute equals no other (digest.h): weights are packed apart.
 
 #include <stdio.h>
-#include <xnnpack.h>
+#include "delegate/xnn/xnnpack.h"
 
 #include <array>
 #include <exception>

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <xnnpack.h>
+#include "delegate/xnn/xnnpack.h"
 
 #include <memory>
 #include <string>

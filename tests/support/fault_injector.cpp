@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <xnnpack.h>
+#include "delegate/xnn/xnnpack.h"
 
 #include <atomic>
 #include <mutex>

@@ -3,7 +3,7 @@
 #include "delegate/running/runtime_pool.h"
 
 #include <gtest/gtest.h>
-#include <xnnpack.h>
+#include "delegate/xnn/xnnpack.h"
 
 #include <algorithm>
 #include <atomic>
