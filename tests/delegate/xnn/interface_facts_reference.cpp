@@ -1,0 +1,3 @@
+#include <xnnpack.h>
+#define FACTS_OF FactsOfTheReferenceHeader
+#include "tests/delegate/xnn/interface_facts.inc"
