@@ -6,47 +6,37 @@
 namespace onepack {
 namespace {
 
-// Every function that some XNNPACK lacks is called in templates over the type of the subgraph: they
-// are found when the template is instantiated, and an overload that calls a function that is not
-// there is passed over. First comes what is tried first.
-struct Otherwise {};
-struct First : Otherwise {};
+// Templates over the type of the subgraph, for the branch that is not taken calls what the header
+// does not have.
 
 template <typename Subgraph>
-auto Concatenate(First, Subgraph subgraph, int32_t axis, Span<const uint32_t> inputs,
-                 uint32_t output)
-    -> decltype(xnn_define_concatenate(subgraph, axis, inputs.size(), inputs.data(), output, 0)) {
-  return xnn_define_concatenate(subgraph, axis, inputs.size(), inputs.data(), output, 0);
-}
-
-template <typename Subgraph>
-xnn_status Concatenate(Otherwise, Subgraph subgraph, int32_t axis, Span<const uint32_t> inputs,
-                       uint32_t output) {
-  const auto& in = inputs;
-  switch (in.size()) {
-    case 2:
-      return xnn_define_concatenate2(subgraph, axis, in[0], in[1], output, 0);
-    case 3:
-      return xnn_define_concatenate3(subgraph, axis, in[0], in[1], in[2], output, 0);
-    case 4:
-      return xnn_define_concatenate4(subgraph, axis, in[0], in[1], in[2], in[3], output, 0);
-    default:
-      return xnn_define_concatenate5(subgraph, axis, in[0], in[1], in[2], in[3], in[4], output, 0);
+xnn_status Concatenate(Subgraph subgraph, int32_t axis, Span<const uint32_t> in, uint32_t output) {
+  if constexpr (kConcatenatesAny) {
+    return xnn_define_concatenate(subgraph, axis, in.size(), in.data(), output, 0);
+  } else {
+    switch (in.size()) {
+      case 2:
+        return xnn_define_concatenate2(subgraph, axis, in[0], in[1], output, 0);
+      case 3:
+        return xnn_define_concatenate3(subgraph, axis, in[0], in[1], in[2], output, 0);
+      case 4:
+        return xnn_define_concatenate4(subgraph, axis, in[0], in[1], in[2], in[3], output, 0);
+      default:
+        return xnn_define_concatenate5(subgraph, axis, in[0], in[1], in[2], in[3], in[4], output,
+                                       0);
+    }
   }
 }
 
 template <typename Subgraph>
-auto Pad(First, Subgraph subgraph, size_t rank, const size_t* before, const size_t* after,
-         float value, uint32_t input, uint32_t output)
-    -> decltype(xnn_define_static_constant_pad_v2(subgraph, rank, before, after, value, input,
-                                                  output, 0)) {
-  return xnn_define_static_constant_pad_v2(subgraph, rank, before, after, value, input, output, 0);
-}
-
-template <typename Subgraph>
-xnn_status Pad(Otherwise, Subgraph subgraph, size_t, const size_t* before, const size_t* after,
+xnn_status Pad(Subgraph subgraph, size_t rank, const size_t* before, const size_t* after,
                float value, uint32_t input, uint32_t output) {
-  return xnn_define_static_constant_pad(subgraph, before, after, value, input, output, 0);
+  if constexpr (kPadsAreCounted) {
+    return xnn_define_static_constant_pad_v2(subgraph, rank, before, after, value, input, output,
+                                             0);
+  } else {
+    return xnn_define_static_constant_pad(subgraph, before, after, value, input, output, 0);
+  }
 }
 
 // Of key or value, the heads that they do not have.
@@ -79,19 +69,6 @@ Result<uint32_t> ComposeLogits(xnn_subgraph_t subgraph, const AttentionValues& v
   return masked;
 }
 
-Status ComposeAttention(xnn_subgraph_t subgraph, const AttentionValues& values) {
-  ONEPACK_ASSIGN_OR_RETURN(const uint32_t logits, ComposeLogits(subgraph, values));
-  ONEPACK_ASSIGN_OR_RETURN(const uint32_t value, WithHeads(subgraph, values, values.value));
-  ONEPACK_ASSIGN_OR_RETURN(const uint32_t weights,
-                           DefineBetween(subgraph, values.datatype, values.query_rank));
-  ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_softmax(subgraph, logits, weights, 0),
-                              "defining the softmax of logits");
-  ONEPACK_RETURN_IF_XNN_ERROR(
-      xnn_define_batch_matrix_multiply(subgraph, weights, value, values.output, 0),
-      "defining weighted sums of values");
-  return Status::Ok();
-}
-
 template <typename Subgraph>
 Status Attend(Subgraph subgraph, const AttentionValues& values) {
   if constexpr (kComposesAttention) {
@@ -120,13 +97,26 @@ Result<uint32_t> DefineBetween(xnn_subgraph_t subgraph, xnn_datatype datatype, s
 
 xnn_status DefineConcatenation(xnn_subgraph_t subgraph, int32_t axis, Span<const uint32_t> inputs,
                                uint32_t output) {
-  return Concatenate(First(), subgraph, axis, inputs, output);
+  return Concatenate(subgraph, axis, inputs, output);
 }
 
 xnn_status DefineConstantPadding(xnn_subgraph_t subgraph, size_t rank, const size_t* before,
                                  const size_t* after, float value, uint32_t input,
                                  uint32_t output) {
-  return Pad(First(), subgraph, rank, before, after, value, input, output);
+  return Pad(subgraph, rank, before, after, value, input, output);
+}
+
+Status ComposeAttention(xnn_subgraph_t subgraph, const AttentionValues& values) {
+  ONEPACK_ASSIGN_OR_RETURN(const uint32_t logits, ComposeLogits(subgraph, values));
+  ONEPACK_ASSIGN_OR_RETURN(const uint32_t value, WithHeads(subgraph, values, values.value));
+  ONEPACK_ASSIGN_OR_RETURN(const uint32_t weights,
+                           DefineBetween(subgraph, values.datatype, values.query_rank));
+  ONEPACK_RETURN_IF_XNN_ERROR(xnn_define_softmax(subgraph, logits, weights, 0),
+                              "defining the softmax of logits");
+  ONEPACK_RETURN_IF_XNN_ERROR(
+      xnn_define_batch_matrix_multiply(subgraph, weights, value, values.output, 0),
+      "defining weighted sums of values");
+  return Status::Ok();
 }
 
 Status DefineAttention(xnn_subgraph_t subgraph, const AttentionValues& values) {

@@ -39,6 +39,9 @@ struct AttentionValues {
 // softmax((query * scale) key^T + mask) value. One node, or several where kComposesAttention.
 Status DefineAttention(xnn_subgraph_t subgraph, const AttentionValues& values);
 
+// The same of several nodes.
+Status ComposeAttention(xnn_subgraph_t subgraph, const AttentionValues& values);
+
 }  // namespace onepack
 
 #endif  // ONEPACK_DELEGATE_XNN_DEFINITIONS_H_

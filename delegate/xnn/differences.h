@@ -24,6 +24,23 @@ struct HasAliasData : std::false_type {};
 template <typename Provider>
 struct HasAliasData<Provider, std::void_t<decltype(Provider::alias_data)>> : std::true_type {};
 
+// Of functions: those that are not declared are looked for when a template over the type of the
+// subgraph is instantiated, and not found.
+
+template <typename Subgraph, typename = void>
+struct HasConcatenate : std::false_type {};
+template <typename Subgraph>
+struct HasConcatenate<
+    Subgraph, std::void_t<decltype(xnn_define_concatenate(Subgraph(), 0, 0, nullptr, 0, 0))>>
+    : std::true_type {};
+
+template <typename Subgraph, typename = void>
+struct HasPadOfRank : std::false_type {};
+template <typename Subgraph>
+struct HasPadOfRank<Subgraph, std::void_t<decltype(xnn_define_static_constant_pad_v2(
+                                  Subgraph(), 0, nullptr, nullptr, 0.0f, 0, 0, 0))>>
+    : std::true_type {};
+
 template <typename Subgraph, typename = void>
 struct HasAttention : std::false_type {};
 template <typename Subgraph>
@@ -52,6 +69,12 @@ inline constexpr bool kHasFingerprintIds =
 
 // Whether XNNPACK tells a provider of the copies that it makes of constants.
 inline constexpr bool kHasAliasData = differences::HasAliasData<xnn_weights_cache_provider>::value;
+
+// Whether one function concatenates any number of values, or each number up to five has its own.
+inline constexpr bool kConcatenatesAny = differences::HasConcatenate<xnn_subgraph_t>::value;
+
+// Whether the function that pads is told how many dims there are.
+inline constexpr bool kPadsAreCounted = differences::HasPadOfRank<xnn_subgraph_t>::value;
 
 // Whether XNNPACK has no node for attention: it is made of others, which take memory for all logits
 // at once.

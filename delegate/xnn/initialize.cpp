@@ -6,8 +6,9 @@
 #include <atomic>
 #include <mutex>
 
-#include "delegate/xnn/handles.h"
 #include "base/fork_safe_mutex.h"
+#include "delegate/xnn/handles.h"
+#include "delegate/xnn/interface_check.h"
 
 namespace onepack {
 namespace {
@@ -81,6 +82,7 @@ Status InitializeOnce(const xnn_allocator* allocator) {
     const GfniHidden hidden;
     ONEPACK_RETURN_IF_XNN_ERROR(xnn_initialize(allocator), "initializing XNNPACK");
   }
+  ONEPACK_RETURN_IF_ERROR(CheckXnnpackInterface());
   return CheckThatNoKernelReadsPastThePadding();
 }
 
@@ -88,7 +90,7 @@ Status InitializeOnce(const xnn_allocator* allocator) {
 
 Status InitializeOnce(const xnn_allocator* allocator) {
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_initialize(allocator), "initializing XNNPACK");
-  return Status::Ok();
+  return CheckXnnpackInterface();
 }
 
 #endif

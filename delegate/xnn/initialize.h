@@ -20,7 +20,8 @@ namespace onepack {
 
 // Threads: any; after the first success it costs an atomic load.
 // Errors:  kFailedPrecondition when XNNPACK was initialized before, by other code of the process,
-//          and chose such a kernel; kResourceExhausted.
+//          and chose such a kernel, or is another than the one that this was built for
+//          (interface_check.h); kResourceExhausted.
 Status InitializeXnnpack(const xnn_allocator* allocator = nullptr);
 
 }  // namespace onepack

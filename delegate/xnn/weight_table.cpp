@@ -3,6 +3,7 @@
 #include <new>
 #include <utility>
 
+#include "delegate/xnn/differences.h"
 #include "delegate/xnn/layout_tag.h"
 
 namespace onepack {
@@ -22,6 +23,9 @@ WeightTable::WeightTable(std::shared_ptr<WeightCache> cache) : cache_(std::move(
     return const_cast<void*>(Of(context).addresses_[offset]);
   };
   provider_.delete_cache = [](void*) { return xnn_status_invalid_state; };  // ours to delete
+  SetAliasData(provider_, [](void* context, void* alias, void* original) {
+    return Of(context).Rename(original, alias);
+  });
 }
 
 void WeightTable::Begin(Span<const Row> rows, Span<const PackedWeight> pins) {
@@ -52,6 +56,15 @@ bool WeightTable::PointTo(Span<const PackedWeight> pins) {
   }
   addresses_ = std::move(addresses);
   return true;
+}
+
+// The same weight under the address of a copy, which XNNPACK can read.
+xnn_status WeightTable::Rename(const void* original, const void* alias) noexcept try {
+  const size_t number = NumberOf(original);
+  if (number != kNoRow) creation_->numbers.emplace(alias, number);
+  return xnn_status_success;
+} catch (const std::bad_alloc&) {
+  return xnn_status_out_of_memory;
 }
 
 size_t WeightTable::NumberOf(const void* kernel) const {

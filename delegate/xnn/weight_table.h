@@ -84,6 +84,7 @@ class WeightTable {
   };
 
   static WeightTable& Of(void* context) { return *static_cast<WeightTable*>(context); }
+  xnn_status Rename(const void* original, const void* alias) noexcept;
   size_t NumberOf(const void* kernel) const;
   bool Fits(size_t number, const xnn_weights_cache_look_up_key& key) const;
   size_t LookUp(const xnn_weights_cache_look_up_key& key) noexcept;
