@@ -6,6 +6,7 @@
 #include "delegate/ops/weights.h"
 #include "delegate/ops/window.h"
 #include "delegate/xnn/handles.h"
+#include "delegate/xnn/quirks.h"
 
 namespace onepack {
 namespace {
@@ -176,11 +177,11 @@ uint64_t KeptBytes(const XNode& node, const Window& window, const ImageSize& out
   return is_product ? 0 : IndirectionBytes(window, output.rows, output.columns);
 }
 
-// XNNPACK keeps depthwise filters, which are small, out of the cache altogether.
+// Quirks 3 and 4 (xnn/quirks.h).
 Packing PackingOf(const XNode& node) {
-  if (IsDepthwise(node)) return Packing::kPrivate;
-  const bool is_one_to_one =
-      WireOf(node).group_input_channels() == 1 && WireOf(node).group_output_channels() == 1;
+  if (IsDepthwise(node)) return kDepthwiseKeepsItsFilter ? Packing::kPrivate : Packing::kLookedUp;
+  const bool is_one_to_one = kOneToOnePacksUnasked && WireOf(node).group_input_channels() == 1 &&
+                             WireOf(node).group_output_channels() == 1;
   return IsTransposed(node) || is_one_to_one ? Packing::kUnasked : Packing::kLookedUp;
 }
 

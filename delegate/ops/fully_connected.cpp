@@ -5,6 +5,7 @@
 #include "delegate/ops/families.h"
 #include "delegate/ops/weights.h"
 #include "delegate/xnn/handles.h"
+#include "delegate/xnn/quirks.h"
 
 namespace onepack {
 namespace {
@@ -46,7 +47,8 @@ bool IsTransposed(const XNode& node) {
   return (WireOf(node).flags() & XNN_FLAG_TRANSPOSE_WEIGHTS) != 0;
 }
 
-// fp16 weights stay what they are if they are all fp16; everything else of 16 bits is widened. So
+// fp16 weights stay what they are if they are all fp16 and XNNPACK leaves them alone (quirk 13,
+// xnn/quirks.h); everything else of 16 bits is widened. So
 // are 4-bit weights of an input that is quantized statically, and those in rows of an odd number:
 // whether XNNPACK expects the next row at a whole byte depends on the kernel that it chooses. And
 // so are transposed ones: it packs them with a function that not all of its kernels have, and that
@@ -54,7 +56,7 @@ bool IsTransposed(const XNode& node) {
 void ChooseWidening(const XNode& node, WeightedValues& values) {
   const XNNDatatype filter = values.filter.datatype();
   const XNNDatatype bias = values.bias != nullptr ? values.bias->datatype() : filter;
-  const bool is_all_fp16 = values.input.datatype() == XNNDatatype::fp16 &&
+  const bool is_all_fp16 = !kCopiesHalfConstants && values.input.datatype() == XNNDatatype::fp16 &&
                            filter == XNNDatatype::fp16 && bias == XNNDatatype::fp16;
   const bool is_odd = values.filter.rank() == 2 && values.filter.dim(1) % 2 != 0;
   const bool is_static = values.input.datatype() == XNNDatatype::qint8;
