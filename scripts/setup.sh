@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what onepack needs to build and test, with apt. Safe to run twice: what is there is left alone.
-# With --peer also ExecuTorch, with pip and into build/peer, for the benchmarks that compare with it; with --fuzz also
-# clang with its fuzzer, for scripts/fuzz.sh.
+# With --peer also ExecuTorch, with pip and into build/peer: for the benchmarks that compare with it, and for the XNNPACK
+# in it (docs/xnnpack.md); with --fuzz also clang with its fuzzer, for scripts/fuzz.sh.
 #
 # Debian 13 (trixie) has everything. Debian 12 (bookworm) has an XNNPACK of 2022 without the weights cache
 # provider interface, so a few packages come from the trixie suite of the machine's own mirror, pinned below

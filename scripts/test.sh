@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is needed, builds everything and runs all tests, first as they are and then under the address and
-# undefined-behaviour sanitizers. The last line is "N passed, N failed"; the status is 0 only if tests ran and none
+# Installs what is needed, builds everything and runs all tests: as they are, under the address and undefined-behaviour
+# sanitizers, and with the XNNPACK inside the Python package executorch if that can be installed (docs/xnnpack.md). The last line is "N passed, N failed"; the status is 0 only if tests ran and none
 # failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -43,8 +43,11 @@ export CMAKE_BUILD_PARALLEL_LEVEL=$jobs CTEST_PARALLEL_LEVEL=$jobs
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 
 bash scripts/setup.sh
+# Not from where the package index cannot be reached, and not on every processor.
+if ! bash scripts/setup.sh --peer; then say 'executorch cannot be installed here: its XNNPACK is not tested'; fi
 run_preset dev
 run_preset asan
+if [ -d build/peer/executorch ]; then run_preset executorch-xnnpack; fi
 if [ "$broken" -gt 0 ]; then
   # Counted, so that the line below does not read as a success.
   failed=$((failed + broken))

@@ -71,18 +71,23 @@ inline constexpr bool kMovesNoBf16 = !kHasAliasData;
 // no weight is shown as one of 16 bits. (ChooseWidening, ops/fully_connected.)
 inline constexpr bool kCopiesHalfConstants = kHasAliasData;
 
+// 14. On some processors the tile of an fp32 fully connected node depends on how many output
+// channels it has, so that a slice of a weight may be packed otherwise than the weight. It is
+// packed whole then (packing/slice_layout). Sizes that are multiples of 128 are not concerned.
+inline constexpr bool kTilesDependOnChannels = kHasAliasData;
+
 // Without tests, for they read or write out of bounds without a crash that is sure:
 //
-// 14. The average pooling takes rows for such that do not reach into the padding below when there
+// 15. The average pooling takes rows for such that do not reach into the padding below when there
 // are more of those than rows. Refused by name. (ops/pooling.)
 //
-// 15. The dilated maximum pooling reads an element beyond the input in the place of the padding.
+// 16. The dilated maximum pooling reads an element beyond the input in the place of the padding.
 // Refused by name. (ops/pooling.)
 //
-// 16. A transposed convolution whose stride is larger than its output has phases of nearly 2^64
+// 17. A transposed convolution whose stride is larger than its output has phases of nearly 2^64
 // positions. Refused by name. (ops/convolution.)
 //
-// 17. Fully connected nodes read 4-bit rows of an odd number, and transposed 4-bit weights, as not
+// 18. Fully connected nodes read 4-bit rows of an odd number, and transposed 4-bit weights, as not
 // all of their kernels expect them. Both are widened to 8 bits. (ChooseWidening.)
 
 }  // namespace onepack

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "aot/payload_writer.h"
+#include "delegate/xnn/quirks.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/files.h"
 #include "tests/support/packed_bytes.h"
@@ -225,6 +226,12 @@ std::vector<std::vector<uint8_t>> PackedOf(const Files& files, WeightCache& cach
 
 class SlicedPackingTest : public testing::TestWithParam<std::tuple<Node, size_t>> {
  protected:
+  void SetUp() override {
+    if (kTilesDependOnChannels && std::string(node_.name) == "FloatOfAnOddSize") {
+      GTEST_SKIP() << "the last slice is packed in other tiles than the others (quirk 14)";
+    }
+  }
+
   const Node node_ = std::get<0>(GetParam());
   const size_t threads_ = std::get<1>(GetParam());
   const Files files_{node_};

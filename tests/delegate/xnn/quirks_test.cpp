@@ -391,5 +391,18 @@ TEST(QuirksTest, Number13HalfConstantsAreCopiedBeforeAnyLookUp) {
   EXPECT_EQ(provider.copies == 1, kCopiesHalfConstants);
 }
 
+TEST(QuirksTest, Number14TilesDependOnTheNumberOfChannels) {
+  const auto seed_without_sizes = [](size_t channels) {
+    return SeedOfFullyConnected(64, channels) ^ channels;
+  };
+  const bool depend = seed_without_sizes(1024) != seed_without_sizes(104);
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f")) {
+    EXPECT_EQ(depend, kTilesDependOnChannels);
+  }
+#endif
+  EXPECT_TRUE(kTilesDependOnChannels || !depend);
+}
+
 }  // namespace
 }  // namespace onepack
