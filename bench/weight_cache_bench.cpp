@@ -149,7 +149,9 @@ class FullTable {
   FullTable() {
     PackTransaction transaction(cache);
     for (size_t i = 0; i < kWeights; ++i) {
-      keys.push_back({static_cast<uint32_t>(i), &places_[i], nullptr});
+      xnn_weights_cache_look_up_key& key = keys.emplace_back();
+      key.seed = static_cast<uint32_t>(i);
+      key.kernel = &places_[i];
       rows_.push_back({keys[i].kernel, /*is_readable=*/false});
       if (transaction.LookUp(KeyOf(static_cast<int>(i)))) continue;
       pins.push_back(Pack(transaction, TagOf(keys[i])));

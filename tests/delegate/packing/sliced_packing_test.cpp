@@ -226,10 +226,9 @@ std::vector<std::vector<uint8_t>> PackedOf(const Files& files, WeightCache& cach
 
 class SlicedPackingTest : public testing::TestWithParam<std::tuple<Node, size_t>> {
  protected:
-  void SetUp() override {
-    if (kTilesDependOnChannels && std::string(node_.name) == "FloatOfAnOddSize") {
-      GTEST_SKIP() << "the last slice is packed in other tiles than the others (quirk 14)";
-    }
+  // Else the weight is packed whole: quirk 14 (xnn/quirks.h).
+  bool IsSliced() const {
+    return !kTilesDependOnChannels || std::string(node_.name) != "FloatOfAnOddSize";
   }
 
   const Node node_ = std::get<0>(GetParam());
@@ -288,6 +287,7 @@ TEST_P(SlicedPackingTest, PacksOnceAndPrivatelyNothing) {
 }
 
 TEST_P(SlicedPackingTest, ReportsSliceBySliceAndEachByteOnce) {
+  if (!IsSliced()) GTEST_SKIP() << "the last slice would be packed in other tiles";
   Listener listener;
   XnnpackBackendOptions options = Sliced(cache_, threads_);
   options.on_progress = listener.Callback();
@@ -305,6 +305,7 @@ TEST_P(SlicedPackingTest, ReportsSliceBySliceAndEachByteOnce) {
 }
 
 TEST_P(SlicedPackingTest, ALoadThatIsCancelledAtAnySliceLeavesNothing) {
+  if (!IsSliced()) GTEST_SKIP() << "the last slice would be packed in other tiles";
   for (size_t cancel_at = 1; cancel_at <= (node_.outputs + 127) / 128; ++cancel_at) {
     SCOPED_TRACE(cancel_at);
     Listener listener;
@@ -322,6 +323,7 @@ TEST_P(SlicedPackingTest, ALoadThatIsCancelledAtAnySliceLeavesNothing) {
 // The application may load another method when it is told; here one that needs the very weight that
 // is being packed.
 TEST_P(SlicedPackingTest, ALoadFromWithinALoadOfTheSameWeightWaitsForIt) {
+  if (!IsSliced()) GTEST_SKIP() << "the last slice would be packed in other tiles";
   Ref<Method> inner;
   Listener listener;
   listener.on_report = [&] {
