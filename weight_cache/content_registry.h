@@ -22,8 +22,8 @@
 #include <vector>
 
 #include "base/digest.h"
-#include "base/result.h"
 #include "base/fork_safe_mutex.h"
+#include "base/result.h"
 
 namespace onepack {
 

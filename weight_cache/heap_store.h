@@ -19,10 +19,10 @@
 #include <map>
 #include <memory>
 
+#include "base/fork_safe_mutex.h"
 #include "base/mapping.h"
 #include "base/result.h"
 #include "base/span.h"
-#include "base/fork_safe_mutex.h"
 
 namespace onepack {
 

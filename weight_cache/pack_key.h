@@ -61,16 +61,20 @@ struct PackKey {
 };
 static_assert(sizeof(PackKey) == sizeof(WeightIdentity) + sizeof(Digest), "no padding");
 
+// By what they point to.
 struct WeightIdentityHash {
   // Digests are uniform already; the parts that usually differ are enough.
-  size_t operator()(const WeightIdentity& weight) const {
+  size_t operator()(const WeightIdentity* weight) const {
     const DigestHash hash;
-    return hash(weight.kernel) ^ (hash(weight.quantization) << 1);
+    return hash(weight->kernel) ^ (hash(weight->quantization) << 1);
   }
+};
+struct WeightIdentityEqual {
+  bool operator()(const WeightIdentity* a, const WeightIdentity* b) const { return *a == *b; }
 };
 
 struct PackKeyHash {
-  size_t operator()(const PackKey& key) const { return WeightIdentityHash()(key.weight); }
+  size_t operator()(const PackKey& key) const { return WeightIdentityHash()(&key.weight); }
 };
 
 // What the packer says of the layout it made, and whoever uses the bytes compares: equal for one

@@ -24,10 +24,10 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/fork_safe_mutex.h"
 #include "base/result.h"
 #include "base/span.h"
 #include "weight_cache/content_registry.h"
-#include "base/fork_safe_mutex.h"
 #include "weight_cache/heap_store.h"
 #include "weight_cache/pack_key.h"
 

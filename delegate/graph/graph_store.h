@@ -12,10 +12,10 @@
 #include <utility>
 
 #include "base/digest.h"
+#include "base/fork_safe_mutex.h"
 #include "base/ref.h"
 #include "runtime/aligned_copy.h"
 #include "schema/verify_payload.h"
-#include "base/fork_safe_mutex.h"
 
 namespace onepack {
 

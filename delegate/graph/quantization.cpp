@@ -217,14 +217,4 @@ Status DescribeValue(const Payload& payload, Span<const Digest> contents, GraphV
   return DescribeQuantization({payload, contents}, value);
 }
 
-uint32_t ScaleIndexOf(const GraphValue& value) {
-  const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
-  if (quantized == nullptr) return 0;
-  if (const auto* channel = quantized->quant_params_as_PerChannelQuant()) {
-    return channel->scale_buffer_idx();
-  }
-  const auto* group = quantized->quant_params_as_PerChannelGroupQuant();
-  return group != nullptr ? group->scale_buffer_idx() : 0;
-}
-
 }  // namespace onepack

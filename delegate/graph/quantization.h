@@ -23,9 +23,6 @@ Result<size_t> ConstantSizeBytes(const wire::xnnpack::XNNTensorValue& tensor);
 // datatype.
 Status DescribeValue(const Payload& payload, Span<const Digest> contents, GraphValue& value);
 
-// In the payload's constants; 0 for a value without scales there.
-uint32_t ScaleIndexOf(const GraphValue& value);
-
 }  // namespace onepack
 
 #endif  // ONEPACK_DELEGATE_GRAPH_QUANTIZATION_H_

@@ -38,6 +38,12 @@ ScaleRef<uint16_t> ScalesOf(const wire::xnnpack::PerChannelGroupQuant& quant) {
   return scales;
 }
 
+uint32_t ScaleIndexOf(const GraphValue& value) {
+  uint32_t index = 0;
+  VisitScales(value, [&](const auto& scales, size_t) { index = scales.buffer_index; });
+  return index;
+}
+
 template <typename T>
 Result<Digest> IdentityOfScales(const Payload& payload, Span<const Digest> contents,
                                 const ScaleRef<T>& scales, size_t expected) {

@@ -250,7 +250,7 @@ Result<Inference> InferConvolution(const Shapes& shapes, const XNode& node) {
   return inference;
 }
 
-std::optional<WeightUse> WeightOfConvolution(const NodeValues& values, const XNode& node) {
+std::optional<Weight> WeightOfConvolution(const NodeValues& values, const XNode& node) {
   const WeightedValues weighted = ValuesOf(values, node);
   if (!weighted.are_constant()) return std::nullopt;
   const XNNNodeConv& wire = WireOf(node);
@@ -264,9 +264,9 @@ std::optional<WeightUse> WeightOfConvolution(const NodeValues& values, const XNo
   }
   consumer.Add(wire.groups()).Add(wire.group_input_channels()).Add(wire.group_output_channels());
   consumer.Add(wire.adjustment_height()).Add(wire.adjustment_width());
-  WeightUse use = UseOf(weighted, consumer);
-  use.packing = PackingOf(node);
-  return use;
+  Weight weight = WeightOf(weighted, consumer);
+  weight.packing = PackingOf(node);
+  return weight;
 }
 
 Status CheckConvolution(const NodeValues& values, const XNode& node) {

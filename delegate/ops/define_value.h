@@ -4,11 +4,11 @@
 #define ONEPACK_DELEGATE_OPS_DEFINE_VALUE_H_
 
 #include <stdint.h>
-#include "delegate/xnn/xnnpack.h"
 
 #include "base/result.h"
 #include "delegate/graph/graph_value.h"
 #include "delegate/graph/shape.h"
+#include "delegate/xnn/xnnpack.h"
 
 namespace onepack {
 

@@ -82,16 +82,16 @@ Status DefineAttention(const NodeDefinition& definition, const wire::xnnpack::XN
 // fully_connected.cpp
 Operands FullyConnectedOperands(const wire::xnnpack::XNode& node);
 Result<Inference> InferFullyConnected(const Shapes& shapes, const wire::xnnpack::XNode& node);
-std::optional<WeightUse> WeightOfFullyConnected(const NodeValues& values,
-                                                const wire::xnnpack::XNode& node);
+std::optional<Weight> WeightOfFullyConnected(const NodeValues& values,
+                                             const wire::xnnpack::XNode& node);
 Status CheckFullyConnected(const NodeValues& values, const wire::xnnpack::XNode& node);
 Status DefineFullyConnected(const NodeDefinition& definition, const wire::xnnpack::XNode& node);
 
 // convolution.cpp: plain, depthwise, transposed.
 Operands ConvolutionOperands(const wire::xnnpack::XNode& node);
 Result<Inference> InferConvolution(const Shapes& shapes, const wire::xnnpack::XNode& node);
-std::optional<WeightUse> WeightOfConvolution(const NodeValues& values,
-                                             const wire::xnnpack::XNode& node);
+std::optional<Weight> WeightOfConvolution(const NodeValues& values,
+                                          const wire::xnnpack::XNode& node);
 Status CheckConvolution(const NodeValues& values, const wire::xnnpack::XNode& node);
 Status DefineConvolution(const NodeDefinition& definition, const wire::xnnpack::XNode& node);
 

@@ -165,13 +165,13 @@ Result<Inference> InferFullyConnected(const Shapes& shapes, const XNode& node) {
   return inference;
 }
 
-std::optional<WeightUse> WeightOfFullyConnected(const NodeValues& values, const XNode& node) {
+std::optional<Weight> WeightOfFullyConnected(const NodeValues& values, const XNode& node) {
   const WeightedValues weighted = ValuesOf(values, node);
   if (!weighted.are_constant()) return std::nullopt;
   const Clamp clamp = ClampOf(node);
   DigestBuilder consumer("fully connected");
   consumer.Add(WireOf(node).flags()).Add(clamp.min).Add(clamp.max);
-  return UseOf(weighted, consumer);
+  return WeightOf(weighted, consumer);
 }
 
 Status CheckFullyConnected(const NodeValues& values, const XNode& node) {

@@ -7,7 +7,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include "delegate/xnn/xnnpack.h"
 
 #include <optional>
 
@@ -16,7 +15,8 @@
 #include "delegate/graph/graph_value.h"
 #include "delegate/graph/shape.h"
 #include "delegate/graph/value_map.h"
-#include "weight_cache/pack_key.h"
+#include "delegate/ops/weight.h"
+#include "delegate/xnn/xnnpack.h"
 
 namespace onepack {
 
@@ -31,6 +31,13 @@ struct Operands {
   // Those of the inputs that, if all of them are constants, XNNPACK packs and never reads again.
   Ids packed;
 
+  // Inputs, then outputs.
+  template <typename Function>
+  void ForEach(Function function) const {
+    for (const uint32_t id : inputs) function(id);
+    for (const uint32_t id : outputs) function(id);
+  }
+
   // The other inputs. A value may be an operand twice, as a filter and as what it is applied to:
   // one is taken away.
   Ids NotPacked() const {
@@ -38,26 +45,6 @@ struct Operands {
     for (const uint32_t id : packed) rest.Erase(id);
     return rest;
   }
-};
-
-// How XNNPACK comes by a packed weight.
-enum class Packing : uint8_t {
-  kLookedUp,  // it asks for it, and packs it if it is not there
-  kUnasked,   // it packs it, and offers it for keeping
-  kPrivate,   // it packs it and keeps it
-};
-
-// A use of constants that XNNPACK packs, with what the key of the packed weight must say.
-struct WeightUse {
-  uint32_t kernel_id = kNoValue;
-  uint32_t bias_id = kNoValue;  // kNoValue for none
-  WeightIdentity identity;
-  // What XNNPACK is given: the file's, or wider where it has no kernel for that.
-  wire::xnnpack::XNNDatatype kernel_datatype{};
-  wire::xnnpack::XNNDatatype bias_datatype{};
-  Packing packing = Packing::kLookedUp;
-  // XNNPACK looks at the scales also where the packed weight is there already.
-  bool reads_scales = false;
 };
 
 // Where a node's values are found in the file.
@@ -115,9 +102,9 @@ struct Op {
   // Checks all numbers of the node that concern shapes. The shapes of its inputs are known. Errors:
   // kInvalidFile, kUnsupported.
   Result<Inference> (*infer)(const Shapes& shapes, const wire::xnnpack::XNode& node);
-  // What of it is packed, if anything is; null for types that pack nothing. The operands exist;
-  // nothing else is known to be in order.
-  std::optional<WeightUse> (*weight)(const NodeValues& values, const wire::xnnpack::XNode& node);
+  // What of it is packed, if anything is; its place in the graph is left out. Null for types that
+  // pack nothing. The operands exist; nothing else is known to be in order.
+  std::optional<Weight> (*weight)(const NodeValues& values, const wire::xnnpack::XNode& node);
   // Checks everything that `infer` does not: datatypes, flags, scales, clamps, constants. The
   // operands exist, and are of the shapes that `infer` says. Errors: kInvalidFile, kUnsupported.
   Status (*check)(const NodeValues& values, const wire::xnnpack::XNode& node);

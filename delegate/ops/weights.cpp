@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "delegate/graph/datatypes.h"
+#include "delegate/graph/scales.h"
 
 namespace onepack {
 namespace {
@@ -105,25 +106,27 @@ Status CheckBias(const Shapes& shapes, uint32_t bias_id, size_t channels) {
                        channels);
 }
 
-WeightUse UseOf(const WeightedValues& values, DigestBuilder& consumer) {
-  WeightUse use;
-  use.kernel_id = values.filter.tensor().id_out();
-  use.bias_id = values.bias != nullptr ? values.bias->tensor().id_out() : kNoValue;
-  use.kernel_datatype = values.filter_datatype;
-  use.bias_datatype = values.bias_datatype;
-  use.identity.kernel = values.filter.content;
-  use.identity.bias = values.bias != nullptr ? values.bias->content : IdentityOfNothing();
+Weight WeightOf(const WeightedValues& values, DigestBuilder& consumer) {
+  const auto operand = [](const GraphValue& value, XNNDatatype datatype) {
+    return WeightOperand{value.tensor().id_out(), value.constant_index(), ScaleIndexOf(value),
+                         datatype};
+  };
+  Weight weight;
+  weight.kernel = operand(values.filter, values.filter_datatype);
+  if (values.bias != nullptr) weight.bias = operand(*values.bias, values.bias_datatype);
+  weight.identity.kernel = values.filter.content;
+  weight.identity.bias = values.bias != nullptr ? values.bias->content : IdentityOfNothing();
   DigestBuilder quantization("quantization");
   AddFilter(values.filter, quantization);
   if (values.bias != nullptr) AddBias(*values.bias, quantization);
-  use.identity.quantization = quantization.Finish();
+  weight.identity.quantization = quantization.Finish();
   values.input.quant_params.AddTo(consumer);
   values.output.quant_params.AddTo(consumer);
-  use.identity.consumer = consumer.Finish();
+  weight.identity.consumer = consumer.Finish();
   // XNNPACK checks the scales of what is quantized before it runs, and not only packs them.
-  use.reads_scales = values.input.datatype() == XNNDatatype::qint8 ||
-                     values.input.datatype() == XNNDatatype::quint8;
-  return use;
+  weight.reads_scales = values.input.datatype() == XNNDatatype::qint8 ||
+                        values.input.datatype() == XNNDatatype::quint8;
+  return weight;
 }
 
 }  // namespace onepack

@@ -71,7 +71,7 @@ Status CheckBias(const Shapes& shapes, uint32_t bias_id, size_t channels);
 // The use of a filter and a bias that are constants. `consumer` has all that packing may depend on
 // but for the values, which are added here: the datatype and quantization of input and output go
 // into the packed bytes too.
-WeightUse UseOf(const WeightedValues& values, DigestBuilder& consumer);
+Weight WeightOf(const WeightedValues& values, DigestBuilder& consumer);
 
 }  // namespace onepack
 

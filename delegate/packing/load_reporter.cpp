@@ -1,6 +1,23 @@
 #include "delegate/packing/load_reporter.h"
 
+#include <new>
+#include <system_error>
+
 namespace onepack {
+namespace {
+
+// False when the system has no thread, or no memory, for one more.
+template <typename Work>
+bool Start(std::vector<std::thread>& workers, Work work) try {
+  workers.emplace_back(work);
+  return true;
+} catch (const std::system_error&) {
+  return false;
+} catch (const std::bad_alloc&) {
+  return false;
+}
+
+}  // namespace
 
 Status LoadReporter::Served(uint64_t raw_bytes) {
   if (std::this_thread::get_id() != loading_thread_) {
@@ -10,6 +27,21 @@ Status LoadReporter::Served(uint64_t raw_bytes) {
     return Status::Ok();
   }
   return Report(raw_bytes);
+}
+
+size_t LoadReporter::RunWorkers(size_t threads, const std::function<void(size_t worker)>& work) {
+  std::vector<std::thread> workers;
+  workers.reserve(threads);
+  for (size_t i = 0; i < threads; ++i) {
+    const bool is_started = Start(workers, [this, &work, i] {
+      work(i);
+      OtherIsDone();
+    });
+    if (!is_started) break;
+  }
+  ReportOthers(workers.size());
+  for (std::thread& worker : workers) worker.join();
+  return workers.size();
 }
 
 void LoadReporter::ReportOthers(size_t threads) {
@@ -49,7 +81,7 @@ Status LoadReporter::Report(uint64_t raw_bytes) {
   return Cancelled();
 }
 
-// XNNPACK may stand between the callback and us: nothing must be thrown through it.
+// What the application throws must not pass through a library of threads.
 bool LoadReporter::WantsToGoOn() const noexcept try {
   return !on_progress_ || on_progress_(progress_);
 } catch (...) {

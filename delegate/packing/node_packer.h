@@ -9,7 +9,7 @@
 #include "base/result.h"
 #include "delegate/packing/shown_weight.h"
 #include "delegate/plan/plan.h"
-#include "delegate/xnn/packing_memory.h"
+#include "delegate/xnn/packing_provider.h"
 #include "weight_cache/pack_key.h"
 
 namespace onepack {

@@ -7,7 +7,6 @@
 
 #include "delegate/packing/raw_weight.h"
 #include "delegate/packing/sliced_weight.h"
-#include "delegate/packing/workers.h"
 #include "delegate/xnn/layout_tag.h"
 #include "weight_cache/pack_transaction.h"
 
@@ -17,16 +16,6 @@ namespace {
 bool IsPinned(const Weight& weight) { return weight.packing != Packing::kPrivate; }
 
 PackKey KeyOf(const Weight& weight) { return PackKey{weight.identity, LayoutFingerprint()}; }
-
-// In one process there is one layout fingerprint: identities tell keys apart.
-struct IdentityHash {
-  size_t operator()(const WeightIdentity* identity) const {
-    return WeightIdentityHash()(*identity);
-  }
-};
-struct IdentityEqual {
-  bool operator()(const WeightIdentity* a, const WeightIdentity* b) const { return *a == *b; }
-};
 
 std::vector<std::shared_ptr<Content>> ContentsOf(const Plan& plan, const Weight& weight) {
   std::vector<std::shared_ptr<Content>> contents;
@@ -99,7 +88,9 @@ class Packer::Call {
   const Packer& packer_;
   const Span<const Plan> plans_;
   std::vector<Wanted> wanted_;  // in the order in which plans have them
-  std::unordered_map<const WeightIdentity*, size_t, IdentityHash, IdentityEqual> numbers_;
+  // In one process there is one layout fingerprint: identities tell keys apart.
+  std::unordered_map<const WeightIdentity*, size_t, WeightIdentityHash, WeightIdentityEqual>
+      numbers_;
 };
 
 Result<std::vector<PinnedWeights>> Packer::Pin(Span<const Plan> plans) const {
@@ -184,7 +175,7 @@ Status Packer::Call::PackWhole(const std::vector<Wanted*>& missing) {
       if (!missing[index]->status.ok()) has_failed = true;
     }
   };
-  if (threads < 2 || RunWorkers(threads, reporter(), work) == 0) work(0);
+  if (threads < 2 || reporter().RunWorkers(threads, work) == 0) work(0);
   ONEPACK_RETURN_IF_ERROR(reporter().CheckNotCancelled());
   for (Wanted* wanted : missing) {
     if (!wanted->status.ok()) return std::move(wanted->status);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "delegate/graph/quantization.h"
+#include "delegate/graph/scales.h"
 #include "delegate/packing/source_call.h"
 
 namespace onepack {
@@ -82,7 +83,7 @@ bool RawChannels::FindKernel() {
 }
 
 bool RawChannels::FindBias() {
-  if (weight_.bias.value_id == kNoValue) return true;
+  if (!weight_.bias.is_present()) return true;
   const GraphValue& bias = plan_.values.at(weight_.bias.value_id);
   auto loaded = plan_.payload().constant(weight_.bias.constant_index).Load();
   if (bias.rank() == 0 || !loaded.ok() || !IsAligned(*loaded)) return false;
@@ -93,24 +94,18 @@ bool RawChannels::FindBias() {
 // Scales in a file are left for XNNPACK to check, slice by slice, and are not all in memory then.
 bool RawChannels::FindScales() {
   const Payload& payload = plan_.payload();
-  const auto* quantized = kernel_value().wire->xvalue_union_as_XNNQuantizedTensorValue();
-  if (quantized == nullptr) return true;
-  const auto find = [&](auto ref, size_t per_channel) {
-    const size_t scales = count_ * per_channel;
-    auto found = ref.buffer_index != 0 ? onepack::FindScales(payload, ref, scales, storage_)
-                                       : LoadScales(payload, ref, scales, storage_);
-    if (!found.ok()) return false;
+  bool has_found = true;
+  VisitScales(kernel_value(), [&](const auto& scales, size_t count) {
+    const bool is_in_file = scales.buffer_index != 0;
+    auto found = is_in_file ? onepack::FindScales(payload, scales, count, storage_)
+                            : LoadScales(payload, scales, count, storage_);
+    has_found = found.ok();
+    if (!has_found) return;
     scales_ = reinterpret_cast<const uint8_t*>(*found);
-    scale_bytes_ = per_channel * sizeof(**found);
-    if (ref.buffer_index != 0) scale_constant_ = &payload.constant(ref.buffer_index);
-    return true;
-  };
-  if (const auto* channel = quantized->quant_params_as_PerChannelQuant()) {
-    return find(ScalesOf(*channel), 1);
-  }
-  const auto* group = quantized->quant_params_as_PerChannelGroupQuant();
-  if (group == nullptr) return false;
-  return find(ScalesOf(*group), kernel_value().dim(1) / static_cast<size_t>(group->group_size()));
+    scale_bytes_ = count / count_ * sizeof(**found);
+    if (is_in_file) scale_constant_ = &payload.constant(scales.buffer_index);
+  });
+  return has_found;
 }
 
 std::optional<NodePacker::Packed> RawChannels::Pack(Run run, Span<uint8_t> target) const {
@@ -142,7 +137,7 @@ void RawChannels::Discard(Run run) const {
 
 void RawChannels::DiscardAll() const {
   Discard({0, count_});
-  if (weight_.bias.value_id == kNoValue) return;
+  if (!weight_.bias.is_present()) return;
   const SourceCall call;
   plan_.payload().constant(weight_.bias.constant_index).Discard();
 }

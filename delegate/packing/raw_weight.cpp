@@ -1,61 +1,90 @@
 #include "delegate/packing/raw_weight.h"
 
+#include <string.h>
+
+#include <type_traits>
 #include <utility>
 
 #include "base/checked_math.h"
-#include "delegate/graph/quantization.h"
+#include "base/small_floats.h"
+#include "delegate/graph/scales.h"
 #include "delegate/packing/source_call.h"
-#include "delegate/packing/widening.h"
 
 namespace onepack {
 namespace {
 
-using wire::xnnpack::PerChannelGroupQuant;
-using wire::xnnpack::PerChannelQuant;
+using wire::xnnpack::XNNDatatype;
 
 // Of every element that is packed here.
 bool IsAligned(const void* address) {
   return reinterpret_cast<uintptr_t>(address) % alignof(float) == 0;
 }
 
-// Null for a value that is not quantized per channel.
-const PerChannelQuant* PerChannel(const GraphValue& value) {
-  const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
-  return quantized != nullptr ? quantized->quant_params_as_PerChannelQuant() : nullptr;
-}
-const PerChannelGroupQuant* PerGroup(const GraphValue& value) {
-  const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
-  return quantized != nullptr ? quantized->quant_params_as_PerChannelGroupQuant() : nullptr;
+// From 16 bits to 32, from 4 to 8.
+constexpr size_t kWidening = 2;
+
+// What stands for zero in 4 bits.
+constexpr int kInt4Zero = 8;
+
+// Rows begin at a whole byte each.
+void WidenInt4(Bytes from, size_t row_length, uint8_t* to) {
+  const size_t bytes_each = row_length / 2 + row_length % 2;
+  size_t end = 0;
+  for (size_t row = 0; row < from.size() / bytes_each; ++row) {
+    for (size_t i = 0; i < row_length; ++i) {
+      const int both = from[row * bytes_each + i / 2];
+      const int number = i % 2 == 0 ? both & 15 : both >> 4;
+      to[end++] = static_cast<uint8_t>(number - kInt4Zero);
+    }
+  }
 }
 
-size_t ScaleCount(const GraphValue& value, const PerChannelQuant& quant) {
-  return value.dim(static_cast<size_t>(quant.channel_dim()));
+void WidenFloats(XNNDatatype datatype, Bytes from, uint8_t* to) {
+  for (size_t i = 0; i + sizeof(uint16_t) <= from.size(); i += sizeof(uint16_t)) {
+    uint16_t bits;
+    memcpy(&bits, from.data() + i, sizeof(bits));
+    const float wide = datatype == XNNDatatype::bf16 ? FloatOfBfloat16(bits) : FloatOfFloat16(bits);
+    memcpy(to + kWidening * i, &wide, sizeof(wide));
+  }
 }
-size_t ScaleCount(const GraphValue& value, const PerChannelGroupQuant& quant) {
-  return value.dim(0) * (value.dim(1) / static_cast<size_t>(quant.group_size()));
+
+// fp16 and bf16 become fp32, 4-bit integers 8-bit ones. `raw` are the bytes of `value`, and may lie
+// in the second half of the output, which has kWidening times as many: no byte is written before
+// those that stand there were read.
+void Widen(const GraphValue& value, Bytes raw, uint8_t* to) {
+  const XNNDatatype datatype = value.tensor().datatype();
+  if (datatype == XNNDatatype::qcint4) {
+    WidenInt4(raw, value.rank() > 0 ? value.dim(value.rank() - 1) : 1, to);
+  } else {
+    WidenFloats(datatype, raw, to);
+  }
 }
 
 }  // namespace
 
 Result<const void*> ScalesFor(const Payload& payload, const GraphValue& value,
                               ScaleStorage& storage) {
-  if (const PerChannelQuant* channel = PerChannel(value)) {
-    ONEPACK_ASSIGN_OR_RETURN(const void* scales, LoadScales(payload, ScalesOf(*channel),
-                                                            ScaleCount(value, *channel), storage));
-    return scales;
-  }
-  if (const PerChannelGroupQuant* group = PerGroup(value)) {
-    ONEPACK_ASSIGN_OR_RETURN(const void* scales, LoadScales(payload, ScalesOf(*group),
-                                                            ScaleCount(value, *group), storage));
-    return scales;
-  }
-  return static_cast<const void*>(nullptr);
+  Status status;
+  const void* shown = nullptr;
+  VisitScales(value, [&](const auto& scales, size_t count) {
+    auto loaded = LoadScales(payload, scales, count, storage);
+    if (loaded.ok()) {
+      shown = *loaded;
+    } else {
+      status = loaded.TakeStatus();
+    }
+  });
+  ONEPACK_RETURN_IF_ERROR(std::move(status));
+  return shown;
 }
 
 const void* OnesFor(const GraphValue& value, OnesStore& ones) {
-  if (const auto* channel = PerChannel(value)) return ones.Get<float>(ScaleCount(value, *channel));
-  if (const auto* group = PerGroup(value)) return ones.Get<uint16_t>(ScaleCount(value, *group));
-  return nullptr;
+  const void* shown = nullptr;
+  VisitScales(value, [&](const auto& scales, size_t count) {
+    using Scale = std::remove_const_t<std::remove_pointer_t<decltype(scales.inline_scales.data())>>;
+    shown = ones.Get<Scale>(count);
+  });
+  return shown;
 }
 
 RawConstant::RawConstant(RawConstant&& other) noexcept
@@ -76,15 +105,15 @@ Status RawConstant::Read(const Plan& plan, const WeightOperand& operand,
                          ContentRegistry* registry) {
   const GraphValue& value = plan.values.at(operand.value_id);
   const SourceCall call;
-  Status status = ReadScales(plan.payload(), value);
+  Status status = ReadScales(plan.payload(), value, operand.scale_index);
   if (status.ok()) status = ReadBytes(*plan.contents, value, operand, registry);
   if (status.ok()) return status;
   return std::move(status).WithContext("graph value %u", operand.value_id);
 }
 
-Status RawConstant::ReadScales(const Payload& payload, const GraphValue& value) {
-  const uint32_t index = ScaleIndexOf(value);
-  if (index != 0) scales_ = &payload.constant(index);
+Status RawConstant::ReadScales(const Payload& payload, const GraphValue& value,
+                               uint32_t scale_index) {
+  if (scale_index != 0) scales_ = &payload.constant(scale_index);
   ONEPACK_ASSIGN_OR_RETURN(shown_.scales, ScalesFor(payload, value, scale_storage_));
   return Status::Ok();
 }
@@ -120,7 +149,7 @@ Result<RawWeight> RawWeight::Read(const Plan& plan, const Weight& weight,
                                   ContentRegistry* registry) {
   RawWeight raw;
   ONEPACK_RETURN_IF_ERROR(raw.kernel_.Read(plan, weight.kernel, registry));
-  if (weight.bias.value_id == kNoValue) return raw;
+  if (!weight.bias.is_present()) return raw;
   ONEPACK_RETURN_IF_ERROR(raw.bias_.Read(plan, weight.bias, registry));
   return raw;
 }

@@ -1,4 +1,4 @@
-// The raw bytes of one weight while XNNPACK packs them: the only code that reads them.
+// The raw bytes of one weight while XNNPACK packs them whole, or keeps them (Packing).
 //
 // They are read when this is made, and let go of when it goes: the pages of a mapped file are
 // dropped, what was read or widened is unmapped. So peak memory while loading is what is packed so
@@ -36,7 +36,7 @@ class RawConstant {
  private:
   Status ReadBytes(const PayloadContents& contents, const GraphValue& value,
                    const WeightOperand& operand, ContentRegistry* registry);
-  Status ReadScales(const Payload& payload, const GraphValue& value);
+  Status ReadScales(const Payload& payload, const GraphValue& value, uint32_t scale_index);
 
   const Constant* constant_ = nullptr;  // that is read
   const Constant* scales_ = nullptr;    // null if they are not in a file

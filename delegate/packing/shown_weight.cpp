@@ -30,7 +30,7 @@ Status DefineWeight(const Plan& plan, const Weight& weight, const ShownWeight& s
                     NodeDefinition* node) {
   ONEPACK_ASSIGN_OR_RETURN(node->kernel, Define(plan, weight.kernel, shown.kernel, shown.channels,
                                                 /*channel_dim=*/0, node->subgraph));
-  if (weight.bias.value_id == kNoValue) return Status::Ok();
+  if (!weight.bias.is_present()) return Status::Ok();
   const size_t rank = plan.values.at(weight.bias.value_id).rank();
   ONEPACK_ASSIGN_OR_RETURN(
       node->bias, Define(plan, weight.bias, shown.bias, shown.channels, rank - 1, node->subgraph));

@@ -28,10 +28,23 @@
 
 #include "delegate/packing/load_reporter.h"
 #include "delegate/packing/raw_channels.h"
-#include "delegate/packing/slice_layout.h"
 #include "weight_cache/pack_transaction.h"
 
 namespace onepack {
+
+// How a large weight is laid out when it is packed, found by packing a few channels of it.
+struct SliceLayout {
+  // Channels that are a whole number of tiles: slices are made of such blocks.
+  static constexpr size_t kBlock = 128;
+
+  // Null unless blocks of the weight are packed as slicing counts on (the source file has
+  // the argument). May throw std::bad_alloc.
+  static std::optional<SliceLayout> Probe(const RawChannels& raw);
+
+  LayoutTag tag = 0;      // of the whole weight
+  size_t size = 0;        // of the whole weight, packed
+  size_t block_size = 0;  // of kBlock channels
+};
 
 class SlicedWeight {
  public:

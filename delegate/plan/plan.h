@@ -16,11 +16,12 @@
 #include <vector>
 
 #include "base/digest.h"
+#include "base/result.h"
 #include "delegate/graph/graph_value.h"
 #include "delegate/graph/value_map.h"
+#include "delegate/ops/weight.h"
 #include "delegate/plan/payload_contents.h"
 #include "delegate/plan/shape_inference.h"
-#include "delegate/plan/weight.h"
 
 namespace onepack {
 
@@ -64,6 +65,14 @@ struct Plan {
   // in nothing else. None where XNNPACK packs without looking up first.
   std::optional<Digest> structure;
 };
+
+// From a payload to a plan: every check that a graph has to pass before XNNPACK sees it.
+// `max_activation_bytes` is what the intermediate values may take; see CheckActivations. Reads no
+// constant. Errors: kInvalidFile for a graph that is not in order (each value defined once, before
+// it is read); kUnsupported names the node; kMismatch names the constant whose size is not what the
+// graph expects; kResourceExhausted names the node that needs more memory than is allowed.
+Result<Plan> MakePlan(std::shared_ptr<const PayloadContents> contents,
+                      uint64_t max_activation_bytes);
 
 }  // namespace onepack
 

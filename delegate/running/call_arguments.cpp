@@ -7,12 +7,62 @@
 
 #include "base/mapping.h"
 #include "delegate/graph/datatypes.h"
-#include "delegate/running/graph_order.h"
+#include "runtime/tensor.h"
 
 namespace onepack {
 namespace {
 
 using wire::xnnpack::XNNDatatype;
+
+// The order in which a graph has the dimensions of a tensor that a call gives it.
+//
+// A graph has them as they are stored, outermost first. The program's dim order says the same, but
+// for dimensions of size 1: a channel alone may stand first in the one and last in the other.
+class GraphOrder {
+ public:
+  // `bound` is what the graph says of the value. Both outlive the order, which is the dim order of
+  // `tensor` where no other one fits. REQUIRES: equal ranks.
+  GraphOrder(const Tensor& tensor, const Shape& bound);
+  GraphOrder(const GraphOrder&) = delete;
+  GraphOrder& operator=(const GraphOrder&) = delete;
+
+  // The tensor's dimension that is the i-th of the graph. REQUIRES: i < rank.
+  size_t operator[](size_t i) const { return order_[i]; }
+
+ private:
+  void MoveOnes(const Tensor& tensor, const Shape& bound);
+
+  const uint8_t* order_;
+  uint8_t moved_[kMaxGraphRank];  // what order_ points to, if it is not the tensor's
+};
+
+GraphOrder::GraphOrder(const Tensor& tensor, const Shape& bound)
+    : order_(tensor.dim_order().data()) {
+  // By the bounds, because they do not change from run to run: a size that is 1 now has its place.
+  for (size_t i = 0; i < bound.rank(); ++i) {
+    if (static_cast<size_t>(tensor.bounds()[order_[i]]) != bound[i]) {
+      MoveOnes(tensor, bound);
+      return;
+    }
+  }
+}
+
+void GraphOrder::MoveOnes(const Tensor& tensor, const Shape& bound) {
+  const Span<const uint8_t> given = tensor.dim_order();
+  const auto next = [&](size_t place, bool is_one) {
+    while (place < given.size() && (tensor.bounds()[given[place]] == 1) != is_one) ++place;
+    return place;
+  };
+  size_t one = next(0, true);
+  size_t other = next(0, false);
+  for (size_t i = 0; i < bound.rank(); ++i) {
+    size_t& place = bound[i] == 1 ? one : other;
+    if (place == given.size()) return;
+    moved_[i] = given[place];
+    place = next(place + 1, bound[i] == 1);
+  }
+  order_ = moved_;
+}
 
 // Whether a tensor type stands for a datatype of the graph at its borders.
 bool Matches(const ExternalValue& external, ScalarType type) {

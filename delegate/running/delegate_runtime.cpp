@@ -1,5 +1,7 @@
 #include "delegate/running/delegate_runtime.h"
 
+#include <assert.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -62,12 +64,14 @@ Status DelegateRuntime::CreateOnce(const Plan& plan, const PinnedWeights& pins,
 }
 
 std::optional<DelegateRuntime::UserId> DelegateRuntime::owner() const {
-  return in_place_.depend_on_files() ? std::make_optional(maker_) : std::nullopt;
+  const bool is_of_others = weights_->is_shared() && !in_place_.depend_on_files();
+  return is_of_others ? std::nullopt : std::make_optional(maker_);
 }
 
 bool DelegateRuntime::LendTo(UserId user, const PinnedWeights& pins) {
   if (user == user_) return true;
-  if (!weights_->PointTo(pins.pins())) return false;
+  assert(!is_broken());
+  if (!weights_->is_shared() || !weights_->PointTo(pins.pins())) return false;
   user_ = user;
   // XNNPACK asks for the addresses of weights when it reshapes.
   if (!pins.pins().empty()) stage_ = std::min(stage_, Stage::kInferred);

@@ -37,7 +37,7 @@
 #include "delegate/packing/packer.h"
 #include "delegate/plan/plan.h"
 #include "delegate/running/call_arguments.h"
-#include "delegate/running/in_place_constants.h"
+#include "delegate/running/graph_definition.h"
 #include "delegate/xnn/handles.h"
 #include "delegate/xnn/ones.h"
 #include "delegate/xnn/weight_table.h"
@@ -68,17 +68,19 @@ class DelegateRuntime {
   // bytes. May throw std::bad_alloc.
   Status Create(const PinnedWeights& pins, const Surroundings& surroundings);
 
-  // Whether nothing but what is in place depends on whom it was created for.
+  // Whether it can be lent: it has packed no weight for one delegate alone.
   bool is_shareable() const { return weights_->is_shared(); }
   UserId user() const { return user_; }
-  // Whom it was created for, if it depends on that one's files.
+  // The delegate that it was created for, if it depends on its files, or has packed a weight for it
+  // alone. REQUIRES: it is created.
   std::optional<UserId> owner() const;
 
-  // It is to be deleted by whoever has its lane.
+  // It is to be deleted by the one that has its lane.
   void Condemn() { is_condemned_ = true; }
   bool is_condemned() const { return is_condemned_; }
 
-  // For the runs from now on. False if a pin is missing, or of another layout.
+  // For the runs from now on. False if it is not shareable, or a pin is missing or of another
+  // layout.
   bool LendTo(UserId user, const PinnedWeights& pins);
 
   // For all below: of the delegate that it is lent to. May throw std::bad_alloc.

@@ -5,7 +5,7 @@
 #include <new>
 #include <utility>
 
-#include "delegate/plan/planner.h"
+#include "delegate/plan/plan.h"
 
 namespace onepack {
 namespace {
@@ -45,37 +45,19 @@ Result<Ref<Executor>> Executor::Load(Ref<MethodContext> context, Plan plan, Pinn
 
 Status Executor::CreateFirstRuntime(Plan plan, Lane& lane, OnesStore& ones) {
   if (plan.structure) {
-    Share(*plan.structure);
+    context_->pool().Join(*plan.structure, id_);
+    key_ = *plan.structure;
+    is_shared_ = true;
     if (context_->pool().Knows(key_)) return Status::Ok();
   }
   auto runtime = std::make_unique<DelegateRuntime>(std::move(plan), id_);
   Lane& first_lane = is_shared_ ? lane : context_->home();
   ONEPACK_RETURN_IF_ERROR(Create(*runtime, first_lane, ones));
-  if (is_shared_ && !runtime->is_shareable()) {
-    // XNNPACK wants one of the weights otherwise than it was packed. Its workspace is the lane's.
-    runtime.reset();
-    Unshare();
-    ONEPACK_ASSIGN_OR_RETURN(Plan again, MakePlan(contents_, max_activation_bytes_));
-    runtime = std::make_unique<DelegateRuntime>(std::move(again), id_);
-    ONEPACK_RETURN_IF_ERROR(Create(*runtime, context_->home(), ones));
-    context_->home().Add(key_, std::move(runtime));
-    return Status::Ok();
-  }
+  // With a weight that was packed for it alone, the runtime is of no use to others.
+  const bool is_of_use = is_shared_ && runtime->is_shareable();
   first_lane.Add(key_, std::move(runtime));
-  if (is_shared_) context_->pool().Learn(key_);
+  if (is_of_use) context_->pool().Learn(key_);
   return Status::Ok();
-}
-
-void Executor::Share(const Digest& structure) {
-  context_->pool().Join(structure, id_);
-  key_ = structure;
-  is_shared_ = true;
-}
-
-void Executor::Unshare() {
-  context_->pool().Leave(key_, id_);
-  key_ = KeyOfOwn(id_);
-  is_shared_ = false;
 }
 
 Status Executor::Create(DelegateRuntime& runtime, Lane& lane, OnesStore& ones) const {

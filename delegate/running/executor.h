@@ -44,9 +44,6 @@ class Executor final : public Delegate {
 
  private:
   Status CreateFirstRuntime(Plan plan, Lane& lane, OnesStore& ones);
-  // From now on, its runtimes are for others too, or not.
-  void Share(const Digest& structure);
-  void Unshare();
   Status Create(DelegateRuntime& runtime, Lane& lane, OnesStore& ones) const;
   Status RunIn(Lane& lane, Span<Value* const> arguments);
   // One that has taken the inputs.
@@ -59,8 +56,8 @@ class Executor final : public Delegate {
   const PinnedWeights pins_;
   const uint64_t max_activation_bytes_;
   const DelegateRuntime::UserId id_;
-  bool is_shared_ = false;
-  Digest key_;  // of its runtimes in lanes: the structure, or, if not shared, its own
+  bool is_shared_ = false;  // its runtimes are in the pool's lanes
+  Digest key_;              // of its runtimes in lanes: the structure, or, if not shared, its own
 };
 
 }  // namespace onepack

@@ -1,8 +1,12 @@
 #include "delegate/running/graph_definition.h"
 
+#include <string.h>
+
 #include <algorithm>
 #include <utility>
 
+#include "base/mapping.h"
+#include "delegate/graph/scales.h"
 #include "delegate/ops/define_value.h"
 #include "schema/verify_text.h"
 
@@ -10,6 +14,10 @@ namespace onepack {
 namespace {
 
 using wire::xnnpack::XNode;
+
+// Up to so many bytes are copied, so that others who use the runtime later do not depend on the
+// file that they came from.
+constexpr size_t kMaxCopied = 16384;
 
 class Definer {
  public:
@@ -74,7 +82,13 @@ class Definer {
     DefinedValue defined{&value, value.datatype()};
     ONEPACK_ASSIGN_OR_RETURN(defined.xnn_id, DefineValue(made_.subgraph.get(), value, shown));
     values_.Add(id, defined);
+    if (shown.scales != nullptr) DropScales(ScaleIndexOf(value));
     return Status::Ok();
+  }
+
+  // XNNPACK has looked at them, and will hardly do so again: their pages are dropped.
+  void DropScales(uint32_t scale_index) const {
+    if (scale_index != 0) plan_.payload().constant(scale_index).Discard();
   }
 
   Status DefineNodes() {
@@ -96,6 +110,7 @@ class Definer {
       const Weight& weight = plan_.weights[number];
       ONEPACK_ASSIGN_OR_RETURN(const ShownWeight shown, Show(weight, number));
       ONEPACK_RETURN_IF_ERROR(DefineWeight(plan_, weight, shown, &definition));
+      if (weight.reads_scales) DropScales(weight.kernel.scale_index);
     }
     return FindOp(node.xnode_union_type())->define(definition, node);
   }
@@ -111,7 +126,7 @@ class Definer {
       shown = made_.raw_weights.emplace_back(std::move(raw)).shown();
     } else {
       ONEPACK_ASSIGN_OR_RETURN(shown.kernel, ShowPacked(weight, weight.kernel, 2 * number));
-      if (weight.bias.value_id != kNoValue) {
+      if (weight.bias.is_present()) {
         ONEPACK_ASSIGN_OR_RETURN(shown.bias, ShowPacked(weight, weight.bias, 2 * number + 1));
       }
     }
@@ -142,6 +157,21 @@ class Definer {
 };
 
 }  // namespace
+
+Result<const void*> InPlaceConstants::Place(const Constant& constant, ByteBudget& budget) {
+  ONEPACK_ASSIGN_OR_RETURN(Buffer buffer, constant.Load());
+  const bool is_aligned = reinterpret_cast<uintptr_t>(buffer.bytes.data()) % alignof(float) == 0;
+  if (is_aligned && buffer.readable_padding >= Mapping::kReadablePadding &&
+      buffer.bytes.size() > kMaxCopied) {
+    in_files_.push_back(std::move(buffer));
+    return static_cast<const void*>(in_files_.back().bytes.data());
+  }
+  ONEPACK_RETURN_IF_ERROR(budget.Take(buffer.bytes.size(), "copying all constants"));
+  std::vector<uint8_t>& copy =
+      copies_.emplace_back(buffer.bytes.size() + Mapping::kReadablePadding);
+  memcpy(copy.data(), buffer.bytes.data(), buffer.bytes.size());
+  return static_cast<const void*>(copy.data());
+}
 
 Result<GraphDefinition> DefineGraph(const Plan& plan, Span<const size_t> needed_raw,
                                     OnesStore& ones) {

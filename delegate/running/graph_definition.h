@@ -13,14 +13,31 @@
 #include "base/result.h"
 #include "base/span.h"
 #include "delegate/packing/raw_weight.h"
+#include "delegate/plan/byte_budget.h"
 #include "delegate/plan/plan.h"
-#include "delegate/running/in_place_constants.h"
 #include "delegate/xnn/handles.h"
 #include "delegate/xnn/ones.h"
 #include "delegate/xnn/placeholders.h"
 #include "delegate/xnn/weight_table.h"
+#include "runtime/buffer.h"
 
 namespace onepack {
+
+// Constants that XNNPACK reads where they are, for as long as a runtime lives.
+class InPlaceConstants {
+ public:
+  // Where a constant is: in its file, or in a copy where that is small, unaligned, or too near its
+  // end. Takes copies from the budget. Errors: kInvalidFile where all copies together take too
+  // much; those of reading. May throw std::bad_alloc.
+  Result<const void*> Place(const Constant& constant, ByteBudget& budget);
+
+  // Whether any of them is in its file.
+  bool depend_on_files() const { return !in_files_.empty(); }
+
+ private:
+  std::vector<Buffer> in_files_;
+  std::vector<std::vector<uint8_t>> copies_;
+};
 
 struct GraphDefinition {
   XnnSubgraph subgraph;

@@ -6,7 +6,7 @@
 #ifndef ONEPACK_DELEGATE_RUNNING_METHOD_CONTEXT_H_
 #define ONEPACK_DELEGATE_RUNNING_METHOD_CONTEXT_H_
 
-#include <sys/types.h>
+#include <unistd.h>
 
 #include <memory>
 #include <utility>
@@ -42,7 +42,12 @@ class MethodContext final : public RefCounted {
   pthreadpool* threadpool() const { return threads_.pool; }
   // kFailedPrecondition in a process that was forked off: the pool has no threads here, and XNNPACK
   // would wait for them without end.
-  Status CheckThreadpool() const;
+  Status CheckThreadpool() const {
+    if (threadpool() == nullptr || getpid() == threads_.owner) return Status::Ok();
+    return Status::Error(StatusCode::kFailedPrecondition,
+                         "this process was forked off, and the thread pool's threads were not: "
+                         "make a pool and a backend here, and load the method again");
+  }
 
   // Where a delegate of the method ran last: the next one best runs there too. It may be gone.
   const Lane* last_lane() const { return last_lane_; }

@@ -4,7 +4,7 @@
 
 #include "delegate/packing/one_node_runtime.h"
 #include "delegate/packing/source_call.h"
-#include "delegate/plan/planner.h"
+#include "delegate/plan/plan.h"
 #include "delegate/running/executor.h"
 
 namespace onepack {

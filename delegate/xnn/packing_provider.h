@@ -17,11 +17,19 @@
 #include <stdint.h>
 
 #include "base/status.h"
-#include "delegate/xnn/packing_memory.h"
 #include "delegate/xnn/xnnpack.h"
 #include "weight_cache/pack_key.h"
 
 namespace onepack {
+
+// Where XNNPACK packs to.
+class PackingMemory {
+ public:
+  virtual ~PackingMemory() = default;
+
+  // Room for `size` bytes, aligned to 64; null if there is none. It stays the memory's.
+  virtual uint8_t* Reserve(size_t size) = 0;
+};
 
 class PackingProvider {
  public:

@@ -36,7 +36,10 @@ void WeightTable::Begin(Span<const Row> rows, Span<const PackedWeight> pins) {
   for (size_t i = 0; i < rows.size(); ++i) {
     addresses_.push_back(pins[i] ? pins[i].bytes().data() : nullptr);
     const auto [known, is_new] = creation_->numbers.try_emplace(rows[i].kernel, i);
-    if (!is_new) known->second = kNoRow;
+    // Two rows at one address are told apart if they are one weight.
+    const bool is_known = !is_new && known->second != kNoRow && addresses_[i] != nullptr &&
+                          addresses_[i] == addresses_[known->second];
+    if (!is_new && !is_known) known->second = kNoRow;
   }
 }
 
@@ -97,7 +100,7 @@ size_t WeightTable::LookUp(const xnn_weights_cache_look_up_key& key) noexcept tr
 // Null keeps XNNPACK from reading what cannot be read.
 void* WeightTable::Reserve(size_t size) noexcept {
   if (creation_->is_refused || !creation_->status.ok()) return nullptr;
-  uint8_t* space = creation_->transaction.Reserve(size);
+  uint8_t* space = creation_->transaction.Reserve(size, PackTransaction::Pages::kAtOnce);
   if (space == nullptr) {
     Fail(Status::Error(StatusCode::kResourceExhausted, "no memory for a packed weight of %zu bytes",
                        size));

@@ -536,7 +536,7 @@ TEST_F(DelegateErrorsTest, ASecondValueOfOneIdIsNamed) {
   AddLinear(payload);
   const std::vector<uint8_t> twice = WithField(payload.Finish(), 2, XNNTensorValue::VT_ID_OUT, 1);
   EXPECT_TRUE(IsError(LoadPayload(twice), StatusCode::kInvalidFile,
-                      {"broken.pte", "graph value 2", "second value with id 1"}));
+                      {"broken.pte", "graph value 1", "second value with id 1"}));
 }
 
 TEST_F(DelegateErrorsTest, ASecondValueOfOneExternalIdIsNamed) {

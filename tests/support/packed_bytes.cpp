@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "delegate/graph/payload.h"
-#include "delegate/plan/planner.h"
+#include "delegate/plan/plan.h"
 #include "delegate/xnn/layout_tag.h"
 #include "tests/support/recording_backend.h"
 #include "tests/support/status_matchers.h"

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "delegate/graph/payload.h"
-#include "delegate/plan/planner.h"
+#include "delegate/plan/plan.h"
 #include "runtime/backend.h"
 #include "tests/support/sources.h"
 

@@ -1,6 +1,6 @@
 // What a plan says of a graph, found without XNNPACK and without reading a constant.
 
-#include "delegate/plan/planner.h"
+#include "delegate/plan/plan.h"
 
 #include <gtest/gtest.h>
 #include <xnnpack.h>

@@ -139,5 +139,23 @@ TEST_P(RefusedWeightTest, AProgramOfOtherWeightsIsNotServedTheRuntimeWithPrivate
   }
 }
 
+// Then it is loaded without a runtime, and makes one when it runs, in the lane that both use.
+TEST_P(RefusedWeightTest, AProgramWhoseStructureIsKnownGetsARuntimeOfItsOwnWhenItRuns) {
+  const Files others(kind(), 100);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> alone, others.Load(nullptr));
+  const std::vector<float> expected_of_others = Answer(*alone);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> other, others.Load(cache_));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> second, files_.Load(cache_));
+  EXPECT_EQ(cache_->Stats().private_bytes, 0u);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(Answer(*second), expected_);
+    EXPECT_EQ(Answer(*other), expected_of_others);
+  }
+  EXPECT_GT(cache_->Stats().private_bytes, 0u);
+  second = nullptr;
+  EXPECT_EQ(cache_->Stats().private_bytes, 0u) << "its runtime goes with it";
+  EXPECT_EQ(Answer(*other), expected_of_others);
+}
+
 }  // namespace
 }  // namespace onepack

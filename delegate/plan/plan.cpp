@@ -1,8 +1,7 @@
-#include "delegate/plan/planner.h"
-
-#include <string.h>
+#include "delegate/plan/plan.h"
 
 #include <algorithm>
+#include <unordered_set>
 #include <utility>
 
 #include "delegate/graph/datatypes.h"
@@ -73,13 +72,6 @@ class Planner {
   }
 
  private:
-  struct NodeAt {
-    uint32_t index;
-    const XNode& wire;
-    const Op& op;
-    bool is_needed;
-  };
-
   const XNode& WireNode(size_t index) const {
     return *graph_.xnodes()->Get(static_cast<uint32_t>(index));
   }
@@ -109,7 +101,6 @@ class Planner {
   void ChooseRolesOf(const XNode& node);
   Status FindWeights();
   void AddWeight(uint32_t node);
-  WeightOperand OperandOf(uint32_t value_id, XNNDatatype datatype) const;
   Status InferNode(uint32_t node);
   Status CheckOrder(const Operands& operands) const;
   Status CheckOutputs() const;
@@ -147,9 +138,10 @@ Status Planner::CheckType(uint32_t node) {
 Status Planner::DescribeValues() {
   const std::vector<Digest> contents = contents_.ids();
   for (uint32_t i = 0; i < CountOf(graph_.xvalues()); ++i) {
-    Status status =
-        DescribeWireValue(*graph_.xvalues()->Get(i), {contents.data(), contents.size()});
-    if (!status.ok()) return std::move(status).WithContext("graph value %u", i);
+    const XValue& wire = *graph_.xvalues()->Get(i);
+    Status status = DescribeWireValue(wire, {contents.data(), contents.size()});
+    if (status.ok()) continue;
+    return std::move(status).WithContext("graph value %u", TensorOf(wire).id_out());
   }
   return Status::Ok();
 }
@@ -232,14 +224,12 @@ void Planner::FindNeededNodes() {
 }
 
 Status Planner::CheckOperands(uint32_t node) {
-  const Operands operands = OperandsOf(WireNode(node));
-  for (const auto* ids : {&operands.inputs, &operands.outputs}) {
-    for (const uint32_t id : *ids) {
-      if (plan_.values.Find(id) != nullptr) continue;
-      return Status::Error(StatusCode::kInvalidFile, "value %u does not exist", id);
-    }
-  }
-  return Status::Ok();
+  Status status;
+  OperandsOf(WireNode(node)).ForEach([&](uint32_t id) {
+    if (!status.ok() || plan_.values.Find(id) != nullptr) return;
+    status = Status::Error(StatusCode::kInvalidFile, "value %u does not exist", id);
+  });
+  return status;
 }
 
 void Planner::ChooseRoles() {
@@ -289,19 +279,15 @@ Status Planner::FindWeights() {
   for (uint32_t i = 0; i < is_needed_.size(); ++i) {
     if (is_needed_[i]) AddWeight(i);
   }
-  std::vector<const Weight*> sorted;
-  sorted.reserve(plan_.weights.size());
-  for (const Weight& weight : plan_.weights) sorted.push_back(&weight);
-  const auto compare = [](const Weight* a, const Weight* b) {
-    return memcmp(&a->identity, &b->identity, sizeof(WeightIdentity));
-  };
-  std::sort(sorted.begin(), sorted.end(),
-            [&](const Weight* a, const Weight* b) { return compare(a, b) < 0; });
+  std::unordered_set<const WeightIdentity*, WeightIdentityHash, WeightIdentityEqual> packed;
+  packed.reserve(plan_.weights.size());
   ByteBudget budget(payload_);
-  for (size_t i = 0; i < sorted.size(); ++i) {
-    if (i > 0 && compare(sorted[i - 1], sorted[i]) == 0) continue;  // packed once
-    ONEPACK_RETURN_IF_ERROR(budget.Take(payload_.constant(sorted[i]->kernel.constant_index).size(),
-                                        "packing all weights"));
+  for (const Weight& weight : plan_.weights) {
+    // What is shared is packed once.
+    const bool is_new = packed.insert(&weight.identity).second;
+    if (!is_new && weight.packing != Packing::kPrivate) continue;
+    const uint64_t bytes = payload_.constant(weight.kernel.constant_index).size();
+    ONEPACK_RETURN_IF_ERROR(budget.Take(bytes, "packing all weights"));
   }
   return Status::Ok();
 }
@@ -309,27 +295,14 @@ Status Planner::FindWeights() {
 void Planner::AddWeight(uint32_t node) {
   const Op& op = *FindOp(WireNode(node).xnode_union_type());
   if (op.weight == nullptr) return;
-  const std::optional<WeightUse> use = op.weight(node_values(), WireNode(node));
-  if (!use) return;
-  Weight weight;
-  weight.identity = use->identity;
-  weight.kernel = OperandOf(use->kernel_id, use->kernel_datatype);
-  weight.raw_bytes = payload_.constant(weight.kernel.constant_index).size();
-  if (use->bias_id != kNoValue) {
-    weight.bias = OperandOf(use->bias_id, use->bias_datatype);
-    if (weight.bias.constant_index != 0) {
-      weight.raw_bytes += payload_.constant(weight.bias.constant_index).size();
-    }
+  std::optional<Weight> weight = op.weight(node_values(), WireNode(node));
+  if (!weight) return;
+  weight->node = node;
+  for (const WeightOperand* operand : {&weight->kernel, &weight->bias}) {
+    if (!operand->is_present()) continue;
+    weight->raw_bytes += payload_.constant(operand->constant_index).size();
   }
-  weight.node = node;
-  weight.packing = use->packing;
-  weight.reads_scales = use->reads_scales;
-  plan_.weights.push_back(weight);
-}
-
-WeightOperand Planner::OperandOf(uint32_t value_id, XNNDatatype datatype) const {
-  const GraphValue& value = plan_.values.at(value_id);
-  return {value_id, value.constant_index(), ScaleIndexOf(value), datatype};
+  plan_.weights.push_back(*weight);
 }
 
 Status Planner::InferNode(uint32_t node) {
