@@ -3,7 +3,6 @@
 #include "delegate/running/runtime_pool.h"
 
 #include <gtest/gtest.h>
-#include "delegate/xnn/xnnpack.h"
 
 #include <algorithm>
 #include <atomic>
@@ -15,6 +14,7 @@
 
 #include "delegate/running/method_session.h"
 #include "delegate/xnn/initialize.h"
+#include "delegate/xnn/xnnpack.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"
