@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "delegate/xnn/layout_tag.h"
+#include "delegate/xnnpack_backend.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_plans.h"
@@ -34,8 +35,11 @@ struct Files {
     data = SourceOf(MakeData(DataOf(program.layers)), "model.ptd");
   }
 
-  Result<Ref<Method>> Load(const std::shared_ptr<WeightCache>& cache) const {
-    return LoadMethod(source, {data}, cache);
+  // A null backend: one of its own.
+  Result<Ref<Method>> Load(const Ref<Backend>& backend) const {
+    LoadOptions options;
+    options.backend = backend;
+    return LoadMethod(source, {data}, nullptr, options);
   }
 
   LinearProgram program;
@@ -57,17 +61,20 @@ class RefusedWeightTest
   size_t refused() const { return std::get<1>(GetParam()).size(); }
 
   void SetUp() override {
+    XnnpackBackendOptions options;
+    options.weight_cache = cache_;
+    ONEPACK_ASSERT_OK_AND_ASSIGN(backend_, CreateXnnpackBackend(options));
     TestPlans plans(cache_->contents(), files_.data);
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan plan, plans.Make(MakeLinearPayload(files_.program)));
     ASSERT_EQ(plan.weights.size(), 3u);
+    contents_ = plan.contents;
     for (const size_t i : std::get<1>(GetParam())) {
       PackTransaction transaction(cache_);
       ASSERT_FALSE(transaction.LookUp({plan.weights[i].identity, LayoutFingerprint()}));
       memset(transaction.Reserve(kSize), kFilling, kSize);
-      contents_.push_back(plan.contents->content(plan.weights[i].kernel.constant_index));
       foreign_.push_back(transaction.Commit(kNoTag));
     }
-    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> alone, files_.Load(nullptr));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> alone, files_.Load(Ref<Backend>()));
     expected_ = Answer(*alone);
     // Quantized layers round their input, too.
     const auto reference = ReferenceChain(files_.program.layers, MakeRows(3, kWidth));
@@ -76,9 +83,10 @@ class RefusedWeightTest
   }
 
   const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  Ref<Backend> backend_;  // programs that it loads share runtimes
   const Files files_{kind(), 1};
   std::vector<PackedWeight> foreign_;
-  std::vector<std::shared_ptr<Content>> contents_;
+  std::shared_ptr<const PayloadContents> contents_;  // so that the keys stay what they are
   std::vector<float> expected_;
 };
 
@@ -95,7 +103,7 @@ INSTANTIATE_TEST_SUITE_P(
     NameOf);
 
 TEST_P(RefusedWeightTest, IsPackedPrivatelyAndTheAnswerIsRight) {
-  ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> method, files_.Load(cache_));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> method, files_.Load(backend_));
   EXPECT_EQ(Answer(*method), expected_);
   const WeightCacheStats stats = cache_->Stats();
   EXPECT_EQ(stats.hits, refused()) << "the entries were looked at";
@@ -113,9 +121,9 @@ TEST_P(RefusedWeightTest, IsPackedPrivatelyAndTheAnswerIsRight) {
 }
 
 TEST_P(RefusedWeightTest, EachProgramPacksItsOwnAndSharesTheOthers) {
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> first, files_.Load(cache_));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> first, files_.Load(backend_));
   const WeightCacheStats one = cache_->Stats();
-  ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> second, files_.Load(cache_));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> second, files_.Load(backend_));
   EXPECT_EQ(cache_->Stats().private_bytes, 2 * one.private_bytes);
   EXPECT_EQ(cache_->Stats().entries, 3u);
   EXPECT_EQ(Answer(*second), expected_);
@@ -128,11 +136,11 @@ TEST_P(RefusedWeightTest, EachProgramPacksItsOwnAndSharesTheOthers) {
 // Their graphs differ in the names of weights only, so that they share runtimes otherwise.
 TEST_P(RefusedWeightTest, AProgramOfOtherWeightsIsNotServedTheRuntimeWithPrivateOnes) {
   const Files others(kind(), 100);
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> alone, others.Load(nullptr));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> alone, others.Load(Ref<Backend>()));
   const std::vector<float> expected_of_others = Answer(*alone);
   ASSERT_NE(expected_of_others, expected_);
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> first, files_.Load(cache_));
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> other, others.Load(cache_));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> first, files_.Load(backend_));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> other, others.Load(backend_));
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(Answer(*first), expected_);
     EXPECT_EQ(Answer(*other), expected_of_others);
@@ -142,10 +150,10 @@ TEST_P(RefusedWeightTest, AProgramOfOtherWeightsIsNotServedTheRuntimeWithPrivate
 // Then it is loaded without a runtime, and makes one when it runs, in the lane that both use.
 TEST_P(RefusedWeightTest, AProgramWhoseStructureIsKnownGetsARuntimeOfItsOwnWhenItRuns) {
   const Files others(kind(), 100);
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> alone, others.Load(nullptr));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> alone, others.Load(Ref<Backend>()));
   const std::vector<float> expected_of_others = Answer(*alone);
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> other, others.Load(cache_));
-  ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> second, files_.Load(cache_));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> other, others.Load(backend_));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> second, files_.Load(backend_));
   EXPECT_EQ(cache_->Stats().private_bytes, 0u);
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(Answer(*second), expected_);
