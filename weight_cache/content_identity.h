@@ -14,7 +14,7 @@
 namespace onepack {
 
 // The same bytes of the same file, or of the same source: equal, without reading one. Names play no
-// part: a name is a claim that anybody can make.
+// part: any file can use any name.
 inline Digest IdentityOfRange(const DataIdentity& data, uint64_t offset, uint64_t size) {
   static_assert(std::has_unique_object_representations_v<DataIdentity>, "all of it counts");
   const DataIdentity first = data.At(offset);

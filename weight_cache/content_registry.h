@@ -1,7 +1,7 @@
-// Which raw tensors hold equal bytes, decided by proof and never by name.
+// Which raw tensors hold equal bytes, as comparisons show, whatever their names are.
 //
 // Two ranges of one state of one file are equal at no cost. Ranges of different files that claim
-// the same name and size are compared, as long as somebody still has the first one open; after that
+// the same name and size are compared, as long as the first one is still open; after that
 // a SHA-256 decides, if one was recorded; if there is none, the two count as different and are
 // packed apart. So a file can claim any name it likes: what it gets for it is at most a comparison.
 //

@@ -71,7 +71,7 @@ Result<Mapping> HeapStore::Map(size_t size, uint8_t** data) const {
   if (huge_pages_) {
     const auto address = reinterpret_cast<uintptr_t>(mapping.data());
     *data += RoundUp(address, kHugePage) - address;
-    // Not the rest, which would take a whole one. Only a wish: without huge pages everything works
+    // Not the rest, which would take a whole one. Advisory: without huge pages everything works
     // the same.
     madvise(*data, size / kHugePage * kHugePage, MADV_HUGEPAGE);
   }
@@ -137,7 +137,7 @@ void HeapStore::FreeInChunk(Chunk* chunk, uint8_t* data, size_t size) {
   try {
     AddFree(*chunk, offset, SlotSize(size));
   } catch (const std::bad_alloc&) {
-    // Nobody can take this range again until its chunk goes; its pages go now.
+    // This range cannot be taken again until its chunk goes; its pages go now.
     chunk->Discard(offset, SlotSize(size));
   }
 }

@@ -42,7 +42,7 @@ class HeapBlock {
   size_t size() const { return size_; }
   Bytes bytes() const { return {data_, size_}; }
 
-  // Asks the system for all of its pages in one call instead of a page fault for each. Only a wish.
+  // Asks the system for all of its pages in one call instead of a page fault for each. Advisory.
   void Populate() const;
 
  private:

@@ -1,13 +1,13 @@
 // The name of a packed weight.
 //
-// What equality promises: two equal keys mean bit-identical packed bytes. The argument, in three
-// sentences. The bytes that are packed are a function of the raw kernel and bias, of the numbers
-// that packing folds in, and of the code that packs. The first two are `kernel` and `bias`; the
-// second are all in `quantization` and `consumer`, which hold whatever the weight's own description
-// and its consuming node say; the third is `layout`, because every weight is packed in the same
-// way, through a runtime of its node alone, and which kernels XNNPACK chooses for that depends on
-// its build and on the processor. Equal digests mean equal parts (base/digest.h), hence equal input
-// to the same function.
+// What equality promises: two equal keys mean bit-identical packed bytes. The argument: the bytes
+// that are packed are a function of the raw kernel and bias, of the numbers that packing folds in,
+// and of the code that packs. The first two are `kernel` and `bias`; the second are all in
+// `quantization` and `consumer`, which hold whatever the weight's own description and its consuming
+// node say; the third is `layout`, because every weight is packed in the same way, through a
+// runtime of its node alone, and which kernels XNNPACK chooses for that depends on its build and on
+// the processor. Equal digests mean equal parts (base/digest.h), hence equal input to the same
+// function.
 //
 // What XNNPACK asks with when it looks a weight up is not part of the key, because it is known only
 // when XNNPACK asks: it is the entry's LayoutTag, and compared at each look-up.
@@ -77,7 +77,7 @@ struct PackKeyHash {
   size_t operator()(const PackKey& key) const { return WeightIdentityHash()(&key.weight); }
 };
 
-// What the packer says of the layout it made, and whoever uses the bytes compares: equal for one
+// What the packer says of the layout it made; a user of the bytes compares it. Equal for one
 // layout. The cache does not know what it means.
 using LayoutTag = uint64_t;
 

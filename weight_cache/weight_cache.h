@@ -34,7 +34,7 @@
 namespace onepack {
 
 struct WeightCacheOptions {
-  // Entries that nobody pins any more are kept up to so many bytes, the least recently used dropped
+  // Entries without pins are kept up to so many bytes, the least recently used dropped
   // first: switching adapters back and forth then packs nothing. 0 frees each with its last pin.
   size_t retained_bytes = 0;
   // Put a SHA-256 of each raw weight on record when it is packed. A weight that outlives its file
@@ -63,7 +63,7 @@ struct WeightCacheStats {
   size_t entries = 0;         // shared ones
   size_t bytes = 0;           // of packed weights, shared and private
   size_t private_bytes = 0;   // of them, those that no other program can find
-  size_t retained_bytes = 0;  // of them, those that nobody pins
+  size_t retained_bytes = 0;  // of them, those without pins
   size_t pins = 0;
   size_t heap_bytes = 0;  // address space taken from the system for `bytes`
 
@@ -75,8 +75,9 @@ struct WeightCacheStats {
   uint64_t packing_ns = 0;    // from reservation to commit, summed over threads
   uint64_t waits = 0;         // look-ups that waited for another load's packing
   uint64_t wait_ns = 0;
-  uint64_t evictions = 0;   // retained entries that were dropped
-  uint64_t lock_count = 0;  // how often the cache's lock was taken; running a program never does
+  uint64_t evictions = 0;  // retained entries that were dropped
+  uint64_t lock_count =
+      0;  // how often the cache's lock was taken; running over shared weights never does
 };
 
 class PackTransaction;
@@ -92,10 +93,10 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
   const WeightCacheOptions& options() const { return options_; }
   WeightCacheStats Stats() const;
 
-  // Drops every entry that nobody pins.
+  // Evicts every entry without pins.
   void Prune();
 
-  // Who claims the same name, and is it the same? Shared by all that share the cache.
+  // Which raw bytes are equal. Shared by all that share the cache.
   ContentRegistry& contents() { return contents_; }
 
   // The weight if it is there, and then a hit; else an empty pin, and nothing is counted, claimed
@@ -178,7 +179,7 @@ class PackedWeight {
 
   explicit operator bool() const { return cache_ != nullptr; }
   Bytes bytes() const;
-  // Packed for one graph only; nobody else can find it.
+  // Packed for one runtime only: no look-up finds it.
   bool is_private() const { return cache_ != nullptr && entry_ == nullptr; }
   // REQUIRES, for both: a weight, and not a private one.
   // What its packer said of the layout.

@@ -34,14 +34,14 @@ class GraphStore {
  public:
   using GraphPtr = std::shared_ptr<const NamelessGraph>;
 
-  // Null if nobody has one that was verified for so many bytes of constants.
+  // Null if there is none in use that was verified for so many bytes of constants.
   GraphPtr Find(const Digest& id, uint64_t constant_data_size) const;
 
   // The one that is there, if another thread was faster, else `graph`, which is there from now on.
   // REQUIRES: it has an id. May throw std::bad_alloc.
   GraphPtr Add(GraphPtr graph);
 
-  // Those that nobody has any more, and that were not cleared away yet, included.
+  // Those that are no longer in use, and were not cleared away yet, included.
   size_t size() const;
 
  private:

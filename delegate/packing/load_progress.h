@@ -15,8 +15,9 @@ struct LoadProgress {
   uint64_t expected_bytes;  // when all of the method's delegates are loaded
 };
 
-// Called after each weight, in the thread that loads. Returning false cancels the load: it fails
-// with kCancelled and gives back what it took; throwing is the same. It may load other methods.
+// Called after each weight, or slice of a large one, in the thread that loads. Returning false
+// cancels the load: it fails with kCancelled and gives back what it took; throwing is the same. It
+// may load other methods.
 using ProgressCallback = std::function<bool(const LoadProgress&)>;
 
 }  // namespace onepack

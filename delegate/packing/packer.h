@@ -5,7 +5,7 @@
 // thread; the largest go first, so that the last ones are small and the threads are done together.
 // One that is most of what there is to pack would keep one thread busy while the others have
 // nothing to do: it is packed in slices, which the threads share (sliced_weight.h). With one thread
-// all of that happens in the thread that loads.
+// all of that happens in the thread that loads, but for slices while the application listens.
 //
 // Memory:  what is packed so far, and for each thread the raw weight, or the slice, in hand.
 // Threads: that of the load.

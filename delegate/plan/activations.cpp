@@ -53,7 +53,7 @@ void AddUses(const XNNGraph& graph, Lives& lives) {
   for (size_t i = 0; i < CountOf(graph.xnodes()); ++i) {
     const auto& node = *graph.xnodes()->Get(static_cast<uint32_t>(i));
     const Op* op = FindOp(node.xnode_union_type());
-    if (op == nullptr) continue;  // the graph builder will say so
+    if (op == nullptr) continue;  // the plan will refuse it
     const Operands operands = op->operands(node);
     for (const uint32_t id : operands.outputs) {
       if (Life* life = lives.Find(id)) life->has_sibling = operands.outputs.size() > 1;
@@ -98,7 +98,7 @@ Result<Flow> FlowOf(const XNNGraph& graph, uint64_t max_bytes) {
                            static_cast<unsigned long long>(max_bytes));
     }
     if (life.first == life.last) {
-      // Nobody reads it. It is dropped with its node, or, where that has another output, kept.
+      // Nothing reads it. It is dropped with its node, or, where that has another output, kept.
       if (life.has_sibling) AddTo(life.bytes, &flow.kept);
       continue;
     }

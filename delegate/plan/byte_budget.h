@@ -1,5 +1,5 @@
-// How many bytes of constants a graph may have packed and copied. A small file could ask for the
-// same weight in as many ways as it has nodes.
+// How many bytes of constants a graph may have packed, or copied: a budget for each. A small file
+// could ask for the same weight in as many ways as it has nodes.
 //
 // Threads: one at a time.
 

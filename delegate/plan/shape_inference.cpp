@@ -10,7 +10,7 @@ using wire::xnnpack::XNodeUnion;
 // So many sums take less time than to call threads and to wait for them.
 constexpr size_t kLightElements = 16384;
 
-// Whose work is more than its elements, besides those whose operands are packed.
+// Nodes that compute more than one operation for each element, besides those with weights.
 bool MultipliesMatrices(const wire::xnnpack::XNode& node) {
   return node.xnode_union_type() == XNodeUnion::XNNBatchMatrixMultiply ||
          node.xnode_union_type() == XNodeUnion::XNNScaledDotProductAttention;

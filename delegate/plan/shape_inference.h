@@ -2,7 +2,7 @@
 //
 // XNNPACK computes shapes too, but takes a lot on trust: a concatenation or a convolution of inputs
 // that do not fit reads out of bounds. So every shape is computed here first, with the file's
-// bounds when a graph is built and with the shapes of a call before XNNPACK is asked to reshape.
+// bounds when a plan is made and with the shapes of a call before XNNPACK is asked to reshape.
 //
 // The file's bounds need not be what the bounds of the inputs make. Exporters compute the bound of
 // each value alone, which may come out larger than it can be, and write the size of the example
@@ -26,7 +26,7 @@ namespace onepack {
 // The part of the shapes that XNNPACK's plan of a runtime rests on, but does not look at again when
 // they change: which operand of a binary node is as large as its output, which then may take the
 // operand's place; and the sizes that indirection buffers were made for. Where it differs, the
-// runtime has to be created anew.
+// runtime has to be created again.
 using ShapePattern = std::vector<size_t>;
 
 class ShapeInference {

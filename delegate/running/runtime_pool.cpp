@@ -93,7 +93,7 @@ Result<RuntimePool::Lease> RuntimePool::TakeNew() {
 }
 
 // Deleting a runtime may unmap a file and run the application's code, so it is not done under the
-// mutex; the lane is nobody else's meanwhile.
+// mutex; the lane is in no other use meanwhile.
 void RuntimePool::GiveBack(std::list<Lane> lane) {
   while (!lane.front().is_spoiled()) {
     {
@@ -102,7 +102,7 @@ void RuntimePool::GiveBack(std::list<Lane> lane) {
         if (!lane.front().is_empty()) idle_.splice(idle_.begin(), lane);
         return;
       }
-      CondemnRuntimesOfNobody(lane.front());
+      CondemnUnused(lane.front());
       lane.front().departures_ = departures_;
     }
     lane.front().RemoveCondemned();
@@ -141,7 +141,7 @@ void RuntimePool::Leave(const Digest& structure, DelegateRuntime::UserId user) {
   }
 }
 
-void RuntimePool::CondemnRuntimesOfNobody(Lane& lane) const {
+void RuntimePool::CondemnUnused(Lane& lane) const {
   for (const auto& [structure, runtimes] : lane.runtimes_) {
     const auto found = structures_.find(structure);
     for (const auto& runtime : runtimes) {

@@ -2,7 +2,7 @@
 //
 // A runtime belongs to a structure, not to a program: the layers of a model run with a handful of
 // them, and so do all adapters of a foundation. They stand in lanes. A lane has a workspace of
-// XNNPACK's, whose runtimes run one after another; whoever runs a delegate takes a lane for as long
+// XNNPACK's, whose runtimes run one after another; a run of a delegate takes a lane for as long
 // as that takes. So lanes go with what runs at the same time, and with the loads that brought new
 // structures, not with the number of programs.
 //
@@ -40,7 +40,8 @@ namespace onepack {
 class Lane {
  public:
   // The latest used first. Two at most: where XNNPACK plans one row and many differently, a method
-  // that is prompted and one that decodes would otherwise have a runtime made anew at every turn.
+  // that is prompted and one that decodes would otherwise have a runtime created again at every
+  // turn.
   using Runtimes = std::vector<std::unique_ptr<DelegateRuntime>>;
 
   static Result<Lane> Create();
@@ -95,9 +96,9 @@ class RuntimePool {
     std::list<Lane> lane_;  // one; a list's nodes are moved without allocating
   };
 
-  // `user` and `last` may be of nobody: they are preferences. Errors: kResourceExhausted.
+  // `user` and `last` are preferences, and may no longer exist. Errors: kResourceExhausted.
   Result<Lease> Take(const Digest& structure, DelegateRuntime::UserId user, const Lane* last);
-  // One that nobody else has seen, to be filled.
+  // A new one, which is in no other use, to be filled.
   Result<Lease> TakeNew();
 
   // A delegate says that it is there, and later that it is not. May throw std::bad_alloc.
@@ -125,7 +126,7 @@ class RuntimePool {
   // For both, the mutex is held.
   std::list<Lane>::iterator Choose(const Digest& structure, DelegateRuntime::UserId user,
                                    const Lane* last);
-  void CondemnRuntimesOfNobody(Lane& lane) const;
+  void CondemnUnused(Lane& lane) const;
 
   GraphStore graphs_;
 

@@ -24,7 +24,7 @@ using XnnWorkspace = std::unique_ptr<xnn_workspace, XnnDeleter>;
 //
 // XNNPACK's XNN_FLAG_NO_OPERATOR_FUSION, which its public header does not have yet. Fusion writes
 // the range of a clamp node over the paddings of the node before it, with which they share a union;
-// and keys say what the file says of a node, so that had better be what is packed.
+// and keys say what the file says of a node, so that must be what is packed.
 inline constexpr uint32_t kRuntimeFlags = 0x80000000;
 
 // "what: XNNPACK says invalid parameter".

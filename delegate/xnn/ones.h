@@ -1,4 +1,4 @@
-// Scales for weights that nobody will pack: as many ones as XNNPACK wants to look at.
+// Scales of ones, for weights that XNNPACK will find packed: it looks at the scales nevertheless.
 //
 // The head of a language model has millions of scales. Ones for it would be memory to fill for
 // every program that shares the head; so one block of ones is mapped as often as it takes, and

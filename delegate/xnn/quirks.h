@@ -25,7 +25,7 @@ inline constexpr bool kReadsPastParamsOfRows = false;
 // (kRuntimeFlags).
 inline constexpr bool kFusionOverwritesParams = !kHasAliasData;
 
-// 3. A depthwise convolution packs its filter for itself alone, without a word to a weights cache.
+// 3. A depthwise convolution packs its filter for itself alone, and does not call a weights cache.
 // These filters are small. (PackingOf, ops/convolution.)
 inline constexpr bool kDepthwiseKeepsItsFilter = !kHasAliasData;
 

@@ -17,7 +17,7 @@ namespace {
 
 constexpr int kForks = 100;
 
-TEST(ForkSafeMutexTest, AChildFindsWhatItGuardsWholeWhoeverHeldIt) {
+TEST(ForkSafeMutexTest, AChildFindsWhatItGuardsWholeWhateverThreadHeldIt) {
   ForkSafeMutex mutex;
   int a = 0;
   int b = 0;  // both are always equal outside the lock

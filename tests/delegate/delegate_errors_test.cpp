@@ -454,7 +454,7 @@ TEST_F(DelegateErrorsTest, FlagsThatANodeDoesNotKnowAreNamed) {
 
 // The graph is in order.
 
-TEST_F(DelegateErrorsTest, AValueThatNobodyWroteIsNamedWithItsReader) {
+TEST_F(DelegateErrorsTest, AValueThatNothingWroteIsNamedWithItsReader) {
   const auto build = [](PayloadWriter& payload) {
     AddInput(payload);
     const uint32_t nothing = payload.AddInternal({kRows, kInputs});
@@ -500,7 +500,7 @@ TEST_F(DelegateErrorsTest, AConstantThatANodeWritesIsNamed) {
                       {"broken.pte", "graph node 1 (XNNSigmoid)", "writes value 1"}));
 }
 
-TEST_F(DelegateErrorsTest, AnOutputThatNobodyWritesIsNamed) {
+TEST_F(DelegateErrorsTest, AnOutputThatNothingWritesIsNamed) {
   const auto build = [](PayloadWriter& payload) {
     AddLinear(payload);
     payload.AddOutput({kRows, kOutputs});

@@ -2,7 +2,6 @@
 // run, and state that is changed, saved and restored.
 
 #include <string.h>
-#include "delegate/xnn/xnnpack.h"
 
 #include <algorithm>
 #include <functional>
@@ -12,6 +11,7 @@
 
 #include "aot/pte_writer.h"
 #include "delegate/xnn/initialize.h"
+#include "delegate/xnn/xnnpack.h"
 #include "kernels/cpu_operators.h"
 #include "runtime/method.h"
 #include "tests/support/fault_injector.h"

@@ -14,7 +14,6 @@
 //   digest that libcrypto could not compute equals no other (digest.h): weights are packed apart.
 
 #include <stdio.h>
-#include "delegate/xnn/xnnpack.h"
 
 #include <array>
 #include <exception>
@@ -23,6 +22,7 @@
 #include <vector>
 
 #include "delegate/xnn/initialize.h"
+#include "delegate/xnn/xnnpack.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/fault_injector.h"
 #include "tests/support/files.h"

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include "delegate/xnn/xnnpack.h"
 
 #include <memory>
 #include <string>
@@ -18,6 +17,7 @@
 #include <vector>
 
 #include "delegate/xnn/initialize.h"
+#include "delegate/xnn/xnnpack.h"
 #include "tests/support/counting_source.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/fault_injector.h"

@@ -57,7 +57,7 @@ TEST_F(ForkedCacheTest, AChildPacksWhatAnotherThreadWasJustPacking) {
   EXPECT_EQ(cache_->Stats().waits, 1u);
 }
 
-TEST_F(ForkedCacheTest, AChildLetsGoOfItsPinsWhileThreadsOfItsParentPackAndLetGo) {
+TEST_F(ForkedCacheTest, AChildDropsItsPinsWhileThreadsOfItsParentPackAndDrop) {
   if (!kChildMayAllocate) GTEST_SKIP() << "the sanitizer's allocator may be locked in a child";
   std::optional<PackedWeight> mine = FindOrPack(cache_, KeyOf(0), 0xaa);
   std::atomic<int> next{1};

@@ -245,7 +245,7 @@ TEST_F(PackTransactionTest, ATransactionGoesOnAfterACommit) {
 
 // Reserved, CommitPrivate() -> Idle; a pin that is in no program's reach but its own
 
-TEST_F(PackTransactionTest, CommitPrivateIsFoundByNobodyElse) {
+TEST_F(PackTransactionTest, WhatIsCommittedPrivatelyIsNeverFound) {
   PackTransaction transaction(cache_);
   EXPECT_FALSE(transaction.LookUp(KeyOf(1)));
   ReserveFilled(transaction, 1);

@@ -139,7 +139,7 @@ TEST_F(RetentionTest, PinnedEntriesAreBeyondTheLimit) {
   EXPECT_EQ(cache_->Stats().evictions, 7u);
 }
 
-TEST_F(RetentionTest, AnEntryLargerThanTheLimitIsFreedAtOnceAndDrivesNobodyOut) {
+TEST_F(RetentionTest, AnEntryLargerThanTheLimitIsFreedAtOnceAndEvictsNothing) {
   Use(1);
   FindOrPack(cache_, KeyOf(2), 2, 3 * kSmall + 1);
   EXPECT_FALSE(IsThere(cache_, KeyOf(2)));
@@ -161,7 +161,7 @@ TEST_F(RetentionTest, PrivateWeightsAreNotRetained) {
   ExpectEmpty(*cache_);
 }
 
-TEST_F(RetentionTest, PruneDropsWhatNobodyPins) {
+TEST_F(RetentionTest, PruneEvictsWhatHasNoPins) {
   for (const int number : {1, 2}) Use(number);
   const PackedWeight pinned = FindOrPack(cache_, KeyOf(3), 3);
   cache_->Prune();
@@ -173,7 +173,7 @@ TEST_F(RetentionTest, PruneDropsWhatNobodyPins) {
   EXPECT_TRUE(IsFilledWith(pinned.bytes(), 3));
 }
 
-TEST_F(RetentionTest, PruneGivesAllMemoryBackWhenNobodyPins) {
+TEST_F(RetentionTest, PruneGivesAllMemoryBackWhenThereAreNoPins) {
   for (const int number : {1, 2, 3}) Use(number);
   FindOrPack(cache_, KeyOf(4), 4, 0);
   cache_->Prune();

@@ -58,7 +58,7 @@ TEST(WeightCacheTest, AHitServesTheSameBytesAndPacksNothing) {
   EXPECT_EQ(stats.pins, 2u);
 }
 
-TEST(WeightCacheTest, APrivateWeightIsCountedAndFoundByNobody) {
+TEST(WeightCacheTest, APrivateWeightIsCountedAndNeverFound) {
   const auto cache = WeightCache::Create();
   {
     const PackedWeight weight = PackPrivately(cache, 1000);
@@ -148,7 +148,7 @@ TEST_F(MissReasonTest, AWeightThatIsOnlyBeingPackedIsAbsent) {
 
 // The tag.
 
-TEST(LayoutTagTest, IsThatOfWhoeverPackedIt) {
+TEST(LayoutTagTest, IsThatOfItsPacker) {
   const auto cache = WeightCache::Create();
   const PackedWeight packed = FindOrPack(cache, KeyOf(1), 1, kSmall, /*tag=*/17);
   EXPECT_EQ(packed.tag(), 17u);

@@ -27,7 +27,7 @@ GraphStore::GraphPtr GraphOf(const std::string& name, uint64_t constant_data_siz
   return graph;
 }
 
-TEST(GraphStoreTest, FindsWhatSomebodyHas) {
+TEST(GraphStoreTest, FindsWhatIsInUse) {
   GraphStore store;
   const auto graph = GraphOf("a", 5);
   EXPECT_EQ(store.Find(*graph->id, 5), nullptr);
@@ -36,7 +36,7 @@ TEST(GraphStoreTest, FindsWhatSomebodyHas) {
   EXPECT_EQ(store.Find(*GraphOf("b", 5)->id, 5), nullptr);
 }
 
-TEST(GraphStoreTest, AGraphOfNobodyIsGone) {
+TEST(GraphStoreTest, AGraphThatIsNotInUseIsGone) {
   GraphStore store;
   auto graph = GraphOf("a", 5);
   const Digest id = *graph->id;

@@ -113,7 +113,7 @@ const wire::xnnpack::XNNGraph& GraphOf(const std::vector<uint8_t>& payload) {
 
 // The indices of an arg-max are read by nobody and yet written: they have a place as long as the
 // runtime lives.
-TEST(MemoryNeedsTest, AnOutputThatNobodyReadsIsKeptBesidesAllOthers) {
+TEST(MemoryNeedsTest, AnOutputThatNothingReadsIsKeptBesidesAllOthers) {
   constexpr uint32_t kSide = 64;
   PayloadWriter payload;
   const uint32_t x = payload.AddInput({1, kSide * 2, kSide * 2, 1});

@@ -241,7 +241,7 @@ TEST(ArgMaxPoolingTest, GivesIndicesOf32And64Bits) {
 }
 
 // XNNPACK forgets a value that nobody reads, and would let the node write to nowhere.
-TEST(ArgMaxPoolingTest, RunsWhenNobodyReadsOneOfItsOutputs) {
+TEST(ArgMaxPoolingTest, RunsWhenNothingReadsOneOfItsOutputs) {
   PayloadWriter payload;
   const uint32_t x = payload.AddInput({1, 4, 1, 2});
   const uint32_t y = payload.AddOutput({1, 1, 1, 2});

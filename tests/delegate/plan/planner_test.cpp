@@ -1,7 +1,5 @@
 // What a plan says of a graph, found without XNNPACK and without reading a constant.
 
-#include "delegate/plan/plan.h"
-
 #include <gtest/gtest.h>
 
 #include <optional>
@@ -10,6 +8,7 @@
 #include <vector>
 
 #include "aot/payload_writer.h"
+#include "delegate/plan/plan.h"
 #include "delegate/xnn/quirks.h"
 #include "delegate/xnn/xnnpack.h"
 #include "tests/support/delegate_fixture.h"

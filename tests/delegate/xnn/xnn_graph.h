@@ -5,7 +5,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include "delegate/xnn/xnnpack.h"
 
 #include <memory>
 #include <vector>
@@ -14,6 +13,7 @@
 #include "base/status.h"
 #include "delegate/xnn/handles.h"
 #include "delegate/xnn/weight_table.h"
+#include "delegate/xnn/xnnpack.h"
 
 namespace onepack {
 
