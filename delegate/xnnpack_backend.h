@@ -4,7 +4,7 @@
 //            that was loaded with it is gone.
 // Threads:   load methods from any number of threads. Methods run in parallel; two that use one
 //            pool take turns, one parallel region at a time: never run one from a task of its own
-//            pool. Running takes no lock of ours.
+//            pool. A run takes a lock of the backend only to choose a runtime.
 // Fork:      methods may be closed in a child process, and those without a thread pool run and are
 //            loaded there. A thread pool's threads do not follow into a child: methods that have
 //            one refuse to run. What another thread was loading or running is lost in the child.
