@@ -6,13 +6,14 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include "delegate/xnn/xnnpack.h"
 
 #include <atomic>
 #include <mutex>
 #include <new>
 #include <stdexcept>
 #include <utility>
+
+#include "delegate/xnn/xnnpack.h"
 
 // What the linker's --wrap=NAME calls the original.
 extern "C" {
