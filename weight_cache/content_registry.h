@@ -18,14 +18,28 @@
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <type_traits>
 #include <unordered_map>
 #include <vector>
 
+#include "base/data_identity.h"
 #include "base/digest.h"
 #include "base/fork_safe_mutex.h"
 #include "base/result.h"
+#include "base/span.h"
 
 namespace onepack {
+
+// The same bytes of the same file, or of the same source: equal, without reading one. Names play no
+// part: any file can use any name.
+inline Digest IdentityOfRange(const DataIdentity& data, uint64_t offset, uint64_t size) {
+  static_assert(std::has_unique_object_representations_v<DataIdentity>, "all of it counts");
+  const DataIdentity first = data.At(offset);
+  return DigestBuilder("range")
+      .AddBytes({reinterpret_cast<const uint8_t*>(&first), sizeof(first)})
+      .Add(size)
+      .Finish();
+}
 
 // The raw bytes of one tensor, where its owner has them.
 class RawBytes {

@@ -9,7 +9,7 @@ namespace onepack {
 PackedWeight PackTransaction::LookUp(const PackKey& key, bool has_namesake) {
   DropClaim();
   WeightCache::Entry* entry = cache_->FindOrClaim(key, has_namesake);
-  if (entry != nullptr) return Pin(entry);
+  if (entry != nullptr) return PackedWeight(cache_, entry);
   claim_ = key;
   return PackedWeight();
 }
@@ -30,7 +30,7 @@ PackedWeight PackTransaction::Commit(LayoutTag tag,
   WeightCache::Entry* entry =
       cache_->Publish(*claim_, std::move(reserved_), tag, std::move(contents), PackingTime());
   claim_.reset();
-  return Pin(entry);
+  return PackedWeight(cache_, entry);
 }
 
 PackedWeight PackTransaction::CommitPrivate() {
@@ -52,13 +52,6 @@ void PackTransaction::DropClaim() {
 uint64_t PackTransaction::PackingTime() const {
   return static_cast<uint64_t>(
       std::chrono::nanoseconds(std::chrono::steady_clock::now() - reserved_at_).count());
-}
-
-PackedWeight PackTransaction::Pin(WeightCache::Entry* entry) const {
-  PackedWeight weight;
-  weight.cache_ = cache_;
-  weight.entry_ = entry;
-  return weight;
 }
 
 }  // namespace onepack

@@ -72,7 +72,6 @@ class PackTransaction {
   size_t reserved_size() const { return reserved_.size(); }
 
  private:
-  PackedWeight Pin(WeightCache::Entry* entry) const;
   uint64_t PackingTime() const;
 
   const std::shared_ptr<WeightCache> cache_;

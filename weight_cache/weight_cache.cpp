@@ -36,13 +36,10 @@ WeightCacheStats WeightCache::Stats() const {
 void WeightCache::Prune() { EvictDownTo(0); }
 
 PackedWeight WeightCache::Find(const PackKey& key) {
-  PackedWeight weight;
   const Lock lock(*this);
   const auto found = entries_.find(key);
-  if (found == entries_.end() || !found->second.ready) return weight;
-  weight.entry_ = Hit(&found->second);
-  weight.cache_ = shared_from_this();
-  return weight;
+  if (found == entries_.end() || !found->second.ready) return PackedWeight();
+  return PackedWeight(shared_from_this(), Hit(&found->second));
 }
 
 WeightCache::Entry* WeightCache::FindOrClaim(const PackKey& key, bool has_namesake) {
@@ -233,11 +230,8 @@ Bytes PackedWeight::bytes() const {
 }
 
 PackedWeight PackedWeight::Share() const {
-  PackedWeight weight;
   cache_->AddPin(entry_);
-  weight.cache_ = cache_;
-  weight.entry_ = entry_;
-  return weight;
+  return PackedWeight(cache_, entry_);
 }
 
 PackedWeight::PackedWeight(PackedWeight&& other) noexcept { *this = std::move(other); }

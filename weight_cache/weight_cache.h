@@ -22,6 +22,7 @@
 #include <list>
 #include <memory>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/fork_safe_mutex.h"
@@ -190,6 +191,9 @@ class PackedWeight {
  private:
   friend class PackTransaction;
   friend class WeightCache;
+
+  PackedWeight(std::shared_ptr<WeightCache> cache, WeightCache::Entry* entry)
+      : cache_(std::move(cache)), entry_(entry) {}
 
   std::shared_ptr<WeightCache> cache_;
   WeightCache::Entry* entry_ = nullptr;  // null for a private one

@@ -1,4 +1,4 @@
-// One value of a graph, as the file has it.
+// One value of a graph, as the file has it; and its datatype.
 
 #ifndef ONEPACK_DELEGATE_GRAPH_GRAPH_VALUE_H_
 #define ONEPACK_DELEGATE_GRAPH_GRAPH_VALUE_H_
@@ -9,10 +9,19 @@
 #include <tuple>
 
 #include "base/digest.h"
-#include "delegate/graph/datatypes.h"
 #include "schema/verify_payload.h"
+#include "xnnpack_graph_generated.h"
 
 namespace onepack {
+
+// "qbint4".
+const char* DatatypeName(wire::xnnpack::XNNDatatype datatype);
+
+// Bits of one element; 0 for a datatype that has no size of its own.
+size_t ElementBits(wire::xnnpack::XNNDatatype datatype);
+
+// What fp16 and bf16, and 4-bit integers, become where they are widened.
+wire::xnnpack::XNNDatatype WidenedDatatype(wire::xnnpack::XNNDatatype datatype);
 
 // In the place of a value's id, or of an external one, where there is none. XNN_INVALID_VALUE_ID.
 inline constexpr uint32_t kNoValue = UINT32_MAX;

@@ -11,7 +11,7 @@
 
 #include "base/inline_list.h"
 #include "base/span.h"
-#include "delegate/graph/value_map.h"
+#include "base/value_map.h"
 #include "schema/verify_payload.h"
 
 namespace onepack {

@@ -1,7 +1,7 @@
 #include "delegate/ops/checks.h"
 
 #include "base/checked_math.h"
-#include "delegate/graph/datatypes.h"
+#include "delegate/graph/graph_value.h"
 
 namespace onepack {
 namespace {

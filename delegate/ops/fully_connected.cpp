@@ -1,6 +1,6 @@
 #include <algorithm>
 
-#include "delegate/graph/datatypes.h"
+#include "delegate/graph/graph_value.h"
 #include "delegate/ops/between.h"
 #include "delegate/ops/families.h"
 #include "delegate/ops/weights.h"

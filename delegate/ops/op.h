@@ -12,9 +12,9 @@
 
 #include "base/inline_list.h"
 #include "base/result.h"
+#include "base/value_map.h"
 #include "delegate/graph/graph_value.h"
 #include "delegate/graph/shape.h"
-#include "delegate/graph/value_map.h"
 #include "delegate/ops/weight.h"
 #include "delegate/xnn/xnnpack.h"
 

@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 #include "delegate/graph/payload.h"
-#include "delegate/graph/scales.h"
+#include "delegate/graph/quantization.h"
 #include "delegate/ops/mapped_allocator.h"
 
 namespace onepack {

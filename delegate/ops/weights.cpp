@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "delegate/graph/datatypes.h"
-#include "delegate/graph/scales.h"
+#include "delegate/graph/graph_value.h"
+#include "delegate/graph/quantization.h"
 
 namespace onepack {
 namespace {

@@ -1,4 +1,4 @@
-// How one weight is packed: by XNNPACK (one_node_runtime.h), or by a fake in tests.
+// How one weight is shown to XNNPACK, and packed: by XNNPACK, or by a fake in tests.
 
 #ifndef ONEPACK_DELEGATE_PACKING_NODE_PACKER_H_
 #define ONEPACK_DELEGATE_PACKING_NODE_PACKER_H_
@@ -6,13 +6,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <optional>
+
 #include "base/result.h"
-#include "delegate/packing/shown_weight.h"
 #include "delegate/plan/plan.h"
 #include "delegate/xnn/packing_provider.h"
 #include "weight_cache/pack_key.h"
 
 namespace onepack {
+
+// Where XNNPACK is told that a constant is. It reads neither of the two before it packs, but for
+// the scales, which it checks when the constant is defined.
+struct ShownConstant {
+  const void* data = nullptr;
+  const void* scales = nullptr;  // null for a constant without scales of its own
+};
+
+struct ShownWeight {
+  ShownConstant kernel;
+  ShownConstant bias;  // without data if there is none
+  // Only so many of the output channels, from where `kernel` and `bias` are on; all if absent.
+  std::optional<size_t> channels;
+};
+
+// Defines kernel and bias of a weight for its node alone, and notes them in `node`.
+Status DefineWeight(const Plan& plan, const Weight& weight, const ShownWeight& shown,
+                    NodeDefinition* node);
 
 // Threads: any number at once.
 class NodePacker {
@@ -32,6 +51,15 @@ class NodePacker {
 
   // The tag of a weight of `to` output channels, if the same layout has `tag` with `from` of them.
   virtual LayoutTag TagWithChannels(LayoutTag tag, size_t from, size_t to) const = 0;
+};
+
+// Has XNNPACK pack the weight of one node: creates a runtime of that node alone, and throws it
+// away.
+class OneNodeRuntime final : public NodePacker {
+ public:
+  Result<Packed> Pack(const Plan& plan, const Weight& weight, const ShownWeight& shown,
+                      PackingMemory& memory) const override;
+  LayoutTag TagWithChannels(LayoutTag tag, size_t from, size_t to) const override;
 };
 
 }  // namespace onepack

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "delegate/graph/quantization.h"
-#include "delegate/graph/scales.h"
 #include "delegate/packing/source_call.h"
 
 namespace onepack {

@@ -7,7 +7,7 @@
 
 #include "base/checked_math.h"
 #include "base/small_floats.h"
-#include "delegate/graph/scales.h"
+#include "delegate/graph/quantization.h"
 #include "delegate/packing/source_call.h"
 
 namespace onepack {

@@ -14,7 +14,7 @@
 #include "base/mapping.h"
 #include "base/result.h"
 #include "delegate/ops/scale_storage.h"
-#include "delegate/packing/shown_weight.h"
+#include "delegate/packing/node_packer.h"
 #include "delegate/plan/plan.h"
 #include "delegate/xnn/ones.h"
 

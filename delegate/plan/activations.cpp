@@ -5,9 +5,8 @@
 
 #include "base/checked_math.h"
 #include "base/result.h"
-#include "delegate/graph/datatypes.h"
+#include "base/value_map.h"
 #include "delegate/graph/graph_value.h"
-#include "delegate/graph/value_map.h"
 #include "delegate/ops/op.h"
 #include "schema/verify_payload.h"
 #include "schema/verify_text.h"
@@ -58,14 +57,12 @@ void AddUses(const XNNGraph& graph, Lives& lives) {
     for (const uint32_t id : operands.outputs) {
       if (Life* life = lives.Find(id)) life->has_sibling = operands.outputs.size() > 1;
     }
-    for (const auto* ids : {&operands.inputs, &operands.outputs}) {
-      for (const uint32_t id : *ids) {
-        Life* life = lives.Find(id);
-        if (life == nullptr) continue;
-        life->first = std::min(life->first, i);
-        life->last = std::max(life->last, i);
-      }
-    }
+    operands.ForEach([&](uint32_t id) {
+      Life* life = lives.Find(id);
+      if (life == nullptr) return;
+      life->first = std::min(life->first, i);
+      life->last = std::max(life->last, i);
+    });
   }
 }
 

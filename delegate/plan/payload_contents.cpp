@@ -1,6 +1,6 @@
 #include "delegate/plan/payload_contents.h"
 
-#include "weight_cache/content_identity.h"
+#include "weight_cache/content_registry.h"
 
 namespace onepack {
 

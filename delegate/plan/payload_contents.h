@@ -1,5 +1,5 @@
-// A payload, and which bytes its constants are: proved by the cache's ContentRegistry, not believed
-// because of a name.
+// A payload, and which bytes its constants are, as the cache's ContentRegistry has proved; and how
+// many of them a graph may use.
 //
 // Ownership: counted; keeps the payload. While it lives it is a witness for its constants: others
 //            may read them here to compare.
@@ -11,15 +11,50 @@
 #include <stdint.h>
 
 #include <memory>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "base/checked_math.h"
 #include "base/digest.h"
 #include "base/result.h"
 #include "delegate/graph/payload.h"
 #include "weight_cache/content_registry.h"
 
 namespace onepack {
+
+// How many bytes of constants a graph may have packed, or copied: a budget for each. A small file
+// could ask for the same weight in as many ways as it has nodes. Threads: one at a time.
+class ByteBudget {
+ public:
+  explicit ByteBudget(const Payload& payload) {
+    std::unordered_set<const DataSource*> sources;
+    for (uint32_t i = 1; i < ConstantCount(payload.graph()); ++i) {
+      const DataSource& source = payload.constant(i).source();
+      // Of a few files: the sum fits.
+      if (sources.insert(&source).second) left_ += source.size();
+    }
+    if (!CheckedMultiply(left_, kMaxTimesTaken, &left_)) left_ = UINT64_MAX;
+  }
+
+  // kInvalidFile when `what` takes more than is left.
+  Status Take(uint64_t size, const char* what) {
+    if (size > left_) {
+      return Status::Error(
+          StatusCode::kInvalidFile,
+          "%s takes more than %llu times the bytes of the files with the constants", what,
+          static_cast<unsigned long long>(kMaxTimesTaken));
+    }
+    left_ -= size;
+    return Status::Ok();
+  }
+
+ private:
+  // Of the bytes of the files that the constants come from, in the mean. Exporters need once.
+  static constexpr uint64_t kMaxTimesTaken = 16;
+
+  uint64_t left_ = 0;
+};
 
 class PayloadContents {
  public:

@@ -4,11 +4,11 @@
 #include <unordered_set>
 #include <utility>
 
-#include "delegate/graph/datatypes.h"
+#include "delegate/graph/graph_value.h"
 #include "delegate/graph/quantization.h"
 #include "delegate/ops/op.h"
 #include "delegate/plan/activations.h"
-#include "delegate/plan/byte_budget.h"
+#include "delegate/plan/payload_contents.h"
 #include "schema/verify_text.h"
 
 namespace onepack {

@@ -17,8 +17,8 @@
 
 #include "base/digest.h"
 #include "base/result.h"
+#include "base/value_map.h"
 #include "delegate/graph/graph_value.h"
-#include "delegate/graph/value_map.h"
 #include "delegate/ops/weight.h"
 #include "delegate/plan/payload_contents.h"
 #include "delegate/plan/shape_inference.h"

@@ -101,25 +101,20 @@ bool ShapeInference::is_light() const {
   for (const Node& node : nodes_) {
     const Operands operands = node.operands();
     if (!operands.packed.empty() || MultipliesMatrices(*node.wire)) return false;
-    for (const auto* ids : {&operands.inputs, &operands.outputs}) {
-      for (const uint32_t id : *ids) {
-        if (shapes_.at(id).element_count() > kLightElements) return false;
-      }
-    }
+    bool is_light = true;
+    operands.ForEach(
+        [&](uint32_t id) { is_light &= shapes_.at(id).element_count() <= kLightElements; });
+    if (!is_light) return false;
   }
   return true;
 }
 
 bool ShapeInference::has_empty_values() const {
+  bool has_any = false;
   for (const Node& node : nodes_) {
-    const Operands operands = node.operands();
-    for (const auto* ids : {&operands.inputs, &operands.outputs}) {
-      for (const uint32_t id : *ids) {
-        if (shapes_.at(id).element_count() == 0) return true;
-      }
-    }
+    node.operands().ForEach([&](uint32_t id) { has_any |= shapes_.at(id).element_count() == 0; });
   }
-  return false;
+  return has_any;
 }
 
 }  // namespace onepack

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/mapping.h"
-#include "delegate/graph/datatypes.h"
+#include "delegate/graph/graph_value.h"
 #include "delegate/running/graph_definition.h"
 
 namespace onepack {

@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "base/mapping.h"
-#include "delegate/graph/scales.h"
+#include "delegate/graph/quantization.h"
 #include "delegate/ops/define_value.h"
 #include "schema/verify_text.h"
 

@@ -13,11 +13,10 @@
 #include "base/result.h"
 #include "base/span.h"
 #include "delegate/packing/raw_weight.h"
-#include "delegate/plan/byte_budget.h"
+#include "delegate/plan/payload_contents.h"
 #include "delegate/plan/plan.h"
 #include "delegate/xnn/handles.h"
 #include "delegate/xnn/ones.h"
-#include "delegate/xnn/placeholders.h"
 #include "delegate/xnn/weight_table.h"
 #include "runtime/buffer.h"
 

@@ -2,7 +2,7 @@
 
 #include <new>
 
-#include "delegate/packing/one_node_runtime.h"
+#include "delegate/packing/node_packer.h"
 #include "delegate/packing/source_call.h"
 #include "delegate/plan/plan.h"
 #include "delegate/running/executor.h"

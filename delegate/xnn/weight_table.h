@@ -25,8 +25,11 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "base/mapping.h"
+#include "base/result.h"
 #include "base/span.h"
 #include "base/status.h"
 #include "delegate/xnn/xnnpack.h"
@@ -34,6 +37,27 @@
 #include "weight_cache/weight_cache.h"
 
 namespace onepack {
+
+// Addresses that stand for weights which XNNPACK will find packed: memory that cannot be read.
+// XNNPACK wants an address for every weight when a graph is defined, looks the weight up by it, and
+// reads what is there only if it has to pack.
+class Placeholders {
+ public:
+  Placeholders() = default;
+
+  // As many different addresses. kResourceExhausted.
+  static Result<Placeholders> Create(size_t count);
+
+  // REQUIRES: index < count.
+  const void* operator[](size_t index) const { return mapping_.data() + index * kDistance; }
+
+ private:
+  static constexpr size_t kDistance = 64;
+
+  explicit Placeholders(Mapping mapping) : mapping_(std::move(mapping)) {}
+
+  Mapping mapping_;
+};
 
 class WeightTable {
  public:

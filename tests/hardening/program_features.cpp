@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "delegate/graph/datatypes.h"
+#include "delegate/graph/graph_value.h"
 #include "delegate/ops/op.h"
 #include "program_generated.h"
 #include "runtime/aligned_copy.h"

@@ -1,9 +1,8 @@
-#include "weight_cache/content_identity.h"
-
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
 #include "base/file_identity.h"
+#include "weight_cache/content_registry.h"
 
 namespace onepack {
 namespace {

@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "delegate/xnn/packing_provider.h"
-#include "delegate/xnn/placeholders.h"
 #include "delegate/xnn/quirks.h"
 #include "delegate/xnn/weight_table.h"
 #include "tests/delegate/xnn/one_weight.h"

@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "delegate/xnn/layout_tag.h"
-#include "delegate/xnn/placeholders.h"
 #include "tests/support/child_process.h"
 #include "tests/support/status_matchers.h"
 

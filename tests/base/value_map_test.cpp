@@ -1,4 +1,4 @@
-#include "delegate/graph/value_map.h"
+#include "base/value_map.h"
 
 #include <gtest/gtest.h>
 

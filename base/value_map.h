@@ -1,4 +1,4 @@
-// What is known of the values of a graph, by their ids.
+// Values by ids that a file chooses, such as those of a graph.
 //
 // Exporters count ids from 0 and write the values in this order: then an id is a place in a vector,
 // and nothing has to be hashed or allocated for it. A file may have any other ids; it gets an
@@ -6,8 +6,8 @@
 //
 // Threads: as for a vector.
 
-#ifndef ONEPACK_DELEGATE_GRAPH_VALUE_MAP_H_
-#define ONEPACK_DELEGATE_GRAPH_VALUE_MAP_H_
+#ifndef ONEPACK_BASE_VALUE_MAP_H_
+#define ONEPACK_BASE_VALUE_MAP_H_
 
 #include <assert.h>
 #include <stddef.h>
@@ -91,4 +91,4 @@ class ValueMap {
 
 }  // namespace onepack
 
-#endif  // ONEPACK_DELEGATE_GRAPH_VALUE_MAP_H_
+#endif  // ONEPACK_BASE_VALUE_MAP_H_

@@ -1,4 +1,4 @@
-#include "delegate/graph/datatypes.h"
+#include "delegate/graph/graph_value.h"
 
 namespace onepack {
 
