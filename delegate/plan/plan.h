@@ -1,5 +1,5 @@
 // What XNNPACK will be asked to run for one delegate: a graph that was verified and checked,
-// reduced to the nodes that compute its outputs, with its weights. Made by MakePlan (planner.h),
+// reduced to the nodes that compute its outputs, with its weights. Made by MakePlan,
 // without a call to XNNPACK; immutable from then on, but for the shapes of the call at hand.
 //
 // Ownership: keeps the payload and its constants.

@@ -60,7 +60,7 @@ inline constexpr bool kIndicesHaveNoShape = !kHasAliasData;
 //
 // 11. A fully connected node of rows that are quantized at run time needs the node that quantizes
 // them in the same graph: rows that were quantized outside are refused, or crash. (One-node
-// runtimes, packing/one_node_runtime.)
+// runtimes, packing/node_packer.)
 //
 // 12. Most nodes that move elements have no kernel for bf16: they are moved as fp32.
 // (ops/between.h.)
@@ -73,7 +73,7 @@ inline constexpr bool kCopiesHalfConstants = kHasAliasData;
 
 // 14. On some processors the tile of an fp32 fully connected node depends on how many output
 // channels it has, so that a slice of a weight may be packed otherwise than the weight. It is
-// packed whole then (packing/slice_layout). Sizes that are multiples of 128 are not concerned.
+// packed whole then (packing/sliced_weight). Sizes that are multiples of 128 are not concerned.
 inline constexpr bool kTilesDependOnChannels = kHasAliasData;
 
 // Without tests, for they read or write out of bounds without a crash that is sure:
