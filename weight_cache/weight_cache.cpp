@@ -115,10 +115,7 @@ void WeightCache::Unpin(Entry* entry) {
     const size_t size = entry->block.size();
     // An entry without bytes would never exceed a limit, and never go.
     if (size == 0 || size > options_.retained_bytes) {
-      freed = std::move(entry->block);
-      --stats_.entries;
-      stats_.bytes -= size;
-      EraseEntry(entry);
+      freed = TakeBlock(entry);
       return;
     }
     retained_.splice(retained_.end(), entry->node);
@@ -135,13 +132,18 @@ void WeightCache::EvictDownTo(size_t limit) {
     if (stats_.retained_bytes <= limit || retained_.empty()) return;
     Entry* entry = retained_.front();
     entry->node.splice(entry->node.end(), retained_, entry->position);
-    freed = std::move(entry->block);
+    freed = TakeBlock(entry);
     stats_.retained_bytes -= freed.size();
-    stats_.bytes -= freed.size();
-    --stats_.entries;
     ++stats_.evictions;
-    EraseEntry(entry);
   }
+}
+
+HeapBlock WeightCache::TakeBlock(Entry* entry) {
+  HeapBlock block = std::move(entry->block);
+  --stats_.entries;
+  stats_.bytes -= block.size();
+  EraseEntry(entry);
+  return block;
 }
 
 void WeightCache::AddPrivate(size_t bytes, uint64_t packing_ns) {

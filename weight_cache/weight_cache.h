@@ -151,6 +151,8 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
   void CountMiss(const PackKey& key, bool has_namesake);
   Entry* CreateEntry(const PackKey& key);
   void EraseEntry(Entry* entry);
+  // Of a ready entry, which goes.
+  HeapBlock TakeBlock(Entry* entry);
 
   // Drops retained entries until at most `limit` bytes are left. Takes the mutex for each.
   void EvictDownTo(size_t limit);

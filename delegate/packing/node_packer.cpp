@@ -4,7 +4,6 @@
 
 #include "delegate/ops/define_value.h"
 #include "delegate/xnn/handles.h"
-#include "delegate/xnn/layout_tag.h"
 #include "delegate/xnn/packing_provider.h"
 
 namespace onepack {
@@ -149,8 +148,9 @@ Result<NodePacker::Packed> OneNodeRuntime::Pack(const Plan& plan, const Weight& 
   return Packed{provider.tag(), provider.size()};
 }
 
+// The number of output channels is in a fully connected node's seed, by exclusive or.
 LayoutTag OneNodeRuntime::TagWithChannels(LayoutTag tag, size_t from, size_t to) const {
-  return onepack::TagWithChannels(tag, from, to);
+  return tag ^ static_cast<uint32_t>(from) ^ static_cast<uint32_t>(to);
 }
 
 }  // namespace onepack

@@ -6,8 +6,6 @@
 #include <utility>
 
 #include "base/mapping.h"
-#include "delegate/graph/graph_value.h"
-#include "delegate/running/graph_definition.h"
 
 namespace onepack {
 

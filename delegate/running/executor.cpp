@@ -5,8 +5,6 @@
 #include <new>
 #include <utility>
 
-#include "delegate/plan/plan.h"
-
 namespace onepack {
 namespace {
 

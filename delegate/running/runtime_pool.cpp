@@ -23,10 +23,6 @@ Lane::Runtimes* Lane::Find(const Digest& structure) {
   return found != runtimes_.end() ? &found->second : nullptr;
 }
 
-const Lane::Runtimes* Lane::Find(const Digest& structure) const {
-  return const_cast<Lane*>(this)->Find(structure);
-}
-
 void Lane::MakeRoom(const Digest& structure) {
   Runtimes* runtimes = Find(structure);
   if (runtimes == nullptr || runtimes->size() < kPlansKept) return;

@@ -49,7 +49,6 @@ class Lane {
   xnn_workspace_t workspace() const { return workspace_.get(); }
   // Null if it has none.
   Runtimes* Find(const Digest& structure);
-  const Runtimes* Find(const Digest& structure) const;
   // For one that is about to be created.
   void MakeRoom(const Digest& structure);
   DelegateRuntime* Add(const Digest& structure, std::unique_ptr<DelegateRuntime> runtime);

@@ -5,9 +5,6 @@
 #ifndef ONEPACK_DELEGATE_XNN_LAYOUT_TAG_H_
 #define ONEPACK_DELEGATE_XNN_LAYOUT_TAG_H_
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "base/digest.h"
 #include "delegate/xnn/xnnpack.h"
 #include "weight_cache/pack_key.h"
@@ -15,11 +12,6 @@
 namespace onepack {
 
 LayoutTag TagOf(const xnn_weights_cache_look_up_key& key);
-
-// Of a fully connected node's weight: the number of output channels is in the seed by exclusive or.
-inline LayoutTag TagWithChannels(LayoutTag tag, size_t from, size_t to) {
-  return tag ^ static_cast<uint32_t>(from) ^ static_cast<uint32_t>(to);
-}
 
 // Names the code that packs: the XNNPACK build, and the CPU features and core type it chooses
 // kernels from. The same for the whole life of a process.

@@ -3,8 +3,8 @@
 #ifndef ONEPACK_TESTS_SUPPORT_THREADS_H_
 #define ONEPACK_TESTS_SUPPORT_THREADS_H_
 
-#include <condition_variable>
 #include <atomic>
+#include <condition_variable>
 #include <functional>
 #include <mutex>
 #include <thread>

@@ -111,7 +111,7 @@ const wire::xnnpack::XNNGraph& GraphOf(const std::vector<uint8_t>& payload) {
   return *flatbuffers::GetRoot<wire::xnnpack::XNNGraph>(payload.data() + offset);
 }
 
-// The indices of an arg-max are read by nobody and yet written: they have a place as long as the
+// The indices of an arg-max are read by nothing and yet written: they have a place as long as the
 // runtime lives.
 TEST(MemoryNeedsTest, AnOutputThatNothingReadsIsKeptBesidesAllOthers) {
   constexpr uint32_t kSide = 64;
