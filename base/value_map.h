@@ -4,6 +4,9 @@
 // and nothing has to be hashed or allocated for it. A file may have any other ids; it gets an
 // index.
 //
+// A header alone, for folders that may allocate with the standard library: nothing of it is in
+// base's archive.
+//
 // Threads: as for a vector.
 
 #ifndef ONEPACK_BASE_VALUE_MAP_H_

@@ -125,10 +125,11 @@ install_fuzzer() {
 install_peer() {
   local folder
   folder=$(dirname "${BASH_SOURCE[0]}")/../build/peer
-  if [ -d "$folder/executorch" ]; then
-    say "ExecuTorch is in build/peer already"
+  if [ -d "$folder/executorch-$peer_version.dist-info" ]; then
+    say "ExecuTorch $peer_version is in build/peer already"
     return
   fi
+  rm -rf "$folder"/executorch "$folder"/executorch-*.dist-info  # of another version, or half of one
   if ! python3 -m pip --version >/dev/null 2>&1; then apt_install python3-pip; fi
   say "ExecuTorch $peer_version into build/peer"
   python3 -m pip install --quiet --no-deps --target "$folder" "executorch==$peer_version"

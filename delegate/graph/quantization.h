@@ -39,7 +39,7 @@ ScaleRef<float> ScalesOf(const wire::xnnpack::PerChannelQuant& quant);
 ScaleRef<uint16_t> ScalesOf(const wire::xnnpack::PerChannelGroupQuant& quant);
 
 // Calls function(scales, count) for a value that is quantized per channel or per group. False, and
-// nothing is called, for any other. REQUIRES: a described value (quantization.h).
+// nothing is called, for any other. REQUIRES: a described value.
 template <typename Function>
 bool VisitScales(const GraphValue& value, Function function) {
   const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();

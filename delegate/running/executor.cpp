@@ -59,7 +59,7 @@ Status Executor::CreateFirstRuntime(Plan plan, Lane& lane, OnesStore& ones) {
 }
 
 Status Executor::Create(DelegateRuntime& runtime, Lane& lane, OnesStore& ones) const {
-  lane.MakeRoom(key_);
+  lane.MakeRoom(key_, id_);
   return runtime.Create(pins_, {context_->cache(), lane.workspace(), context_->threadpool(), ones});
 }
 

@@ -86,7 +86,7 @@ class Definer {
     return Status::Ok();
   }
 
-  // XNNPACK has looked at them, and will hardly do so again: their pages are dropped.
+  // XNNPACK has looked at them: their pages are dropped. A later read would bring them back.
   void DropScales(uint32_t scale_index) const {
     if (scale_index != 0) plan_.payload().constant(scale_index).Discard();
   }

@@ -1,5 +1,5 @@
 // What the delegates of one loaded method run with: the pool of runtimes and the cache of its
-// backend, and a lane of its own for runtimes that no other program can use.
+// backend, and a lane of its own for runtimes of graphs that no other delegate can have.
 //
 // Threads: those of the method, one at a time.
 

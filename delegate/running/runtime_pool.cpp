@@ -1,12 +1,13 @@
 #include "delegate/running/runtime_pool.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace onepack {
 namespace {
 
-constexpr size_t kPlansKept = 2;
+constexpr ptrdiff_t kPlansKept = 2;
 
 }  // namespace
 
@@ -23,10 +24,17 @@ Lane::Runtimes* Lane::Find(const Digest& structure) {
   return found != runtimes_.end() ? &found->second : nullptr;
 }
 
-void Lane::MakeRoom(const Digest& structure) {
+void Lane::MakeRoom(const Digest& structure, DelegateRuntime::UserId user) {
   Runtimes* runtimes = Find(structure);
-  if (runtimes == nullptr || runtimes->size() < kPlansKept) return;
-  runtimes->pop_back();
+  if (runtimes == nullptr) return;
+  // Runtimes that depend on other delegates are of no use to this one, and not in its way.
+  const auto is_counted = [user](const auto& runtime) {
+    return runtime->owner().value_or(user) == user;
+  };
+  const auto count = std::count_if(runtimes->begin(), runtimes->end(), is_counted);
+  if (count < kPlansKept) return;
+  const auto last = std::find_if(runtimes->rbegin(), runtimes->rend(), is_counted);
+  runtimes->erase(std::next(last).base());
 }
 
 DelegateRuntime* Lane::Add(const Digest& structure, std::unique_ptr<DelegateRuntime> runtime) {

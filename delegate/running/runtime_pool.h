@@ -49,8 +49,8 @@ class Lane {
   xnn_workspace_t workspace() const { return workspace_.get(); }
   // Null if it has none.
   Runtimes* Find(const Digest& structure);
-  // For one that is about to be created.
-  void MakeRoom(const Digest& structure);
+  // For one that is about to be created for `user`.
+  void MakeRoom(const Digest& structure, DelegateRuntime::UserId user);
   DelegateRuntime* Add(const Digest& structure, std::unique_ptr<DelegateRuntime> runtime);
   void Remove(const Digest& structure) { runtimes_.erase(structure); }
   void RemoveCondemned();

@@ -63,10 +63,6 @@ void SetAliasData(Provider& provider, Function function) {
 
 }  // namespace differences
 
-// Whether XNNPACK names the algorithm that packs a weight when it looks the weight up.
-inline constexpr bool kHasFingerprintIds =
-    differences::HasFingerprintId<xnn_weights_cache_look_up_key>::value;
-
 // Whether XNNPACK tells a provider of the copies that it makes of constants.
 inline constexpr bool kHasAliasData = differences::HasAliasData<xnn_weights_cache_provider>::value;
 
@@ -80,7 +76,7 @@ inline constexpr bool kPadsAreCounted = differences::HasPadOfRank<xnn_subgraph_t
 // at once.
 inline constexpr bool kComposesAttention = !differences::HasAttention<xnn_subgraph_t>::value;
 
-// 0 where kHasFingerprintIds is false.
+// 0 where the key has none.
 inline uint32_t FingerprintIdOf(const xnn_weights_cache_look_up_key& key) {
   return differences::FingerprintIdOf(key);
 }

@@ -1,6 +1,7 @@
 // What XNNPACK does otherwise than one would expect, and what onepack does about it. Each quirk has
-// a number. tests/delegate/xnn/quirks_test.cpp has a test of that number, of XNNPACK alone, which
-// fails when the quirk is gone: then what is done about it can go as well.
+// a number. Those up to 14 have a test of XNNPACK alone (tests/delegate/xnn/quirks_test.cpp, and
+// initialize_test.cpp of the first), which fails when the quirk is gone: then what is done about it
+// can go as well.
 //
 // Quirks of some releases only have a constant, which says whether this release has them.
 
@@ -76,7 +77,7 @@ inline constexpr bool kCopiesHalfConstants = kHasAliasData;
 // packed whole then (packing/sliced_weight). Sizes that are multiples of 128 are not concerned.
 inline constexpr bool kTilesDependOnChannels = kHasAliasData;
 
-// Without tests, for they read or write out of bounds without a crash that is sure:
+// Without tests, for they read or write out of bounds and do not crash reliably:
 //
 // 15. The average pooling takes rows for such that do not reach into the padding below when there
 // are more of those than rows. Refused by name. (ops/pooling.)

@@ -48,7 +48,8 @@ void WeightTable::Begin(Span<const Row> rows, Span<const PackedWeight> pins) {
   for (size_t i = 0; i < rows.size(); ++i) {
     addresses_.push_back(pins[i] ? pins[i].bytes().data() : nullptr);
     const auto [known, is_new] = creation_->numbers.try_emplace(rows[i].kernel, i);
-    // Two rows at one address are told apart if they are one weight.
+    // Two rows at one address need not be told apart if they are one weight. They are readable, so
+    // that their runtime is never lent.
     const bool is_known = !is_new && known->second != kNoRow && addresses_[i] != nullptr &&
                           addresses_[i] == addresses_[known->second];
     if (!is_new && !is_known) known->second = kNoRow;
