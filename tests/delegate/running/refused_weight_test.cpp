@@ -27,7 +27,8 @@ constexpr LayoutTag kNoTag = 0x123456789abcdef;
 
 // A program of three layers and a data file of its own.
 struct Files {
-  explicit Files(WeightKind kind, uint64_t seed) {
+  Files(WeightKind kind, uint64_t seed, bool delegate_per_layer = false) {
+    program.delegate_per_layer = delegate_per_layer;
     for (const char* key : {"a", "b", "c"}) {
       program.layers.push_back({key, kWidth, kWidth, kind, seed++});
     }
@@ -163,6 +164,17 @@ TEST_P(RefusedWeightTest, AProgramWhoseStructureIsKnownGetsARuntimeOfItsOwnWhenI
   second = nullptr;
   EXPECT_EQ(cache_->Stats().private_bytes, 0u) << "its runtime goes with it";
   EXPECT_EQ(Answer(*other), expected_of_others);
+}
+
+// Of equal layers, each a delegate: none is in the others' way.
+TEST_P(RefusedWeightTest, DelegatesOfOneStructureKeepTheirRuntimesFromRunToRun) {
+  const Files layers(kind(), 1, /*delegate_per_layer=*/true);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, layers.Load(backend_));
+  EXPECT_EQ(Answer(*method), expected_);
+  const WeightCacheStats stats = cache_->Stats();
+  EXPECT_GT(stats.private_bytes, 0u);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(Answer(*method), expected_);
+  EXPECT_EQ(cache_->Stats().packed_bytes, stats.packed_bytes) << "packed again";
 }
 
 }  // namespace
