@@ -48,10 +48,9 @@ class XnnpackBackend final : public Backend {
 
 Result<Ref<Backend>> CreateXnnpackBackend(const XnnpackBackendOptions& options) try {
   ONEPACK_RETURN_IF_ERROR(InitializeXnnpack());
-  XnnpackBackendOptions copy = options;
-  ONEPACK_ASSIGN_OR_RETURN(
-      Ref<XnnpackBackend> backend,
-      MakeRef<XnnpackBackend>(HeapAllocator(), std::move(copy), std::make_shared<RuntimePool>()));
+  ONEPACK_ASSIGN_OR_RETURN(Ref<XnnpackBackend> backend,
+                           MakeRef<XnnpackBackend>(HeapAllocator(), XnnpackBackendOptions(options),
+                                                   std::make_shared<RuntimePool>()));
   return Ref<Backend>(backend);
 } catch (const std::bad_alloc&) {
   return Status::Error(StatusCode::kResourceExhausted, "out of memory while creating a backend");

@@ -38,21 +38,18 @@ struct ScaleRef {
 ScaleRef<float> ScalesOf(const wire::xnnpack::PerChannelQuant& quant);
 ScaleRef<uint16_t> ScalesOf(const wire::xnnpack::PerChannelGroupQuant& quant);
 
-// Calls function(scales, count) for a value that is quantized per channel or per group. False, and
-// nothing is called, for any other. REQUIRES: a described value.
+// Calls function(scales, count) for a value that is quantized per channel or per group, and for no
+// other. REQUIRES: a described value.
 template <typename Function>
-bool VisitScales(const GraphValue& value, Function function) {
+void VisitScales(const GraphValue& value, Function function) {
   const auto* quantized = value.wire->xvalue_union_as_XNNQuantizedTensorValue();
-  if (quantized == nullptr) return false;
+  if (quantized == nullptr) return;
   if (const auto* channel = quantized->quant_params_as_PerChannelQuant()) {
     function(ScalesOf(*channel), value.dim(static_cast<size_t>(channel->channel_dim())));
-    return true;
+  } else if (const auto* group = quantized->quant_params_as_PerChannelGroupQuant()) {
+    const size_t groups = value.dim(1) / static_cast<size_t>(group->group_size());
+    function(ScalesOf(*group), value.dim(0) * groups);
   }
-  const auto* group = quantized->quant_params_as_PerChannelGroupQuant();
-  if (group == nullptr) return false;
-  const size_t groups = value.dim(1) / static_cast<size_t>(group->group_size());
-  function(ScalesOf(*group), value.dim(0) * groups);
-  return true;
 }
 
 // In the payload's constants; 0 for a value without scales there.

@@ -13,8 +13,6 @@ DelegateRuntime::UserId NewId() {
   return ++last;
 }
 
-Digest KeyOfOwn(DelegateRuntime::UserId id) { return DigestBuilder("own").Add(id).Finish(); }
-
 }  // namespace
 
 Executor::Executor(Ref<MethodContext> context, std::shared_ptr<const PayloadContents> contents,
@@ -24,7 +22,7 @@ Executor::Executor(Ref<MethodContext> context, std::shared_ptr<const PayloadCont
       pins_(std::move(pins)),
       max_activation_bytes_(max_activation_bytes),
       id_(NewId()),
-      key_(KeyOfOwn(id_)) {}
+      key_(DigestBuilder("own").Add(id_).Finish()) {}
 
 Executor::~Executor() {
   context_->home().Remove(key_);
