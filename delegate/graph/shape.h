@@ -27,6 +27,13 @@ class Shape {
     for (const uint32_t dim : dims) Append(dim);
   }
 
+  // REQUIRES: at most kMaxGraphRank.
+  static Shape OfOnes(size_t rank) {
+    Shape ones;
+    while (ones.rank() < rank) ones.Append(1);
+    return ones;
+  }
+
   size_t rank() const { return dims_.size(); }
   // REQUIRES: i < rank().
   size_t operator[](size_t i) const { return dims_[i]; }

@@ -47,9 +47,8 @@ Status DefinePad(const NodeDefinition& definition, const wire::xnnpack::XNode& n
 Operands PoolingOperands(const wire::xnnpack::XNode& node);
 Result<Inference> InferPooling(const Shapes& shapes, const wire::xnnpack::XNode& node);
 Status CheckMaxPooling(const NodeValues& values, const wire::xnnpack::XNode& node);
-Status DefineMaxPooling(const NodeDefinition& definition, const wire::xnnpack::XNode& node);
+Status DefinePooling(const NodeDefinition& definition, const wire::xnnpack::XNode& node);
 Status CheckAvgPooling(const NodeValues& values, const wire::xnnpack::XNode& node);
-Status DefineAvgPooling(const NodeDefinition& definition, const wire::xnnpack::XNode& node);
 Operands ArgMaxPoolingOperands(const wire::xnnpack::XNode& node);
 Result<Inference> InferArgMaxPooling(const Shapes& shapes, const wire::xnnpack::XNode& node);
 Status CheckArgMaxPooling(const NodeValues& values, const wire::xnnpack::XNode& node);

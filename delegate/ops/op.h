@@ -123,6 +123,9 @@ inline Operands OperandsOf(const wire::xnnpack::XNode& node) {
 // "XNNFullyConnected"; "unknown" for a number that names no type.
 const char* NodeTypeName(wire::xnnpack::XNodeUnion type);
 
+// Says which node of the graph an error is about.
+Status WithNode(Status status, size_t index, const wire::xnnpack::XNode& node);
+
 }  // namespace onepack
 
 #endif  // ONEPACK_DELEGATE_OPS_OP_H_

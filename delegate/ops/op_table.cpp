@@ -1,4 +1,5 @@
 #include <array>
+#include <utility>
 
 #include "delegate/ops/families.h"
 #include "delegate/ops/op.h"
@@ -46,8 +47,8 @@ constexpr Op kOps[] = {
     {XNodeUnion::XNNStaticReshape,             Planning::kForAnyShape, ReshapeOperands,          InferReshape,          nullptr,                CheckReshape,           DefineReshape},
     {XNodeUnion::XNNStaticSlice,               Planning::kForAnyShape, SliceOperands,            InferSlice,            nullptr,                CheckSlice,             DefineSlice},
     {XNodeUnion::XNNStaticConstantPad,         Planning::kForAnyShape, PadOperands,              InferPad,              nullptr,                CheckPad,               DefinePad},
-    {XNodeUnion::XNNAvgPooling2d,              Planning::kForOneShape, PoolingOperands,          InferPooling,          nullptr,                CheckAvgPooling,        DefineAvgPooling},
-    {XNodeUnion::XNNMaxPooling2d,              Planning::kForOneShape, PoolingOperands,          InferPooling,          nullptr,                CheckMaxPooling,        DefineMaxPooling},
+    {XNodeUnion::XNNAvgPooling2d,              Planning::kForOneShape, PoolingOperands,          InferPooling,          nullptr,                CheckAvgPooling,        DefinePooling},
+    {XNodeUnion::XNNMaxPooling2d,              Planning::kForOneShape, PoolingOperands,          InferPooling,          nullptr,                CheckMaxPooling,        DefinePooling},
     {XNodeUnion::XNNArgMaxPooling2d,           Planning::kForOneShape, ArgMaxPoolingOperands,    InferArgMaxPooling,    nullptr,                CheckArgMaxPooling,     DefineArgMaxPooling},
     {XNodeUnion::XNNGlobalAvgPooling2d,        Planning::kForOneShape, GlobalAvgPoolingOperands, InferGlobalAvgPooling, nullptr,                CheckGlobalAvgPooling,  DefineGlobalAvgPooling},
     {XNodeUnion::XNNStaticResizeBilinear2D,    Planning::kForOneShape, ResizeOperands,           InferResize,           nullptr,                CheckResize,            DefineResize},
@@ -80,6 +81,11 @@ const char* NodeTypeName(XNodeUnion type) {
   return type >= XNodeUnion::MIN && type <= XNodeUnion::MAX
              ? wire::xnnpack::EnumNameXNodeUnion(type)
              : "unknown";
+}
+
+Status WithNode(Status status, size_t index, const wire::xnnpack::XNode& node) {
+  return std::move(status).WithContext("graph node %zu (%s)", index,
+                                       NodeTypeName(node.xnode_union_type()));
 }
 
 }  // namespace onepack

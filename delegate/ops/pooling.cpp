@@ -190,12 +190,14 @@ Status CheckMaxPooling(const NodeValues& values, const XNode& node) {
   return CheckClamp(node);
 }
 
-Status DefineMaxPooling(const NodeDefinition& definition, const XNode& node) {
+Status DefinePooling(const NodeDefinition& definition, const XNode& node) {
   const DefinedValue& input = definition.value(WireOf(node).input_id());
   const DefinedValue& output = definition.value(WireOf(node).output_id());
-  ONEPACK_RETURN_IF_XNN_ERROR(DefineMaximum(definition.subgraph, WindowOf(node), ClampOf(node),
-                                            input.xnn_id, output.xnn_id),
-                              "defining the node");
+  const auto define =
+      node.xnode_union_type() == XNodeUnion::XNNAvgPooling2d ? DefineAverage : DefineMaximum;
+  ONEPACK_RETURN_IF_XNN_ERROR(
+      define(definition.subgraph, WindowOf(node), ClampOf(node), input.xnn_id, output.xnn_id),
+      "defining the node");
   return Status::Ok();
 }
 
@@ -206,15 +208,6 @@ Status CheckAvgPooling(const NodeValues& values, const XNode& node) {
       {&input, &output}, {XNNDatatype::fp32, XNNDatatype::fp16}, Quantization::kIsEqual));
   ONEPACK_RETURN_IF_ERROR(CheckFlags(WireOf(node).flags(), XNN_FLAG_KEEP_DIMS));
   return CheckClamp(node);
-}
-
-Status DefineAvgPooling(const NodeDefinition& definition, const XNode& node) {
-  const DefinedValue& input = definition.value(WireOf(node).input_id());
-  const DefinedValue& output = definition.value(WireOf(node).output_id());
-  ONEPACK_RETURN_IF_XNN_ERROR(DefineAverage(definition.subgraph, WindowOf(node), ClampOf(node),
-                                            input.xnn_id, output.xnn_id),
-                              "defining the node");
-  return Status::Ok();
 }
 
 Operands ArgMaxPoolingOperands(const XNode& node) {

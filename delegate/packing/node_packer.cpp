@@ -31,13 +31,6 @@ Result<DefinedValue> Define(const Plan& plan, const WeightOperand& operand,
   return defined;
 }
 
-// Of every value but the weight: packing does not see them.
-Shape SmallShape(const GraphValue& value) {
-  Shape shape;
-  for (size_t i = 0; i < value.rank(); ++i) shape.Append(1);
-  return shape;
-}
-
 // A node with a weight. Its other operands are the caller's, or one step from that, so that XNNPACK
 // leaves none out.
 class OneNodeGraph {
@@ -74,7 +67,7 @@ class OneNodeGraph {
     defined.datatype = value.datatype();
     ShownValue shown;
     shown.datatype = value.tensor().datatype();
-    shown.dims = SmallShape(value);
+    shown.dims = Shape::OfOnes(value.rank());  // packing does not see them
     if (shown.datatype != XNNDatatype::qdint8) {
       shown.external_id = next_external_id_++;
       shown.flags = flag;

@@ -42,13 +42,6 @@ class EntryMemory final : public PackingMemory {
   PackTransaction& transaction_;
 };
 
-Status WithNode(Status status, const Plan& plan, const Weight& weight) {
-  const auto type = plan.graph().xnodes()->Get(weight.node)->xnode_union_type();
-  return std::move(status)
-      .WithContext("graph node %u (%s)", weight.node, NodeTypeName(type))
-      .WithContext("delegate %zu", plan.delegate_index);
-}
-
 }  // namespace
 
 class Packer::Call {
@@ -190,7 +183,10 @@ void Packer::Call::PackWithContext(Wanted& wanted) const {
     wanted.status = Status::Error(StatusCode::kResourceExhausted, "out of memory while packing");
   }
   if (wanted.status.ok()) return;
-  wanted.status = WithNode(std::move(wanted.status), *wanted.plan, *wanted.weight);
+  const Plan& plan = *wanted.plan;
+  const uint32_t node = wanted.weight->node;
+  wanted.status = WithNode(std::move(wanted.status), node, *plan.graph().xnodes()->Get(node))
+                      .WithContext("delegate %zu", plan.delegate_index);
 }
 
 Status Packer::Call::Pack(Wanted& wanted) const {

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "delegate/graph/quantization.h"
+#include "delegate/packing/raw_weight.h"
 #include "delegate/packing/source_call.h"
 
 namespace onepack {
@@ -11,13 +12,9 @@ namespace {
 using wire::xnnpack::XNNDatatype;
 using wire::xnnpack::XNodeUnion;
 
-bool IsAligned(const Buffer& buffer) {
-  return reinterpret_cast<uintptr_t>(buffer.bytes.data()) % alignof(float) == 0;
-}
-
 // Whether XNNPACK is given the constant as it is.
 bool IsAsStored(const Plan& plan, const WeightOperand& operand) {
-  return operand.value_id == kNoValue ||
+  return !operand.is_present() ||
          plan.values.at(operand.value_id).tensor().datatype() == operand.datatype;
 }
 
@@ -33,8 +30,7 @@ bool IsPackedByChannel(const Plan& plan, const Weight& weight) {
   const auto& wire = *node.xnode_union_as_XNNFullyConnected();
   const XNNDatatype input = plan.values.at(wire.input1_id()).datatype();
   const XNNDatatype filter = weight.kernel.datatype;
-  constexpr uint32_t kTransposeWeights = XNN_FLAG_TRANSPOSE_WEIGHTS;
-  return (wire.flags() & kTransposeWeights) == 0 &&
+  return (wire.flags() & XNN_FLAG_TRANSPOSE_WEIGHTS) == 0 &&
          weight.kernel.value_id != weight.bias.value_id &&
          (input == XNNDatatype::fp32 || input == XNNDatatype::qdint8) &&
          (filter == XNNDatatype::fp32 || filter == XNNDatatype::qcint8 ||
@@ -72,7 +68,7 @@ bool RawChannels::FindKernel() {
   const Constant& constant = kernel_constant();
   if (kernel.rank() != 2 || !constant.source().is_mapped()) return false;
   auto loaded = constant.Load();
-  if (!loaded.ok() || !IsAligned(*loaded)) return false;
+  if (!loaded.ok() || !IsAligned(loaded->bytes.data())) return false;
   auto size = ConstantSizeBytes(kernel.tensor());
   if (!size.ok() || loaded->bytes.size() != *size) return false;
   kernel_ = std::move(loaded).value();
@@ -85,7 +81,7 @@ bool RawChannels::FindBias() {
   if (!weight_.bias.is_present()) return true;
   const GraphValue& bias = plan_.values.at(weight_.bias.value_id);
   auto loaded = plan_.payload().constant(weight_.bias.constant_index).Load();
-  if (bias.rank() == 0 || !loaded.ok() || !IsAligned(*loaded)) return false;
+  if (bias.rank() == 0 || !loaded.ok() || !IsAligned(loaded->bytes.data())) return false;
   bias_ = std::move(loaded).value();
   return bias.datatype() == XNNDatatype::fp32 && bias_.bytes.size() == count_ * sizeof(float);
 }

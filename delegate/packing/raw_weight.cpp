@@ -15,11 +15,6 @@ namespace {
 
 using wire::xnnpack::XNNDatatype;
 
-// Of every element that is packed here.
-bool IsAligned(const void* address) {
-  return reinterpret_cast<uintptr_t>(address) % alignof(float) == 0;
-}
-
 // From 16 bits to 32, from 4 to 8.
 constexpr size_t kWidening = 2;
 

@@ -57,6 +57,11 @@ class RawWeight {
   RawConstant bias_;
 };
 
+// Whether XNNPACK may read elements of any datatype at the address.
+inline bool IsAligned(const void* address) {
+  return reinterpret_cast<uintptr_t>(address) % alignof(float) == 0;
+}
+
 // The scales of a value, checked; null for a value without. `storage` keeps them.
 Result<const void*> ScalesFor(const Payload& payload, const GraphValue& value,
                               ScaleStorage& storage);

@@ -37,9 +37,10 @@ class ByteBudget {
     if (!CheckedMultiply(left_, kMaxTimesTaken, &left_)) left_ = UINT64_MAX;
   }
 
+  bool Holds(uint64_t size) const { return size <= left_; }
   // kInvalidFile when `what` takes more than is left.
   Status Take(uint64_t size, const char* what) {
-    if (size > left_) {
+    if (!Holds(size)) {
       return Status::Error(
           StatusCode::kInvalidFile,
           "%s takes more than %llu times the bytes of the files with the constants", what,

@@ -4,6 +4,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "base/checked_math.h"
 #include "delegate/graph/graph_value.h"
 #include "delegate/graph/quantization.h"
 #include "delegate/ops/op.h"
@@ -81,10 +82,7 @@ class Planner {
   Status ForEachNode(Step step) {
     for (uint32_t i = 0; i < CountOf(graph_.xnodes()); ++i) {
       Status status = (this->*step)(i);
-      if (!status.ok()) {
-        return std::move(status).WithContext("graph node %u (%s)", i,
-                                             NodeTypeName(WireNode(i).xnode_union_type()));
-      }
+      if (!status.ok()) return WithNode(std::move(status), i, WireNode(i));
     }
     return Status::Ok();
   }
@@ -279,9 +277,15 @@ Status Planner::FindWeights() {
   for (uint32_t i = 0; i < is_needed_.size(); ++i) {
     if (is_needed_[i]) AddWeight(i);
   }
-  std::unordered_set<const WeightIdentity*, WeightIdentityHash, WeightIdentityEqual> packed;
-  packed.reserve(plan_.weights.size());
   ByteBudget budget(payload_);
+  uint64_t all_bytes = 0;
+  bool fits = true;
+  for (const Weight& weight : plan_.weights) {
+    fits = fits && CheckedAdd(all_bytes, weight.raw_bytes, &all_bytes);
+  }
+  // So it is with what exporters write: no weights have to be told apart.
+  if (fits && budget.Holds(all_bytes)) return Status::Ok();
+  std::unordered_set<const WeightIdentity*, WeightIdentityHash, WeightIdentityEqual> packed;
   for (const Weight& weight : plan_.weights) {
     // What is shared is packed once.
     const bool is_new = packed.insert(&weight.identity).second;

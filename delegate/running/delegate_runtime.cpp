@@ -31,11 +31,11 @@ Status DelegateRuntime::Create(const PinnedWeights& pins, const Surroundings& su
   std::vector<size_t> needed_raw;
   for (;;) {
     Status status = CreateOnce(*plan_, pins, needed_raw, surroundings);
-    const std::vector<size_t> refused = weights_ != nullptr ? weights_->refused() : needed_raw;
-    if (weights_ == nullptr || refused.empty()) {
+    if (weights_ == nullptr || weights_->refused().empty()) {
       plan_.reset();
       return status;
     }
+    const std::vector<size_t>& refused = weights_->refused();
     needed_raw.insert(needed_raw.end(), refused.begin(), refused.end());
   }
 }

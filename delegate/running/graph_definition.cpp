@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "base/mapping.h"
@@ -22,7 +23,7 @@ constexpr size_t kMaxCopied = 16384;
 class Definer {
  public:
   Definer(const Plan& plan, Span<const size_t> needed_raw, OnesStore& ones)
-      : plan_(plan), needed_raw_(needed_raw), ones_(ones), budget_(plan.payload()) {}
+      : plan_(plan), needed_raw_(needed_raw), ones_(ones) {}
 
   Result<GraphDefinition> Define() {
     xnn_subgraph_t subgraph = nullptr;
@@ -65,15 +66,16 @@ class Definer {
         break;
       case Role::kInPlace: {
         const Payload& payload = plan_.payload();
+        if (!budget_) budget_.emplace(payload);
         ONEPACK_ASSIGN_OR_RETURN(
-            shown.data, made_.in_place.Place(payload.constant(value.constant_index()), budget_));
+            shown.data, made_.in_place.Place(payload.constant(value.constant_index()), *budget_));
         ONEPACK_ASSIGN_OR_RETURN(shown.scales, ScalesFor(payload, value, made_.scales));
         break;
       }
       case Role::kInternal:
         // XNNPACK plans at least as much memory as it is told at definition, and never less: so it
         // is told of one element, and the value grows when a run needs more.
-        for (size_t i = 0; i < shown.dims.rank(); ++i) shown.dims[i] = 1;
+        shown.dims = Shape::OfOnes(value.rank());
         break;
       case Role::kBounded:
       case Role::kUnused:
@@ -95,10 +97,7 @@ class Definer {
     for (const uint32_t i : plan_.nodes) {
       const XNode& node = *plan_.graph().xnodes()->Get(i);
       Status status = DefineNode(i, node);
-      if (!status.ok()) {
-        return std::move(status).WithContext("graph node %u (%s)", i,
-                                             NodeTypeName(node.xnode_union_type()));
-      }
+      if (!status.ok()) return WithNode(std::move(status), i, node);
     }
     return Status::Ok();
   }
@@ -150,7 +149,7 @@ class Definer {
   const Plan& plan_;
   const Span<const size_t> needed_raw_;
   OnesStore& ones_;
-  ByteBudget budget_;
+  std::optional<ByteBudget> budget_;  // of constants in place, if there are any
   GraphDefinition made_;
   ValueMap<DefinedValue> values_;
   size_t next_unread_ = 0;
@@ -160,8 +159,7 @@ class Definer {
 
 Result<const void*> InPlaceConstants::Place(const Constant& constant, ByteBudget& budget) {
   ONEPACK_ASSIGN_OR_RETURN(Buffer buffer, constant.Load());
-  const bool is_aligned = reinterpret_cast<uintptr_t>(buffer.bytes.data()) % alignof(float) == 0;
-  if (is_aligned && buffer.readable_padding >= Mapping::kReadablePadding &&
+  if (IsAligned(buffer.bytes.data()) && buffer.readable_padding >= Mapping::kReadablePadding &&
       buffer.bytes.size() > kMaxCopied) {
     in_files_.push_back(std::move(buffer));
     return static_cast<const void*>(in_files_.back().bytes.data());
