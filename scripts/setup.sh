@@ -16,7 +16,7 @@ common_packages=(
 )
 # Libraries that must come from trixie or newer.
 trixie_packages=(
-  libxnnpack-dev libcpuinfo-dev
+  libxnnpack-dev libcpuinfo-dev libhwy-dev
   libflatbuffers-dev flatbuffers-compiler
   libgtest-dev libgmock-dev libbenchmark-dev
 )
@@ -28,6 +28,8 @@ pool_version='0.0~git20250101'
 fuzz_packages=(clang libclang-rt-19-dev)
 # The first XNNPACK with the public xnn_weights_cache_provider that onepack is written for.
 xnnpack_version='0.0~git20241108'
+# The first Highway with sums of four products of bytes, and with the instructions of Zen 4.
+highway_version='1.1.0'
 # What the benchmarks compare with.
 peer_version='1.5.1'
 
@@ -39,6 +41,7 @@ setup: this script knows Debian 12 and Debian 13; this machine is "${1}".
 Install these by hand, then run cmake as README.md says:
   - a C++17 compiler (g++ 12 or newer), CMake 3.25 or newer, Ninja, binutils (nm)
   - XNNPACK ${xnnpack_version} (shared library and xnnpack.h), cpuinfo
+  - Highway ${highway_version} or newer
   - pthreadpool ${pool_version} or newer
   - flatbuffers 23.5 or newer, headers and flatc
   - GoogleTest, Google Benchmark, CLI11, nlohmann-json, SentencePiece, OpenSSL's libcrypto
@@ -62,7 +65,8 @@ missing_packages() {
   for package in "${common_packages[@]}" "${trixie_packages[@]}"; do
     installed "$package" || printf '%s\n' "$package"
   done
-  at_least libxnnpack-dev "$xnnpack_version" || printf '%s\n' "${trixie_packages[@]}"
+  at_least libxnnpack-dev "$xnnpack_version" && at_least libhwy-dev "$highway_version" ||
+    printf '%s\n' "${trixie_packages[@]}"
 }
 
 as_root() {

@@ -1,0 +1,37 @@
+// What the parts of MultiplyFloats tell each other.
+
+#ifndef ONEPACK_LINEAR_FLOAT_PRODUCT_H_
+#define ONEPACK_LINEAR_FLOAT_PRODUCT_H_
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "linear/linear.h"
+
+namespace onepack::linear {
+
+// Rows up to this many inputs are transposed, longer ones are read along.
+inline constexpr size_t kMaxShortRow = 64;
+
+// Outputs that are computed together; parts begin at multiples of it.
+inline constexpr size_t kShortRowOutputs = 32;  // two vectors of the largest
+inline constexpr size_t kLongRowOutputs = 4;
+
+struct FloatProduct {
+  const float* x = nullptr;
+  const Weights* weights = nullptr;
+  const Finish* finish = nullptr;
+  float* y = nullptr;
+};
+
+// Some rows of activations by some rows of weights.
+struct FloatPart {
+  size_t first_row = 0;
+  size_t rows = 0;
+  size_t first_output = 0;
+  size_t outputs = 0;
+};
+
+}  // namespace onepack::linear
+
+#endif  // ONEPACK_LINEAR_FLOAT_PRODUCT_H_
