@@ -141,7 +141,8 @@ void Shapes(benchmark::internal::Benchmark* bench) {
       ->Args({1, 64})
       ->Args({1, 2047})
       ->Args({64, 0})
-      ->Args({64, 1024});
+      ->Args({64, 1024})
+      ->Args({128, 0});
 }
 BENCHMARK(Attention)->Apply(Shapes);
 BENCHMARK(AttentionByPlainLoops)->Apply(Shapes);

@@ -1,6 +1,6 @@
 // Elements of a dimension in order: all of them, or the first few.
 
-#include <string.h>
+#include <algorithm>
 
 #include "base/array.h"
 #include "kernels/arguments.h"
@@ -19,32 +19,24 @@ struct Ranked {
 
 // Whether a comes before b: a NaN is larger than all, equal values keep their order.
 template <typename C>
-bool IsBefore(const Ranked<C>& a, const Ranked<C>& b, bool descending) {
-  const bool a_is_nan = a.value != a.value;
-  const bool b_is_nan = b.value != b.value;
-  if (a_is_nan != b_is_nan) return a_is_nan == descending;
-  if (!a_is_nan && a.value != b.value) return descending ? a.value > b.value : a.value < b.value;
-  return a.index < b.index;
-}
+struct IsBefore {
+  bool descending;
 
-// Merges runs of growing length, from one half of the memory to the other and back.
-template <typename C>
-Ranked<C>* MergeSort(Ranked<C>* elements, Ranked<C>* spare, size_t n, bool descending) {
-  for (size_t run = 1; run < n; run *= 2) {
-    for (size_t start = 0; start < n; start += 2 * run) {
-      size_t a = start;
-      const size_t a_end = start + run < n ? start + run : n;
-      size_t b = a_end;
-      const size_t b_end = start + 2 * run < n ? start + 2 * run : n;
-      for (size_t to = start; to < b_end; ++to) {
-        const bool takes_a =
-            a < a_end && (b == b_end || !IsBefore(elements[b], elements[a], descending));
-        spare[to] = takes_a ? elements[a++] : elements[b++];
-      }
-    }
-    std::swap(elements, spare);
+  bool operator()(const Ranked<C>& a, const Ranked<C>& b) const {
+    const bool a_is_nan = a.value != a.value;
+    const bool b_is_nan = b.value != b.value;
+    if (a_is_nan != b_is_nan) return a_is_nan == descending;
+    if (!a_is_nan && a.value != b.value) return descending ? a.value > b.value : a.value < b.value;
+    return a.index < b.index;
   }
-  return elements;
+};
+
+// The first `kept` in order, before the others.
+template <typename C>
+void SortFirst(Ranked<C>* elements, size_t kept, size_t n, bool descending) {
+  const IsBefore<C> is_before{descending};
+  if (kept < n) std::nth_element(elements, elements + kept, elements + n, is_before);
+  std::sort(elements, elements + kept, is_before);
 }
 
 struct SortProblem {
@@ -64,8 +56,7 @@ Status SortFibers(const SortProblem& problem, const Allocator& allocator) {
   const bool is_number = problem.self.rank == 0;
   const auto length = static_cast<size_t>(is_number ? 1 : problem.self.sizes[d]);
   const auto kept = static_cast<size_t>(is_number ? 1 : problem.values.sizes[d]);
-  ONEPACK_ASSIGN_OR_RETURN(Array<Ranked<C>> memory,
-                           Array<Ranked<C>>::Create(allocator, 2 * length));
+  ONEPACK_ASSIGN_OR_RETURN(Array<Ranked<C>> memory, Array<Ranked<C>>::Create(allocator, length));
   Strided self = problem.self;
   Strided values = problem.values;
   Strided indices = problem.indices;
@@ -80,16 +71,15 @@ Status SortFibers(const SortProblem& problem, const Allocator& allocator) {
             offsets[0] + fiber * strides[0] + static_cast<int64_t>(i) * StrideOf(problem.self, d);
         memory[i] = {LoadElement<C>(self.type, self.data, at), static_cast<int64_t>(i)};
       }
-      const Ranked<C>* sorted =
-          MergeSort(memory.data(), memory.data() + length, length, problem.descending);
+      SortFirst(memory.data(), kept, length, problem.descending);
       for (size_t i = 0; i < kept; ++i) {
         const auto step = static_cast<int64_t>(i);
         StoreElement<C>(values.type, values.data,
                         offsets[1] + fiber * strides[1] + step * StrideOf(problem.values, d),
-                        sorted[i].value);
+                        memory[i].value);
         StoreElement<int64_t>(indices.type, indices.data,
                               offsets[2] + fiber * strides[2] + step * StrideOf(problem.indices, d),
-                              sorted[i].index);
+                              memory[i].index);
       }
     }
   });

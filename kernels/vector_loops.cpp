@@ -1,277 +1,199 @@
 #include "kernels/vector_loops.h"
 
-#include <stdint.h>
-#include <string.h>
+#include <math.h>
 
-namespace onepack::kernels {
-namespace {
+// Once for each target.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/vector_loops.cpp"
+#include "hwy/foreach_target.h"  // IWYU pragma: keep
+// After it.
+#include "hwy/contrib/math/math-inl.h"
+#include "hwy/highway.h"
+#include "linear/float_vectors-inl.h"
 
-// Compilers make of it what the function that it is inlined into may use: two SSE registers, two
-// of NEON, or one of AVX.
-constexpr size_t kVectorSize = 8;
-using Vector = float __attribute__((vector_size(kVectorSize * sizeof(float))));
-using Integers = int32_t __attribute__((vector_size(kVectorSize * sizeof(int32_t))));
-// Wrap around, whatever the numbers are.
-using Bits = uint32_t __attribute__((vector_size(kVectorSize * sizeof(uint32_t))));
+HWY_BEFORE_NAMESPACE();
+namespace onepack::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+using linear::HWY_NAMESPACE::Floats;
+using linear::HWY_NAMESPACE::FourSums;
+using linear::HWY_NAMESPACE::kHas32Registers;
+using linear::HWY_NAMESPACE::kLanes;
+using linear::HWY_NAMESPACE::kTileRows;
+using linear::HWY_NAMESPACE::kWeightRows;
+using linear::HWY_NAMESPACE::LoadFirst;
+using linear::HWY_NAMESPACE::StoreFirst;
+using linear::HWY_NAMESPACE::SumsOfElements;
+using linear::HWY_NAMESPACE::Vector;
 
-#define ONEPACK_INLINE inline __attribute__((always_inline))
-
-// The same anywhere in memory. Copying by memcpy is no substitute: g++ makes halves of it.
-using Unaligned
-    __attribute__((vector_size(kVectorSize * sizeof(float)), aligned(sizeof(float)), may_alias)) =
-        float;
-
-ONEPACK_INLINE void Load(const float* from, Vector* to) {
-  *to = *reinterpret_cast<const Unaligned*>(from);
-}
-ONEPACK_INLINE void Store(const Vector& from, float* to) {
-  *reinterpret_cast<Unaligned*>(to) = from;
-}
-
-using HalfVector = float __attribute__((vector_size(kVectorSize / 2 * sizeof(float))));
-
-ONEPACK_INLINE void AddHalves(const Vector& v, HalfVector* sums) {
-  *sums = __builtin_shufflevector(v, v, 0, 1, 2, 3) + __builtin_shufflevector(v, v, 4, 5, 6, 7);
-}
-
-// Sums of the elements of four vectors, all four at once.
-ONEPACK_INLINE void SumElements(const Vector (&v)[4], float* sums) {
-  HalfVector h[4];
-  for (size_t i = 0; i < 4; ++i) AddHalves(v[i], &h[i]);
-  const HalfVector h01 = __builtin_shufflevector(h[0], h[1], 0, 1, 4, 5) +
-                         __builtin_shufflevector(h[0], h[1], 2, 3, 6, 7);
-  const HalfVector h23 = __builtin_shufflevector(h[2], h[3], 0, 1, 4, 5) +
-                         __builtin_shufflevector(h[2], h[3], 2, 3, 6, 7);
-  const HalfVector all =
-      __builtin_shufflevector(h01, h23, 0, 2, 4, 6) + __builtin_shufflevector(h01, h23, 1, 3, 5, 7);
-  memcpy(sums, &all, sizeof(all));
-}
-
-// Of one vector: in the same order, so that the sum is the same to the last bit.
-ONEPACK_INLINE float SumOf(const Vector& v) {
-  HalfVector h;
-  AddHalves(v, &h);
-  return (h[0] + h[2]) + (h[1] + h[3]);
-}
-ONEPACK_INLINE void SumElements(const Vector (&v)[1], float* sums) { *sums = SumOf(v[0]); }
-
-// Every vector that is read serves kRows or kCount products.
-template <size_t kRows, size_t kCount>
-ONEPACK_INLINE void DotProductsOf(const float* const* a, const FloatRows& b, size_t k, float scale,
-                                  float* const* results) {
-  const float* row = b.first + k * b.distance;
-  Vector sums[kRows][kCount];
-  for (size_t r = 0; r < kRows; ++r) {
-    for (size_t c = 0; c < kCount; ++c) sums[r][c] = Vector{};
-  }
+// run(first, count) for 0 .. n in whole vectors, and for what is left.
+template <typename Run>
+HWY_INLINE void ForEachVector(size_t n, Run run) {
   size_t i = 0;
-  for (; i + kVectorSize <= b.length; i += kVectorSize) {
-    Vector x[kRows];
-    for (size_t r = 0; r < kRows; ++r) Load(a[r] + i, &x[r]);
-    for (size_t c = 0; c < kCount; ++c) {
-      Vector y;
-      Load(row + c * b.distance + i, &y);
-      for (size_t r = 0; r < kRows; ++r) sums[r][c] += x[r] * y;
-    }
+  for (; i + kLanes <= n; i += kLanes) run(i, kLanes);
+  if (i < n) run(i, n - i);
+}
+
+// Every vector that is read serves kRows or kWeightRows products.
+template <size_t kRows>
+HWY_INLINE void DotProductsOf(const float* const* a, const FloatRows& b, size_t k, float scale,
+                              float* const* results) {
+  const Floats d;
+  const size_t count = HWY_MIN(kWeightRows, b.count - k);
+  const float* rows[kWeightRows];  // where there are fewer, the first one again
+  for (size_t c = 0; c < kWeightRows; ++c)
+    rows[c] = b.first + (k + (c < count ? c : 0)) * b.distance;
+  Vector sums[kRows][kWeightRows];
+  for (auto& of_row : sums) {
+    for (Vector& sum : of_row) sum = hn::Zero(d);
   }
-  for (size_t r = 0; r < kRows; ++r) SumElements(sums[r], results[r] + k);
-  for (; i < b.length; ++i) {
+  ForEachVector(b.length, [&](size_t i, size_t n) HWY_ATTR {
+    Vector y[kWeightRows];
+    for (size_t c = 0; c < kWeightRows; ++c) y[c] = LoadFirst(d, rows[c] + i, n);
     for (size_t r = 0; r < kRows; ++r) {
-      for (size_t c = 0; c < kCount; ++c) results[r][k + c] += a[r][i] * row[c * b.distance + i];
+      const Vector x = LoadFirst(d, a[r] + i, n);
+      for (size_t c = 0; c < kWeightRows; ++c) sums[r][c] = hn::MulAdd(x, y[c], sums[r][c]);
     }
-  }
+  });
+  const FourSums four;
   for (size_t r = 0; r < kRows; ++r) {
-    for (size_t c = 0; c < kCount; ++c) results[r][k + c] *= scale;
-  }
-}
-
-template <size_t kCount>
-ONEPACK_INLINE void DotProductsOfAll(const float* const* a, size_t m, const FloatRows& b, size_t k,
-                                     float scale, float* const* results) {
-  size_t r = 0;
-  for (; r + 2 <= m; r += 2) DotProductsOf<2, kCount>(a + r, b, k, scale, results + r);
-  if (r < m) DotProductsOf<1, kCount>(a + r, b, k, scale, results + r);
-}
-
-ONEPACK_INLINE void DotProducts(const float* const* a, size_t m, const FloatRows& b, float scale,
-                                float* const* results) {
-  size_t k = 0;
-  for (; k + 4 <= b.count; k += 4) DotProductsOfAll<4>(a, m, b, k, scale, results);
-  for (; k < b.count; ++k) DotProductsOfAll<1>(a, m, b, k, scale, results);
-}
-
-// kCount vectors of each sum stay in registers while all rows are added.
-template <size_t kRows, size_t kCount>
-ONEPACK_INLINE void AddToVectors(const float* const* weights, const FloatRows& b, size_t i,
-                                 float* const* sums) {
-  Vector totals[kRows][kCount];
-  for (size_t r = 0; r < kRows; ++r) {
-    for (size_t v = 0; v < kCount; ++v) Load(sums[r] + i + v * kVectorSize, &totals[r][v]);
-  }
-  const float* row = b.first + i;
-  for (size_t k = 0; k < b.count; ++k, row += b.distance) {
-    for (size_t v = 0; v < kCount; ++v) {
-      Vector values;
-      Load(row + v * kVectorSize, &values);
-      for (size_t r = 0; r < kRows; ++r) totals[r][v] += weights[r][k] * values;
-    }
-  }
-  for (size_t r = 0; r < kRows; ++r) {
-    for (size_t v = 0; v < kCount; ++v) Store(totals[r][v], sums[r] + i + v * kVectorSize);
+    const auto scaled = hn::Mul(SumsOfElements(sums[r]), hn::Set(four, scale));
+    StoreFirst(scaled, four, results[r] + k, count);
   }
 }
 
 template <size_t kRows>
-ONEPACK_INLINE void AddToRows(const float* const* weights, const FloatRows& b, float* const* sums) {
-  constexpr size_t kCount = 8 / kRows;  // eight sums at a time hide what an addition takes
-  size_t i = 0;
-  for (; i + kCount * kVectorSize <= b.length; i += kCount * kVectorSize) {
-    AddToVectors<kRows, kCount>(weights, b, i, sums);
-  }
-  for (; i + kVectorSize <= b.length; i += kVectorSize) AddToVectors<kRows, 1>(weights, b, i, sums);
-  for (; i < b.length; ++i) {
-    for (size_t r = 0; r < kRows; ++r) {
-      for (size_t k = 0; k < b.count; ++k) {
-        sums[r][i] += weights[r][k] * b.first[k * b.distance + i];
-      }
+HWY_INLINE void DotProductsOfTile(size_t rows, const float* const* a, const FloatRows& b, size_t k,
+                                  float scale, float* const* results) {
+  if (rows == kRows) return DotProductsOf<kRows>(a, b, k, scale, results);
+  if constexpr (kRows > 1) DotProductsOfTile<kRows - 1>(rows, a, b, k, scale, results);
+}
+
+void DotProducts(const float* const* a, size_t m, const FloatRows& b, float scale,
+                 float* const* results) {
+  for (size_t k = 0; k < b.count; k += kWeightRows) {
+    for (size_t r = 0; r < m; r += kTileRows) {
+      DotProductsOfTile<kTileRows>(HWY_MIN(kTileRows, m - r), a + r, b, k, scale, results + r);
     }
   }
 }
 
-ONEPACK_INLINE void AddWeightedRows(const float* const* weights, size_t m, const FloatRows& b,
-                                    float* const* sums) {
+// kCount vectors of each sum stay in registers while all rows are added.
+template <size_t kRows, size_t kCount>
+HWY_INLINE void AddToVectors(const float* const* weights, const FloatRows& b, size_t i, size_t n,
+                             float* const* sums) {
+  const Floats d;
+  Vector totals[kRows][kCount];
+  for (size_t r = 0; r < kRows; ++r) {
+    for (size_t v = 0; v < kCount; ++v) totals[r][v] = LoadFirst(d, sums[r] + i + v * kLanes, n);
+  }
+  const float* row = b.first + i;
+  for (size_t k = 0; k < b.count; ++k, row += b.distance) {
+    Vector weight[kRows];
+    for (size_t r = 0; r < kRows; ++r) weight[r] = hn::Set(d, weights[r][k]);
+    for (size_t v = 0; v < kCount; ++v) {
+      const Vector values = LoadFirst(d, row + v * kLanes, n);
+      for (size_t r = 0; r < kRows; ++r) {
+        totals[r][v] = hn::MulAdd(weight[r], values, totals[r][v]);
+      }
+    }
+  }
+  for (size_t r = 0; r < kRows; ++r) {
+    for (size_t v = 0; v < kCount; ++v) StoreFirst(totals[r][v], d, sums[r] + i + v * kLanes, n);
+  }
+}
+
+template <size_t kRows, size_t kCount>
+HWY_INLINE void AddToRowsFrom(size_t i, const float* const* weights, const FloatRows& b,
+                              float* const* sums) {
+  for (; i + kCount * kLanes <= b.length; i += kCount * kLanes) {
+    AddToVectors<kRows, kCount>(weights, b, i, kLanes, sums);
+  }
+  if constexpr (kCount > 1) {
+    AddToRowsFrom<kRows, kCount / 2>(i, weights, b, sums);
+  } else if (i < b.length) {
+    AddToVectors<kRows, 1>(weights, b, i, b.length - i, sums);
+  }
+}
+
+// As many rows at a time as there are registers for.
+template <size_t kRows>
+HWY_INLINE void AddToRows(const float* const* weights, size_t m, const FloatRows& b,
+                          float* const* sums) {
+  constexpr size_t kSums = kHas32Registers ? 16 : 8;
+  constexpr size_t kCount = HWY_MIN(kSums / kRows, 8);
   size_t r = 0;
-  for (; r + 2 <= m; r += 2) AddToRows<2>(weights + r, b, sums + r);
-  if (r < m) AddToRows<1>(weights + r, b, sums + r);
+  for (; r + kRows <= m; r += kRows) AddToRowsFrom<kRows, kCount>(0, weights + r, b, sums + r);
+  if constexpr (kRows > 1) AddToRows<kRows / 2>(weights + r, m - r, b, sums + r);
 }
 
-ONEPACK_INLINE float Maximum(const float* values, size_t n) {
-  Vector maximums = Vector{} - __builtin_huge_valf();
-  size_t i = 0;
-  for (; i + kVectorSize <= n; i += kVectorSize) {
-    Vector x;
-    Load(values + i, &x);
-    maximums = x > maximums ? x : maximums;
-  }
-  float maximum = maximums[0];
-  for (size_t k = 1; k < kVectorSize; ++k) maximum = maximums[k] > maximum ? maximums[k] : maximum;
-  for (; i < n; ++i) maximum = values[i] > maximum ? values[i] : maximum;
-  return maximum;
+void AddWeightedRows(const float* const* weights, size_t m, const FloatRows& b,
+                     float* const* sums) {
+  AddToRows<(kHas32Registers ? 4 : 2)>(weights, m, b, sums);
 }
 
-// exp(x) = 2^n * exp(r), x = n * ln 2 + r, |r| <= ln 2 / 2; exp(r) by its series. x <= 0.
-ONEPACK_INLINE void Exponential(Vector* value) {
-  constexpr float kSmallest = -87.0F;  // below, the result is taken for 0
-  const Vector x = *value;
-  const Integers is_zero = x < kSmallest;
-  // Adding 1.5 * 2^23 rounds to an integer, and leaves it in the lowest bits.
-  const Vector shifted = x * 1.44269504F + 12582912.0F;
-  const Vector n = shifted - 12582912.0F;
-  const Vector r = (x - n * 0.693359375F) + n * 2.12194440e-4F;
-  Vector series = r * (1.0F / 5040) + 1.0F / 720;
-  series = series * r + 1.0F / 120;
-  series = series * r + 1.0F / 24;
-  series = series * r + 1.0F / 6;
-  series = series * r + 0.5F;
-  series = series * r + 1.0F;
-  series = series * r + 1.0F;
-  // Where x is far away or no number these are any bits.
-  Bits power;
-  memcpy(&power, &shifted, sizeof(power));
-  power = ((power - 0x4b400000U) + 127U) << 23;
-  power &= ~Bits(is_zero);
-  Vector scale;
-  memcpy(&scale, &power, sizeof(scale));
-  *value = series * scale;
-  Integers bits;
-  memcpy(&bits, value, sizeof(bits));
-  bits &= ~is_zero;  // the series may be anything where x is far away
-  memcpy(value, &bits, sizeof(bits));
+float Maximum(const float* values, size_t n) {
+  const Floats d;
+  const Vector none = hn::Set(d, -HUGE_VALF);
+  Vector maximums = none;
+  ForEachVector(n, [&](size_t i, size_t count) HWY_ATTR {
+    const Vector x =
+        count == kLanes ? hn::LoadU(d, values + i) : hn::LoadNOr(none, d, values + i, count);
+    maximums = hn::IfThenElse(hn::Gt(x, maximums), x, maximums);
+  });
+  return hn::ReduceMax(d, maximums);
 }
 
-ONEPACK_INLINE float Exponentials(float* values, size_t n, float maximum) {
-  Vector sums = {};
-  size_t i = 0;
-  for (; i + kVectorSize <= n; i += kVectorSize) {
-    Vector x;
-    Load(values + i, &x);
-    x -= maximum;
-    Exponential(&x);
-    sums += x;
-    Store(x, values + i);
-  }
-  if (i < n) {
-    Vector x = Vector{} - 1000.0F;  // exp: 0
-    memcpy(&x, values + i, (n - i) * sizeof(float));
-    for (size_t k = 0; k < n - i; ++k) x[k] -= maximum;
-    Exponential(&x);
-    sums += x;
-    memcpy(values + i, &x, (n - i) * sizeof(float));
-  }
-  return SumOf(sums);
+float Exponentials(float* values, size_t n, float maximum) {
+  const Floats d;
+  const Vector largest = hn::Set(d, maximum);
+  const Vector none = hn::Set(d, -HUGE_VALF);  // exp: 0
+  Vector sums = hn::Zero(d);
+  ForEachVector(n, [&](size_t i, size_t count) HWY_ATTR {
+    const Vector value =
+        count == kLanes ? hn::LoadU(d, values + i) : hn::LoadNOr(none, d, values + i, count);
+    const Vector x = hn::Sub(value, largest);
+    // Highway's is 0 for a NaN.
+    const Vector result = hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
+    sums = hn::Add(sums, result);
+    StoreFirst(result, d, values + i, count);
+  });
+  return hn::ReduceSum(d, sums);
 }
 
-ONEPACK_INLINE void Dequantize(const int8_t* integers, size_t n, float scale, float zero_point,
-                               float* results) {
-  for (size_t i = 0; i < n; ++i)
-    results[i] = (static_cast<float>(integers[i]) - zero_point) * scale;
+void Dequantize(const int8_t* integers, size_t n, float scale, float zero_point, float* results) {
+  const Floats d;
+  const hn::Rebind<int8_t, Floats> narrow;
+  const hn::Rebind<int32_t, Floats> wide;
+  ForEachVector(n, [&](size_t i, size_t count) HWY_ATTR {
+    const auto loaded = LoadFirst(narrow, integers + i, count);
+    const Vector number = hn::ConvertTo(d, hn::PromoteTo(wide, loaded));
+    const Vector difference = hn::Sub(number, hn::Set(d, zero_point));
+    StoreFirst(hn::Mul(difference, hn::Set(d, scale)), d, results + i, count);
+  });
 }
 
-ONEPACK_INLINE void ScaleAndAdd(float* values, size_t n, float factor, const float* addends,
-                                float weight) {
-  size_t i = 0;
-  for (; i + kVectorSize <= n; i += kVectorSize) {
-    Vector x;
-    Vector y;
-    Load(values + i, &x);
-    Load(addends + i, &y);
-    Store(x * factor + y * weight, values + i);
-  }
-  for (; i < n; ++i) values[i] = values[i] * factor + addends[i] * weight;
+void ScaleAndAdd(float* values, size_t n, float factor, const float* addends, float weight) {
+  const Floats d;
+  ForEachVector(n, [&](size_t i, size_t count) HWY_ATTR {
+    const Vector scaled = hn::Mul(LoadFirst(d, values + i, count), hn::Set(d, factor));
+    const Vector y = LoadFirst(d, addends + i, count);
+    StoreFirst(hn::MulAdd(y, hn::Set(d, weight), scaled), d, values + i, count);
+  });
 }
 
-// The same once for each set of instructions.
-#define ONEPACK_VECTOR_LOOPS(Name, attributes)                                                     \
-  attributes void Name##DotProducts(const float* const* a, size_t m, const FloatRows& b,           \
-                                    float scale, float* const* results) {                          \
-    DotProducts(a, m, b, scale, results);                                                          \
-  }                                                                                                \
-  attributes void Name##AddWeightedRows(const float* const* weights, size_t m, const FloatRows& b, \
-                                        float* const* sums) {                                      \
-    AddWeightedRows(weights, m, b, sums);                                                          \
-  }                                                                                                \
-  attributes float Name##Maximum(const float* values, size_t n) { return Maximum(values, n); }     \
-  attributes float Name##Exponentials(float* values, size_t n, float maximum) {                    \
-    return Exponentials(values, n, maximum);                                                       \
-  }                                                                                                \
-  attributes void Name##Dequantize(const int8_t* integers, size_t n, float scale,                  \
-                                   float zero_point, float* results) {                             \
-    Dequantize(integers, n, scale, zero_point, results);                                           \
-  }                                                                                                \
-  attributes void Name##ScaleAndAdd(float* values, size_t n, float factor, const float* addends,   \
-                                    float weight) {                                                \
-    ScaleAndAdd(values, n, factor, addends, weight);                                               \
-  }                                                                                                \
-  constexpr VectorLoops k##Name{Name##DotProducts,  Name##AddWeightedRows, Name##Maximum,          \
-                                Name##Exponentials, Name##Dequantize,      Name##ScaleAndAdd};
+constexpr VectorLoops kLoops{DotProducts,  AddWeightedRows, Maximum,
+                             Exponentials, Dequantize,      ScaleAndAdd};
+const VectorLoops* Loops() { return &kLoops; }
 
-ONEPACK_VECTOR_LOOPS(Portable, )
-#if defined(__x86_64__)
-ONEPACK_VECTOR_LOOPS(Avx, __attribute__((target("avx2,fma"))))
-#endif
+}  // namespace onepack::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
 
-#undef ONEPACK_VECTOR_LOOPS
-#undef ONEPACK_INLINE
+#if HWY_ONCE
+namespace onepack::kernels {
 
-}  // namespace
+HWY_EXPORT(Loops);
 
-const VectorLoops& VectorLoopsOfThisMachine() {
-#if defined(__x86_64__)
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return kAvx;
-#endif
-  return kPortable;
-}
-
-const VectorLoops& PortableVectorLoops() { return kPortable; }
+const VectorLoops& VectorLoopsOfThisMachine() { return *HWY_DYNAMIC_DISPATCH(Loops)(); }
 
 }  // namespace onepack::kernels
+#endif  // HWY_ONCE

@@ -1,5 +1,5 @@
 // The loops where attention and products of matrices spend their time, for the vector units that
-// this machine has.
+// this machine has (Highway's best target; hwy::SetSupportedTargetsForTest chooses another).
 
 #ifndef ONEPACK_KERNELS_VECTOR_LOOPS_H_
 #define ONEPACK_KERNELS_VECTOR_LOOPS_H_
@@ -27,7 +27,8 @@ struct VectorLoops {
                             float* const* sums);
   // The largest that is a number; -inf if there is none.
   float (*maximum)(const float* values, size_t n);
-  // values[i] = exp(values[i] - maximum), to about one unit in the last place; returns their sum.
+  // values[i] = exp(values[i] - maximum), to about one unit in the last place (Highway's Exp);
+  // returns their sum.
   // REQUIRES: no value above the maximum, which is finite.
   float (*exponentials)(float* values, size_t n, float maximum);
   // results[i] = (integers[i] - zero_point) * scale.
@@ -39,8 +40,6 @@ struct VectorLoops {
 
 // The fastest that the machine can run.
 const VectorLoops& VectorLoopsOfThisMachine();
-// Those for any machine; for tests.
-const VectorLoops& PortableVectorLoops();
 
 }  // namespace onepack::kernels
 

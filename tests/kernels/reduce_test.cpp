@@ -1,6 +1,8 @@
 // Reductions, and operators along one dimension.
 
+#include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "tests/kernels/operator_fixture.h"
 
@@ -162,6 +164,37 @@ TEST(SortTest, FirstFewAndAll) {
   ExpectNumbers(sorted, {3, 1, 4, 2, 5, 5, std::nan(""), 9});
   EXPECT_TRUE(IsError(Call("aten::topk.values", {self, 5, 1, true, true, values, indices}),
                       StatusCode::kInvalidArgument, {"5 of 4"}));
+}
+
+// Against the standard library: many equal elements, and some that are no numbers.
+TEST(SortTest, EqualElementsKeepTheirOrderAndNansAreTheLargest) {
+  constexpr size_t kCount = 300;
+  std::vector<double> numbers(kCount);
+  for (size_t i = 0; i < kCount; ++i)
+    numbers[i] = i % 13 == 5 ? std::nan("") : static_cast<double>(i * 31 % 17);
+  TestTensor self(kF, {kCount}, numbers);
+  for (const bool descending : {false, true}) {
+    std::vector<double> order(kCount);
+    std::iota(order.begin(), order.end(), 0.0);
+    std::stable_sort(order.begin(), order.end(), [&](double a, double b) {
+      const double x = numbers[static_cast<size_t>(a)];
+      const double y = numbers[static_cast<size_t>(b)];
+      if (x != x || y != y) return descending ? x != x && y == y : x == x && y != y;
+      return descending ? x > y : x < y;
+    });
+    TestTensor all(kF, {kCount});
+    TestTensor places(kL, {kCount});
+    ASSERT_TRUE(IsOk(Call("aten::sort.values", {self, 0, descending, all, places})));
+    ExpectNumbers(places, order);
+    for (const int32_t kept : {1, 2, 17, 299}) {
+      TestTensor first(kF, {kept});
+      TestTensor first_places(kL, {kept});
+      ASSERT_TRUE(
+          IsOk(Call("aten::topk.values", {self, kept, 0, descending, true, first, first_places})));
+      const std::vector<double> expected(order.begin(), order.begin() + kept);
+      ExpectNumbers(first_places, expected);
+    }
+  }
 }
 
 }  // namespace

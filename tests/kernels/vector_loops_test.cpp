@@ -1,8 +1,9 @@
-// The loops for each set of instructions, against the definition.
+// The loops for each target that this machine runs, against the definition.
 
 #include "kernels/vector_loops.h"
 
 #include <gtest/gtest.h>
+#include <hwy/targets.h>
 
 #include <cmath>
 #include <vector>
@@ -12,7 +13,11 @@
 namespace onepack::kernels {
 namespace {
 
-class VectorLoopsTest : public testing::TestWithParam<const VectorLoops*> {};
+class VectorLoopsTest : public testing::TestWithParam<int64_t> {
+ protected:
+  VectorLoopsTest() { hwy::SetSupportedTargetsForTest(GetParam()); }
+  ~VectorLoopsTest() override { hwy::SetSupportedTargetsForTest(0); }
+};
 
 // Rows of numbers at a distance, without one element more than they need.
 class TestRows {
@@ -66,7 +71,7 @@ TEST_P(VectorLoopsTest, DotProductsAreSumsOfProducts) {
     TestRows a(m, length, 1);
     TestRows b(n, length, 2);
     TestRows found(m, n, 3);
-    GetParam()->dot_products(a.constant(), m, b.all(), 0.25F, found.pointers());
+    VectorLoopsOfThisMachine().dot_products(a.constant(), m, b.all(), 0.25F, found.pointers());
     for (size_t r = 0; r < m; ++r) {
       for (size_t k = 0; k < n; ++k) {
         double sum = 0;
@@ -83,7 +88,7 @@ TEST_P(VectorLoopsTest, WeightedRowsAreAddedToWhatIsThere) {
     TestRows b(n, length, 2);
     TestRows before(m, length, 3);
     TestRows found(m, length, 3);
-    GetParam()->add_weighted_rows(weights.constant(), m, b.all(), found.pointers());
+    VectorLoopsOfThisMachine().add_weighted_rows(weights.constant(), m, b.all(), found.pointers());
     for (size_t r = 0; r < m; ++r) {
       for (size_t i = 0; i < length; ++i) {
         double sum = before.at(r, i);
@@ -103,16 +108,18 @@ TEST_P(VectorLoopsTest, ARowIsTheSameToTheLastBitWhateverIsComputedWithIt) {
     TestRows sums(kRows, length, 4);
     TestRows products_alone(kRows, 9, 3);
     TestRows sums_alone(kRows, length, 4);
-    GetParam()->dot_products(a.constant(), kRows, b.all(), 0.3F, products.pointers());
-    GetParam()->add_weighted_rows(products.constant(), kRows, b.all(), sums.pointers());
+    VectorLoopsOfThisMachine().dot_products(a.constant(), kRows, b.all(), 0.3F,
+                                            products.pointers());
+    VectorLoopsOfThisMachine().add_weighted_rows(products.constant(), kRows, b.all(),
+                                                 sums.pointers());
     for (size_t r = 0; r < kRows; ++r) {
       for (size_t k = 0; k < 9; ++k) {
         const FloatRows row{b.row(k), 0, 1, length};
         float* const product = products_alone.row(r) + k;
         float* const sum = sums_alone.row(r);
-        GetParam()->dot_products(a.constant() + r, 1, row, 0.3F, &product);
+        VectorLoopsOfThisMachine().dot_products(a.constant() + r, 1, row, 0.3F, &product);
         const float* const weight = product;
-        GetParam()->add_weighted_rows(&weight, 1, row, &sum);
+        VectorLoopsOfThisMachine().add_weighted_rows(&weight, 1, row, &sum);
       }
     }
     EXPECT_EQ(products.numbers(), products_alone.numbers()) << length;
@@ -121,14 +128,14 @@ TEST_P(VectorLoopsTest, ARowIsTheSameToTheLastBitWhateverIsComputedWithIt) {
 }
 
 TEST_P(VectorLoopsTest, TheMaximumIsANumber) {
-  EXPECT_EQ(GetParam()->maximum(nullptr, 0), -HUGE_VALF);
+  EXPECT_EQ(VectorLoopsOfThisMachine().maximum(nullptr, 0), -HUGE_VALF);
   for (const size_t n : {1u, 7u, 8u, 9u, 33u}) {
     for (size_t i = 0; i < n; ++i) {
       std::vector<float> values(n, NAN);
-      EXPECT_EQ(GetParam()->maximum(values.data(), n), -HUGE_VALF);
+      EXPECT_EQ(VectorLoopsOfThisMachine().maximum(values.data(), n), -HUGE_VALF);
       if (i > 0) values[i - 1] = -4;
       values[i] = -3;
-      EXPECT_EQ(GetParam()->maximum(values.data(), n), -3);
+      EXPECT_EQ(VectorLoopsOfThisMachine().maximum(values.data(), n), -3);
     }
   }
 }
@@ -139,7 +146,7 @@ TEST_P(VectorLoopsTest, ExponentialsAreTheLibrarys) {
     double sum = 0;
     for (size_t i = 0; i < n; ++i) values[i] = -static_cast<float>(i) * 1.3F;
     const std::vector<float> given = values;
-    const float found = GetParam()->exponentials(values.data(), n, 0.5F);
+    const float found = VectorLoopsOfThisMachine().exponentials(values.data(), n, 0.5F);
     for (size_t i = 0; i < n; ++i) {
       const double expected = std::exp(static_cast<double>(given[i] - 0.5F));
       EXPECT_NEAR(values[i], expected, 3e-7 * expected + 1e-37);
@@ -154,7 +161,7 @@ TEST_P(VectorLoopsTest, IntegersBecomeNumbers) {
     std::vector<int8_t> integers(n);
     for (size_t i = 0; i < n; ++i) integers[i] = static_cast<int8_t>(i * 37 - 128);
     std::vector<float> found(n);
-    GetParam()->dequantize(integers.data(), n, 0.1F, -3, found.data());
+    VectorLoopsOfThisMachine().dequantize(integers.data(), n, 0.1F, -3, found.data());
     for (size_t i = 0; i < n; ++i) {
       EXPECT_EQ(found[i], (static_cast<float>(integers[i]) + 3) * 0.1F);
     }
@@ -165,20 +172,37 @@ TEST_P(VectorLoopsTest, ScalesAndAdds) {
   for (const size_t n : {0u, 1u, 7u, 8u, 33u}) {
     TestRows rows(2, n, 1);
     const std::vector<float> before = rows.numbers();
-    GetParam()->scale_and_add(rows.row(0), n, 0.5F, rows.row(1), -2);
+    VectorLoopsOfThisMachine().scale_and_add(rows.row(0), n, 0.5F, rows.row(1), -2);
     for (size_t i = 0; i < n; ++i) {
       EXPECT_NEAR(rows.at(0, i), static_cast<double>(before[i]) * 0.5 - 2 * rows.at(1, i), 1e-6);
     }
   }
 }
 
-std::string NameOf(const testing::TestParamInfo<const VectorLoops*>& info) {
-  return info.index == 0 ? "Portable" : "OfThisMachine";
+TEST_P(VectorLoopsTest, TheExponentialOfANanIsOneAndOfMinusInfinityIs0) {
+  for (const size_t n : {2u, 16u, 19u}) {
+    std::vector<float> values(n, -HUGE_VALF);
+    values[n - 1] = NAN;
+    const float sum = VectorLoopsOfThisMachine().exponentials(values.data(), n, 1);
+    EXPECT_NE(sum, sum);
+    EXPECT_NE(values[n - 1], values[n - 1]);
+    for (size_t i = 0; i + 1 < n; ++i) EXPECT_EQ(values[i], 0);
+  }
 }
 
-INSTANTIATE_TEST_SUITE_P(, VectorLoopsTest,
-                         testing::Values(&PortableVectorLoops(), &VectorLoopsOfThisMachine()),
-                         NameOf);
+std::vector<int64_t> Targets() {
+  std::vector<int64_t> targets;
+  for (int64_t left = hwy::SupportedTargets(); left != 0; left &= left - 1) {
+    targets.push_back(left & -left);
+  }
+  return targets;
+}
+
+std::string NameOf(const testing::TestParamInfo<int64_t>& info) {
+  return hwy::TargetName(info.param);
+}
+
+INSTANTIATE_TEST_SUITE_P(, VectorLoopsTest, testing::ValuesIn(Targets()), NameOf);
 
 }  // namespace
 }  // namespace onepack::kernels
