@@ -24,6 +24,15 @@ class FileIdentity {
   // does not say which file this is, or which state of it: then it is of no file.
   bool is_known() const { return device_ != 0 && inode_ != 0 && changed_ns_ != 0; }
 
+  bool IsSameFile(const FileIdentity& other) const {
+    return device_ == other.device_ && inode_ == other.inode_;
+  }
+  // Whether no writer has been there in between, as far as a file of one identity says: a new name
+  // or owner changes the one, and not the other. REQUIRES: the same file.
+  bool HasSameBytes(const FileIdentity& other) const {
+    return size_bytes_ == other.size_bytes_ && modified_ns_ == other.modified_ns_;
+  }
+
   bool operator==(const FileIdentity& other) const {
     return is_known() && device_ == other.device_ && inode_ == other.inode_ &&
            size_bytes_ == other.size_bytes_ && modified_ns_ == other.modified_ns_ &&

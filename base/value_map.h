@@ -57,6 +57,11 @@ class ValueMap {
   }
   T& at(uint32_t id) { return const_cast<T&>(std::as_const(*this).at(id)); }
 
+  size_t size() const { return entries_.size(); }
+  // How many were added before it: for what is kept of all values beside the map. REQUIRES: it is
+  // there.
+  size_t IndexOf(uint32_t id) const { return PlaceOf(id); }
+
   // In the order in which they were added.
   const Entry* begin() const { return entries_.data(); }
   const Entry* end() const { return entries_.data() + entries_.size(); }

@@ -22,8 +22,14 @@ Result<Array<char>> CopyText(std::string_view text, const Allocator& allocator) 
 
 class MappedFile final : public DataSource {
  public:
-  MappedFile(Array<char> name, Mapping mapping, const DataIdentity& identity)
-      : DataSource(identity), name_(std::move(name)), mapping_(std::move(mapping)) {}
+  // `path` is empty where only a descriptor was given: then the file is not looked at again.
+  MappedFile(Array<char> name, Array<char> path, Mapping mapping, const FileIdentity& file,
+             uint64_t offset)
+      : DataSource(DataIdentity(file, offset)),
+        name_(std::move(name)),
+        path_(std::move(path)),
+        mapping_(std::move(mapping)),
+        file_(file) {}
 
   const char* name() const override { return name_.data(); }
   uint64_t size() const override { return mapping_.size(); }
@@ -42,10 +48,23 @@ class MappedFile final : public DataSource {
     buffer.owner = Ref<const RefCounted>::Share(this);
     return buffer;
   }
+  // A file that was replaced or removed is still what is mapped.
+  Status CheckUnchanged() const override {
+    struct stat info;
+    if (path_.empty() || stat(path_.data(), &info) != 0) return Status::Ok();
+    const FileIdentity now(info);
+    if (!now.IsSameFile(file_) || now.HasSameBytes(file_)) return Status::Ok();
+    return Status::Error(StatusCode::kFailedPrecondition,
+                         "%s: rewritten while programs run over its bytes: close them first, or "
+                         "replace files instead (write a new one, rename it over)",
+                         name());
+  }
 
  private:
   const Array<char> name_;
+  const Array<char> path_;
   const Mapping mapping_;
+  const FileIdentity file_;
 };
 
 class MemorySource final : public DataSource {
@@ -69,26 +88,33 @@ class MemorySource final : public DataSource {
   const Bytes bytes_;
 };
 
+struct Names {
+  Array<char> name;
+  Array<char> path;
+};
+
 Result<Ref<DataSource>> Map(int descriptor, const struct stat& info, const Segment& part,
-                            Array<char> name, const Allocator& allocator) {
-  ONEPACK_ASSIGN_OR_RETURN(Mapping mapping,
-                           Mapping::OfFilePart(descriptor, part.offset, part.size, name.data()));
-  ONEPACK_ASSIGN_OR_RETURN(Ref<MappedFile> file,
-                           MakeRef<MappedFile>(allocator, std::move(name), std::move(mapping),
-                                               DataIdentity(FileIdentity(info), part.offset)));
+                            Names names, const Allocator& allocator) {
+  ONEPACK_ASSIGN_OR_RETURN(
+      Mapping mapping, Mapping::OfFilePart(descriptor, part.offset, part.size, names.name.data()));
+  ONEPACK_ASSIGN_OR_RETURN(
+      Ref<MappedFile> file,
+      MakeRef<MappedFile>(allocator, std::move(names.name), std::move(names.path),
+                          std::move(mapping), FileIdentity(info), part.offset));
   return Ref<DataSource>(file);
 }
 
-Result<Ref<DataSource>> MapPart(int descriptor, const Segment& part, Array<char> name,
+Result<Ref<DataSource>> MapPart(int descriptor, const Segment& part, Names names,
                                 const Allocator& allocator) {
-  ONEPACK_ASSIGN_OR_RETURN(const struct stat info, StatRegularFile(descriptor, name.data()));
+  const char* name = names.name.data();
+  ONEPACK_ASSIGN_OR_RETURN(const struct stat info, StatRegularFile(descriptor, name));
   if (!InRange(part.offset, part.size, static_cast<uint64_t>(info.st_size))) {
     return Status::Error(
         StatusCode::kInvalidFile, "%s: a part of %llu bytes at %llu, but the file has %lld bytes",
-        name.data(), static_cast<unsigned long long>(part.size),
+        name, static_cast<unsigned long long>(part.size),
         static_cast<unsigned long long>(part.offset), static_cast<long long>(info.st_size));
   }
-  return Map(descriptor, info, part, std::move(name), allocator);
+  return Map(descriptor, info, part, std::move(names), allocator);
 }
 
 // "PATH at OFFSET".
@@ -139,15 +165,16 @@ Result<Ref<DataSource>> OpenMappedFile(const char* path, const Allocator& alloca
   ONEPACK_ASSIGN_OR_RETURN(const Fd file, Fd::OpenForReading(path));
   ONEPACK_ASSIGN_OR_RETURN(const struct stat info, StatRegularFile(file.get(), path));
   ONEPACK_ASSIGN_OR_RETURN(Array<char> name, CopyText(path, allocator));
-  return Map(file.get(), info, {0, static_cast<uint64_t>(info.st_size)}, std::move(name),
-             allocator);
+  ONEPACK_ASSIGN_OR_RETURN(Array<char> copy, CopyText(path, allocator));
+  return Map(file.get(), info, {0, static_cast<uint64_t>(info.st_size)},
+             {std::move(name), std::move(copy)}, allocator);
 }
 
 Result<Ref<DataSource>> MapFilePart(int descriptor, const Segment& part, const char* name,
                                     const Allocator& allocator) {
   if (name == nullptr) return Status::Error(StatusCode::kInvalidArgument, "no name was given");
   ONEPACK_ASSIGN_OR_RETURN(Array<char> copy, CopyText(name, allocator));
-  return MapPart(descriptor, part, std::move(copy), allocator);
+  return MapPart(descriptor, part, {std::move(copy), Array<char>()}, allocator);
 }
 
 Result<Ref<DataSource>> OpenMappedFilePart(const char* path, const Segment& part,
@@ -155,7 +182,8 @@ Result<Ref<DataSource>> OpenMappedFilePart(const char* path, const Segment& part
   if (path == nullptr) return NoPath();
   ONEPACK_ASSIGN_OR_RETURN(const Fd file, Fd::OpenForReading(path));
   ONEPACK_ASSIGN_OR_RETURN(Array<char> name, NameOfPart(path, part.offset, allocator));
-  return MapPart(file.get(), part, std::move(name), allocator);
+  ONEPACK_ASSIGN_OR_RETURN(Array<char> copy, CopyText(path, allocator));
+  return MapPart(file.get(), part, {std::move(name), std::move(copy)}, allocator);
 }
 
 Result<Ref<DataSource>> WrapMemory(Bytes bytes, const char* name, const Allocator& allocator) {

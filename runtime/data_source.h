@@ -55,6 +55,11 @@ class DataSource : public RefCounted {
   // All of `range` will be read next: a mapped source starts to fetch it from the disk. Advisory.
   virtual void Prefetch(const Segment& range) const { (void)range; }
 
+  // Whether Load still gives what it gave when the source was made. What runs over bytes of a file
+  // where they are asks at every load. Errors: kFailedPrecondition for a file that was rewritten in
+  // place, as far as its size and times say.
+  virtual Status CheckUnchanged() const { return Status::Ok(); }
+
   // `range` will not be read soon: a mapped source drops its pages. Advisory: its bytes stay what
   // they are.
   virtual void Discard(const Segment& range) const { (void)range; }

@@ -24,11 +24,11 @@ uint8_t* PackTransaction::Reserve(size_t size, Pages pages) {
   return reserved_.data();
 }
 
-PackedWeight PackTransaction::Commit(LayoutTag tag,
-                                     std::vector<std::shared_ptr<Content>> contents) {
+PackedWeight PackTransaction::Commit(LayoutTag tag, std::vector<std::shared_ptr<Content>> contents,
+                                     StoredBytes stored) {
   assert(claim_ && reserved_.data() != nullptr);
-  WeightCache::Entry* entry =
-      cache_->Publish(*claim_, std::move(reserved_), tag, std::move(contents), PackingTime());
+  WeightCache::Entry* entry = cache_->Publish(*claim_, std::move(reserved_), std::move(stored), tag,
+                                              std::move(contents), PackingTime());
   claim_.reset();
   return PackedWeight(cache_, entry);
 }

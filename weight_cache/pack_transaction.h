@@ -59,8 +59,10 @@ class PackTransaction {
   uint8_t* Reserve(size_t size, Pages pages = Pages::kAsTouched);
 
   // Seals the reservation's bytes under the key of the last LookUp. `contents` are what the key was
-  // made from: they stay recognisable while the entry lives. REQUIRES: a claim and a reservation.
-  PackedWeight Commit(LayoutTag tag, std::vector<std::shared_ptr<Content>> contents = {});
+  // made from: they stay recognisable while the entry lives. `stored`: for the layout "as stored",
+  // what the bytes were computed from. REQUIRES: a claim and a reservation.
+  PackedWeight Commit(LayoutTag tag, std::vector<std::shared_ptr<Content>> contents = {},
+                      StoredBytes stored = {});
   // REQUIRES: a reservation. May throw std::bad_alloc; the reservation is then still there.
   PackedWeight CommitPrivate();
 

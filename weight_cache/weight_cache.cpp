@@ -76,12 +76,14 @@ WeightCache::Entry* WeightCache::FindOrClaim(const PackKey& key, bool has_namesa
   return result;
 }
 
-WeightCache::Entry* WeightCache::Publish(const PackKey& key, HeapBlock block, LayoutTag tag,
+WeightCache::Entry* WeightCache::Publish(const PackKey& key, HeapBlock block, StoredBytes stored,
+                                         LayoutTag tag,
                                          std::vector<std::shared_ptr<Content>> contents,
                                          uint64_t packing_ns) {
   const Lock lock(*this);
   Entry* entry = &entries_.find(key)->second;
   entry->block = std::move(block);
+  entry->stored = std::move(stored);
   entry->tag = tag;
   entry->contents = std::move(contents);
   entry->ready = true;
@@ -89,6 +91,7 @@ WeightCache::Entry* WeightCache::Publish(const PackKey& key, HeapBlock block, La
   ++stats_.pins;
   ++stats_.entries;
   stats_.bytes += entry->block.size();
+  stats_.in_place_bytes += entry->stored.size();
   stats_.packed_bytes += entry->block.size();
   stats_.packing_ns += packing_ns;
   mutex_.NotifyAll();
@@ -107,15 +110,15 @@ void WeightCache::AddPin(Entry* entry) {
 }
 
 void WeightCache::Unpin(Entry* entry) {
-  HeapBlock freed;  // unmapped after the lock is released
+  Remains freed;  // after the lock is released
   {
     const Lock lock(*this);
     --stats_.pins;
     if (--entry->pins > 0) return;
     const size_t size = entry->block.size();
     // An entry without bytes would never exceed a limit, and never go.
-    if (size == 0 || size > options_.retained_bytes) {
-      freed = TakeBlock(entry);
+    if (size == 0 || size > options_.retained_bytes || entry->stored.owner != nullptr) {
+      freed = Take(entry);
       return;
     }
     retained_.splice(retained_.end(), entry->node);
@@ -127,23 +130,24 @@ void WeightCache::Unpin(Entry* entry) {
 
 void WeightCache::EvictDownTo(size_t limit) {
   for (;;) {
-    HeapBlock freed;  // unmapped after the lock is released
+    Remains freed;  // after the lock is released
     const Lock lock(*this);
     if (stats_.retained_bytes <= limit || retained_.empty()) return;
     Entry* entry = retained_.front();
     entry->node.splice(entry->node.end(), retained_, entry->position);
-    freed = TakeBlock(entry);
-    stats_.retained_bytes -= freed.size();
+    freed = Take(entry);
+    stats_.retained_bytes -= freed.block.size();
     ++stats_.evictions;
   }
 }
 
-HeapBlock WeightCache::TakeBlock(Entry* entry) {
-  HeapBlock block = std::move(entry->block);
+WeightCache::Remains WeightCache::Take(Entry* entry) {
+  Remains remains{std::move(entry->block), std::move(entry->stored)};
   --stats_.entries;
-  stats_.bytes -= block.size();
+  stats_.bytes -= remains.block.size();
+  stats_.in_place_bytes -= remains.stored.size();
   EraseEntry(entry);
-  return block;
+  return remains;
 }
 
 void WeightCache::AddPrivate(size_t bytes, uint64_t packing_ns) {
@@ -174,7 +178,7 @@ void WeightCache::Pin(Entry* entry) {
 WeightCache::Entry* WeightCache::Hit(Entry* entry) {
   Pin(entry);
   ++stats_.hits;
-  stats_.hit_bytes += entry->block.size();
+  stats_.hit_bytes += entry->block.size() + entry->stored.size();
   return entry;
 }
 

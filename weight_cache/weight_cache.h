@@ -1,7 +1,8 @@
 // Packed weights, shared by every program in the process.
 //
 // A weight is packed once for each layout XNNPACK wants (pack_key.h); later requests are served the
-// same bytes.
+// same bytes. One of the layouts is "as stored": such an entry keeps the file's bytes where they
+// are, and as its packed bytes the little that was computed from them.
 //
 // Ownership: Create returns a counted cache; pins and transactions keep it alive, so it can be
 //            dropped in any order. Bytes never move or change while a pin is held. With the last
@@ -31,12 +32,14 @@
 #include "weight_cache/content_registry.h"
 #include "weight_cache/heap_store.h"
 #include "weight_cache/pack_key.h"
+#include "weight_cache/stored_bytes.h"
 
 namespace onepack {
 
 struct WeightCacheOptions {
   // Entries without pins are kept up to so many bytes, the least recently used dropped
   // first: switching adapters back and forth then packs nothing. 0 frees each with its last pin.
+  // Weights that are used as they are stored are never kept: their files would be, too.
   size_t retained_bytes = 0;
   // Put a SHA-256 of each raw weight on record when it is packed. A weight that outlives its file
   // (retained_bytes) is then recognised in another file. Costs about as much as reading it once
@@ -65,6 +68,7 @@ struct WeightCacheStats {
   size_t bytes = 0;           // of packed weights, shared and private
   size_t private_bytes = 0;   // of them, those that no other program can find
   size_t retained_bytes = 0;  // of them, those without pins
+  size_t in_place_bytes = 0;  // besides `bytes`: of weights that are used as they are stored
   size_t pins = 0;
   size_t heap_bytes = 0;  // address space taken from the system for `bytes`
 
@@ -116,6 +120,7 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
     // packs.
     uint32_t forks = 0;
     HeapBlock block;
+    StoredBytes stored;  // of layout "as stored"
     LayoutTag tag = 0;
     const PackKey* key = nullptr;  // in entries_
     // This entry's node of retained_, made with the entry so that unpinning allocates nothing. It
@@ -137,7 +142,7 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
   Entry* FindOrClaim(const PackKey& key, bool has_namesake);
   // REQUIRES, for both: the caller has claimed `key`.
   // The entry takes `block`, becomes ready and is pinned.
-  Entry* Publish(const PackKey& key, HeapBlock block, LayoutTag tag,
+  Entry* Publish(const PackKey& key, HeapBlock block, StoredBytes stored, LayoutTag tag,
                  std::vector<std::shared_ptr<Content>> contents, uint64_t packing_ns);
   void Abandon(const PackKey& key);
   void AddPin(Entry* entry);
@@ -151,8 +156,13 @@ class WeightCache : public std::enable_shared_from_this<WeightCache> {
   void CountMiss(const PackKey& key, bool has_namesake);
   Entry* CreateEntry(const PackKey& key);
   void EraseEntry(Entry* entry);
-  // Of a ready entry, which goes.
-  HeapBlock TakeBlock(Entry* entry);
+  // What a ready entry had, which goes. Letting go of it may unmap a file and run the application's
+  // code: never under the mutex.
+  struct Remains {
+    HeapBlock block;
+    StoredBytes stored;
+  };
+  Remains Take(Entry* entry);
 
   // Drops retained entries until at most `limit` bytes are left. Takes the mutex for each.
   void EvictDownTo(size_t limit);
@@ -182,9 +192,11 @@ class PackedWeight {
 
   explicit operator bool() const { return cache_ != nullptr; }
   Bytes bytes() const;
+  // Of a weight that is used as it is stored.
+  const StoredBytes& stored() const { return entry_->stored; }
   // Packed for one runtime only: no look-up finds it.
   bool is_private() const { return cache_ != nullptr && entry_ == nullptr; }
-  // REQUIRES, for both: a weight, and not a private one.
+  // REQUIRES, for these and for stored(): a weight, and not a private one.
   // What its packer said of the layout.
   LayoutTag tag() const { return entry_->tag; }
   // One more pin of it.
