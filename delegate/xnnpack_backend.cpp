@@ -27,6 +27,8 @@ class XnnpackBackend final : public Backend {
     options.threads = {options_.threadpool, owner_};
     options.on_progress = options_.on_progress;
     options.verify_keys = options_.verify_keys;
+    options.linears = options_.linears;
+    options.packer.prefetches = options_.prefetch_weights;
     options.packer.threads = options_.packing_threads;
     options.packer.min_bytes_per_thread = options_.min_bytes_per_packing_thread;
     // The hash of a weight is taken of all its raw bytes at once.

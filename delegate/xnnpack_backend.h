@@ -23,6 +23,7 @@
 #include "base/ref.h"
 #include "base/result.h"
 #include "delegate/packing/load_progress.h"
+#include "delegate/plan/linear_layout.h"
 #include "runtime/backend.h"
 #include "weight_cache/weight_cache.h"
 
@@ -39,6 +40,14 @@ struct XnnpackBackendOptions {
   pthreadpool* threadpool = nullptr;
   // Called while a method is loaded; may be empty. From any thread that loads.
   ProgressCallback on_progress;
+  // Whether linear layers run over packed weights, or over weights as the files have them: those
+  // are read whenever a method runs, so a file must not be changed in place, nor cut short, while
+  // any method that uses it is loaded (SECURITY.md).
+  LinearLayout linears = LinearLayout::kAuto;
+  // Of weights that are used as they are stored: starts to read them from the disk at load, all of
+  // them (MADV_WILLNEED), instead of page by page at the first run. Those of integers are read at
+  // load in any case.
+  bool prefetch_weights = false;
   // Reads every constant whose key is the SHA-256 of its bytes, and refuses the program when one is
   // not what its key says (runtime/key_integrity.h).
   bool verify_keys = false;

@@ -30,6 +30,7 @@ void AddLoaderOptions(CLI::App& command, ProgramLoaderOptions& options) {
       .add_flag("--huge-pages", options.huge_pages,
                 "Ask for huge pages behind packed weights: faster runs")
       ->excludes(no_cache);
+  AddLinearsOption(command, options.linears);
 }
 
 }  // namespace onepack

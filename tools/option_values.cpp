@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include <map>
+
 #include "tools/path_list.h"
 
 namespace onepack {
@@ -45,6 +47,18 @@ CLI::Option* AddPathArguments(CLI::App& command, const std::string& name,
     return true;
   };
   return command.add_option(name, take, description)->expected(-1)->take_all()->type_name("");
+}
+
+CLI::Option* AddLinearsOption(CLI::App& command, LinearLayout& layout) {
+  const std::map<std::string, LinearLayout> layouts = {{"auto", LinearLayout::kAuto},
+                                                       {"in-place", LinearLayout::kInPlace},
+                                                       {"packed", LinearLayout::kPacked}};
+  return command
+      .add_option("--linears", layout,
+                  "What linear layers run over: their weights as the\n"
+                  "files have them, or packed ones; auto: what is faster")
+      ->transform(CLI::CheckedTransformer(layouts).description("auto|in-place|packed"))
+      ->default_str("auto");
 }
 
 }  // namespace onepack

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "delegate/plan/linear_layout.h"
 #include "tools/parse_number.h"
 
 namespace onepack {
@@ -73,6 +74,9 @@ CLI::Option* AddParsedOption(CLI::App& command, const std::string& name, std::ve
   };
   return command.add_option(name, parse_all, description)->take_all();
 }
+
+// "--linears auto|in-place|packed".
+CLI::Option* AddLinearsOption(CLI::App& command, LinearLayout& layout);
 
 // One or more paths that are no option: "onepack COMMAND NAME...".
 CLI::Option* AddPathArguments(CLI::App& command, const std::string& name,

@@ -1,6 +1,7 @@
 #include "tools/payload_summary.h"
 
 #include "base/checked_math.h"
+#include "delegate/ops/op.h"
 #include "runtime/aligned_copy.h"
 #include "schema/payload_header.h"
 #include "schema/verify_payload.h"
@@ -10,8 +11,8 @@ namespace onepack {
 namespace {
 
 // All node types are spelled with XNNPACK's prefix in the file.
-std::string NodeTypeName(wire::xnnpack::XNodeUnion type) {
-  const std::string name = wire::xnnpack::EnumNameXNodeUnion(type);
+std::string ShortName(wire::xnnpack::XNodeUnion type) {
+  const std::string name = NodeTypeName(type);
   return name.rfind("XNN", 0) == 0 ? name.substr(3) : name;
 }
 
@@ -43,9 +44,10 @@ Result<PayloadSummary> SummarizePayload(Bytes payload) {
   PayloadSummary summary;
   for (size_t i = 0; i < CountOf(graph->xnodes()); ++i) {
     const auto* node = graph->xnodes()->Get(static_cast<uint32_t>(i));
-    ++summary.nodes[NodeTypeName(node->xnode_union_type())];
+    ++summary.nodes[ShortName(node->xnode_union_type())];
   }
   CountConstants(*graph, summary);
+  summary.linears = SummarizeLinears(*graph, LinearLayout::kAuto);
   return summary;
 }
 

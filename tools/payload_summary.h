@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "base/span.h"
+#include "delegate/plan/linears.h"
 
 namespace onepack {
 
@@ -19,6 +20,7 @@ struct PayloadSummary {
   std::map<std::string, size_t> nodes;  // how many of each type: "FullyConnected"
   std::set<std::string> keys;           // of the constants that are named
   size_t inline_constants = 0;          // that the payload carries itself
+  LinearSummary linears;                // where they are left to LinearLayout::kAuto
 };
 
 Result<PayloadSummary> SummarizePayload(Bytes payload);

@@ -92,6 +92,11 @@ void PrintPayload(const PayloadSummary& summary) {
   printf("         nodes      %s\n", nodes.empty() ? "none" : nodes.c_str());
   printf("         constants  %zu by key, %zu in the payload\n", summary.keys.size(),
          summary.inline_constants);
+  const LinearSummary& linears = summary.linears;
+  if (linears.in_place + linears.packed == 0) return;
+  printf("         linears    %zu in place (%s), %zu packed (%s)\n", linears.in_place,
+         FormatBytes(linears.in_place_bytes).c_str(), linears.packed,
+         FormatBytes(linears.packed_bytes).c_str());
 }
 
 Status PrintDelegate(const Program& program, const ExecutionPlan& plan, uint32_t index,

@@ -36,6 +36,7 @@ void PrintCacheStats(const WeightCacheStats& stats) {
                 FormatCount(stats.entries, "shared entry", "shared entries") + ", " +
                     FormatBytes(stats.private_bytes) + " private, " +
                     FormatBytes(stats.retained_bytes) + " not pinned"});
+  table.AddRow({"in place", FormatBytes(stats.in_place_bytes), "used as the files have them"});
   table.AddRow({"heap", FormatBytes(stats.heap_bytes), "address space for what is held"});
   table.AddRow({"pins", Number(stats.pins)});
   table.AddRow({"hits", Number(stats.hits), FormatBytes(stats.hit_bytes) + " not packed again"});

@@ -43,6 +43,7 @@ Result<std::unique_ptr<ProgramLoader>> ProgramLoader::Create(const ProgramLoader
   backend_options.weight_cache = loader->cache_;
   backend_options.threadpool = loader->pool_.get();
   backend_options.packing_threads = options.packing_threads;
+  backend_options.linears = options.linears;
   ONEPACK_ASSIGN_OR_RETURN(loader->backend_, CreateXnnpackBackend(backend_options));
   return loader;
 }

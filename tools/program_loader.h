@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "delegate/plan/linear_layout.h"
 #include "kernels/cpu_operators.h"
 #include "runtime/method.h"
 #include "tools/thread_pool.h"
@@ -31,6 +32,8 @@ struct ProgramLoaderOptions {
   size_t threads = 1;
   // That pack weights while a method is loaded (XnnpackBackendOptions::packing_threads).
   size_t packing_threads = 1;
+  // What linear layers run over (XnnpackBackendOptions::linears).
+  LinearLayout linears = LinearLayout::kAuto;
   // For shared packed weights (WeightCacheOptions::huge_pages).
   bool huge_pages = false;
   // The application's own operators outside the delegates, before ours of the same name. What they

@@ -15,6 +15,7 @@ enum class Packing : uint8_t {
   kLookedUp,  // it asks for it, and packs it if it is not there
   kUnasked,   // it packs it, and offers it for keeping
   kPrivate,   // it packs it and keeps it
+  kAsStored,  // it has nothing to do with it: the node runs in place
 };
 
 // One of the constants of a weight.

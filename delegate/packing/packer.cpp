@@ -7,6 +7,7 @@
 
 #include "delegate/packing/raw_weight.h"
 #include "delegate/packing/sliced_weight.h"
+#include "delegate/packing/stored_weight.h"
 #include "delegate/xnn/layout_tag.h"
 #include "weight_cache/pack_transaction.h"
 
@@ -15,7 +16,22 @@ namespace {
 
 bool IsPinned(const Weight& weight) { return weight.packing != Packing::kPrivate; }
 
-PackKey KeyOf(const Weight& weight) { return PackKey{weight.identity, LayoutFingerprint()}; }
+bool IsAsStored(const Weight& weight) { return weight.packing == Packing::kAsStored; }
+
+PackKey KeyOf(const Weight& weight) {
+  return PackKey{weight.identity, IsAsStored(weight) ? LayoutAsStored() : LayoutFingerprint()};
+}
+
+// Weights that have one key. In one process there is one layout fingerprint: keys are told apart by
+// identities, and by whether the weight is used as it is stored.
+struct SameKeyHash {
+  size_t operator()(const Weight* weight) const { return WeightIdentityHash()(&weight->identity); }
+};
+struct SameKey {
+  bool operator()(const Weight* a, const Weight* b) const {
+    return IsAsStored(*a) == IsAsStored(*b) && a->identity == b->identity;
+  }
+};
 
 std::vector<std::shared_ptr<Content>> ContentsOf(const Plan& plan, const Weight& weight) {
   std::vector<std::shared_ptr<Content>> contents;
@@ -70,20 +86,23 @@ class Packer::Call {
   Status PackWhole(const std::vector<Wanted*>& missing);
   void PackWithContext(Wanted& wanted) const;
   Status Pack(Wanted& wanted) const;
+  Result<PackedWeight> KeepAsStored(const Wanted& wanted, PackTransaction& transaction) const;
   // To the application, what it has not been told of.
   Status ReportRest(Wanted& wanted) const;
   Result<std::vector<PinnedWeights>> Deliver();
 
   const PackerOptions& options() const { return packer_.options_; }
+  // Of the hashes of raw bytes; null where none are recorded.
+  ContentRegistry* registry() const {
+    return cache()->options().record_hashes ? &cache()->contents() : nullptr;
+  }
   LoadReporter& reporter() const { return packer_.reporter_; }
   const std::shared_ptr<WeightCache>& cache() const { return packer_.cache_; }
 
   const Packer& packer_;
   const Span<const Plan> plans_;
   std::vector<Wanted> wanted_;  // in the order in which plans have them
-  // In one process there is one layout fingerprint: identities tell keys apart.
-  std::unordered_map<const WeightIdentity*, size_t, WeightIdentityHash, WeightIdentityEqual>
-      numbers_;
+  std::unordered_map<const Weight*, size_t, SameKeyHash, SameKey> numbers_;  // in wanted_
 };
 
 Result<std::vector<PinnedWeights>> Packer::Pin(Span<const Plan> plans) const {
@@ -91,6 +110,7 @@ Result<std::vector<PinnedWeights>> Packer::Pin(Span<const Plan> plans) const {
 }
 
 Status Packer::Call::Find() {
+  UnchangedFiles files;
   size_t count = 0;
   for (const Plan& plan : plans_) count += plan.weights.size();
   wanted_.reserve(count);
@@ -98,12 +118,14 @@ Status Packer::Call::Find() {
   for (const Plan& plan : plans_) {
     for (const Weight& weight : plan.weights) {
       if (!IsPinned(weight)) continue;
-      if (!numbers_.try_emplace(&weight.identity, wanted_.size()).second) continue;
+      if (!numbers_.try_emplace(&weight, wanted_.size()).second) continue;
       Wanted& wanted = wanted_.emplace_back();
       wanted.plan = &plan;
       wanted.weight = &weight;
       wanted.pin = cache()->Find(KeyOf(weight));
-      if (wanted.pin) ONEPACK_RETURN_IF_ERROR(ReportRest(wanted));
+      if (!wanted.pin) continue;
+      if (IsAsStored(weight)) ONEPACK_RETURN_IF_ERROR(files.Check(wanted.pin));
+      ONEPACK_RETURN_IF_ERROR(ReportRest(wanted));
     }
   }
   return Status::Ok();
@@ -130,7 +152,8 @@ Status Packer::Call::PackMissing() {
 // wrong if something is.
 Status Packer::Call::PackLarge(Wanted& wanted) {
   const Weight& weight = *wanted.weight;
-  if (options().large_weight_bytes == 0 || weight.raw_bytes < options().large_weight_bytes) {
+  if (IsAsStored(weight) || options().large_weight_bytes == 0 ||
+      weight.raw_bytes < options().large_weight_bytes) {
     return Status::Ok();
   }
   const auto sliced = SlicedWeight::Open(*wanted.plan, weight, packer_.node_packer_);
@@ -192,11 +215,12 @@ void Packer::Call::PackWithContext(Wanted& wanted) const {
 Status Packer::Call::Pack(Wanted& wanted) const {
   const Plan& plan = *wanted.plan;
   const Weight& weight = *wanted.weight;
-  ContentRegistry* registry = cache()->options().record_hashes ? &cache()->contents() : nullptr;
   PackTransaction transaction(cache());
   wanted.pin = transaction.LookUp(KeyOf(weight), HasNamesake(plan, weight));
-  if (!wanted.pin) {
-    ONEPACK_ASSIGN_OR_RETURN(const RawWeight raw, RawWeight::Read(plan, weight, registry));
+  if (!wanted.pin && IsAsStored(weight)) {
+    ONEPACK_ASSIGN_OR_RETURN(wanted.pin, KeepAsStored(wanted, transaction));
+  } else if (!wanted.pin) {
+    ONEPACK_ASSIGN_OR_RETURN(const RawWeight raw, RawWeight::Read(plan, weight, registry()));
     EntryMemory memory(transaction);
     ONEPACK_ASSIGN_OR_RETURN(const NodePacker::Packed packed,
                              packer_.node_packer_.Pack(plan, weight, raw.shown(), memory));
@@ -205,6 +229,21 @@ Status Packer::Call::Pack(Wanted& wanted) const {
   // That it is cancelled is seen by all.
   static_cast<void>(ReportRest(wanted));
   return Status::Ok();
+}
+
+Result<PackedWeight> Packer::Call::KeepAsStored(const Wanted& wanted,
+                                                PackTransaction& transaction) const {
+  ONEPACK_ASSIGN_OR_RETURN(StoredWeight stored,
+                           StoredWeight::Read(*wanted.plan, *wanted.weight, registry()));
+  if (options().prefetches) stored.Prefetch();
+  uint8_t* memory = transaction.Reserve(std::max<size_t>(stored.computed_bytes(), 1));
+  if (memory == nullptr) {
+    return Status::Error(StatusCode::kResourceExhausted, "no memory for %zu computed bytes",
+                         stored.computed_bytes());
+  }
+  stored.Compute(memory);
+  return transaction.Commit(LayoutTag{0}, ContentsOf(*wanted.plan, *wanted.weight),
+                            std::move(stored).Release());
 }
 
 // The first weight of a key takes the pin itself, after all others have got one of their own.
@@ -217,7 +256,7 @@ Result<std::vector<PinnedWeights>> Packer::Call::Deliver() {
     for (size_t j = 0; j < pins.size(); ++j) {
       const Weight& weight = plans_[i].weights[j];
       if (IsPinned(weight)) {
-        const size_t index = numbers_.at(&weight.identity);
+        const size_t index = numbers_.at(&weight);
         if (wanted_[index].weight == &weight) {
           firsts[index] = &pins[j];
           continue;

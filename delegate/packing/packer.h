@@ -52,6 +52,8 @@ struct PackerOptions {
   size_t min_bytes_per_thread = 0;
   // Weights of at least so many raw bytes are packed in slices. 0: none are.
   size_t large_weight_bytes = 0;
+  // Starts to read weights that are used as they are stored, also where a load does not need it.
+  bool prefetches = false;
 };
 
 class Packer {

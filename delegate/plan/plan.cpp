@@ -9,7 +9,9 @@
 #include "delegate/graph/quantization.h"
 #include "delegate/ops/op.h"
 #include "delegate/plan/activations.h"
+#include "delegate/plan/linears.h"
 #include "delegate/plan/payload_contents.h"
+#include "delegate/plan/stage_cutter.h"
 #include "schema/verify_text.h"
 
 namespace onepack {
@@ -35,18 +37,17 @@ struct Finding {
 
 class Planner {
  public:
-  Planner(std::shared_ptr<const PayloadContents> contents, uint64_t max_activation_bytes)
+  Planner(std::shared_ptr<const PayloadContents> contents, const PlanOptions& options)
       : payload_(contents->payload()),
         graph_(payload_.graph()),
         contents_(*contents),
-        max_activation_bytes_(max_activation_bytes) {
+        options_(options) {
     plan_.contents = std::move(contents);
     const size_t values = CountOf(graph_.xvalues());
     const size_t nodes = CountOf(graph_.xnodes());
     plan_.values.reserve(values);
-    plan_.roles.reserve(values);
     findings_.reserve(values);
-    plan_.nodes.reserve(nodes);
+    nodes_.reserve(nodes);
     plan_.shapes.Reserve(values, nodes);
   }
 
@@ -57,17 +58,19 @@ class Planner {
     ONEPACK_RETURN_IF_ERROR(DescribeValues());
     FindNeededNodes();
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&Planner::CheckOperands));
-    ChooseRoles();
+    MarkExactShapes();
+    ChooseLinears();
     ONEPACK_RETURN_IF_ERROR(FindWeights());
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&Planner::InferNode));
     ONEPACK_RETURN_IF_ERROR(CheckOutputs());
     // Dims mean something only now that the nodes have confirmed them; and nothing of their size
     // was allocated so far.
-    ONEPACK_RETURN_IF_ERROR(CheckActivations(graph_, max_activation_bytes_));
+    ONEPACK_RETURN_IF_ERROR(CheckActivations(graph_, options_.max_activation_bytes));
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&Planner::CheckNode));
     for (ExternalValue& external : plan_.externals) {
       external.is_index = findings_.at(external.value_id).is_index;
     }
+    Cut();
     plan_.structure = Structure();
     return std::move(plan_);
   }
@@ -95,24 +98,27 @@ class Planner {
   Status AddExternal(const GraphValue& value);
   void FindNeededNodes();
   Status CheckOperands(uint32_t node);
-  void ChooseRoles();
-  void ChooseRolesOf(const XNode& node);
+  void MarkExactShapes();
+  void ChooseLinears();
   Status FindWeights();
   void AddWeight(uint32_t node);
   Status InferNode(uint32_t node);
   Status CheckOrder(const Operands& operands) const;
   Status CheckOutputs() const;
   Status CheckNode(uint32_t node);
+  void Cut();
   std::optional<Digest> Structure() const;
 
   const Payload& payload_;
   const XNNGraph& graph_;
   const PayloadContents& contents_;
-  const uint64_t max_activation_bytes_;
+  const PlanOptions options_;
   Plan plan_;
   ValueMap<Finding> findings_;     // of plan_.values
   std::vector<bool> is_external_;  // by external id: a value has it
   std::vector<bool> is_needed_;    // by node
+  std::vector<uint32_t> nodes_;    // that are
+  Linears linears_;
 };
 
 Status Planner::CountExternals() {
@@ -163,7 +169,6 @@ Status Planner::DescribeWireValue(const XValue& wire, Span<const Digest> content
   finding.has_content = value.is_constant() || value.is_external_input();
   finding.is_needed = value.is_external_output();
   findings_.Add(id, finding);
-  plan_.roles.Add(id, Role::kUnused);
   plan_.shapes.AddValue(id, Shape(DimsOf(tensor)));
   if (tensor.datatype() == XNNDatatype::qdint8) plan_.shapes.MayBePermuted(id);
   return Status::Ok();
@@ -230,47 +235,19 @@ Status Planner::CheckOperands(uint32_t node) {
   return status;
 }
 
-void Planner::ChooseRoles() {
+void Planner::MarkExactShapes() {
   for (uint32_t i = 0; i < is_needed_.size(); ++i) {
-    if (is_needed_[i]) ChooseRolesOf(WireNode(i));
-  }
-  for (const ExternalValue& external : plan_.externals) {
-    plan_.roles.at(external.value_id) = Role::kExternal;
-  }
-  for (const auto& [id, role] : plan_.roles) {
-    if (role == Role::kUnread) plan_.unread.push_back(id);
+    if (!is_needed_[i] || !NeedsBounds(WireNode(i))) continue;
+    OperandsOf(WireNode(i)).ForEach([&](uint32_t id) {
+      const GraphValue& value = plan_.values.at(id);
+      if (!value.is_constant() && !value.is_external()) plan_.shapes.MustBeExact(id);
+    });
   }
 }
 
-void Planner::ChooseRolesOf(const XNode& node) {
-  const Op& op = *FindOp(node.xnode_union_type());
-  const Operands operands = op.operands(node);
-  const bool is_packed =
-      std::all_of(operands.packed.begin(), operands.packed.end(),
-                  [&](uint32_t id) { return plan_.values.at(id).is_constant(); });
-  const Operands::Ids read = is_packed ? operands.NotPacked() : operands.inputs;
-  // XNNPACK compares the dims of attention's operands when the node is defined, and never computes
-  // those of indices. So it is shown the bounds, and takes memory for them.
-  const bool needs_bounds = op.type == XNodeUnion::XNNScaledDotProductAttention ||
-                            op.type == XNodeUnion::XNNArgMaxPooling2d;
-  const auto choose = [&](uint32_t id, bool is_read) {
-    const GraphValue& value = plan_.values.at(id);
-    Role& role = plan_.roles.at(id);
-    if (value.is_constant()) {
-      role = Role::kInPlace;
-      return;
-    }
-    if (needs_bounds && !value.is_external()) plan_.shapes.MustBeExact(id);
-    if (!is_read && !findings_.at(id).is_needed) {
-      role = Role::kUnread;
-    } else if (needs_bounds) {
-      role = Role::kBounded;
-    } else if (role == Role::kUnused) {
-      role = Role::kInternal;
-    }
-  };
-  for (const uint32_t id : read) choose(id, true);
-  for (const uint32_t id : operands.outputs) choose(id, false);
+void Planner::ChooseLinears() {
+  if (options_.linears == LinearLayout::kPacked) return;
+  linears_ = onepack::ChooseLinears(graph_, plan_.values, is_needed_, options_.linears);
 }
 
 Status Planner::FindWeights() {
@@ -281,12 +258,14 @@ Status Planner::FindWeights() {
   uint64_t all_bytes = 0;
   bool fits = true;
   for (const Weight& weight : plan_.weights) {
+    if (weight.packing == Packing::kAsStored) continue;
     fits = fits && CheckedAdd(all_bytes, weight.raw_bytes, &all_bytes);
   }
   // So it is with what exporters write: no weights have to be told apart.
   if (fits && budget.Holds(all_bytes)) return Status::Ok();
   std::unordered_set<const WeightIdentity*, WeightIdentityHash, WeightIdentityEqual> packed;
   for (const Weight& weight : plan_.weights) {
+    if (weight.packing == Packing::kAsStored) continue;
     // What is shared is packed once.
     const bool is_new = packed.insert(&weight.identity).second;
     if (!is_new && weight.packing != Packing::kPrivate) continue;
@@ -302,6 +281,10 @@ void Planner::AddWeight(uint32_t node) {
   std::optional<Weight> weight = op.weight(node_values(), WireNode(node));
   if (!weight) return;
   weight->node = node;
+  if (linears_.nodes.count(node) > 0) {
+    weight->packing = Packing::kAsStored;
+    weight->reads_scales = false;
+  }
   for (const WeightOperand* operand : {&weight->kernel, &weight->bias}) {
     if (!operand->is_present()) continue;
     weight->raw_bytes += payload_.constant(operand->constant_index).size();
@@ -316,8 +299,8 @@ Status Planner::InferNode(uint32_t node) {
   for (const uint32_t id : operands.outputs) findings_.at(id).has_content = true;
   if (op.type == XNodeUnion::XNNArgMaxPooling2d) findings_.at(operands.outputs[1]).is_index = true;
   if (!is_needed_[node]) return Status::Ok();
-  plan_.nodes.push_back(node);
-  return plan_.shapes.AddNode(node, op, WireNode(node), max_activation_bytes_);
+  nodes_.push_back(node);
+  return plan_.shapes.AddNode(node, op, WireNode(node), options_.max_activation_bytes);
 }
 
 Status Planner::CheckOrder(const Operands& operands) const {
@@ -355,6 +338,13 @@ Status Planner::CheckNode(uint32_t node) {
   return FindOp(wire.xnode_union_type())->check(node_values(), wire);
 }
 
+void Planner::Cut() {
+  StageCutter cutter(graph_, plan_.values, nodes_, linears_.nodes, linears_.roundings);
+  CutGraph cut = cutter.Cut(plan_.weights);
+  plan_.stages = std::move(cut.stages);
+  plan_.crossings = std::move(cut.crossings);
+}
+
 // XNNPACK keeps addresses of constants that it reads in place; everything packed, scales included,
 // is asked for again when a runtime is reshaped. So graphs of one structure have equal bytes, but
 // for the names of constants; equal constants in place; and equal scales where XNNPACK looks at
@@ -362,24 +352,28 @@ Status Planner::CheckNode(uint32_t node) {
 std::optional<Digest> Planner::Structure() const {
   if (!payload_.graph_id()) return std::nullopt;
   DigestBuilder digest("structure");
-  digest.Add(*payload_.graph_id()).Add(max_activation_bytes_);
+  digest.Add(*payload_.graph_id()).Add(options_.max_activation_bytes).Add(options_.linears);
   for (const Weight& weight : plan_.weights) {
-    if (weight.packing != Packing::kLookedUp) return std::nullopt;
+    if (weight.packing == Packing::kUnasked || weight.packing == Packing::kPrivate) {
+      return std::nullopt;
+    }
     if (weight.reads_scales) digest.Add(weight.identity.quantization);
   }
-  for (const auto& [id, value] : plan_.values) {
-    if (plan_.roles.at(id) != Role::kInPlace) continue;
-    digest.Add(value.content);
-    value.quant_params.AddTo(digest);
+  for (const Stage& stage : plan_.stages) {
+    for (size_t i = 0; i < stage.roles.size(); ++i) {
+      if (stage.roles[i] != Role::kInPlace) continue;
+      const GraphValue& value = plan_.values.begin()[i].value;
+      digest.Add(value.content);
+      value.quant_params.AddTo(digest);
+    }
   }
   return digest.Finish();
 }
 
 }  // namespace
 
-Result<Plan> MakePlan(std::shared_ptr<const PayloadContents> contents,
-                      uint64_t max_activation_bytes) {
-  return Planner(std::move(contents), max_activation_bytes).Make();
+Result<Plan> MakePlan(std::shared_ptr<const PayloadContents> contents, const PlanOptions& options) {
+  return Planner(std::move(contents), options).Make();
 }
 
 }  // namespace onepack

@@ -1,6 +1,6 @@
-// What XNNPACK will be asked to run for one delegate: a graph that was verified and checked,
-// reduced to the nodes that compute its outputs, with its weights. Made by MakePlan,
-// without a call to XNNPACK; immutable from then on, but for the shapes of the call at hand.
+// What will be run for one delegate: a graph that was verified and checked, reduced to the nodes
+// that compute its outputs, in stages, with its weights. Made by MakePlan, without a call to
+// XNNPACK; immutable from then on, but for the shapes of the call at hand.
 //
 // Ownership: keeps the payload and its constants.
 // Threads:   one at a time.
@@ -20,8 +20,10 @@
 #include "base/value_map.h"
 #include "delegate/graph/graph_value.h"
 #include "delegate/ops/weight.h"
+#include "delegate/plan/linear_layout.h"
 #include "delegate/plan/payload_contents.h"
 #include "delegate/plan/shape_inference.h"
+#include "delegate/plan/stage.h"
 
 namespace onepack {
 
@@ -35,16 +37,6 @@ struct ExternalValue {
   Shape bound;  // as in the file
 };
 
-// What XNNPACK is shown of a value.
-enum class Role : uint8_t {
-  kUnused,    // nothing: no node that is needed has it, or only to pack it
-  kExternal,  // the caller's
-  kInPlace,   // a constant, which is read where it is
-  kInternal,  // computed; XNNPACK takes the size from its inputs at each reshape
-  kBounded,   // computed; XNNPACK is told the bound, and takes memory for it
-  kUnread,    // written by a node that is needed for another output, and read by no node
-};
-
 struct Plan {
   const Payload& payload() const { return contents->payload(); }
   const wire::xnnpack::XNNGraph& graph() const { return payload().graph(); }
@@ -53,12 +45,11 @@ struct Plan {
   size_t delegate_index = 0;  // in the method, for messages
 
   ValueMap<GraphValue> values;           // by id_out
-  ValueMap<Role> roles;                  // of the same
-  std::vector<uint32_t> nodes;           // that are needed for an output, in order
   std::vector<ExternalValue> externals;  // inputs and outputs, each id once
   uint32_t external_count = 0;           // arguments of the delegate call
-  std::vector<uint32_t> unread;          // values of Role::kUnread
-  std::vector<Weight> weights;           // in the order of their nodes
+  std::vector<Stage> stages;             // of the nodes that are needed for an output
+  std::vector<Crossing> crossings;       // between them
+  std::vector<Weight> weights;           // in the order of the stages and of what is in them
   ShapeInference shapes;                 // of the nodes that are needed
 
   // Equal for graphs whose runtimes can take each other's place: they differ in what is packed, and
@@ -66,13 +57,17 @@ struct Plan {
   std::optional<Digest> structure;
 };
 
-// From a payload to a plan: every check that a graph has to pass before XNNPACK sees it.
-// `max_activation_bytes` is what the intermediate values may take; see CheckActivations. Reads no
+struct PlanOptions {
+  uint64_t max_activation_bytes =
+      UINT64_MAX;  // that intermediate values may take: CheckActivations
+  LinearLayout linears = LinearLayout::kPacked;
+};
+
+// From a payload to a plan: every check that a graph has to pass before it is run. Reads no
 // constant. Errors: kInvalidFile for a graph that is not in order (each value defined once, before
 // it is read); kUnsupported names the node; kMismatch names the constant whose size is not what the
 // graph expects; kResourceExhausted names the node that needs more memory than is allowed.
-Result<Plan> MakePlan(std::shared_ptr<const PayloadContents> contents,
-                      uint64_t max_activation_bytes);
+Result<Plan> MakePlan(std::shared_ptr<const PayloadContents> contents, const PlanOptions& options);
 
 }  // namespace onepack
 

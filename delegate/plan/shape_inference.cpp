@@ -1,5 +1,7 @@
 #include "delegate/plan/shape_inference.h"
 
+#include <algorithm>
+
 #include "base/checked_math.h"
 
 namespace onepack {
@@ -97,16 +99,20 @@ ShapePattern ShapeInference::Pattern() const {
   return pattern;
 }
 
-bool ShapeInference::is_light() const {
-  for (const Node& node : nodes_) {
-    const Operands operands = node.operands();
-    if (!operands.packed.empty() || MultipliesMatrices(*node.wire)) return false;
-    bool is_light = true;
-    operands.ForEach(
-        [&](uint32_t id) { is_light &= shapes_.at(id).element_count() <= kLightElements; });
-    if (!is_light) return false;
-  }
-  return true;
+bool ShapeInference::AreLight(const std::vector<uint32_t>& nodes) const {
+  return std::all_of(nodes.begin(), nodes.end(), [&](uint32_t index) {
+    const auto is_before = [](const Node& node, uint32_t wanted) { return node.index < wanted; };
+    return IsLight(*std::lower_bound(nodes_.begin(), nodes_.end(), index, is_before));
+  });
+}
+
+bool ShapeInference::IsLight(const Node& node) const {
+  const Operands operands = node.operands();
+  if (!operands.packed.empty() || MultipliesMatrices(*node.wire)) return false;
+  bool is_light = true;
+  operands.ForEach(
+      [&](uint32_t id) { is_light &= shapes_.at(id).element_count() <= kLightElements; });
+  return is_light;
 }
 
 bool ShapeInference::has_empty_values() const {

@@ -62,10 +62,10 @@ class ShapeInference {
 
   // Of the shapes inferred last.
   ShapePattern Pattern() const;
-  // Whether no node has so much to compute, at the shapes inferred last, that threads would help. A
-  // parallel region costs microseconds where every thread has a core, and milliseconds where
-  // another process has it.
-  bool is_light() const;
+  // Whether none of these nodes has so much to compute, at the shapes inferred last, that threads
+  // would help. A parallel region costs microseconds where every thread has a core, and
+  // milliseconds where another process has it. REQUIRES: nodes that were added.
+  bool AreLight(const std::vector<uint32_t>& nodes) const;
   // Whether any value that a node reads or writes has no element.
   bool has_empty_values() const;
 
@@ -80,6 +80,7 @@ class ShapeInference {
   };
 
   Status InferNode(const Node& node);
+  bool IsLight(const Node& node) const;
 
   // Counts what XNNPACK allocates for a node besides values.
   Status TakeBytes(const Inference& inference);

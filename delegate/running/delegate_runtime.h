@@ -1,12 +1,12 @@
-// An XNNPACK runtime, reshaped whenever the sizes of its inputs change, and lent to one delegate
-// after another: all whose graphs are of one structure (Plan::structure) can use it.
+// The stages of a delegate, reshaped whenever the sizes of its inputs change, and lent to one
+// delegate after another: all whose graphs are of one structure (Plan::structure) can use it.
 //
 // clang-format off
 //   state     event                                 next
 //   --------  ------------------------------------  -----------------------------------------------
 //   planned   TakeInputs                            shapes are inferred
 //   planned   Create                                inferred, or new
-//   any below LendTo another delegate               its weights; inferred at most
+//   any below LendTo another delegate               its weights
 //   any below TakeInputs, sizes as before           the same
 //   any below TakeInputs, other sizes               inferred
 //   any below TakeInputs, sizes of another pattern, inferred, and needs_another_plan
@@ -17,11 +17,12 @@
 //   empty     Run                                   resize outputs
 //   inferred  Run                                   shaped: reshape, resize outputs, and so on
 //   shaped    Run                                   set up, run
-//   set up    Run                                   set up again if an argument's address changed, run
+//   set up    Run                                   set up again if an argument's address changed;
+//                                                   stages with other weights refreshed; run
 //   any       reshape, set-up or run fails          broken, with all that shares its workspace
 // clang-format on
 //
-// Ownership: keeps the constants that XNNPACK reads in place; not the workspace, and not the packed
+// Ownership: keeps the constants that XNNPACK reads in place; not the workspace, and not the
 //            weights, which the delegate that it is lent to has pinned.
 // Threads:   one at a time.
 
@@ -37,13 +38,10 @@
 #include "delegate/packing/packer.h"
 #include "delegate/plan/plan.h"
 #include "delegate/running/call_arguments.h"
-#include "delegate/running/graph_definition.h"
-#include "delegate/xnn/handles.h"
-#include "delegate/xnn/ones.h"
-#include "delegate/xnn/weight_table.h"
+#include "delegate/running/stage_memory.h"
+#include "delegate/running/stage_runner.h"
+#include "delegate/running/xnn_stage.h"
 #include "runtime/value.h"
-
-struct pthreadpool;
 
 namespace onepack {
 
@@ -51,14 +49,6 @@ class DelegateRuntime {
  public:
   // Numbers that tell delegates apart, also those that are gone.
   using UserId = uint64_t;
-
-  // What a runtime is created with.
-  struct Surroundings {
-    std::shared_ptr<WeightCache> cache;  // counts what is packed for the runtime alone
-    xnn_workspace_t workspace;           // that is in no other use
-    pthreadpool* threadpool;             // null for none
-    OnesStore& ones;                     // until Create returns
-  };
 
   // Of a plan, for `user`. Nothing is asked of XNNPACK before Create. May throw std::bad_alloc.
   DelegateRuntime(Plan plan, UserId user);
@@ -69,7 +59,7 @@ class DelegateRuntime {
   Status Create(const PinnedWeights& pins, const Surroundings& surroundings);
 
   // Whether it can be lent: it has packed no weight for one delegate alone.
-  bool is_shareable() const { return weights_->is_shared(); }
+  bool is_shareable() const;
   UserId user() const { return user_; }
   // The delegate that it was created for, if it depends on its files, or has packed a weight for it
   // alone. REQUIRES: it is created.
@@ -90,27 +80,23 @@ class DelegateRuntime {
   // REQUIRES: TakeInputs of the same arguments succeeded and nothing since.
   Status Run(Span<Value* const> arguments);
   // Nothing in its workspace must run again.
-  bool is_broken() const { return stage_ == Stage::kBroken; }
+  bool is_broken() const { return state_ == State::kBroken; }
 
  private:
-  // How far it is with the sizes at hand.
-  enum class Stage : uint8_t { kNew, kEmpty, kInferred, kShaped, kSetUp, kBroken };
-
-  // An output that XNNPACK writes and nothing reads.
-  struct Unread {
-    uint32_t external_id;
-    uint32_t value_id;
-    size_t element_bytes;
-    std::vector<uint8_t> memory;
+  struct Range {
+    size_t first;
+    size_t count;
   };
 
-  Status CreateOnce(const Plan& plan, const PinnedWeights& pins, Span<const size_t> needed_raw,
-                    const Surroundings& surroundings);
+  // How far it is with the sizes at hand.
+  enum class State : uint8_t { kNew, kEmpty, kInferred, kShaped, kSetUp, kBroken };
+
+  Status CreateStages(const PinnedWeights& pins, const Surroundings& surroundings);
   Status InferShapes();
   bool HasNothingToCompute() const;
   Status Reshape();
-  Status CheckOutputShapes();
   Status SetUp();
+  Status RunStages();
   Status Broken(Status status);
 
   const UserId maker_;
@@ -119,14 +105,13 @@ class DelegateRuntime {
   const Ref<const AlignedCopy> graph_bytes_;  // shapes_ refers to them
   ShapeInference shapes_;
   CallArguments arguments_;
-  std::vector<Unread> unread_;
-  InPlaceConstants in_place_;
-  std::unique_ptr<WeightTable> weights_;  // outlives the runtime, which holds its address
-  XnnRuntime runtime_;
-  pthreadpool* threadpool_ = nullptr;    // that it could compute on
+  const std::vector<Crossing> crossings_;
+  std::vector<size_t> pieces_;  // of the crossings, in memory_
+  StageMemory memory_;
+  std::vector<std::unique_ptr<StageRunner>> stages_;
+  std::vector<Range> weights_;           // of the stages, among the plan's
   std::optional<ShapePattern> pattern_;  // of the shapes that XNNPACK has planned for
-  Stage stage_ = Stage::kNew;
-  bool uses_threads_ = false;
+  State state_ = State::kNew;
   bool needs_another_plan_ = false;
   bool is_condemned_ = false;
 };

@@ -16,11 +16,11 @@ DelegateRuntime::UserId NewId() {
 }  // namespace
 
 Executor::Executor(Ref<MethodContext> context, std::shared_ptr<const PayloadContents> contents,
-                   PinnedWeights pins, uint64_t max_activation_bytes)
+                   PinnedWeights pins, const PlanOptions& options)
     : context_(std::move(context)),
       contents_(std::move(contents)),
       pins_(std::move(pins)),
-      max_activation_bytes_(max_activation_bytes),
+      options_(options),
       id_(NewId()),
       key_(DigestBuilder("own").Add(id_).Finish()) {}
 
@@ -30,11 +30,11 @@ Executor::~Executor() {
 }
 
 Result<Ref<Executor>> Executor::Load(Ref<MethodContext> context, Plan plan, PinnedWeights pins,
-                                     uint64_t max_activation_bytes, Lane& lane, OnesStore& ones) {
+                                     const PlanOptions& options, Lane& lane, OnesStore& ones) {
   ONEPACK_ASSIGN_OR_RETURN(
       Ref<Executor> executor,
       MakeRef<Executor>(HeapAllocator(), std::move(context), std::shared_ptr(plan.contents),
-                        std::move(pins), max_activation_bytes));
+                        std::move(pins), options));
   ONEPACK_RETURN_IF_ERROR(executor->CreateFirstRuntime(std::move(plan), lane, ones));
   return executor;
 }
@@ -90,7 +90,7 @@ Status Executor::RunIn(Lane& lane, Span<Value* const> arguments) try {
 }
 
 Result<DelegateRuntime*> Executor::CreateFor(Span<Value* const> arguments, Lane& lane) const {
-  ONEPACK_ASSIGN_OR_RETURN(Plan plan, MakePlan(contents_, max_activation_bytes_));
+  ONEPACK_ASSIGN_OR_RETURN(Plan plan, MakePlan(contents_, options_));
   auto runtime = std::make_unique<DelegateRuntime>(std::move(plan), id_);
   ONEPACK_RETURN_IF_ERROR(runtime->TakeInputs(arguments));
   OnesStore ones;

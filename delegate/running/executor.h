@@ -29,17 +29,17 @@ namespace onepack {
 
 class Executor final : public Delegate {
  public:
-  // `pins` are those of `plan`, which may take `max_activation_bytes` for intermediate values. If
+  // `pins` are those of `plan`, which was made with `options`. If
   // no runtime of its structure is known, creates one in `lane`, with ones from `ones`. May throw
   // std::bad_alloc.
   static Result<Ref<Executor>> Load(Ref<MethodContext> context, Plan plan, PinnedWeights pins,
-                                    uint64_t max_activation_bytes, Lane& lane, OnesStore& ones);
+                                    const PlanOptions& options, Lane& lane, OnesStore& ones);
 
   Status Execute(Span<Value* const> arguments) override;
 
   // For MakeRef.
   Executor(Ref<MethodContext> context, std::shared_ptr<const PayloadContents> contents,
-           PinnedWeights pins, uint64_t max_activation_bytes);
+           PinnedWeights pins, const PlanOptions& options);
   ~Executor() override;
 
  private:
@@ -54,7 +54,7 @@ class Executor final : public Delegate {
   const Ref<MethodContext> context_;
   const std::shared_ptr<const PayloadContents> contents_;
   const PinnedWeights pins_;
-  const uint64_t max_activation_bytes_;
+  const PlanOptions options_;
   const DelegateRuntime::UserId id_;
   bool is_shared_ = false;  // its runtimes are in the pool's lanes
   Digest key_;              // of its runtimes in lanes: the structure, or, if not shared, its own

@@ -22,27 +22,28 @@ constexpr size_t kMaxCopied = 16384;
 
 class Definer {
  public:
-  Definer(const Plan& plan, Span<const size_t> needed_raw, OnesStore& ones)
-      : plan_(plan), needed_raw_(needed_raw), ones_(ones) {}
+  Definer(const Plan& plan, const Stage& stage, Span<const size_t> needed_raw, OnesStore& ones)
+      : plan_(plan), stage_(stage), needed_raw_(needed_raw), ones_(ones) {}
 
   Result<GraphDefinition> Define() {
     xnn_subgraph_t subgraph = nullptr;
-    const uint32_t externals = ExternalIdOfUnread(plan_, plan_.unread.size());
+    const auto externals = static_cast<uint32_t>(stage_.externals.size());
     ONEPACK_RETURN_IF_XNN_ERROR(xnn_create_subgraph(externals, 0, &subgraph),
                                 "creating a subgraph");
     made_.subgraph.reset(subgraph);
     ONEPACK_RETURN_IF_ERROR(DefineValues());
-    ONEPACK_ASSIGN_OR_RETURN(made_.placeholders, Placeholders::Create(2 * plan_.weights.size()));
-    made_.rows.reserve(plan_.weights.size());
+    ONEPACK_ASSIGN_OR_RETURN(made_.placeholders, Placeholders::Create(2 * stage_.weight_count));
+    made_.rows.reserve(stage_.weight_count);
     ONEPACK_RETURN_IF_ERROR(DefineNodes());
     return std::move(made_);
   }
 
  private:
   Status DefineValues() {
-    values_.reserve(CountOf(plan_.graph().xvalues()));
-    for (const auto& [id, value] : plan_.values) {
-      const Role role = plan_.roles.at(id);
+    values_.reserve(plan_.values.size());
+    for (size_t i = 0; i < plan_.values.size(); ++i) {
+      const auto& [id, value] = plan_.values.begin()[i];
+      const Role role = stage_.roles[i];
       if (role == Role::kUnused) continue;
       Status status = DefineOne(id, value, role);
       if (!status.ok()) return std::move(status).WithContext("graph value %u", id);
@@ -56,13 +57,12 @@ class Definer {
     shown.dims = Shape(DimsOf(value.tensor()));
     switch (role) {
       case Role::kExternal:
-        shown.external_id = value.tensor().external_id();
-        shown.flags = value.tensor().flags();
-        break;
       case Role::kUnread:
         // XNNPACK would forget a value that nothing reads, and then let the node write to nowhere.
-        shown.external_id = ExternalIdOfUnread(plan_, next_unread_++);
-        shown.flags = XNN_VALUE_FLAG_EXTERNAL_OUTPUT;
+        shown.external_id = ExternalIdOf(id);
+        shown.flags = stage_.externals[shown.external_id].is_written
+                          ? XNN_VALUE_FLAG_EXTERNAL_OUTPUT
+                          : XNN_VALUE_FLAG_EXTERNAL_INPUT;
         break;
       case Role::kInPlace: {
         const Payload& payload = plan_.payload();
@@ -88,13 +88,20 @@ class Definer {
     return Status::Ok();
   }
 
+  uint32_t ExternalIdOf(uint32_t value_id) const {
+    const auto found =
+        std::find_if(stage_.externals.begin(), stage_.externals.end(),
+                     [&](const StageExternal& external) { return external.value_id == value_id; });
+    return static_cast<uint32_t>(found - stage_.externals.begin());
+  }
+
   // XNNPACK has looked at them: their pages are dropped. A later read would bring them back.
   void DropScales(uint32_t scale_index) const {
     if (scale_index != 0) plan_.payload().constant(scale_index).Discard();
   }
 
   Status DefineNodes() {
-    for (const uint32_t i : plan_.nodes) {
+    for (const uint32_t i : stage_.nodes) {
       const XNode& node = *plan_.graph().xnodes()->Get(i);
       Status status = DefineNode(i, node);
       if (!status.ok()) return WithNode(std::move(status), i, node);
@@ -105,8 +112,9 @@ class Definer {
   Status DefineNode(uint32_t index, const XNode& node) {
     NodeDefinition definition{made_.subgraph.get(), values_};
     const size_t number = made_.rows.size();
-    if (number < plan_.weights.size() && plan_.weights[number].node == index) {
-      const Weight& weight = plan_.weights[number];
+    const Weight* weights = plan_.weights.data() + stage_.first_weight;
+    if (number < stage_.weight_count && weights[number].node == index) {
+      const Weight& weight = weights[number];
       ONEPACK_ASSIGN_OR_RETURN(const ShownWeight shown, Show(weight, number));
       ONEPACK_RETURN_IF_ERROR(DefineWeight(plan_, weight, shown, &definition));
       if (weight.reads_scales) DropScales(weight.kernel.scale_index);
@@ -147,12 +155,12 @@ class Definer {
   }
 
   const Plan& plan_;
+  const Stage& stage_;
   const Span<const size_t> needed_raw_;
   OnesStore& ones_;
   std::optional<ByteBudget> budget_;  // of constants in place, if there are any
   GraphDefinition made_;
   ValueMap<DefinedValue> values_;
-  size_t next_unread_ = 0;
 };
 
 }  // namespace
@@ -171,9 +179,9 @@ Result<const void*> InPlaceConstants::Place(const Constant& constant, ByteBudget
   return static_cast<const void*>(copy.data());
 }
 
-Result<GraphDefinition> DefineGraph(const Plan& plan, Span<const size_t> needed_raw,
-                                    OnesStore& ones) {
-  return Definer(plan, needed_raw, ones).Define();
+Result<GraphDefinition> DefineGraph(const Plan& plan, const Stage& stage,
+                                    Span<const size_t> needed_raw, OnesStore& ones) {
+  return Definer(plan, stage, needed_raw, ones).Define();
 }
 
 }  // namespace onepack

@@ -1,4 +1,4 @@
-// From a plan and its pinned weights to an XNNPACK subgraph.
+// From a stage of a plan and its pinned weights to an XNNPACK subgraph.
 //
 // A subgraph serves for one runtime (XNNPACK changes it while creating one) and is defined once
 // more for the next.
@@ -44,22 +44,17 @@ struct GraphDefinition {
   InPlaceConstants in_place;
 
   // And the rest until it is created.
-  std::vector<WeightTable::Row> rows;  // of the plan's weights
+  std::vector<WeightTable::Row> rows;  // of the stage's weights
   Placeholders placeholders;
   std::vector<RawWeight> raw_weights;
   ScaleStorage scales;
 };
 
-// The external id of the plan's unread value number `index`: they come after the arguments.
-inline uint32_t ExternalIdOfUnread(const Plan& plan, size_t index) {
-  return plan.external_count + static_cast<uint32_t>(index);
-}
-
 // XNNPACK is shown placeholders and ones for the weights that it will find packed, and raw bytes
-// for the others: those that it packs without looking up, and `needed_raw`. `ones` outlive the
-// definition. Errors: name the value or the node; those of reading.
-Result<GraphDefinition> DefineGraph(const Plan& plan, Span<const size_t> needed_raw,
-                                    OnesStore& ones);
+// for the others: those that it packs without looking up, and `needed_raw`, by their numbers in the
+// stage. `ones` outlive the definition. Errors: name the value or the node; those of reading.
+Result<GraphDefinition> DefineGraph(const Plan& plan, const Stage& stage,
+                                    Span<const size_t> needed_raw, OnesStore& ones);
 
 }  // namespace onepack
 

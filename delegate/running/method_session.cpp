@@ -41,7 +41,7 @@ Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
   OnesStore ones;
   for (size_t i = 0; i < requests.size(); ++i) {
     auto executor = Executor::Load(context_, std::move(plans[i]), std::move(pins[i]),
-                                   requests[i].max_planned_bytes, lease.lane(), ones);
+                                   PlanOptionsFor(requests[i]), lease.lane(), ones);
     if (!executor.ok()) return executor.TakeStatus().WithContext("delegate %zu", requests[i].index);
     delegates[i] = *executor;
   }
@@ -68,7 +68,7 @@ Result<Plan> MethodSession::MakePlan(const DelegateRequest& request, KeyVerifier
                            Payload::Open(request, context_->pool().graphs(), verifier));
   ONEPACK_ASSIGN_OR_RETURN(
       auto contents, PayloadContents::Identify(std::move(payload), options_.cache->contents()));
-  return onepack::MakePlan(std::move(contents), request.max_planned_bytes);
+  return onepack::MakePlan(std::move(contents), PlanOptionsFor(request));
 }
 
 }  // namespace onepack

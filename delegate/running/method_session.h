@@ -25,6 +25,7 @@ struct SessionOptions {
   ProgressCallback on_progress;  // may be empty
   PackerOptions packer;
   bool verify_keys = false;
+  LinearLayout linears = LinearLayout::kAuto;
 };
 
 class MethodSession final : public BackendSession {
@@ -41,6 +42,9 @@ class MethodSession final : public BackendSession {
 
  private:
   Result<std::vector<Plan>> MakePlans(Span<const DelegateRequest> requests) const;
+  PlanOptions PlanOptionsFor(const DelegateRequest& request) const {
+    return {request.max_planned_bytes, options_.linears};
+  }
   Result<Plan> MakePlan(const DelegateRequest& request, KeyVerifier* verifier) const;
 
   const SessionOptions options_;

@@ -62,16 +62,17 @@ Status WeightTable::End() {
   return status;
 }
 
-bool WeightTable::PointTo(Span<const PackedWeight> pins) {
-  std::vector<const void*> addresses;
-  addresses.reserve(addresses_.size());
+bool WeightTable::Fits(Span<const PackedWeight> pins) const {
   if (pins.size() != tags_.size()) return false;
   for (size_t i = 0; i < pins.size(); ++i) {
     if (!pins[i] || (tags_[i] && *tags_[i] != pins[i].tag())) return false;
-    addresses.push_back(pins[i].bytes().data());
   }
-  addresses_ = std::move(addresses);
   return true;
+}
+
+void WeightTable::PointTo(Span<const PackedWeight> pins) {
+  addresses_.resize(pins.size());
+  for (size_t i = 0; i < pins.size(); ++i) addresses_[i] = pins[i].bytes().data();
 }
 
 // The same weight under the address of a copy, which XNNPACK can read.

@@ -86,9 +86,10 @@ class WeightTable {
   // No weight was packed for this runtime alone.
   bool is_shared() const { return private_pins_.empty(); }
 
-  // Points the table to other pins. False, with nothing changed, if one of them is missing or of
-  // another layout. REQUIRES: is_shared(). May throw std::bad_alloc.
-  bool PointTo(Span<const PackedWeight> pins);
+  // Whether all pins are there, and of the layout that the runtime was created with.
+  bool Fits(Span<const PackedWeight> pins) const;
+  // Points the table to other pins, which fit. REQUIRES: is_shared(). May throw std::bad_alloc.
+  void PointTo(Span<const PackedWeight> pins);
 
  private:
   static constexpr size_t kNoRow = SIZE_MAX;

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "tests/conformance/coverage.h"
+#include "tests/support/files.h"
 #include "tests/support/status_matchers.h"
 #include "tools/case_runner.h"
 
@@ -42,22 +43,51 @@ void RunAll(const ProgramLoaderOptions& options, const std::vector<std::string>&
 TEST(ConformanceTest, EveryCasePassesOverOneCache) {
   ProgramLoaderOptions options;
   options.share_packed_weights = true;
+  options.linears = LinearLayout::kAuto;
   RunAll(options, CasesIn(kCases));
 }
 
-TEST(ConformanceTest, EveryCasePassesWithoutACache) {
+TEST(ConformanceTest, EveryCasePassesWithoutACacheAndWithAllPacked) {
   ProgramLoaderOptions options;
   options.share_packed_weights = false;
+  options.linears = LinearLayout::kPacked;
   RunAll(options, CasesIn(kCases));
 }
 
-TEST(ConformanceTest, EveryCasePassesOverOneCacheInReverseOrderOnTwoThreads) {
-  std::vector<std::string> cases = CasesIn(kCases);
-  std::reverse(cases.begin(), cases.end());
+TEST(ConformanceTest, EveryCasePassesInPlace) {
   ProgramLoaderOptions options;
-  options.share_packed_weights = true;
-  options.threads = 2;
-  RunAll(options, cases);
+  options.linears = LinearLayout::kInPlace;
+  RunAll(options, CasesIn(kCases));
+}
+
+TEST(ConformanceTest, EveryCasePassesInReverseOrderOnTwoThreads) {
+  for (const LinearLayout linears : {LinearLayout::kPacked, LinearLayout::kInPlace}) {
+    SCOPED_TRACE(linears == LinearLayout::kPacked ? "packed" : "in place");
+    std::vector<std::string> cases = CasesIn(kCases);
+    std::reverse(cases.begin(), cases.end());
+    ProgramLoaderOptions options;
+    options.linears = linears;
+    options.threads = 2;
+    RunAll(options, cases);
+  }
+}
+
+// Those of programs that share a foundation: in place, packed, and both side by side.
+TEST(ConformanceTest, RecordedProgramsThatShareFilesPassInPlaceInEitherOrder) {
+  std::vector<std::string> cases;
+  for (const auto& folder : std::filesystem::directory_iterator(TestData("cases"))) {
+    if (!folder.is_directory()) continue;
+    for (const std::string& path : CasesIn(folder.path().string())) cases.push_back(path);
+  }
+  std::sort(cases.begin(), cases.end());
+  ASSERT_GE(cases.size(), 18u);
+  for (const size_t threads : {1, 2}) {
+    ProgramLoaderOptions options;
+    options.linears = LinearLayout::kInPlace;
+    options.threads = threads;
+    RunAll(options, cases);
+    std::reverse(cases.begin(), cases.end());
+  }
 }
 
 // Each method is loaded and run twice over one cache; the second finds all its weights packed.

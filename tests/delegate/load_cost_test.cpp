@@ -103,10 +103,11 @@ Cost CostOf(const WeightCache& cache, Work work) {
 // A program of so many layers over one data file, on disk.
 class ProgramOf {
  public:
-  explicit ProgramOf(uint32_t layers) {
+  explicit ProgramOf(uint32_t layers, WeightKind kind = WeightKind::kFloat,
+                     LinearLayout linears = LinearLayout::kPacked)
+      : linears_(linears) {
     for (uint32_t i = 0; i < layers; ++i) {
-      program_.layers.push_back(
-          {"w" + std::to_string(i), kWidth, kWidth, WeightKind::kFloat, i + 1});
+      program_.layers.push_back({"w" + std::to_string(i), kWidth, kWidth, kind, i + 1});
     }
     WriteFile(folder_.File("model.pte"), MakeLinearProgram(program_));
     WriteFile(folder_.File("model.ptd"), MakeData(DataOf(program_.layers)));
@@ -119,6 +120,7 @@ class ProgramOf {
                              OpenMappedFile(folder_.File("model.ptd").c_str()));
     LoadOptions options;
     options.allocator = FaultyAllocator();
+    options.linears = linears_;
     return LoadMethod(program, {data}, cache_, options);
   }
 
@@ -136,8 +138,46 @@ class ProgramOf {
  private:
   const TempFolder folder_;
   LinearProgram program_;
+  const LinearLayout linears_;
   const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
 };
+
+// One that is repeated from run to run, over a tensor that stays where it is.
+class Runs {
+ public:
+  Runs(Ref<Method> method, uint32_t rows)
+      : method_(std::move(method)),
+        rows_(MakeRows(rows, kWidth)),
+        sizes_{static_cast<int32_t>(rows), kWidth} {
+    auto tensor =
+        Tensor::Over({ScalarType::kFloat, sizes_, order_},
+                     {reinterpret_cast<uint8_t*>(rows_.data()), rows_.size() * sizeof(float)});
+    EXPECT_TRUE(IsOk(tensor));
+    tensor_ = *tensor;
+  }
+
+  Status Run() {
+    ONEPACK_RETURN_IF_ERROR(method_->SetInput(0, Value::OfTensor(&tensor_)));
+    return method_->Execute();
+  }
+
+ private:
+  const Ref<Method> method_;
+  std::vector<float> rows_;
+  const int32_t sizes_[2];
+  const uint8_t order_[2] = {0, 1};
+  Tensor tensor_;
+};
+
+void ExpectNothing(const Cost& cost) {
+  EXPECT_EQ(cost.news, 0);
+  EXPECT_EQ(cost.heap, 0);
+  EXPECT_EQ(cost.maps, 0);
+  EXPECT_EQ(cost.wishes, 0);
+  EXPECT_EQ(cost.locks, 0);
+  EXPECT_EQ(cost.packed_bytes, 0);
+  EXPECT_EQ(cost.faults, 0);
+}
 
 class LoadCostTest : public testing::Test {
  protected:
@@ -207,28 +247,13 @@ TEST_F(LoadCostTest, OpeningTheFilesOfAProgramIsTwoOpensEach) {
 
 TEST_F(LoadCostTest, ARunOfKnownSizesAsksForNothing) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, small_.Load());
-  const std::vector<float> rows = MakeRows(kRows, kWidth);
-  const int32_t sizes[] = {kRows, kWidth};
-  const uint8_t order[] = {0, 1};
-  auto* data = reinterpret_cast<uint8_t*>(const_cast<float*>(rows.data()));  // only read
-  ONEPACK_ASSERT_OK_AND_ASSIGN(Tensor tensor, Tensor::Over({ScalarType::kFloat, sizes, order},
-                                                           {data, rows.size() * sizeof(float)}));
-  const auto run = [&]() -> Status {
-    ONEPACK_RETURN_IF_ERROR(method->SetInput(0, Value::OfTensor(&tensor)));
-    return method->Execute();
-  };
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(IsOk(run()));
+  Runs runs(method, kRows);
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(IsOk(runs.Run()));
   StatusCode code = StatusCode::kInternal;
-  const Cost cost = CostOf(*small_.cache(), [&] { code = run().code(); });
+  const Cost cost = CostOf(*small_.cache(), [&] { code = runs.Run().code(); });
   ASSERT_EQ(code, StatusCode::kOk);
   Print("a run", cost);
-  EXPECT_EQ(cost.news, 0);
-  EXPECT_EQ(cost.heap, 0);
-  EXPECT_EQ(cost.maps, 0);
-  EXPECT_EQ(cost.wishes, 0);
-  EXPECT_EQ(cost.locks, 0);
-  EXPECT_EQ(cost.packed_bytes, 0);
-  EXPECT_EQ(cost.faults, 0);
+  ExpectNothing(cost);
 }
 
 TEST_F(LoadCostTest, ClosingASecondProgramAsksForNothing) {
@@ -240,6 +265,73 @@ TEST_F(LoadCostTest, ClosingASecondProgramAsksForNothing) {
   EXPECT_EQ(cost.heap, 0);
   EXPECT_EQ(cost.maps, 0);
   EXPECT_LE(cost.locks, kLayers) << "one for each pin";
+}
+
+// Layers that run over their weights as the file has them.
+class InPlaceCostTest : public LoadCostTest, public testing::WithParamInterface<WeightKind> {
+ protected:
+  const ProgramOf few_{kLayers, GetParam(), LinearLayout::kInPlace};
+  const ProgramOf many_{2 * kLayers, GetParam(), LinearLayout::kInPlace};
+};
+
+std::string NameOf(const testing::TestParamInfo<WeightKind>& kind) {
+  const char* const names[] = {"Float", "Int8", "Int4"};
+  return names[static_cast<size_t>(kind.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(, InPlaceCostTest,
+                         testing::Values(WeightKind::kFloat, WeightKind::kInt8, WeightKind::kInt4),
+                         NameOf);
+
+TEST_P(InPlaceCostTest, ALayerOfAFirstProgramTakesAFloatForEachOutputAndNoMapping) {
+  Ref<Method> methods[2];
+  const Cost few = few_.CostOfLoad(&methods[0]);
+  const Cost many = many_.CostOfLoad(&methods[1]);
+  ASSERT_TRUE(methods[0] && methods[1]);
+  const Cost layer = PerLayer(many, few);
+  Print("a layer of a first program in place", layer);
+  const bool is_float = GetParam() == WeightKind::kFloat;
+  EXPECT_LE(layer.packed_bytes, is_float ? 1 : kWidth * sizeof(float));
+  EXPECT_EQ(layer.maps, 0);
+  EXPECT_EQ(layer.wishes, GetParam() == WeightKind::kInt8 ? 1 : 0)
+      << "integers of more than a system reads ahead are fetched once; nothing is let go of";
+  EXPECT_EQ(layer.opens, 0);
+  EXPECT_LE(layer.locks, 3) << "looked for, claimed, committed";
+  EXPECT_LE(layer.news, 28);
+  EXPECT_LE(layer.heap, 1);
+}
+
+TEST_P(InPlaceCostTest, ALayerOfASecondProgramTakesNoMemoryAndNoPage) {
+  Ref<Method> firsts[2];
+  few_.CostOfLoad(&firsts[0]);
+  many_.CostOfLoad(&firsts[1]);
+  Ref<Method> methods[2];
+  const Cost few = few_.CostOfLoad(&methods[0]);
+  const Cost many = many_.CostOfLoad(&methods[1]);
+  ASSERT_TRUE(methods[0] && methods[1]);
+  const Cost layer = PerLayer(many, few);
+  Print("a layer of a second program in place", layer);
+  EXPECT_EQ(layer.packed_bytes, 0);
+  EXPECT_EQ(layer.maps, 0);
+  EXPECT_EQ(layer.wishes, 0);
+  EXPECT_EQ(layer.opens, 0);
+  EXPECT_LE(layer.locks, 3) << "looked for beforehand, asked for, and the first pin dropped";
+  EXPECT_LE(layer.news, 14);
+  EXPECT_LE(layer.heap, 1);
+  EXPECT_LE(layer.faults, 1) << "of the heap, now and then";
+}
+
+TEST_P(InPlaceCostTest, ADecodeStepAsksForNothing) {
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, few_.Load());
+  for (const uint32_t rows : {1u, kRows}) {
+    Runs runs(method, rows);
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(IsOk(runs.Run()));
+    StatusCode code = StatusCode::kInternal;
+    const Cost cost = CostOf(*few_.cache(), [&] { code = runs.Run().code(); });
+    ASSERT_EQ(code, StatusCode::kOk);
+    Print("a decode step in place", cost);
+    ExpectNothing(cost);
+  }
 }
 
 // Of a file that is not mapped: every weight once, and then never again.

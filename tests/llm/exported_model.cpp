@@ -1,5 +1,7 @@
 #include "tests/llm/exported_model.h"
 
+#include <map>
+
 #include "llm/generate.h"
 #include "tests/support/files.h"
 #include "tests/support/status_matchers.h"
@@ -8,8 +10,13 @@
 namespace onepack {
 namespace {
 
-ProgramLoader& Loader() {
-  static const std::unique_ptr<ProgramLoader> loader = std::move(ProgramLoader::Create({})).value();
+ProgramLoader& LoaderFor(LinearLayout linears) {
+  static std::map<LinearLayout, std::unique_ptr<ProgramLoader>> loaders;
+  std::unique_ptr<ProgramLoader>& loader = loaders[linears];
+  if (loader != nullptr) return *loader;
+  ProgramLoaderOptions options;
+  options.linears = linears;
+  loader = std::move(ProgramLoader::Create(options)).value();
   return *loader;
 }
 
@@ -20,13 +27,14 @@ std::string PathOf(const std::string& file) { return file[0] == '/' ? file : Tes
 Result<std::unique_ptr<LanguageModel>> LoadExported(const ModelFiles& files) {
   std::vector<std::string> data;
   for (const std::string& file : files.data) data.push_back(PathOf(file));
-  ONEPACK_ASSIGN_OR_RETURN(const Ref<Program> program, Loader().OpenProgram(PathOf(files.program)));
-  ONEPACK_ASSIGN_OR_RETURN(const MethodOptions options, Loader().OptionsFor(data));
+  ProgramLoader& loader = LoaderFor(files.linears);
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<Program> program, loader.OpenProgram(PathOf(files.program)));
+  ONEPACK_ASSIGN_OR_RETURN(const MethodOptions options, loader.OptionsFor(data));
   return LanguageModel::Load(program, options);
 }
 
 Result<std::unique_ptr<LanguageModel>> LoadExported(const std::string& name) {
-  return LoadExported(ModelFiles{"language_models/" + name + ".pte", {}});
+  return LoadExported(ModelFiles{"language_models/" + name + ".pte", {}, LinearLayout::kAuto});
 }
 
 std::vector<int64_t> Answer(LanguageModel& model, const std::vector<int64_t>& prompt, size_t count,

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "delegate/plan/linear_layout.h"
 #include "llm/language_model.h"
 
 namespace onepack {
@@ -16,9 +17,10 @@ namespace onepack {
 struct ModelFiles {
   std::string program;
   std::vector<std::string> data;
+  LinearLayout linears = LinearLayout::kAuto;
 };
 
-// All over one loader, which lives as long as the process.
+// All of one layout over one loader, which lives as long as the process.
 Result<std::unique_ptr<LanguageModel>> LoadExported(const ModelFiles& files);
 
 // The same for language_models/NAME.pte.

@@ -39,6 +39,7 @@ Result<Ref<Backend>> CaseLoader::SharedBackend() const {
   options.on_progress = on_progress_;
   options.packing_threads = packing_threads_;
   options.min_bytes_per_packing_thread = 1;
+  options.linears = linears_;
   ONEPACK_ASSIGN_OR_RETURN(backend_, CreateXnnpackBackend(options));
   return Ref<Backend>(backend_);
 }

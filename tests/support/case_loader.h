@@ -37,6 +37,12 @@ class CaseLoader {
     backend_ = Ref<Backend>();
   }
 
+  // XnnpackBackendOptions::linears, from now on.
+  void set_linears(LinearLayout linears) {
+    linears_ = linears;
+    backend_ = Ref<Backend>();
+  }
+
   // FOLDER/NAME.json says which program, data files and method.
   Result<Ref<Method>> Load(const std::string& folder, const std::string& name) const;
 
@@ -54,6 +60,7 @@ class CaseLoader {
   const ProgressCallback on_progress_;
   pthreadpool* const threadpool_;
   size_t packing_threads_ = 1;
+  LinearLayout linears_ = LinearLayout::kPacked;
   // Of all loads, so that programs share what a backend shares.
   mutable std::mutex mutex_;
   mutable Ref<Backend> backend_;  // guarded by mutex_; null before the first load

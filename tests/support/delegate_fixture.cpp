@@ -232,6 +232,7 @@ Result<Ref<Method>> LoadMethod(const Ref<DataSource>& program,
   backend_options.on_progress = options.on_progress;
   backend_options.packing_threads = options.packing_threads;
   backend_options.min_bytes_per_packing_thread = 1;
+  backend_options.linears = options.linears;
   Ref<Backend> backend = options.backend;
   if (!backend) {
     ONEPACK_ASSIGN_OR_RETURN(backend, CreateXnnpackBackend(backend_options));

@@ -82,6 +82,7 @@ struct LoadOptions {
   pthreadpool* threadpool = nullptr;
   ProgressCallback on_progress;
   size_t packing_threads = 1;
+  LinearLayout linears = LinearLayout::kPacked;
   // Of program, data maps and method.
   Allocator allocator = HeapAllocator();
   // Instead of one of its own, with the options above; then it has the cache.

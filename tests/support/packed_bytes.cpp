@@ -20,8 +20,9 @@ std::vector<std::vector<uint8_t>> PackedFor(const LoadWith& load, WeightCache& c
     ONEPACK_ASSIGN_OR_RETURN(auto payload, Payload::Open(request, graphs));
     ONEPACK_ASSIGN_OR_RETURN(auto contents,
                              PayloadContents::Identify(std::move(payload), cache.contents()));
-    ONEPACK_ASSIGN_OR_RETURN(const Plan plan,
-                             MakePlan(std::move(contents), /*max_activation_bytes=*/1 << 30));
+    ONEPACK_ASSIGN_OR_RETURN(
+        const Plan plan,
+        MakePlan(std::move(contents), PlanOptions{1 << 30, LinearLayout::kPacked}));
     for (const Weight& weight : plan.weights) {
       const PackedWeight pin = cache.Find({weight.identity, LayoutFingerprint()});
       if (pin) packed.emplace_back(pin.bytes().begin(), pin.bytes().end());

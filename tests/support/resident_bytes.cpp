@@ -5,7 +5,10 @@
 
 namespace onepack {
 
-size_t ResidentBytesOf(const std::string& path, int* mappings) {
+namespace {
+
+// Of a line such as "Rss:" of every mapping.
+size_t SumOf(const char* name, const std::string& path, int* mappings) {
   std::ifstream smaps("/proc/self/smaps");
   std::string line;
   bool is_ours = false;
@@ -19,7 +22,7 @@ size_t ResidentBytesOf(const std::string& path, int* mappings) {
       is_ours = line.size() >= path.size() &&
                 line.compare(line.size() - path.size(), path.size(), path) == 0;
       count += is_ours ? 1 : 0;
-    } else if (is_ours && first == "Rss:") {
+    } else if (is_ours && first == name) {
       size_t number = 0;
       words >> number;
       kilobytes += number;
@@ -28,5 +31,13 @@ size_t ResidentBytesOf(const std::string& path, int* mappings) {
   if (mappings != nullptr) *mappings = count;
   return kilobytes * 1024;
 }
+
+}  // namespace
+
+size_t ResidentBytesOf(const std::string& path, int* mappings) {
+  return SumOf("Rss:", path, mappings);
+}
+
+size_t ProportionalBytesOf(const std::string& path) { return SumOf("Pss:", path, nullptr); }
 
 }  // namespace onepack

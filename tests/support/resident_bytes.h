@@ -12,6 +12,9 @@ namespace onepack {
 // Resident bytes of every mapping of `path` in this process; `mappings`, if given, counts them.
 size_t ResidentBytesOf(const std::string& path, int* mappings = nullptr);
 
+// The same of the proportional set size: what several processes have counts for each in part.
+size_t ProportionalBytesOf(const std::string& path);
+
 }  // namespace onepack
 
 #endif  // ONEPACK_TESTS_SUPPORT_RESIDENT_BYTES_H_

@@ -10,7 +10,8 @@
 
 namespace onepack {
 
-TestPlans::TestPlans(ContentRegistry& contents, const Ref<DataSource>& data) : contents_(contents) {
+TestPlans::TestPlans(ContentRegistry& contents, const Ref<DataSource>& data, LinearLayout linears)
+    : contents_(contents), linears_(linears) {
   if (!data) return;
   auto map = NamedDataMap::Open(data);
   if (!map.ok()) throw std::runtime_error(map.status().message());
@@ -27,7 +28,7 @@ Result<Plan> TestPlans::Make(std::vector<uint8_t> payload, uint64_t max_activati
   request.named_data = &named_data;
   ONEPACK_ASSIGN_OR_RETURN(auto opened, Payload::Open(request, graphs_));
   ONEPACK_ASSIGN_OR_RETURN(auto contents, PayloadContents::Identify(std::move(opened), contents_));
-  return MakePlan(std::move(contents), max_activation_bytes);
+  return MakePlan(std::move(contents), PlanOptions{max_activation_bytes, linears_});
 }
 
 Segment TestPlans::SegmentOf(std::string_view key) const { return data_->Find(key)->segment; }

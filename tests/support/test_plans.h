@@ -23,7 +23,8 @@ namespace onepack {
 class TestPlans {
  public:
   // `contents` outlives it; `data` null: there is no data file.
-  explicit TestPlans(ContentRegistry& contents, const Ref<DataSource>& data = nullptr);
+  explicit TestPlans(ContentRegistry& contents, const Ref<DataSource>& data = nullptr,
+                     LinearLayout linears = LinearLayout::kPacked);
 
   Result<Plan> Make(std::vector<uint8_t> payload, uint64_t max_activation_bytes = 1 << 30);
 
@@ -34,6 +35,7 @@ class TestPlans {
   ContentRegistry& contents_;
   Ref<NamedDataMap> data_;
   GraphStore graphs_;
+  const LinearLayout linears_;
 };
 
 }  // namespace onepack

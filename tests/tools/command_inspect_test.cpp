@@ -19,7 +19,8 @@ TEST(InspectTest, AProgramShowsItsMethodsAndHowManyNodesItsDelegatesHave) {
        {"lora0.pte: program", "method 'forward'", "tensor float32 [64, 64] at most",
         "operators outside the delegates: none", "XnnpackBackend",
         "6 Add, 14 FullyConnected, 8 Multiply, 2 Sigmoid", "14 by key, 0 in the payload",
-        "planned memory: 32.8 KB", "refers to 14 keys: 0 in the program, 14 in data files"}) {
+        "14 in place (209 KB), 0 packed (0 B)", "planned memory: 32.8 KB",
+        "refers to 14 keys: 0 in the program, 14 in data files"}) {
     EXPECT_TRUE(Contains(result.out, part)) << part << " is not in\n" << result.out;
   }
   EXPECT_FALSE(Contains(result.out, "together"));

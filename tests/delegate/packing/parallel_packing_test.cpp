@@ -67,6 +67,7 @@ struct Files {
 XnnpackBackendOptions Options(const std::shared_ptr<WeightCache>& cache, size_t threads) {
   XnnpackBackendOptions options;
   options.weight_cache = cache;
+  options.linears = LinearLayout::kPacked;
   options.packing_threads = threads;
   options.min_bytes_per_packing_thread = 1;
   return options;

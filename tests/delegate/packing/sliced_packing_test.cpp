@@ -191,6 +191,7 @@ class Files {
 XnnpackBackendOptions Whole(const std::shared_ptr<WeightCache>& cache) {
   XnnpackBackendOptions options;
   options.weight_cache = cache;
+  options.linears = LinearLayout::kPacked;
   options.large_weight_bytes = 0;
   return options;
 }
@@ -198,6 +199,7 @@ XnnpackBackendOptions Whole(const std::shared_ptr<WeightCache>& cache) {
 XnnpackBackendOptions Sliced(const std::shared_ptr<WeightCache>& cache, size_t threads = 1) {
   XnnpackBackendOptions options;
   options.weight_cache = cache;
+  options.linears = LinearLayout::kPacked;
   options.large_weight_bytes = kLarge;
   options.packing_threads = threads;
   options.min_bytes_per_packing_thread = 1;

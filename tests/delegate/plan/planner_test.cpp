@@ -35,6 +35,11 @@ NamedBytes Constants() {
   return data;
 }
 
+// In the one stage there is.
+Role RoleOf(const Plan& plan, uint32_t value_id) {
+  return plan.stages.at(0).roles.at(plan.values.IndexOf(value_id));
+}
+
 class PlannerTest : public testing::Test {
  protected:
   void SetUp() override { data_->Forget(); }
@@ -74,19 +79,19 @@ TEST_F(PlannerTest, ValuesAreExternalInPlaceInternalOrUnused) {
   payload_.AddAdd(x, operand, sum);
   payload_.AddFullyConnected(sum, filter, y, bias);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan plan, Make());
-  EXPECT_EQ(plan.roles.at(x), Role::kExternal);
-  EXPECT_EQ(plan.roles.at(y), Role::kExternal);
-  EXPECT_EQ(plan.roles.at(operand), Role::kInPlace);
-  EXPECT_EQ(plan.roles.at(sum), Role::kInternal);
-  EXPECT_EQ(plan.roles.at(filter), Role::kUnused) << "it is shown to its node alone";
-  EXPECT_EQ(plan.roles.at(bias), Role::kUnused);
-  EXPECT_EQ(plan.roles.at(spare), Role::kUnused);
+  EXPECT_EQ(RoleOf(plan, x), Role::kExternal);
+  EXPECT_EQ(RoleOf(plan, y), Role::kExternal);
+  EXPECT_EQ(RoleOf(plan, operand), Role::kInPlace);
+  EXPECT_EQ(RoleOf(plan, sum), Role::kInternal);
+  EXPECT_EQ(RoleOf(plan, filter), Role::kUnused) << "it is shown to its node alone";
+  EXPECT_EQ(RoleOf(plan, bias), Role::kUnused);
+  EXPECT_EQ(RoleOf(plan, spare), Role::kUnused);
   ASSERT_EQ(plan.externals.size(), 2u);
   EXPECT_EQ(plan.externals[0].value_id, x);
   EXPECT_FALSE(plan.externals[0].is_output);
   EXPECT_EQ(plan.externals[1].value_id, y);
   EXPECT_TRUE(plan.externals[1].is_output);
-  EXPECT_TRUE(plan.unread.empty());
+  EXPECT_EQ(plan.stages[0].externals.size(), 2u);
 }
 
 // Which XNNPACK would forget, and let the node write to nowhere.
@@ -102,9 +107,9 @@ TEST_F(PlannerTest, AnOutputThatNoNodeReadsBesideOneThatIsNeededIsUnread) {
       wire::xnnpack::CreateXNNArgMaxPooling2d(payload_.builder(), 0, 0, 0, 0, 4, 1, x, y, indices)
           .Union());
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan plan, Make());
-  EXPECT_EQ(plan.roles.at(indices), Role::kUnread);
-  EXPECT_EQ(plan.unread, std::vector<uint32_t>{indices});
-  EXPECT_EQ(plan.roles.at(y), Role::kExternal);
+  EXPECT_EQ(RoleOf(plan, indices), Role::kUnread);
+  EXPECT_EQ(plan.stages[0].externals.size(), 3u);
+  EXPECT_EQ(RoleOf(plan, y), Role::kExternal);
 }
 
 // XNNPACK compares their dims when the node is defined.
@@ -120,9 +125,9 @@ TEST_F(PlannerTest, WhatAttentionComputesFromIsBounded) {
       wire::xnnpack::CreateXNNScaledDotProductAttention(payload_.builder(), q, k, v, scale, mask, y)
           .Union());
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan plan, Make());
-  for (const uint32_t id : {q, k, v}) EXPECT_EQ(plan.roles.at(id), Role::kBounded);
-  EXPECT_EQ(plan.roles.at(scale), Role::kInPlace);
-  EXPECT_EQ(plan.roles.at(x), Role::kExternal);
+  for (const uint32_t id : {q, k, v}) EXPECT_EQ(RoleOf(plan, id), Role::kBounded);
+  EXPECT_EQ(RoleOf(plan, scale), Role::kInPlace);
+  EXPECT_EQ(RoleOf(plan, x), Role::kExternal);
 }
 
 TEST_F(PlannerTest, AFilterOfTwoNodesIsTwoWeights) {
@@ -150,7 +155,7 @@ TEST_F(PlannerTest, AFilterThatIsAnOperandTooIsAWeightAndInPlace) {
   payload_.AddFullyConnected(sum, filter, payload_.AddOutput({kWidth, kWidth}));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan plan, Make());
   EXPECT_EQ(plan.weights.size(), 1u);
-  EXPECT_EQ(plan.roles.at(filter), Role::kInPlace);
+  EXPECT_EQ(RoleOf(plan, filter), Role::kInPlace);
 }
 
 TEST_F(PlannerTest, AFilterThatIsComputedIsNoWeight) {
@@ -159,7 +164,7 @@ TEST_F(PlannerTest, AFilterThatIsComputedIsNoWeight) {
   payload_.AddFullyConnected(x, filter, Output(), bias);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan plan, Make());
   EXPECT_TRUE(plan.weights.empty());
-  EXPECT_EQ(plan.roles.at(bias), Role::kInPlace) << "it is not packed either";
+  EXPECT_EQ(RoleOf(plan, bias), Role::kInPlace) << "it is not packed either";
 }
 
 TEST_F(PlannerTest, AWeightSaysWhatItIsMadeFrom) {
@@ -185,11 +190,11 @@ TEST_F(PlannerTest, NodesThatNoOutputNeedsAreLeftOutWithTheirWeights) {
   payload_.AddAdd(unused, operand, Internal());
   payload_.AddSigmoid(needed, y);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan plan, Make());
-  EXPECT_EQ(plan.nodes, (std::vector<uint32_t>{1, 3}));
+  EXPECT_EQ(plan.stages[0].nodes, (std::vector<uint32_t>{1, 3}));
   ASSERT_EQ(plan.weights.size(), 1u);
   EXPECT_EQ(plan.weights[0].kernel.value_id, other);
-  EXPECT_EQ(plan.roles.at(unused), Role::kUnused);
-  EXPECT_EQ(plan.roles.at(operand), Role::kUnused);
+  EXPECT_EQ(RoleOf(plan, unused), Role::kUnused);
+  EXPECT_EQ(RoleOf(plan, operand), Role::kUnused);
 }
 
 TEST_F(PlannerTest, ANodeThatReadsWhatNothingHasWrittenIsNamed) {

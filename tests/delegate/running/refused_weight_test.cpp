@@ -64,6 +64,7 @@ class RefusedWeightTest
   void SetUp() override {
     XnnpackBackendOptions options;
     options.weight_cache = cache_;
+    options.linears = LinearLayout::kPacked;
     ONEPACK_ASSERT_OK_AND_ASSIGN(backend_, CreateXnnpackBackend(options));
     TestPlans plans(cache_->contents(), files_.data);
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan plan, plans.Make(MakeLinearPayload(files_.program)));

@@ -29,20 +29,25 @@ constexpr uint32_t kWidth = 64;
 class PoolBackend final : public Backend {
  public:
   PoolBackend(std::shared_ptr<WeightCache> cache, std::shared_ptr<RuntimePool> pool,
-              ProgressCallback on_progress = {})
-      : cache_(std::move(cache)), pool_(std::move(pool)), on_progress_(std::move(on_progress)) {}
+              LinearLayout linears, ProgressCallback on_progress = {})
+      : cache_(std::move(cache)),
+        pool_(std::move(pool)),
+        linears_(linears),
+        on_progress_(std::move(on_progress)) {}
 
   const char* name() const override { return "XnnpackBackend"; }
   Result<Ref<BackendSession>> OpenSession() override {
     SessionOptions options;
     options.cache = cache_;
     options.on_progress = on_progress_;
+    options.linears = linears_;
     return MethodSession::Open(std::move(options), pool_);
   }
 
  private:
   const std::shared_ptr<WeightCache> cache_;
   const std::shared_ptr<RuntimePool> pool_;
+  const LinearLayout linears_;
   const ProgressCallback on_progress_;
 };
 
@@ -66,7 +71,7 @@ LinearProgram Adapter(uint64_t seed) {
   return program;
 }
 
-class RuntimePoolTest : public testing::Test {
+class RuntimePoolTest : public testing::TestWithParam<LinearLayout> {
  protected:
   void SetUp() override { ASSERT_TRUE(IsOk(InitializeXnnpack())); }
 
@@ -85,8 +90,11 @@ class RuntimePoolTest : public testing::Test {
 
   // The same with nothing shared, for comparison.
   static std::vector<float> Alone(const LinearProgram& program, const std::vector<float>& rows) {
-    auto method = LoadMethod(SourceOf(MakeLinearProgram(program), "model.pte"),
-                             {SourceOf(MakeData(DataOf(program.layers)), "model.ptd")}, nullptr);
+    LoadOptions options;
+    options.linears = GetParam();
+    auto method =
+        LoadMethod(SourceOf(MakeLinearProgram(program), "model.pte"),
+                   {SourceOf(MakeData(DataOf(program.layers)), "model.ptd")}, nullptr, options);
     EXPECT_TRUE(IsOk(method));
     auto result = RunLinear(**method, rows, kWidth);
     EXPECT_TRUE(IsOk(result));
@@ -103,10 +111,16 @@ class RuntimePoolTest : public testing::Test {
   int files_ = 0;
   const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
   const std::shared_ptr<RuntimePool> pool_ = std::make_shared<RuntimePool>();
-  Ref<Backend> backend_ = MakeRef<PoolBackend>(HeapAllocator(), cache_, pool_).value();
+  Ref<Backend> backend_ = MakeRef<PoolBackend>(HeapAllocator(), cache_, pool_, GetParam()).value();
 };
 
-TEST_F(RuntimePoolTest, LayersOfOneStructureRunWithOneRuntimeAndTheirOwnWeights) {
+INSTANTIATE_TEST_SUITE_P(, RuntimePoolTest,
+                         testing::Values(LinearLayout::kPacked, LinearLayout::kInPlace),
+                         [](const auto& linears) {
+                           return linears.param == LinearLayout::kPacked ? "Packed" : "InPlace";
+                         });
+
+TEST_P(RuntimePoolTest, LayersOfOneStructureRunWithOneRuntimeAndTheirOwnWeights) {
   for (const WeightKind kind : {WeightKind::kFloat, WeightKind::kInt8, WeightKind::kInt4}) {
     const LinearProgram program = Layers("w", 5, kind, 7);
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load(program));
@@ -121,7 +135,7 @@ TEST_F(RuntimePoolTest, LayersOfOneStructureRunWithOneRuntimeAndTheirOwnWeights)
   }
 }
 
-TEST_F(RuntimePoolTest, ProgramsOfOneStructureTakeTurnsInAnyOrderAndWithAnySizes) {
+TEST_P(RuntimePoolTest, ProgramsOfOneStructureTakeTurnsInAnyOrderAndWithAnySizes) {
   const std::vector<LinearProgram> programs = {Adapter(10), Adapter(20), Adapter(30)};
   std::vector<Ref<Method>> methods;
   for (const LinearProgram& program : programs) {
@@ -139,7 +153,7 @@ TEST_F(RuntimePoolTest, ProgramsOfOneStructureTakeTurnsInAnyOrderAndWithAnySizes
   EXPECT_EQ(pool_->Stats().idle_runtimes, 1u);
 }
 
-TEST_F(RuntimePoolTest, ALaterProgramCostsItsWeightsAndNoMemoryForRuntimes) {
+TEST_P(RuntimePoolTest, ALaterProgramCostsItsWeightsAndNoMemoryForRuntimes) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> first, Load(Adapter(10)));
   const WeightCacheStats before = cache_->Stats();
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> second, Load(Adapter(20)));
@@ -149,7 +163,7 @@ TEST_F(RuntimePoolTest, ALaterProgramCostsItsWeightsAndNoMemoryForRuntimes) {
   EXPECT_EQ(pool_->Stats().idle_runtimes, 1u);
 }
 
-TEST_F(RuntimePoolTest, ARuntimeOutlivesTheProgramThatMadeItAndGoesWithTheLastOne) {
+TEST_P(RuntimePoolTest, ARuntimeOutlivesTheProgramThatMadeItAndGoesWithTheLastOne) {
   const std::vector<float> input = MakeRows(2, kWidth);
   ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> first, Load(Adapter(10)));
   ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> second, Load(Adapter(20)));
@@ -163,11 +177,11 @@ TEST_F(RuntimePoolTest, ARuntimeOutlivesTheProgramThatMadeItAndGoesWithTheLastOn
   EXPECT_EQ(cache_->Stats().entries, 0u);
 }
 
-TEST_F(RuntimePoolTest, ALoadThatIsCancelledAtItsLastWeightLeavesNoRuntime) {
+TEST_P(RuntimePoolTest, ALoadThatIsCancelledAtItsLastWeightLeavesNoRuntime) {
   const auto on_progress = [&](const LoadProgress& progress) {
     return progress.served_bytes < progress.expected_bytes;
   };
-  backend_ = MakeRef<PoolBackend>(HeapAllocator(), cache_, pool_, on_progress).value();
+  backend_ = MakeRef<PoolBackend>(HeapAllocator(), cache_, pool_, GetParam(), on_progress).value();
   EXPECT_TRUE(IsError(Load(Layers("w", 3, WeightKind::kFloat, 7)), StatusCode::kCancelled));
   EXPECT_EQ(pool_->Stats().structures, 0u);
   EXPECT_EQ(pool_->Stats().idle_lanes, 0u);
@@ -184,7 +198,7 @@ std::vector<uint8_t> Scaling(uint32_t width, uint32_t rows) {
   return payload.Finish();
 }
 
-TEST_F(RuntimePoolTest, ARuntimeGoesWithTheFileThatItReadsInPlace) {
+TEST_P(RuntimePoolTest, ARuntimeGoesWithTheFileThatItReadsInPlace) {
   for (const uint32_t width : {64u, 8192u}) {
     const bool is_copied = width == 64;
     const std::vector<uint8_t> bytes = MakeProgramAround(Scaling(width, 4), 4, width, width);
@@ -220,7 +234,7 @@ TEST_F(RuntimePoolTest, ARuntimeGoesWithTheFileThatItReadsInPlace) {
 }
 
 // One row against many is another plan of XNNPACK's than many against many.
-TEST_F(RuntimePoolTest, TwoProgramsWithSizesOfTwoPatternsTakeTurnsWithoutMakingRuntimesAgain) {
+TEST_P(RuntimePoolTest, TwoProgramsWithSizesOfTwoPatternsTakeTurnsWithoutMakingRuntimesAgain) {
   constexpr uint32_t kRows = 4;
   PayloadWriter payload;
   const uint32_t x = payload.AddInput({kRows, kWidth});
@@ -248,7 +262,7 @@ TEST_F(RuntimePoolTest, TwoProgramsWithSizesOfTwoPatternsTakeTurnsWithoutMakingR
   }
 }
 
-TEST_F(RuntimePoolTest, ProgramsThatRunAtTheSameTimeGetALaneEach) {
+TEST_P(RuntimePoolTest, ProgramsThatRunAtTheSameTimeGetALaneEach) {
   constexpr size_t kThreads = 4;
   constexpr int kRuns = 200;
   std::vector<LinearProgram> programs;
@@ -278,7 +292,7 @@ TEST_F(RuntimePoolTest, ProgramsThatRunAtTheSameTimeGetALaneEach) {
   EXPECT_EQ(pool_->Stats().idle_lanes, 0u);
 }
 
-TEST_F(RuntimePoolTest, ALaneThatIsTakenIsNotTakenTwice) {
+TEST_P(RuntimePoolTest, ALaneThatIsTakenIsNotTakenTwice) {
   const Digest structure = DigestBuilder("test").Finish();
   pool_->Join(structure, 0);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load(Adapter(10)));
@@ -294,7 +308,7 @@ TEST_F(RuntimePoolTest, ALaneThatIsTakenIsNotTakenTwice) {
   pool_->Leave(structure, 0);
 }
 
-TEST_F(RuntimePoolTest, WhatIsSpoiledIsMadeAgainByTheNextRun) {
+TEST_P(RuntimePoolTest, WhatIsSpoiledIsMadeAgainByTheNextRun) {
   const std::vector<float> input = MakeRows(2, kWidth);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load(Adapter(10)));
   const uint64_t packed = cache_->Stats().packed_bytes;

@@ -1,0 +1,17 @@
+// Which linears run in place: the table of docs/linears.md.
+
+#ifndef ONEPACK_DELEGATE_PLAN_LINEAR_POLICY_H_
+#define ONEPACK_DELEGATE_PLAN_LINEAR_POLICY_H_
+
+#include "delegate/plan/linear_layout.h"
+#include "linear/linear.h"
+
+namespace onepack {
+
+// Of weights that can. Depends on nothing but its arguments and the machine: so graphs that are
+// equal but for the bytes of their weights run in the same way.
+bool RunsInPlace(LinearLayout layout, const linear::Weights& weights);
+
+}  // namespace onepack
+
+#endif  // ONEPACK_DELEGATE_PLAN_LINEAR_POLICY_H_
