@@ -157,6 +157,30 @@ Json ExecuteScenario(Engine& engine, const Options& options) {
   return result;
 }
 
+// What engines.py asks other engines, too: the time of a prompt, and of a token after it. The first
+// round warms up.
+Json GenerateScenario(Engine& engine, const Options& options) {
+  constexpr size_t kRounds = 2;
+  constexpr size_t kPromptTokens = 128;
+  constexpr size_t kNewTokens = 64;
+  const ProgramPtr program = engine.Load(options.programs.front());
+  double prompt_ms = 0;
+  double new_tokens_ms = 0;
+  for (size_t round = 0; round <= kRounds; ++round) {
+    const Clock::time_point start = Clock::now();
+    program->Run(kPromptTokens, 0);
+    const Clock::time_point prompt_end = Clock::now();
+    for (size_t i = 0; i < kNewTokens; ++i) {
+      program->Run(1, static_cast<int64_t>(kPromptTokens + i));
+    }
+    if (round == 0) continue;
+    new_tokens_ms += MillisecondsSince(prompt_end);
+    prompt_ms += std::chrono::duration<double, std::milli>(prompt_end - start).count();
+  }
+  return {{"prompt_tokens_per_second", kRounds * kPromptTokens * 1000 / prompt_ms},
+          {"new_tokens_per_second", kRounds * kNewTokens * 1000 / new_tokens_ms}};
+}
+
 // Runs of the first program alone, and of two at once, per second.
 Json ParallelScenario(Engine& engine, const Options& options) {
   constexpr double kSeconds = 1;
@@ -218,11 +242,10 @@ Json BusyScenario(Engine& engine, const Options& options) {
 }
 
 using Scenario = Json (*)(Engine&, const Options&);
-const std::map<std::string, Scenario> kScenarios = {{"load", LoadScenario},
-                                                    {"execute", ExecuteScenario},
-                                                    {"parallel", ParallelScenario},
-                                                    {"busy", BusyScenario},
-                                                    {"interference", InterferenceScenario}};
+const std::map<std::string, Scenario> kScenarios = {
+    {"load", LoadScenario},         {"execute", ExecuteScenario},
+    {"generate", GenerateScenario}, {"parallel", ParallelScenario},
+    {"busy", BusyScenario},         {"interference", InterferenceScenario}};
 
 ProgramFiles FilesOf(const std::string& list) {
   const std::vector<std::string> paths = ValueOf("--program", ParsePathList(list));
@@ -247,6 +270,7 @@ int Main(int argc, char** argv) {
   AddNumberOption<size_t>(app, "--threads", engine_options.threads, 1, 1024,
                           "That compute; 1: the one that calls");
   app.add_flag("--huge-pages", engine_options.huge_pages, "Ask for them behind packed weights");
+  AddLinearsOption(app, engine_options.linears);
   app.add_flag("--cold", options.cold, "Drop the files from the page cache first");
   CLI11_PARSE(app, argc, argv);
   for (const std::string& list : programs) options.programs.push_back(FilesOf(list));

@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "delegate/plan/linear_layout.h"
+
 namespace onepack::bench {
 
 struct ProgramFiles {
@@ -25,13 +27,14 @@ struct ProgramFiles {
 class LoadedProgram {
  public:
   virtual ~LoadedProgram() = default;
-  // On ones. One token is decoded at kDecodePosition, several are a prompt. Returns the first
-  // number of output 0, for comparing the peers.
-  virtual float Run(size_t rows) = 0;
-};
+  // On ones; of a language model, with `position` tokens before. Returns the first number of
+  // output 0, for comparing the peers.
+  virtual float Run(size_t rows, int64_t position) = 0;
+  // One token is decoded at kDecodePosition, several are a prompt.
+  float Run(size_t rows) { return Run(rows, rows == 1 ? kDecodePosition : 0); }
 
-inline constexpr int64_t kDecodePosition = 127;
-inline int64_t PositionOf(size_t tokens) { return tokens == 1 ? kDecodePosition : 0; }
+  static constexpr int64_t kDecodePosition = 127;
+};
 
 class Engine {
  public:
@@ -46,6 +49,7 @@ struct EngineOptions {
   size_t packing_threads = 1;
   bool huge_pages = false;  // behind packed weights
   size_t threads = 1;       // that compute; 1: the thread that calls
+  LinearLayout linears = LinearLayout::kAuto;
 };
 
 // One of these per executable.

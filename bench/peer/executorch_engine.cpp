@@ -64,13 +64,13 @@ class ExecuTorchProgram final : public LoadedProgram {
     width_ = input->sizes()[1];
   }
 
-  float Run(size_t rows) override {
+  float Run(size_t rows, int64_t position) override {
     const PoolUse pool_use(uses_pool_);
     const auto count = static_cast<int32_t>(rows);
     std::vector<TensorPtr> inputs;  // own the tensors
     if (is_language_model_) {
       tokens_.assign(rows, 1);
-      position_ = PositionOf(rows);
+      position_ = position;
       inputs.push_back(from_blob(tokens_.data(), {1, count}, ScalarType::Long));
       inputs.push_back(from_blob(&position_, {1}, ScalarType::Long));
     } else {
@@ -123,6 +123,9 @@ class ExecuTorchEngine final : public Engine {
 std::unique_ptr<Engine> CreateEngine(const EngineOptions& options) {
   if (options.packing_threads != 1) throw std::runtime_error("ExecuTorch packs on one thread");
   if (options.huge_pages) throw std::runtime_error("ExecuTorch has no option for huge pages");
+  if (options.linears != LinearLayout::kAuto) {
+    throw std::runtime_error("ExecuTorch packs all that XNNPACK runs");
+  }
   return std::make_unique<ExecuTorchEngine>(options.share, options.threads);
 }
 

@@ -4,6 +4,8 @@ ADAPTERS = 8
 # What runs beside a busy process on each core, with so many threads each.
 BUSY_MODELS = ("small", "stack_8da4w", "llm")
 BUSY_THREADS = (1, 2)
+# Ours with nothing in place.
+PACKED = ["--linears", "packed"]
 
 
 class Scenario:
@@ -33,12 +35,15 @@ def of_model(model, adapters):
     some = base + [(model, f"lora{i}") for i in range(adapters)]
     return [
         Scenario("load", model, ["load"], some),
-        Scenario("load_all_cores", model, ["load"], some[:2], ["--packing-threads", "0"]),
         Scenario("load_cold", model, ["load", "--cold"], some[:2]),
         Scenario("load_apart", model, ["load", "--apart"], some[:2]),
-        Scenario("load_huge_pages", model, ["load"], some[:2], ["--packing-threads", "0", "--huge-pages"]),
+        Scenario("load_packed", model, ["load"], some[:2], PACKED),
+        Scenario("load_all_cores", model, ["load"], some[:2], PACKED + ["--packing-threads", "0"]),
+        Scenario("load_huge_pages", model, ["load"], some[:2],
+                 PACKED + ["--packing-threads", "0", "--huge-pages"]),
         Scenario("execute", model, ["execute"], base),
-        Scenario("execute_huge_pages", model, ["execute"], base, ["--huge-pages"]),
+        Scenario("execute_packed", model, ["execute"], base, PACKED),
+        Scenario("execute_huge_pages", model, ["execute"], base, PACKED + ["--huge-pages"]),
         Scenario("parallel", model, ["parallel"], some[1:3]),
     ]
 
@@ -78,11 +83,13 @@ class Figure:
 
 def load_figures(goals):
     return [
-        Figure("load, first program", "load", "ms", lambda r: r["loads"][0]["load_ms"]),
-        Figure("the same, ours packing on all cores", "load_all_cores", "ms", lambda r: r["loads"][0]["load_ms"],
+        Figure("load, first program", "load", "ms", lambda r: r["loads"][0]["load_ms"], goals["in_place"]),
+        Figure("the same, ours packed", "load_packed", "ms", lambda r: r["loads"][0]["load_ms"]),
+        Figure("the same, ours packed on all cores", "load_all_cores", "ms", lambda r: r["loads"][0]["load_ms"],
                goals["first"]),
-        Figure("the same, ours on all cores in huge pages", "load_huge_pages", "ms", lambda r: r["loads"][0]["load_ms"]),
-        Figure("the same, page cache cold", "load_cold", "ms", lambda r: r["loads"][0]["load_ms"]),
+        Figure("the same, ours packed on all cores in huge pages", "load_huge_pages", "ms",
+               lambda r: r["loads"][0]["load_ms"]),
+        Figure("load, first program, page cache cold", "load_cold", "ms", lambda r: r["loads"][0]["load_ms"]),
         Figure("load, second program", "load", "ms", lambda r: r["loads"][1]["load_ms"], goals["second"]),
         Figure("load, last program", "load", "ms", lambda r: r["loads"][-1]["load_ms"]),
         Figure("load again after all were closed", "load", "ms", lambda r: r["reloads"][0]["load_ms"]),
@@ -90,7 +97,10 @@ def load_figures(goals):
         Figure("first output, second program", "load", "ms", lambda r: r["loads"][1]["first_output_ms"]),
         Figure("peak memory while loading the first", "load", "MB",
                lambda r: r["loads"][0]["loaded"]["peak_bytes"] / 1e6, goals["peak"]),
-        Figure("memory of the first program", "load", "MB", lambda r: anonymous_added(r, 0)),
+        Figure("anonymous memory of the first program, loaded", "load", "MB",
+               lambda r: anonymous_added(r, 0, "loaded")),
+        Figure("anonymous memory of the first program, run", "load", "MB", lambda r: anonymous_added(r, 0)),
+        Figure("the same, ours packed", "load_packed", "MB", lambda r: anonymous_added(r, 0)),
         Figure("memory that the second adds, loaded", "load", "MB", lambda r: anonymous_added(r, 1, "loaded"),
                goals["added"]),
         Figure("memory that the second adds, run", "load", "MB", lambda r: anonymous_added(r, 1)),
@@ -100,23 +110,28 @@ def load_figures(goals):
     ]
 
 
-def run_figures(what):
+def run_figures(what, goals=None):
+    """`goals` by rows, of what is not packed."""
     return [Figure(f"run of {rows} {what}{'s' if rows > 1 else ''}{how}", scenario, "ms",
-                   lambda r, rows=rows: r[f"ms_of_{rows}_rows"], 1.0)
-            for scenario, how in (("execute", ""), ("execute_huge_pages", ", ours in huge pages"))
+                   lambda r, rows=rows: r[f"ms_of_{rows}_rows"], goals[rows] if goals and not how else None)
+            for scenario, how in (("execute", ""), ("execute_packed", ", ours packed"),
+                                  ("execute_huge_pages", ", ours packed in huge pages"))
             for rows in (1, 16, 128)]
 
 
 INTERFERENCE = Figure("worst run of a small program meanwhile", "interference", "ms", lambda r: r["worst_ms"], 0.02)
 
+# By rows.
+IN_PLACE = {1: 0.75, 16: 0.8, 128: 0.8}
+
 # Model, what it is, its figures.
 TABLES = [
     ("stack", "A stack of linear layers: 302 MB of f32 weights, adapters of rank 16 (3.9 MB each).",
-     load_figures({"first": 0.7, "second": 0.5, "peak": 0.6, "added": 0.9}) + run_figures("row") + [INTERFERENCE]),
+     load_figures({"in_place": None, "first": 0.7, "second": 0.5, "peak": 0.6, "added": 0.9}) + run_figures("row") + [INTERFERENCE]),
     ("stack_8da4w", "The same in 8da4w: int4 weights in groups of 32, activations rounded to int8 at run time; 42 MB.",
-     load_figures({"first": 0.7, "second": None, "peak": None, "added": None}) + run_figures("row")),
+     load_figures({"in_place": 0.1, "first": 0.7, "second": None, "peak": None, "added": None}) + run_figures("row", IN_PLACE)),
     ("llm", "A language model of the widths and vocabulary of Qwen3-0.6B with 4 layers: 8da4w, an 8-bit embedding, "
      "280 MB, adapters of rank 16 (2.6 MB each), a context of 512. A run of one token is one of decoding, of more a "
      "prompt.",
-     load_figures({"first": 0.7, "second": 0.1, "peak": 0.7, "added": 0.1}) + run_figures("token") + [INTERFERENCE]),
+     load_figures({"in_place": 0.1, "first": 0.7, "second": 0.1, "peak": 0.7, "added": 0.1}) + run_figures("token", IN_PLACE) + [INTERFERENCE]),
 ]

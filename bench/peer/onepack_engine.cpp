@@ -24,12 +24,12 @@ class OnepackProgram final : public LoadedProgram {
  public:
   explicit OnepackProgram(Ref<Method> method) : method_(std::move(method)) {}
 
-  float Run(size_t rows) override {
+  float Run(size_t rows, int64_t position) override {
     const Tensor& input = method_->input(0).tensor();
     const auto count = static_cast<int32_t>(rows);
     if (input.scalar_type() == ScalarType::kLong) {
       tokens_.assign(rows, 1);
-      position_ = PositionOf(rows);
+      position_ = position;
       SetInput(0, {1, count}, tokens_.data(), ScalarType::kLong);
       SetInput(1, {1}, &position_, ScalarType::kLong);
     } else {
@@ -81,6 +81,7 @@ std::unique_ptr<Engine> CreateEngine(const EngineOptions& options) {
   loader_options.packing_threads = options.packing_threads;
   loader_options.huge_pages = options.huge_pages;
   loader_options.threads = options.threads;
+  loader_options.linears = options.linears;
   return std::make_unique<OnepackEngine>(loader_options);
 }
 
