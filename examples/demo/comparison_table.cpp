@@ -161,10 +161,12 @@ std::string FormatLegend() {
 std::string FormatSaving(const std::vector<MeasuredGroup>& groups) {
   Totals shared;
   Totals apart;
+  Totals in_place;
   size_t programs = 0;
   for (const MeasuredGroup& group : groups) {
     shared.Add(group.shared);
     apart.Add(group.apart);
+    in_place.Add(group.in_place);
     programs += group.shared.programs.size();
   }
   return Wrap("Sharing makes the " + FormatCount(programs, "program", "programs") + " take " +
@@ -173,7 +175,9 @@ std::string FormatSaving(const std::vector<MeasuredGroup>& groups) {
                   FormatBytes(apart.anonymous_bytes) + ", anonymous) and " +
                   Difference(shared.load_seconds, apart.load_seconds, FormatSeconds) +
                   " time to load (" + FormatSeconds(shared.load_seconds) + " instead of " +
-                  FormatSeconds(apart.load_seconds) + ").",
+                  FormatSeconds(apart.load_seconds) + "). With linear layers in place they take " +
+                  FormatBytes(in_place.anonymous_bytes) + " and " +
+                  FormatSeconds(in_place.load_seconds) + ": the weights are the files' own pages.",
               kLineWidth);
 }
 
@@ -189,6 +193,7 @@ std::string FormatMismatches(const std::vector<MeasuredGroup>& groups) {
   for (const MeasuredGroup& group : groups) {
     add(group.title, "with one cache for all", group.shared);
     add(group.title, "with a cache of its own", group.apart);
+    add(group.title, "with linear layers in place", group.in_place);
   }
   return text;
 }

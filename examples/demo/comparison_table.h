@@ -10,11 +10,12 @@
 
 namespace onepack {
 
-// One group, measured in both ways.
+// One group, measured in all ways.
 struct MeasuredGroup {
   std::string title;
   Measurement shared;
   Measurement apart;
+  Measurement in_place;  // over one cache, and with linear layers in place
 };
 
 // No line is longer than 120 columns.
@@ -23,7 +24,7 @@ std::string FormatTable(const std::vector<MeasuredGroup>& groups);
 // What the columns mean, a line for each.
 std::string FormatLegend();
 
-// One sentence: memory and time with sharing, without, and the saving.
+// Two sentences: memory and time with sharing, without, and the saving; and in place.
 std::string FormatSaving(const std::vector<MeasuredGroup>& groups);
 
 // Every program whose answers were not the recorded ones, a line for each; empty when there is

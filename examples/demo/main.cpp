@@ -66,19 +66,22 @@ Result<Measurement> MeasureInChild(const CaseGroup& group, const char* how,
                        measurement.programs.size(), group.cases.size());
 }
 
-// Both ways alternate, so that a machine that gets slower or faster does so for both.
-Result<MeasuredGroup> MeasureBothWays(const CaseGroup& group, const DemoOptions& options) {
+// The ways alternate, so that a machine that gets slower or faster does so for all.
+Result<MeasuredGroup> MeasureAllWays(const CaseGroup& group, const DemoOptions& options) {
   printf("measuring %s\n", group.title.c_str());
   fflush(stdout);
   std::vector<Measurement> shared;
   std::vector<Measurement> apart;
+  std::vector<Measurement> in_place;
+  const std::pair<const char*, std::vector<Measurement>*> ways[] = {
+      {"shared", &shared}, {"apart", &apart}, {"in-place", &in_place}};
   for (size_t i = 0; i < options.repeat; ++i) {
-    ONEPACK_ASSIGN_OR_RETURN(Measurement one, MeasureInChild(group, "shared", options));
-    shared.push_back(std::move(one));
-    ONEPACK_ASSIGN_OR_RETURN(Measurement other, MeasureInChild(group, "apart", options));
-    apart.push_back(std::move(other));
+    for (const auto& [way, measurements] : ways) {
+      ONEPACK_ASSIGN_OR_RETURN(Measurement one, MeasureInChild(group, way, options));
+      measurements->push_back(std::move(one));
+    }
   }
-  return MeasuredGroup{group.title, Median(shared), Median(apart)};
+  return MeasuredGroup{group.title, Median(shared), Median(apart), Median(in_place)};
 }
 
 void PrintMeasuredGroups(const std::vector<MeasuredGroup>& groups, const DemoOptions& options) {
@@ -93,7 +96,7 @@ Result<bool> Compare(const std::vector<std::string>& cases, const DemoOptions& o
   ONEPACK_ASSIGN_OR_RETURN(const std::vector<CaseGroup> groups, GroupByFolder(cases));
   std::vector<MeasuredGroup> measured;
   for (const CaseGroup& group : groups) {
-    ONEPACK_ASSIGN_OR_RETURN(MeasuredGroup one, MeasureBothWays(group, options));
+    ONEPACK_ASSIGN_OR_RETURN(MeasuredGroup one, MeasureAllWays(group, options));
     measured.push_back(std::move(one));
   }
   PrintMeasuredGroups(measured, options);
@@ -145,7 +148,9 @@ Result<bool> RunDemo(const DemoOptions& options) {
 Result<bool> RunMeasurement(const DemoOptions& options) {
   MeasurementOptions measurement;
   measurement.cases = options.cases;
-  measurement.sharing = options.measure == "shared" ? Sharing::kShared : Sharing::kApart;
+  measurement.sharing = options.measure == "apart" ? Sharing::kApart : Sharing::kShared;
+  measurement.linears =
+      options.measure == "in-place" ? LinearLayout::kInPlace : LinearLayout::kPacked;
   measurement.threads = options.threads;
   ONEPACK_ASSIGN_OR_RETURN(const Measurement measured, Measure(measurement));
   printf("%s\n", ToJson(measured).c_str());
@@ -154,8 +159,9 @@ Result<bool> RunMeasurement(const DemoOptions& options) {
 
 void DescribeOptions(CLI::App& app, DemoOptions& options) {
   app.description(
-      "Loads programs that share a foundation, with one cache of packed weights and with a cache\n"
-      "for each program, and prints what both cost. Cases in one folder are loaded together.");
+      "Loads programs that share a foundation, with one cache of packed weights, with a cache for\n"
+      "each program, and with linear layers in place, and prints what that costs. Cases in one\n"
+      "folder are loaded together.");
   AddPathArguments(app, "CASE.json", options.cases, "Recorded cases; each names its own files");
   auto* generate = app.add_flag("--generate", options.generate,
                                 "Also a larger stack, generated into a temporary folder");
@@ -169,7 +175,7 @@ void DescribeOptions(CLI::App& app, DemoOptions& options) {
   AddNumberOption<size_t>(app, "--repeat", options.repeat, 1, 1000,
                           "Runs each way, of which the median is printed");
   app.add_option("--measure", options.measure)
-      ->check(CLI::IsMember({"shared", "apart"}))
+      ->check(CLI::IsMember({"shared", "apart", "in-place"}))
       ->group("");  // not for people: how the demo starts itself
   app.footer("Exit status: 0 only when every program gave the recorded answers.");
 }

@@ -55,6 +55,7 @@ class Gauge {
     if (loaders_.empty() || options_.sharing == Sharing::kApart) {
       ProgramLoaderOptions loader_options;
       loader_options.threads = options_.threads;
+      loader_options.linears = options_.linears;
       ONEPACK_ASSIGN_OR_RETURN(std::unique_ptr<ProgramLoader> loader,
                                ProgramLoader::Create(loader_options));
       loaders_.push_back(std::move(loader));

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "delegate/plan/linear_layout.h"
 
 namespace onepack {
 
@@ -42,6 +43,7 @@ struct Measurement {
 struct MeasurementOptions {
   std::vector<std::string> cases;  // paths
   Sharing sharing = Sharing::kShared;
+  LinearLayout linears = LinearLayout::kPacked;
   size_t threads = 1;
 };
 
