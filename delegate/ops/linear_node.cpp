@@ -12,6 +12,9 @@ using wire::xnnpack::XNNDatatype;
 using wire::xnnpack::XNode;
 
 constexpr size_t kBlockStep = 32;
+// Sums over a row of so many 4-bit, or 8-bit, weights fit 32 bits, and 24 of a float.
+constexpr size_t kMaxInt4Inputs = size_t{1} << 20;
+constexpr size_t kMaxInt8Inputs = size_t{1} << 16;
 
 // Integers in blocks of `block_size`, or by channel where that is 0.
 std::optional<WeightType> IntegerType(XNNDatatype filter, size_t block_size) {
@@ -72,6 +75,8 @@ std::optional<LinearNode> LinearNodeOf(const NodeValues& values, const XNode& no
   weights->outputs = weighted.filter.dim(0);
   weights->inputs = weighted.filter.dim(1);
   if (weights->outputs == 0 || weights->inputs == 0) return std::nullopt;
+  const size_t most = weights->type == WeightType::kInt8Channels ? kMaxInt8Inputs : kMaxInt4Inputs;
+  if (linear::IsInteger(weights->type) && weights->inputs > most) return std::nullopt;
   if (weights->block_size % kBlockStep != 0) return std::nullopt;
   if (weights->block_size > 0 && weights->inputs % weights->block_size != 0) return std::nullopt;
   const Clamp clamp = ClampOf(node);

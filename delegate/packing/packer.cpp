@@ -7,6 +7,7 @@
 
 #include "delegate/packing/raw_weight.h"
 #include "delegate/packing/sliced_weight.h"
+#include "delegate/packing/source_call.h"
 #include "delegate/packing/stored_weight.h"
 #include "delegate/xnn/layout_tag.h"
 #include "weight_cache/pack_transaction.h"
@@ -217,7 +218,10 @@ Status Packer::Call::Pack(Wanted& wanted) const {
   const Weight& weight = *wanted.weight;
   PackTransaction transaction(cache());
   wanted.pin = transaction.LookUp(KeyOf(weight), HasNamesake(plan, weight));
-  if (!wanted.pin && IsAsStored(weight)) {
+  if (wanted.pin && IsAsStored(weight)) {
+    UnchangedFiles files;
+    ONEPACK_RETURN_IF_ERROR(files.Check(wanted.pin));
+  } else if (IsAsStored(weight)) {
     ONEPACK_ASSIGN_OR_RETURN(wanted.pin, KeepAsStored(wanted, transaction));
   } else if (!wanted.pin) {
     ONEPACK_ASSIGN_OR_RETURN(const RawWeight raw, RawWeight::Read(plan, weight, registry()));
@@ -233,6 +237,7 @@ Status Packer::Call::Pack(Wanted& wanted) const {
 
 Result<PackedWeight> Packer::Call::KeepAsStored(const Wanted& wanted,
                                                 PackTransaction& transaction) const {
+  const SourceCall call;  // until `stored` has let go of what it read
   ONEPACK_ASSIGN_OR_RETURN(StoredWeight stored,
                            StoredWeight::Read(*wanted.plan, *wanted.weight, registry()));
   if (options().prefetches) stored.Prefetch();

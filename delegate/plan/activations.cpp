@@ -125,4 +125,25 @@ Status CheckActivations(const XNNGraph& graph, uint64_t max_bytes) {
   return Status::Ok();
 }
 
+bool CrossingsFit(const std::vector<Crossing>& crossings, const ShapeInference& shapes,
+                  uint64_t max_bytes) {
+  size_t stages = 0;
+  for (const Crossing& crossing : crossings) stages = std::max(stages, crossing.last_stage + 1);
+  std::vector<uint64_t> begins(stages + 1);
+  std::vector<uint64_t> ends(stages + 1);
+  for (const Crossing& crossing : crossings) {
+    uint64_t bytes = shapes.shape(crossing.value_id).element_count();
+    if (!CheckedMultiply<uint64_t>(bytes, crossing.element_bytes, &bytes)) return false;
+    AddTo(bytes, &begins[crossing.first_stage]);
+    AddTo(bytes, &ends[crossing.last_stage + 1]);
+  }
+  uint64_t alive = 0;
+  for (size_t i = 0; i < stages; ++i) {
+    alive -= ends[i];
+    AddTo(begins[i], &alive);
+    if (alive > max_bytes) return false;
+  }
+  return true;
+}
+
 }  // namespace onepack

@@ -5,7 +5,11 @@
 
 #include <stdint.h>
 
+#include <vector>
+
 #include "base/status.h"
+#include "delegate/plan/shape_inference.h"
+#include "delegate/plan/stage.h"
 #include "xnnpack_graph_generated.h"
 
 namespace onepack {
@@ -17,6 +21,11 @@ namespace onepack {
 //
 // May throw std::bad_alloc. REQUIRES: a verified graph.
 Status CheckActivations(const wire::xnnpack::XNNGraph& graph, uint64_t max_bytes);
+
+// Whether what crosses from stage to stage is never more. Nodes that stand late in the file may be
+// in an early stage: then more values are alive together than CheckActivations counts.
+bool CrossingsFit(const std::vector<Crossing>& crossings, const ShapeInference& shapes,
+                  uint64_t max_bytes);
 
 }  // namespace onepack
 

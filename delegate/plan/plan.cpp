@@ -70,10 +70,13 @@ class Planner {
     for (ExternalValue& external : plan_.externals) {
       external.is_index = findings_.at(external.value_id).is_index;
     }
-    Cut();
+    if (!Cut()) return Plan();
     plan_.structure = Structure();
     return std::move(plan_);
   }
+
+  // Of a graph that was cut: then Make's plan is none.
+  bool is_too_large() const { return is_too_large_; }
 
  private:
   const XNode& WireNode(size_t index) const {
@@ -106,7 +109,7 @@ class Planner {
   Status CheckOrder(const Operands& operands) const;
   Status CheckOutputs() const;
   Status CheckNode(uint32_t node);
-  void Cut();
+  bool Cut();
   std::optional<Digest> Structure() const;
 
   const Payload& payload_;
@@ -119,6 +122,7 @@ class Planner {
   std::vector<bool> is_needed_;    // by node
   std::vector<uint32_t> nodes_;    // that are
   Linears linears_;
+  bool is_too_large_ = false;
 };
 
 Status Planner::CountExternals() {
@@ -338,11 +342,15 @@ Status Planner::CheckNode(uint32_t node) {
   return FindOp(wire.xnode_union_type())->check(node_values(), wire);
 }
 
-void Planner::Cut() {
+// False for a graph that takes too much in stages.
+bool Planner::Cut() {
   StageCutter cutter(graph_, plan_.values, nodes_, linears_.nodes, linears_.roundings);
   CutGraph cut = cutter.Cut(plan_.weights);
   plan_.stages = std::move(cut.stages);
   plan_.crossings = std::move(cut.crossings);
+  is_too_large_ = cut.is_too_large ||
+                  !CrossingsFit(plan_.crossings, plan_.shapes, options_.max_activation_bytes);
+  return !is_too_large_;
 }
 
 // XNNPACK keeps addresses of constants that it reads in place; everything packed, scales included,
@@ -373,7 +381,12 @@ std::optional<Digest> Planner::Structure() const {
 }  // namespace
 
 Result<Plan> MakePlan(std::shared_ptr<const PayloadContents> contents, const PlanOptions& options) {
-  return Planner(std::move(contents), options).Make();
+  Planner planner(contents, options);
+  Result<Plan> plan = planner.Make();
+  if (!planner.is_too_large()) return plan;
+  PlanOptions in_one_stage = options;
+  in_one_stage.linears = LinearLayout::kPacked;
+  return Planner(std::move(contents), in_one_stage).Make();
 }
 
 }  // namespace onepack

@@ -12,6 +12,10 @@ namespace {
 using wire::xnnpack::XNode;
 using wire::xnnpack::XNodeUnion;
 
+// Of a model of a hundred layers in one delegate there are some millions, and some hundreds.
+constexpr size_t kMostRoles = size_t{1} << 26;
+constexpr size_t kMostCrossings = size_t{1} << 13;
+
 // What the node reads when it runs, and not only to pack it.
 Operands::Ids ReadOperands(const Operands& operands, const ValueMap<GraphValue>& values) {
   const bool is_packed = std::all_of(operands.packed.begin(), operands.packed.end(),
@@ -29,11 +33,15 @@ bool NeedsBounds(const XNode& node) {
 CutGraph StageCutter::Cut(std::vector<Weight>& weights) {
   lives_.resize(values_.size());
   for (const uint32_t node : nodes_) Place(node);
+  CutGraph cut;
+  // Each stage knows all values, and crossings are compared with each other.
+  cut.is_too_large = stages_.size() > 1 && (stages_.size() > kMostRoles / values_.size() ||
+                                            CrossingCount() > kMostCrossings);
+  if (cut.is_too_large) return cut;
   AddWeights(weights);
   for (size_t level = 0; level < stages_.size(); ++level) {
     if (!RunsLinears(level)) AddRoles(level);
   }
-  CutGraph cut;
   cut.crossings = Crossings();
   MoveStages(&cut);
   return cut;
@@ -83,8 +91,9 @@ void StageCutter::PlaceInputs(uint32_t node, Stage& stage) {
   for (const uint32_t id : OperandsOf(WireNode(node)).inputs) {
     const Rounding* rounding = roundings_.Find(id);
     if (rounding == nullptr) continue;
-    const auto found = std::find(stage.nodes.begin(), stage.nodes.end(), rounding->node);
-    if (found == stage.nodes.end()) stage.nodes.push_back(rounding->node);
+    if (placed_.insert({&stage - stages_.data(), rounding->node}).second) {
+      stage.nodes.push_back(rounding->node);
+    }
   }
 }
 
@@ -141,6 +150,10 @@ void StageCutter::AddRolesOf(uint32_t node, size_t level) {
   const Operands operands = OperandsOf(WireNode(node));
   for (const uint32_t id : ReadOperands(operands, values_)) add(id, false);
   for (const uint32_t id : operands.outputs) add(id, true);
+}
+
+size_t StageCutter::CrossingCount() const {
+  return static_cast<size_t>(std::count_if(lives_.begin(), lives_.end(), Crosses));
 }
 
 std::vector<Crossing> StageCutter::Crossings() const {

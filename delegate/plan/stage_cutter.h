@@ -5,7 +5,9 @@
 
 #include <stdint.h>
 
+#include <set>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "base/span.h"
@@ -22,6 +24,8 @@ namespace onepack {
 bool NeedsBounds(const wire::xnnpack::XNode& node);
 
 struct CutGraph {
+  // The stages would take too much: then there are none, and the graph is to be run in one.
+  bool is_too_large = false;
   std::vector<Stage> stages;
   std::vector<Crossing> crossings;
 };
@@ -66,6 +70,7 @@ class StageCutter {
   static bool Crosses(const Life& life) {
     return life.is_computed && (RunsLinears(life.first) || life.last > life.first);
   }
+  size_t CrossingCount() const;
   std::vector<Crossing> Crossings() const;
   void MoveStages(CutGraph* cut);
 
@@ -74,8 +79,9 @@ class StageCutter {
   const std::vector<uint32_t>& nodes_;
   const std::unordered_map<uint32_t, LinearNode>& linears_;
   const ValueMap<Rounding>& roundings_;
-  std::vector<Stage> stages_;  // by level
-  std::vector<Life> lives_;    // of all values
+  std::vector<Stage> stages_;                        // by level
+  std::vector<Life> lives_;                          // of all values
+  std::set<std::pair<ptrdiff_t, uint32_t>> placed_;  // levels, and nodes that quantize there
 };
 
 }  // namespace onepack

@@ -41,6 +41,10 @@ class Definer {
  private:
   Status DefineValues() {
     values_.reserve(plan_.values.size());
+    external_ids_.reserve(stage_.externals.size());
+    for (uint32_t i = 0; i < stage_.externals.size(); ++i) {
+      external_ids_.Add(stage_.externals[i].value_id, i);
+    }
     for (size_t i = 0; i < plan_.values.size(); ++i) {
       const auto& [id, value] = plan_.values.begin()[i];
       const Role role = stage_.roles[i];
@@ -59,7 +63,7 @@ class Definer {
       case Role::kExternal:
       case Role::kUnread:
         // XNNPACK would forget a value that nothing reads, and then let the node write to nowhere.
-        shown.external_id = ExternalIdOf(id);
+        shown.external_id = external_ids_.at(id);
         shown.flags = stage_.externals[shown.external_id].is_written
                           ? XNN_VALUE_FLAG_EXTERNAL_OUTPUT
                           : XNN_VALUE_FLAG_EXTERNAL_INPUT;
@@ -86,13 +90,6 @@ class Definer {
     values_.Add(id, defined);
     if (shown.scales != nullptr) DropScales(ScaleIndexOf(value));
     return Status::Ok();
-  }
-
-  uint32_t ExternalIdOf(uint32_t value_id) const {
-    const auto found =
-        std::find_if(stage_.externals.begin(), stage_.externals.end(),
-                     [&](const StageExternal& external) { return external.value_id == value_id; });
-    return static_cast<uint32_t>(found - stage_.externals.begin());
   }
 
   // XNNPACK has looked at them: their pages are dropped. A later read would bring them back.
@@ -161,6 +158,7 @@ class Definer {
   std::optional<ByteBudget> budget_;  // of constants in place, if there are any
   GraphDefinition made_;
   ValueMap<DefinedValue> values_;
+  ValueMap<uint32_t> external_ids_;
 };
 
 }  // namespace

@@ -10,6 +10,10 @@ XnnStage::XnnStage(const Plan& plan, size_t number)
       nodes_(plan.stages[number].nodes),
       has_weights_(plan.stages[number].weight_count > 0) {
   const Stage& stage = plan.stages[number];
+  std::vector<uint32_t> indices;  // none, as a rule
+  for (const ExternalValue& argument : plan.externals) {
+    if (argument.is_index) indices.push_back(argument.value_id);
+  }
   for (const StageExternal& external : stage.externals) {
     const GraphValue& value = plan.values.at(external.value_id);
     External& added = externals_.emplace_back();
@@ -17,10 +21,7 @@ XnnStage::XnnStage(const Plan& plan, size_t number)
     added.element_bytes = ElementBits(value.datatype()) / 8;
     added.is_written = external.is_written;
     added.is_unread = stage.roles[plan.values.IndexOf(external.value_id)] == Role::kUnread;
-    added.is_index = std::any_of(
-        plan.externals.begin(), plan.externals.end(), [&](const ExternalValue& argument) {
-          return argument.value_id == external.value_id && argument.is_index;
-        });
+    added.is_index = std::find(indices.begin(), indices.end(), external.value_id) != indices.end();
   }
 }
 

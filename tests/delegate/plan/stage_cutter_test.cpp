@@ -555,5 +555,28 @@ TEST_F(StructureOfStagesTest, IsAnotherWherePackedWeightsAreUsed) {
   EXPECT_NE(Of("i1", LinearLayout::kInPlace), packed);
 }
 
+// In the file's order one branch is computed after the other; in stages all are alive together.
+TEST_F(StageCutterTest, AGraphThatTakesTooMuchInStagesRunsInOne) {
+  constexpr uint64_t kValue = kRows * kWidth * sizeof(float);
+  constexpr size_t kBranches = 40;
+  const auto payload = [&] {
+    const uint32_t x = Input();
+    for (size_t i = 0; i < kBranches; ++i) {
+      const uint32_t branch = Internal();
+      payload_.AddSigmoid(x, branch);
+      AddLinear(branch, Output());
+    }
+    return std::exchange(payload_, PayloadWriter()).Finish();
+  }();
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan fits, in_place_.Make(payload, kBranches * kValue));
+  EXPECT_EQ(fits.stages.size(), 2u);
+  EXPECT_EQ(fits.crossings.size(), kBranches);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan plan, in_place_.Make(payload, kBranches * kValue - 1));
+  EXPECT_EQ(plan.stages.size(), 1u);
+  EXPECT_TRUE(plan.crossings.empty());
+  ASSERT_EQ(plan.weights.size(), kBranches);
+  for (const Weight& weight : plan.weights) EXPECT_NE(weight.packing, Packing::kAsStored);
+}
+
 }  // namespace
 }  // namespace onepack
