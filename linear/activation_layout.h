@@ -25,6 +25,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/rounding.h"
 #include "linear/linear.h"
 
 namespace onepack::linear {
@@ -41,28 +42,28 @@ struct RowHeader {
 
 // What the kernels of an instruction set take.
 struct ActivationTarget {
-  size_t few_rows;  // up to which they take rows one after the other; at most kMaxFewRows
   size_t max_tile_rows;
   size_t step_groups;  // of int4; at most kMaxStepGroups
 };
-inline constexpr size_t kMaxFewRows = 4;
 inline constexpr size_t kMaxStepGroups = 4;
+
+// Up to which rows stand one after the other.
+inline constexpr size_t kFewRows = 4;
 
 class ActivationLayout {
  public:
   ActivationLayout(const ActivationForm& form, size_t rows, const ActivationTarget& target)
       : rows_(rows),
         groups_(GroupsOf(form, target.step_groups)),
-        is_for_int4_(form.is_for_int4),
-        step_groups_(rows <= target.few_rows ? target.step_groups : 0),
+        step_groups_(rows <= kFewRows ? target.step_groups : 0),
         start_bytes_(form.block_size == 0 ? 0 : (is_row_by_row() ? 4 : 1) * sizeof(int32_t)),
-        tiles_(rows <= target.few_rows ? rows : (rows - 1) / target.max_tile_rows + 1),
+        tiles_(is_row_by_row() ? rows : DivideUp(rows, target.max_tile_rows)),
         tile_rows_(tiles_ == 0 ? 0 : rows / tiles_),
         larger_tiles_(tiles_ == 0 ? 0 : rows % tiles_) {}
 
   // Bytes that are enough for every target.
   static size_t MaxBytes(const ActivationForm& form, size_t rows) {
-    return ActivationLayout(form, rows, {kMaxFewRows, 1, kMaxStepGroups}).Bytes();
+    return ActivationLayout(form, rows, {1, kMaxStepGroups}).Bytes();
   }
 
   bool is_row_by_row() const { return step_groups_ != 0; }
@@ -113,16 +114,12 @@ class ActivationLayout {
 
  private:
   static size_t GroupsOf(const ActivationForm& form, size_t step_groups) {
-    const size_t groups = (form.inputs + kGroupInputs - 1) / kGroupInputs;
-    return (groups + step_groups - 1) / step_groups * step_groups;
+    return RoundUp(DivideUp(form.inputs, kGroupInputs), step_groups);
   }
-  size_t HeaderBytes() const {
-    return (rows_ * sizeof(RowHeader) + kFormAlignment - 1) / kFormAlignment * kFormAlignment;
-  }
+  size_t HeaderBytes() const { return RoundUp(rows_ * sizeof(RowHeader), kFormAlignment); }
 
   size_t rows_;
   size_t groups_;
-  bool is_for_int4_;
   size_t step_groups_;  // 0: tiles
   size_t start_bytes_;
   size_t tiles_;

@@ -47,8 +47,6 @@ constexpr size_t kMinProductsOfTask = size_t{1} << 17;
 // So that a thread that was late has less to do than the others.
 constexpr size_t kTasksOfThread = 4;
 
-size_t DivideUp(size_t a, size_t b) { return (a + b - 1) / b; }
-
 void RunTask(void* context, size_t first_row, size_t first_output, size_t rows, size_t outputs) {
   const auto& product = *static_cast<const FloatProduct*>(context);
   HWY_DYNAMIC_DISPATCH(MultiplyPart)(product, {first_row, rows, first_output, outputs});
@@ -64,7 +62,7 @@ void MultiplyFloats(const float* x, size_t rows, const Weights& weights, const F
   const size_t tasks = HWY_MIN(threads * kTasksOfThread, products / kMinProductsOfTask);
   if (threads == 1 || tasks < 2) return RunTask(&product, 0, 0, rows, weights.outputs);
   const size_t step = weights.inputs <= kMaxShortRow ? kShortRowOutputs : kLongRowOutputs;
-  const size_t task_outputs = DivideUp(DivideUp(weights.outputs, tasks), step) * step;
+  const size_t task_outputs = RoundUp(DivideUp(weights.outputs, tasks), step);
   // Too few outputs for all threads: rows of activations are shared out, too.
   const size_t row_tasks = DivideUp(threads, DivideUp(weights.outputs, task_outputs));
   pthreadpool_parallelize_2d_tile_2d(pool, RunTask, &product, rows, weights.outputs,

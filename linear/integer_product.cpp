@@ -5,6 +5,7 @@
 
 #include <type_traits>
 
+#include "base/rounding.h"
 #include "linear/activation_layout.h"
 #include "linear/linear.h"
 
@@ -22,9 +23,6 @@
 namespace onepack::linear {
 namespace {
 
-struct Product;
-using PanelsFunction = void (*)(const Product& product, size_t first, size_t count);
-
 struct Product {
   Weights weights;
   ActivationLayout layout;
@@ -32,7 +30,6 @@ struct Product {
   const float* sums = nullptr;
   Finish finish;
   float* y = nullptr;
-  PanelsFunction run = nullptr;
 };
 
 // Rows of activations that pass while a panel is in the cache. With more, they would not stay in
@@ -74,15 +71,39 @@ void WithTypeOf(const Weights& weights, const Call& call) {
   }
 }
 
+// The rows of weights.
+template <class Type>
+struct WeightRows {
+  explicit WeightRows(const Weights& weights)
+      : groups(DivideUp(weights.inputs, kGroupInputs)),
+        block_groups(weights.block_size / kGroupInputs),
+        value_bytes(Type::Storage::RowBytes(weights.inputs)),
+        scale_bytes(block_groups == 0 ? 0 : groups / block_groups * sizeof(uint16_t)),
+        values(weights.values),
+        scales(weights.scales) {}
+
+  const uint8_t* ValuesOf(size_t output) const { return values + output * value_bytes; }
+  // Of weights in blocks.
+  const uint8_t* ScalesOf(size_t output) const { return scales + output * scale_bytes; }
+
+  size_t groups;
+  size_t block_groups;  // groups that share a scale; 0 for weights without blocks
+  size_t value_bytes;   // of a row
+  size_t scale_bytes;
+  const uint8_t* values;
+  const uint8_t* scales;
+};
+
 // The weights of one panel.
 template <class Type>
 struct PanelReader {
   PanelReader(const Weights& weights, size_t first)
-      : groups((weights.inputs + kGroupInputs - 1) / kGroupInputs),
-        block_groups(weights.block_size / kGroupInputs),
-        values(weights.values, Type::Storage::RowBytes(weights.inputs), first, weights.outputs),
-        scales(weights.scales, block_groups == 0 ? 0 : groups / block_groups * sizeof(uint16_t),
-               first, weights.outputs) {}
+      : PanelReader(WeightRows<Type>(weights), first, weights.outputs) {}
+  PanelReader(const WeightRows<Type>& rows, size_t first, size_t outputs)
+      : groups(rows.groups),
+        block_groups(rows.block_groups),
+        values(rows.values, rows.value_bytes, first, outputs),
+        scales(rows.scales, rows.scale_bytes, first, outputs) {}
 
   void ReadQuads(size_t first_group, size_t count, uint8_t* quads) const {
     FillQuads<typename Type::Storage>(values, first_group, count, quads);
@@ -159,10 +180,7 @@ void MultiplyPanel(const Product& product, size_t first_output, size_t first_til
 template <class Type, size_t kRows>
 class RowsProduct {
  public:
-  explicit RowsProduct(const Product& product)
-      : product_(product),
-        groups_((product.weights.inputs + kGroupInputs - 1) / kGroupInputs),
-        row_bytes_(Type::Storage::RowBytes(product.weights.inputs)) {
+  explicit RowsProduct(const Product& product) : product_(product), weights_(product.weights) {
     for (size_t m = 0; m < kRows; ++m) {
       const ActivationLayout::RowPlaces places = product.layout.PlacesOf(m);
       rows_.starts[m] = product.quantized + places.start;
@@ -172,21 +190,19 @@ class RowsProduct {
 
   void Multiply(size_t first_panel, size_t end_panel) const {
     if constexpr (Sums::kStartBytes != 0) {
-      const size_t block_groups = product_.weights.block_size / kGroupInputs;
-      const RowScales scales(groups_, block_groups);
-      const size_t scale_bytes = groups_ / block_groups * sizeof(uint16_t);
+      const RowScales scales(weights_.groups, weights_.block_groups);
       scales.WithCount([&](auto count) HWY_ATTR {
         for (size_t i = first_panel; i < end_panel; ++i) {
           MultiplyPanel(i * kPanelOutputs, [&](size_t n, float* sums) HWY_ATTR {
-            const uint8_t* from = product_.weights.scales + n * scale_bytes;
-            SumBlocks<count>(RowOf(n), row_bytes_, from, scales, rows_, sums, kPanelOutputs);
+            SumBlocks<count>(weights_.ValuesOf(n), weights_.value_bytes, weights_.ScalesOf(n),
+                             scales, rows_, sums, kPanelOutputs);
           });
         }
       });
     } else {
       for (size_t i = first_panel; i < end_panel; ++i) {
         MultiplyPanel(i * kPanelOutputs, [&](size_t n, int32_t* sums) HWY_ATTR {
-          SumChannel<Type>(RowOf(n), row_bytes_, rows_, sums, kPanelOutputs);
+          SumChannel<Type>(weights_.ValuesOf(n), weights_.value_bytes, rows_, sums, kPanelOutputs);
         });
       }
     }
@@ -195,8 +211,6 @@ class RowsProduct {
  private:
   using Sums = typename Type::Sums;
   using Sum = typename Sums::Sum;
-
-  const uint8_t* RowOf(size_t n) const { return product_.weights.values + n * row_bytes_; }
 
   // `sum_row` writes the sums over all inputs of one output.
   template <class SumRow>
@@ -217,8 +231,7 @@ class RowsProduct {
   }
 
   const Product& product_;
-  const size_t groups_;
-  const size_t row_bytes_;
+  const WeightRows<Type> weights_;
   FewRows<kRows> rows_;
 };
 
@@ -244,79 +257,58 @@ void MultiplyPanels(const Product& product, size_t first, size_t count) {
   });
 }
 
-// A row of ones, of which `inputs` are left: the sums of weights are products with it.
-template <class Type>
-void FillOnes(size_t inputs, uint8_t* ones) {
-  constexpr size_t kStartBytes = Type::Sums::kStartBytes;
-  for (size_t g = 0; g < kPanelGroups; ++g) {
-    const size_t count = HWY_MIN(inputs - HWY_MIN(inputs, g * kGroupInputs), kGroupInputs);
-    int8_t q[kGroupInputs] = {};
-    for (size_t i = 0; i < count; ++i) {
-      const bool is_int4 = Type::Storage::kGroupBytes != kGroupInputs;
-      q[is_int4 ? i / 8 * 8 + i % 2 * 4 + i % 8 / 2 : i] = 1;
+// What every vector of weights meets: the sums of weights are products with it.
+struct Ones {
+  Ones() {
+    for (size_t block = 0; block < kBlocks; ++block) {
+      starts[4 * block] = -8 * static_cast<int32_t>(kGroupInputs);
     }
-    const int32_t start = -8 * static_cast<int32_t>(count);
-    memcpy(ones, &start, kStartBytes);
-    memcpy(ones + kStartBytes, q, sizeof(q));
-    ones += kStartBytes + kGroupInputs;
+    for (uint8_t& one : q) one = 1;
   }
-}
+  FewRows<1> row() const { return {{reinterpret_cast<const uint8_t*>(starts)}, {q}}; }
 
-template <class Type>
-void SumPanel(const Weights& weights, size_t first_output, size_t count, float* sums) {
-  using Sums = typename Type::Sums;
-  const hn::DFromV<typename Sums::Sum> d;
-  const PanelReader<Type> reader(weights, first_output);
-  Panel panel;
-  uint8_t ones[kPanelGroups * (sizeof(int32_t) + kGroupInputs)];
-  typename Sums::Sum totals[1][kPanelVectors];
-  const bool is_int4_channels = weights.type == WeightType::kInt4Channels;
-  const auto start = is_int4_channels ? -8 * static_cast<int32_t>(weights.inputs) : 0;
-  for (auto& total : totals[0]) total = hn::Set(d, static_cast<hn::TFromD<decltype(d)>>(start));
-  for (size_t group = 0; group < reader.groups; group += kPanelGroups) {
-    const size_t groups = HWY_MIN(reader.groups - group, kPanelGroups);
-    reader.ReadQuads(group, groups, panel.quads);
-    reader.ReadScales(group, groups, panel.scales);
-    FillOnes<Type>(weights.inputs - group * kGroupInputs, ones);
-    AddPanel<Sums>(panel, groups, ones, totals);
-  }
-  const Outputs outputs = {sums, 0, count};
-  for (size_t v = 0; v < kPanelVectors; ++v) {
-    outputs.Store(0, v * kLanes, Sums::WeightSum(totals[0][v]));
-  }
-}
-
-// Row by row, which is as fast as memory.
-void SumBlockWeights(const Weights& weights, size_t first, size_t count, float* sums) {
   HWY_ALIGN int32_t starts[kLanes] = {};
-  for (size_t block = 0; block < kBlocks; ++block) {
-    starts[4 * block] = -8 * static_cast<int32_t>(kGroupInputs);
-  }
-  HWY_ALIGN uint8_t ones[2 * kVectorBytes];
-  for (uint8_t& one : ones) one = 1;
-  const FewRows<1> row = {{reinterpret_cast<const uint8_t*>(starts)}, {ones}};
-  const size_t groups = weights.inputs / kGroupInputs;
-  const size_t row_bytes = weights.inputs / 2;
-  const size_t block_groups = weights.block_size / kGroupInputs;
-  const size_t scale_bytes = groups / block_groups * sizeof(uint16_t);
-  const RowScales scales(groups, block_groups);
+  HWY_ALIGN uint8_t q[2 * kVectorBytes];
+};
+
+void SumBlockWeights(const Weights& weights, size_t first, size_t count, float* sums) {
+  const WeightRows<Int4Blocks> rows(weights);
+  const RowScales scales(rows.groups, rows.block_groups);
+  const Ones ones;
   scales.WithCount([&](auto scale_count) HWY_ATTR {
     for (size_t i = 0; i < count; ++i) {
       const size_t n = first + i;
-      SumBlocks<scale_count, Activations::kOfEveryStep>(weights.values + n * row_bytes, row_bytes,
-                                                        weights.scales + n * scale_bytes, scales,
-                                                        row, sums + i, 0);
+      SumBlocks<scale_count, Activations::kOfEveryStep>(
+          rows.ValuesOf(n), rows.value_bytes, rows.ScalesOf(n), scales, ones.row(), sums + i, 0);
     }
   });
 }
 
-void SumWeights(const Weights& weights, size_t first, size_t count, float* sums) {
-  if (weights.type == WeightType::kInt4Blocks) {
-    return SumBlockWeights(weights, first, count, sums);
+template <class Type>
+void SumChannelWeights(const Weights& weights, size_t first, size_t count, float* sums) {
+  constexpr bool kIsInt4 = std::is_same_v<typename Type::Storage, Int4Storage>;
+  const WeightRows<Type> rows(weights);
+  const Ones ones;
+  for (size_t i = 0; i < count; ++i) {
+    const uint8_t* values = rows.ValuesOf(first + i);
+    int32_t sum = 0;
+    SumChannel<Type, Activations::kOfEveryStep>(values, rows.value_bytes, ones.row(), &sum, 0);
+    if (kIsInt4) {
+      sum -= 8 * static_cast<int32_t>(weights.inputs);
+      // The other half of the last byte is no weight.
+      if (weights.inputs % 2 != 0) sum -= values[rows.value_bytes - 1] >> 4;
+    }
+    sums[i] = static_cast<float>(sum);
   }
+}
+
+void SumWeights(const Weights& weights, size_t first, size_t count, float* sums) {
   WithTypeOf(weights, [&](auto type) HWY_ATTR {
-    for (size_t i = 0; i < count; i += kPanelOutputs) {
-      SumPanel<decltype(type)>(weights, first + i, HWY_MIN(count - i, kPanelOutputs), sums + i);
+    using Type = decltype(type);
+    if constexpr (Type::Sums::kStartBytes != 0) {
+      SumBlockWeights(weights, first, count, sums);
+    } else {
+      SumChannelWeights<Type>(weights, first, count, sums);
     }
   });
 }
@@ -341,8 +333,7 @@ constexpr size_t kLeastSharedProducts = size_t{1} << 18;
 constexpr size_t kTasksPerThread = 8;
 
 void RunTask(void* context, size_t first, size_t count) {
-  const Product& product = *static_cast<const Product*>(context);
-  product.run(product, first, count);
+  HWY_DYNAMIC_DISPATCH(MultiplyPanels)(*static_cast<const Product*>(context), first, count);
 }
 
 }  // namespace
@@ -354,14 +345,13 @@ void WeightSums(const Weights& weights, size_t first, size_t count, float* sums)
 void MultiplyQuantized(const uint8_t* quantized, size_t rows, const Weights& weights,
                        const float* sums, const Finish& finish, float* y, pthreadpool* pool) {
   if (rows == 0 || weights.outputs == 0) return;
-  Product product = {weights, LayoutOf(FormFor(weights), rows),   quantized, sums, finish,
-                     y,       HWY_DYNAMIC_POINTER(MultiplyPanels)};
+  Product product = {weights, LayoutOf(FormFor(weights), rows), quantized, sums, finish, y};
   const size_t panel_outputs = HWY_DYNAMIC_DISPATCH(PanelOutputs)();
-  const size_t panels = (weights.outputs + panel_outputs - 1) / panel_outputs;
+  const size_t panels = DivideUp(weights.outputs, panel_outputs);
   if (rows * weights.outputs * weights.inputs < kLeastSharedProducts) pool = nullptr;
   const size_t tasks = pthreadpool_get_threads_count(pool) * kTasksPerThread;
   // Numbers too small for a full mantissa are zeros, as XNNPACK has them.
-  pthreadpool_parallelize_1d_tile_1d(pool, RunTask, &product, panels, (panels + tasks - 1) / tasks,
+  pthreadpool_parallelize_1d_tile_1d(pool, RunTask, &product, panels, DivideUp(panels, tasks),
                                      PTHREADPOOL_FLAG_DISABLE_DENORMALS);
 }
 

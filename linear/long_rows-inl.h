@@ -146,7 +146,7 @@ HWY_INLINE void MultiplyStripBy(size_t rows, const FloatProduct& product, size_t
 
 template <class Weight>
 void MultiplyLongRows(const FloatProduct& product, const FloatPart& part) {
-  const size_t tiles = (part.rows + kTileRows - 1) / kTileRows;
+  const size_t tiles = DivideUp(part.rows, kTileRows);
   const Order order = tiles == 1 ? Order::kRowByRow : Order::kChunkByChunk;
   const size_t strip_outputs = tiles == 1 ? kWeightRows : kStripOutputs;
   FloatPart strip = part;

@@ -64,14 +64,20 @@ struct Outputs {
   }
 };
 
-// `headers`: of kRows rows, wherever they stand.
+// Number m of `headers`, wherever they stand.
+HWY_INLINE RowHeader HeaderOf(const uint8_t* headers, size_t m) {
+  RowHeader row;
+  memcpy(&row, headers + m * sizeof(row), sizeof(row));
+  return row;
+}
+
+// `headers`: of kRows rows.
 template <class Sums, size_t kRows>
 HWY_INLINE void BeginSums(const OutputTerms& terms, const uint8_t* headers,
                           typename Sums::Sum (&sums)[kRows][kPanelVectors]) {
   HWY_UNROLL(16)
   for (size_t m = 0; m < kRows; ++m) {
-    RowHeader row;
-    memcpy(&row, headers + m * sizeof(row), sizeof(row));
+    const RowHeader row = HeaderOf(headers, m);
     HWY_UNROLL(4)
     for (size_t v = 0; v < kPanelVectors; ++v) {
       sums[m][v] = Sums::Begin(row, hn::Load(DF(), terms.sums + v * kLanes));
@@ -87,8 +93,7 @@ HWY_INLINE void FinishSums(const OutputTerms& terms, const uint8_t* headers,
   const VF max = hn::Set(DF(), terms.max);
   HWY_UNROLL(16)
   for (size_t m = 0; m < kRows; ++m) {
-    RowHeader row;
-    memcpy(&row, headers + m * sizeof(row), sizeof(row));
+    const RowHeader row = HeaderOf(headers, m);
     HWY_UNROLL(4)
     for (size_t v = 0; v < kPanelVectors; ++v) {
       const VF finished = Sums::Finished(sums[m][v], row, hn::Load(DF(), terms.scales + v * kLanes),

@@ -195,7 +195,7 @@ HWY_INLINE void PrefetchNextScales(const PanelRows& rows) {
 HWY_INLINE void FillScales(const PanelRows& rows, size_t block_groups, size_t first_group,
                            size_t groups, float* scales) {
   const size_t blocks = rows.row_bytes / sizeof(uint16_t);
-  const size_t end = (first_group + groups + block_groups - 1) / block_groups;
+  const size_t end = DivideUp(first_group + groups, block_groups);
   for (size_t block = first_group / block_groups; block < end; block += 8) {
     for (size_t vector = 0; vector < kPanelVectors; ++vector) {
       VF loaded[8];

@@ -18,15 +18,11 @@
 namespace onepack::linear {
 namespace {
 
-struct Job;
-using RowsFunction = void (*)(const Job& job, size_t first, size_t count);
-
 struct Job {
   ActivationForm form;
   ActivationLayout layout;
   const float* x = nullptr;
   uint8_t* quantized = nullptr;
-  RowsFunction run = nullptr;
 };
 
 }  // namespace
@@ -206,7 +202,7 @@ void QuantizeRows(const Job& job, size_t first, size_t count) {
   for (size_t row = first; row < first + count; ++row) QuantizeRow(job, row);
 }
 
-ActivationTarget Target() { return {kFewRows, kMaxTileRows, kBlocks}; }
+ActivationTarget Target() { return {kMaxTileRows, kBlocks}; }
 
 }  // namespace
 }  // namespace onepack::linear::HWY_NAMESPACE
@@ -223,8 +219,7 @@ HWY_EXPORT(Target);
 constexpr size_t kLeastSharedValues = size_t{1} << 15;
 
 void RunTask(void* context, size_t first, size_t count) {
-  const Job& job = *static_cast<const Job*>(context);
-  job.run(job, first, count);
+  HWY_DYNAMIC_DISPATCH(QuantizeRows)(*static_cast<const Job*>(context), first, count);
 }
 
 }  // namespace
@@ -244,7 +239,7 @@ ActivationLayout LayoutOf(const ActivationForm& form, size_t rows) {
 void Quantize(const ActivationForm& form, const float* x, size_t rows, uint8_t* quantized,
               pthreadpool* pool) {
   if (rows == 0) return;
-  Job job = {form, LayoutOf(form, rows), x, quantized, HWY_DYNAMIC_POINTER(QuantizeRows)};
+  Job job = {form, LayoutOf(form, rows), x, quantized};
   const bool is_little = rows * form.inputs < kLeastSharedValues;
   // Numbers too small for a full mantissa are zeros, as XNNPACK has them.
   pthreadpool_parallelize_1d_tile_1d(is_little ? nullptr : pool, RunTask, &job, rows, 1,

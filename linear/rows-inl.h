@@ -177,7 +177,7 @@ HWY_INLINE void SumBlocks(const uint8_t* values, size_t bytes, const uint8_t* sc
 }
 
 // The same of weights without blocks: integers, without their scales.
-template <class Type, size_t kRows>
+template <class Type, Activations kActivations = Activations::kOfEachStep, size_t kRows>
 HWY_INLINE void SumChannel(const uint8_t* values, size_t bytes, const FewRows<kRows>& activations,
                            int32_t* sums, size_t stride) {
   using StepOf = Step<typename Type::Storage>;
@@ -185,10 +185,11 @@ HWY_INLINE void SumChannel(const uint8_t* values, size_t bytes, const FewRows<kR
   for (VI32& total : totals) total = hn::Zero(DI32());
   ForEachVector(values, bytes, [&](size_t step, VU8 weights, auto /*is_whole*/) HWY_ATTR {
     const StepOf split(weights);
+    const size_t at = kActivations == Activations::kOfEachStep ? step : 0;
     HWY_UNROLL(4)
     for (size_t m = 0; m < kRows; ++m) {
       totals[m] = split.template Products<typename Type::Sums::Dot>(
-          totals[m], activations.q[m] + step * StepOf::kActivationBytes);
+          totals[m], activations.q[m] + at * StepOf::kActivationBytes);
     }
   });
   for (size_t m = 0; m < kRows; ++m) sums[m * stride] = hn::ReduceSum(DI32(), totals[m]);

@@ -31,7 +31,7 @@ constexpr size_t kStep = 4;           // inputs that are transposed together
 constexpr size_t kBytesAhead = 8192;  // what is read while memory answers
 
 // [input][output]
-struct Panel {
+struct FloatPanel {
   HWY_ALIGN float values[kMaxShortRow][kPanelOutputs];
 };
 
@@ -70,7 +70,7 @@ HWY_INLINE void Transpose(const uint8_t* from, size_t row_bytes, float* to) {
 
 // Reads rows as if their length were a multiple of kStep.
 template <class Weight>
-HWY_INLINE void FillPanel(const uint8_t* from, size_t inputs, Panel* panel) {
+HWY_INLINE void FillPanel(const uint8_t* from, size_t inputs, FloatPanel* panel) {
   constexpr size_t kSize = sizeof(typename Weight::Bits);
   for (size_t k = 0; k < inputs; k += kStep) {
     const uint8_t* const ahead = from + kBytesAhead + kPanelOutputs * k * kSize;
@@ -85,10 +85,9 @@ HWY_INLINE void FillPanel(const uint8_t* from, size_t inputs, Panel* panel) {
 
 // Of the outputs from `output` on, `count` of which there are.
 template <class Weight>
-HWY_INLINE void ReadPanel(const Weights& weights, size_t output, size_t count, Panel* panel) {
+HWY_INLINE void ReadPanel(const Weights& weights, size_t output, size_t count, FloatPanel* panel) {
   const size_t row_bytes = weights.inputs * sizeof(typename Weight::Bits);
-  const size_t rounded_bytes =
-      (weights.inputs + kStep - 1) / kStep * kStep * sizeof(typename Weight::Bits);
+  const size_t rounded_bytes = RoundUp(weights.inputs, kStep) * sizeof(typename Weight::Bits);
   const size_t read = (kPanelOutputs - 1) * row_bytes + rounded_bytes;
   const uint8_t* const from = weights.values + output * row_bytes;
   if (output * row_bytes + read <= weights.outputs * row_bytes) {
@@ -101,7 +100,7 @@ HWY_INLINE void ReadPanel(const Weights& weights, size_t output, size_t count, P
 }
 
 template <size_t kRows>
-void MultiplyPanel(const FloatProduct& product, size_t row, const Panel& panel, size_t output,
+void MultiplyPanel(const FloatProduct& product, size_t row, const FloatPanel& panel, size_t output,
                    size_t count) {
   const Floats d;
   const size_t inputs = product.weights->inputs;
@@ -128,15 +127,15 @@ void MultiplyPanel(const FloatProduct& product, size_t row, const Panel& panel, 
 
 template <size_t kRows>
 HWY_INLINE void MultiplyPanelBy(size_t rows, const FloatProduct& product, size_t row,
-                                const Panel& panel, size_t output, size_t count) {
+                                const FloatPanel& panel, size_t output, size_t count) {
   if (rows == kRows) return MultiplyPanel<kRows>(product, row, panel, output, count);
   if constexpr (kRows > 1) MultiplyPanelBy<kRows - 1>(rows, product, row, panel, output, count);
 }
 
 template <class Weight>
 void MultiplyShortRows(const FloatProduct& product, const FloatPart& part) {
-  Panel panel;
-  const size_t tiles = (part.rows + kShortTileRows - 1) / kShortTileRows;
+  FloatPanel panel;
+  const size_t tiles = DivideUp(part.rows, kShortTileRows);
   const size_t end = part.first_output + part.outputs;
   for (size_t n = part.first_output; n < end; n += kPanelOutputs) {
     const size_t count = HWY_MIN(kPanelOutputs, end - n);

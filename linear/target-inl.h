@@ -37,16 +37,12 @@ constexpr size_t kBlocks = kVectorBytes / 16;  // of 16 bytes
 
 // A panel is as many outputs as are computed at once, a tile as many rows of activations: sums are
 // kept in registers, and each weight and each activation is loaded once for a whole tile.
-//
-// Up to kFewRows rows of activations are multiplied with weights as they lie, without a panel.
 #if HWY_TARGET_IS_NEON || HWY_TARGET <= HWY_AVX3
 constexpr size_t kPanelVectors = 2;
 constexpr size_t kMaxTileRows = 6;
-constexpr size_t kFewRows = 4;
 #else
 constexpr size_t kPanelVectors = 1;
 constexpr size_t kMaxTileRows = 4;
-constexpr size_t kFewRows = 4;
 #endif
 constexpr size_t kPanelOutputs = kPanelVectors * kLanes;
 

@@ -35,7 +35,6 @@ struct BlockSums {
   static HWY_INLINE VF Finished(Sum sum, const RowHeader& row, VF /*scales*/, VF bias) {
     return hn::Add(hn::Mul(sum, hn::Set(DF(), row.scale)), bias);
   }
-  static HWY_INLINE VF WeightSum(Sum sum) { return sum; }
 };
 
 // Sums over all inputs: integers to the end, which wrap around as XNNPACK's do.
@@ -56,7 +55,6 @@ struct ChannelSums {
     const VF scaled = hn::Mul(hn::ConvertTo(DF(), sum), hn::Set(DF(), row.scale));
     return hn::MulAdd(scaled, scales, bias);
   }
-  static HWY_INLINE VF WeightSum(Sum sum) { return hn::ConvertTo(DF(), sum); }
 };
 
 template <class D>
