@@ -238,9 +238,9 @@ Status Packer::Call::Pack(Wanted& wanted) const {
 Result<PackedWeight> Packer::Call::KeepAsStored(const Wanted& wanted,
                                                 PackTransaction& transaction) const {
   const SourceCall call;  // until `stored` has let go of what it read
-  ONEPACK_ASSIGN_OR_RETURN(StoredWeight stored,
-                           StoredWeight::Read(*wanted.plan, *wanted.weight, registry()));
-  if (options().prefetches) stored.Prefetch();
+  ONEPACK_ASSIGN_OR_RETURN(
+      StoredWeight stored,
+      StoredWeight::Read(*wanted.plan, *wanted.weight, options().prefetches, registry()));
   uint8_t* memory = transaction.Reserve(std::max<size_t>(stored.computed_bytes(), 1));
   if (memory == nullptr) {
     return Status::Error(StatusCode::kResourceExhausted, "no memory for %zu computed bytes",

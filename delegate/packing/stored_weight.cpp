@@ -36,7 +36,7 @@ size_t ScaleBytes(const GraphValue& kernel) {
 
 }  // namespace
 
-Result<StoredWeight> StoredWeight::Read(const Plan& plan, const Weight& weight,
+Result<StoredWeight> StoredWeight::Read(const Plan& plan, const Weight& weight, bool is_prefetched,
                                         ContentRegistry* registry) {
   const SourceCall call;
   StoredWeight stored;
@@ -44,7 +44,9 @@ Result<StoredWeight> StoredWeight::Read(const Plan& plan, const Weight& weight,
   const GraphValue& kernel = plan.values.at(weight.kernel.value_id);
   stored.weights_ = LinearNodeOf({plan.values}, *plan.graph().xnodes()->Get(weight.node))->weights;
   stored.constant_ = &payload.constant(weight.kernel.constant_index);
-  if (linear::IsInteger(stored.weights_.type)) stored.Prefetch();
+  if (is_prefetched || linear::IsInteger(stored.weights_.type)) {
+    stored.constant_->source().Prefetch(stored.constant_->segment());
+  }
   ONEPACK_ASSIGN_OR_RETURN(stored.kernel_, stored.constant_->Load());
   stored.weights_.values = stored.kernel_.bytes.data();
   if (registry != nullptr) {
@@ -70,8 +72,6 @@ Result<StoredWeight> StoredWeight::Read(const Plan& plan, const Weight& weight,
   stored.bias_bytes_ = stored.weights_.outputs * sizeof(float);
   return stored;
 }
-
-void StoredWeight::Prefetch() const { constant_->source().Prefetch(constant_->segment()); }
 
 size_t StoredWeight::computed_bytes() const {
   const size_t sums =

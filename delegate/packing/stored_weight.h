@@ -28,13 +28,11 @@ namespace onepack {
 
 class StoredWeight {
  public:
-  // Finds and pins the bytes, and checks the scales. `registry` gets the hashes; null for none.
-  // `plan` outlives it. REQUIRES: Packing::kAsStored.
-  static Result<StoredWeight> Read(const Plan& plan, const Weight& weight,
+  // Finds and pins the bytes, and checks the scales. Starts to read the kernel from the disk if
+  // Compute will need it, or if it `is_prefetched` in any case. `registry` gets the hashes; null
+  // for none. `plan` outlives it. REQUIRES: Packing::kAsStored.
+  static Result<StoredWeight> Read(const Plan& plan, const Weight& weight, bool is_prefetched,
                                    ContentRegistry* registry);
-
-  // Starts to read the kernel from the disk.
-  void Prefetch() const;
 
   // What Compute writes.
   size_t computed_bytes() const;

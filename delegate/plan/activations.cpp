@@ -1,6 +1,7 @@
 #include "delegate/plan/activations.h"
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include "base/checked_math.h"
@@ -73,19 +74,36 @@ void AddTo(uint64_t bytes, uint64_t* sum) {
 
 // What is taken and let go of while the graph runs, in bytes.
 struct Flow {
+  explicit Flow(size_t steps) : begins(steps), ends(steps) {}
+
   uint64_t kept = 0;  // for as long as the runtime lives
-  // By node. A sum that does not fit belongs to values that are alive together, of which an earlier
-  // or the same node's begins are too many as well: nothing is ever subtracted from it.
+  // By step: a node, or a stage. A sum that does not fit belongs to values that are alive together,
+  // of which an earlier or the same node's begins are too many as well: nothing is ever subtracted
+  // from it.
   std::vector<uint64_t> begins;
   std::vector<uint64_t> ends;
 };
 
+struct Excess {
+  size_t step;
+  uint64_t bytes;
+};
+
+// Where more than `max_bytes` are alive first.
+std::optional<Excess> FirstExcess(const Flow& flow, uint64_t max_bytes) {
+  uint64_t alive = flow.kept;
+  for (size_t i = 0; i < flow.begins.size(); ++i) {
+    alive -= flow.ends[i];  // an output may take the place of an input
+    AddTo(flow.begins[i], &alive);
+    if (alive > max_bytes) return Excess{i, alive};
+  }
+  return std::nullopt;
+}
+
 Result<Flow> FlowOf(const XNNGraph& graph, uint64_t max_bytes) {
   Lives lives = LivesOf(graph);
   AddUses(graph, lives);
-  Flow flow;
-  flow.begins.resize(CountOf(graph.xnodes()));
-  flow.ends.resize(CountOf(graph.xnodes()));
+  Flow flow(CountOf(graph.xnodes()));
   for (const auto& [id, life] : lives) {
     if (!life.is_intermediate || life.first == SIZE_MAX) continue;
     if (life.bytes > max_bytes) {
@@ -111,39 +129,28 @@ Status CheckActivations(const XNNGraph& graph, uint64_t max_bytes) {
   // No address space holds more, limit or not, and below it XNNPACK's own sums do not wrap.
   max_bytes = std::min<uint64_t>(max_bytes, PTRDIFF_MAX);
   ONEPACK_ASSIGN_OR_RETURN(const Flow flow, FlowOf(graph, max_bytes));
-  uint64_t alive = flow.kept;
-  for (size_t i = 0; i < CountOf(graph.xnodes()); ++i) {
-    alive -= flow.ends[i];  // an output may take the place of an input
-    AddTo(flow.begins[i], &alive);
-    if (alive <= max_bytes) continue;
-    return Status::Error(
-        StatusCode::kResourceExhausted,
-        "graph node %zu (%s) needs %llu bytes of intermediate values, at most %llu allowed", i,
-        NodeTypeName(graph.xnodes()->Get(static_cast<uint32_t>(i))->xnode_union_type()),
-        static_cast<unsigned long long>(alive), static_cast<unsigned long long>(max_bytes));
-  }
-  return Status::Ok();
+  const std::optional<Excess> excess = FirstExcess(flow, max_bytes);
+  if (!excess) return Status::Ok();
+  const auto node = static_cast<uint32_t>(excess->step);
+  return Status::Error(
+      StatusCode::kResourceExhausted,
+      "graph node %zu (%s) needs %llu bytes of intermediate values, at most %llu allowed",
+      excess->step, NodeTypeName(graph.xnodes()->Get(node)->xnode_union_type()),
+      static_cast<unsigned long long>(excess->bytes), static_cast<unsigned long long>(max_bytes));
 }
 
 bool CrossingsFit(const std::vector<Crossing>& crossings, const ShapeInference& shapes,
                   uint64_t max_bytes) {
   size_t stages = 0;
   for (const Crossing& crossing : crossings) stages = std::max(stages, crossing.last_stage + 1);
-  std::vector<uint64_t> begins(stages + 1);
-  std::vector<uint64_t> ends(stages + 1);
+  Flow flow(stages + 1);
   for (const Crossing& crossing : crossings) {
     uint64_t bytes = shapes.shape(crossing.value_id).element_count();
     if (!CheckedMultiply<uint64_t>(bytes, crossing.element_bytes, &bytes)) return false;
-    AddTo(bytes, &begins[crossing.first_stage]);
-    AddTo(bytes, &ends[crossing.last_stage + 1]);
+    AddTo(bytes, &flow.begins[crossing.first_stage]);
+    AddTo(bytes, &flow.ends[crossing.last_stage + 1]);
   }
-  uint64_t alive = 0;
-  for (size_t i = 0; i < stages; ++i) {
-    alive -= ends[i];
-    AddTo(begins[i], &alive);
-    if (alive > max_bytes) return false;
-  }
-  return true;
+  return !FirstExcess(flow, max_bytes);
 }
 
 }  // namespace onepack

@@ -31,7 +31,7 @@ Status DelegateRuntime::Create(const PinnedWeights& pins, const Surroundings& su
 Status DelegateRuntime::CreateStages(const PinnedWeights& pins, const Surroundings& surroundings) {
   stages_.reserve(weights_.size());
   for (size_t i = 0; i < weights_.size(); ++i) {
-    const auto own = pins.pins().subspan(weights_[i].first, weights_[i].count);
+    const Span<const PackedWeight> own = PinsOf(i, pins);
     if (!plan_->stages[i].linears.empty()) {
       stages_.push_back(std::make_unique<LinearStage>(*plan_, i, own, surroundings.threadpool));
       continue;
@@ -57,13 +57,10 @@ std::optional<DelegateRuntime::UserId> DelegateRuntime::owner() const {
 bool DelegateRuntime::LendTo(UserId user, const PinnedWeights& pins) {
   if (user == user_) return true;
   assert(!is_broken());
-  const auto own = [&](size_t i) {
-    return pins.pins().subspan(weights_[i].first, weights_[i].count);
-  };
   for (size_t i = 0; i < stages_.size(); ++i) {
-    if (!stages_[i]->is_shareable() || !stages_[i]->Fits(own(i))) return false;
+    if (!stages_[i]->is_shareable() || !stages_[i]->Fits(PinsOf(i, pins))) return false;
   }
-  for (size_t i = 0; i < stages_.size(); ++i) stages_[i]->PointTo(own(i));
+  for (size_t i = 0; i < stages_.size(); ++i) stages_[i]->PointTo(PinsOf(i, pins));
   user_ = user;
   return true;
 }

@@ -91,6 +91,9 @@ class DelegateRuntime {
   // How far it is with the sizes at hand.
   enum class State : uint8_t { kNew, kEmpty, kInferred, kShaped, kSetUp, kBroken };
 
+  Span<const PackedWeight> PinsOf(size_t stage, const PinnedWeights& pins) const {
+    return pins.pins().subspan(weights_[stage].first, weights_[stage].count);
+  }
   Status CreateStages(const PinnedWeights& pins, const Surroundings& surroundings);
   Status InferShapes();
   bool HasNothingToCompute() const;
