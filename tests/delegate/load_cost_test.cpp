@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <utility>
@@ -179,6 +180,42 @@ void ExpectNothing(const Cost& cost) {
   EXPECT_EQ(cost.faults, 0);
 }
 
+// `large` has kLayers more than `small`.
+void ExpectLayerOfASecondProgramIsFree(const char* what, const ProgramOf& small,
+                                       const ProgramOf& large) {
+  Ref<Method> firsts[2];
+  small.CostOfLoad(&firsts[0]);
+  large.CostOfLoad(&firsts[1]);
+  Ref<Method> methods[2];
+  const Cost cost_of_small = small.CostOfLoad(&methods[0]);
+  const Cost cost_of_large = large.CostOfLoad(&methods[1]);
+  ASSERT_TRUE(methods[0] && methods[1]);
+  const Cost layer = PerLayer(cost_of_large, cost_of_small);
+  Print(what, layer);
+  EXPECT_EQ(layer.packed_bytes, 0);
+  EXPECT_EQ(layer.maps, 0);
+  EXPECT_EQ(layer.wishes, 0);
+  EXPECT_EQ(layer.opens, 0);
+  EXPECT_LE(layer.locks, 3) << "looked for beforehand, asked for, and the first pin dropped";
+  EXPECT_LE(layer.news, 14);
+  EXPECT_LE(layer.heap, 1);
+  EXPECT_LE(layer.faults, 1) << "of the heap, now and then";
+}
+
+void ExpectRunAsksForNothing(const char* what, const ProgramOf& program,
+                             std::initializer_list<uint32_t> row_counts) {
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, program.Load());
+  for (const uint32_t rows : row_counts) {
+    Runs runs(method, rows);
+    for (int i = 0; i < 3; ++i) ASSERT_TRUE(IsOk(runs.Run()));
+    StatusCode code = StatusCode::kInternal;
+    const Cost cost = CostOf(*program.cache(), [&] { code = runs.Run().code(); });
+    ASSERT_EQ(code, StatusCode::kOk);
+    Print(what, cost);
+    ExpectNothing(cost);
+  }
+}
+
 class LoadCostTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -218,23 +255,7 @@ TEST_F(LoadCostTest, ALayerOfAFirstProgramIsPackedOnceIntoOneMapping) {
 }
 
 TEST_F(LoadCostTest, ALayerOfASecondProgramTakesNoMemoryNoCallAndNoPage) {
-  Ref<Method> firsts[2];
-  small_.CostOfLoad(&firsts[0]);
-  large_.CostOfLoad(&firsts[1]);
-  Ref<Method> methods[2];
-  const Cost small = small_.CostOfLoad(&methods[0]);
-  const Cost large = large_.CostOfLoad(&methods[1]);
-  ASSERT_TRUE(methods[0] && methods[1]);
-  const Cost layer = PerLayer(large, small);
-  Print("a layer of a second program", layer);
-  EXPECT_EQ(layer.packed_bytes, 0);
-  EXPECT_EQ(layer.maps, 0);
-  EXPECT_EQ(layer.wishes, 0);
-  EXPECT_EQ(layer.opens, 0);
-  EXPECT_LE(layer.locks, 3) << "looked for beforehand, asked for, and the first pin dropped";
-  EXPECT_LE(layer.news, 14);
-  EXPECT_LE(layer.heap, 1);
-  EXPECT_LE(layer.faults, 1) << "of the heap, now and then";
+  ExpectLayerOfASecondProgramIsFree("a layer of a second program", small_, large_);
 }
 
 TEST_F(LoadCostTest, OpeningTheFilesOfAProgramIsTwoOpensEach) {
@@ -246,14 +267,7 @@ TEST_F(LoadCostTest, OpeningTheFilesOfAProgramIsTwoOpensEach) {
 }
 
 TEST_F(LoadCostTest, ARunOfKnownSizesAsksForNothing) {
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, small_.Load());
-  Runs runs(method, kRows);
-  for (int i = 0; i < 3; ++i) ASSERT_TRUE(IsOk(runs.Run()));
-  StatusCode code = StatusCode::kInternal;
-  const Cost cost = CostOf(*small_.cache(), [&] { code = runs.Run().code(); });
-  ASSERT_EQ(code, StatusCode::kOk);
-  Print("a run", cost);
-  ExpectNothing(cost);
+  ExpectRunAsksForNothing("a run", small_, {kRows});
 }
 
 TEST_F(LoadCostTest, ClosingASecondProgramAsksForNothing) {
@@ -302,36 +316,11 @@ TEST_P(InPlaceCostTest, ALayerOfAFirstProgramTakesAFloatForEachOutputAndNoMappin
 }
 
 TEST_P(InPlaceCostTest, ALayerOfASecondProgramTakesNoMemoryAndNoPage) {
-  Ref<Method> firsts[2];
-  few_.CostOfLoad(&firsts[0]);
-  many_.CostOfLoad(&firsts[1]);
-  Ref<Method> methods[2];
-  const Cost few = few_.CostOfLoad(&methods[0]);
-  const Cost many = many_.CostOfLoad(&methods[1]);
-  ASSERT_TRUE(methods[0] && methods[1]);
-  const Cost layer = PerLayer(many, few);
-  Print("a layer of a second program in place", layer);
-  EXPECT_EQ(layer.packed_bytes, 0);
-  EXPECT_EQ(layer.maps, 0);
-  EXPECT_EQ(layer.wishes, 0);
-  EXPECT_EQ(layer.opens, 0);
-  EXPECT_LE(layer.locks, 3) << "looked for beforehand, asked for, and the first pin dropped";
-  EXPECT_LE(layer.news, 14);
-  EXPECT_LE(layer.heap, 1);
-  EXPECT_LE(layer.faults, 1) << "of the heap, now and then";
+  ExpectLayerOfASecondProgramIsFree("a layer of a second program in place", few_, many_);
 }
 
 TEST_P(InPlaceCostTest, ADecodeStepAsksForNothing) {
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, few_.Load());
-  for (const uint32_t rows : {1u, kRows}) {
-    Runs runs(method, rows);
-    for (int i = 0; i < 3; ++i) ASSERT_TRUE(IsOk(runs.Run()));
-    StatusCode code = StatusCode::kInternal;
-    const Cost cost = CostOf(*few_.cache(), [&] { code = runs.Run().code(); });
-    ASSERT_EQ(code, StatusCode::kOk);
-    Print("a decode step in place", cost);
-    ExpectNothing(cost);
-  }
+  ExpectRunAsksForNothing("a decode step in place", few_, {1u, kRows});
 }
 
 // Of a file that is not mapped: every weight once, and then never again.

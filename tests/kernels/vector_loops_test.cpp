@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "tests/kernels/operator_fixture.h"
+#include "tests/support/highway_targets.h"
 
 namespace onepack::kernels {
 namespace {
@@ -190,19 +191,7 @@ TEST_P(VectorLoopsTest, TheExponentialOfANanIsOneAndOfMinusInfinityIs0) {
   }
 }
 
-std::vector<int64_t> Targets() {
-  std::vector<int64_t> targets;
-  for (int64_t left = hwy::SupportedTargets(); left != 0; left &= left - 1) {
-    targets.push_back(left & -left);
-  }
-  return targets;
-}
-
-std::string NameOf(const testing::TestParamInfo<int64_t>& info) {
-  return hwy::TargetName(info.param);
-}
-
-INSTANTIATE_TEST_SUITE_P(, VectorLoopsTest, testing::ValuesIn(Targets()), NameOf);
+INSTANTIATE_TEST_SUITE_P(, VectorLoopsTest, testing::ValuesIn(SupportedTargets()), NameOfTarget);
 
 }  // namespace
 }  // namespace onepack::kernels

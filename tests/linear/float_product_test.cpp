@@ -15,6 +15,7 @@
 
 #include "base/small_floats.h"
 #include "linear/linear.h"
+#include "tests/support/highway_targets.h"
 
 namespace onepack::linear {
 namespace {
@@ -261,19 +262,7 @@ TEST_P(FloatProductTest, ANanStaysOneInItsRowAndInfinityIsClamped) {
   }
 }
 
-std::vector<int64_t> Targets() {
-  std::vector<int64_t> targets;
-  for (int64_t left = hwy::SupportedTargets(); left != 0; left &= left - 1) {
-    targets.push_back(left & -left);
-  }
-  return targets;
-}
-
-std::string NameOf(const testing::TestParamInfo<int64_t>& info) {
-  return hwy::TargetName(info.param);
-}
-
-INSTANTIATE_TEST_SUITE_P(, FloatProductTest, testing::ValuesIn(Targets()), NameOf);
+INSTANTIATE_TEST_SUITE_P(, FloatProductTest, testing::ValuesIn(SupportedTargets()), NameOfTarget);
 
 }  // namespace
 }  // namespace onepack::linear

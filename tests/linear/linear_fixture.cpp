@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "tests/support/highway_targets.h"
+
 namespace onepack::linear {
 
 GuardedBytes::GuardedBytes(size_t bytes, Where where) {
@@ -26,15 +28,8 @@ GuardedBytes::~GuardedBytes() { munmap(mapping_, mapping_bytes_); }
 TargetScope::TargetScope(int64_t target) { hwy::SetSupportedTargetsForTest(target); }
 TargetScope::~TargetScope() { hwy::SetSupportedTargetsForTest(0); }
 
-std::vector<int64_t> AllTargets() {
-  std::vector<int64_t> targets;
-  // Those of linear/CMakeLists.txt.
-  const int64_t compiled = HWY_TARGETS;
-  for (int64_t left = hwy::SupportedTargets() & compiled; left != 0; left &= left - 1) {
-    targets.push_back(left & -left);
-  }
-  return targets;
-}
+// Those of linear/CMakeLists.txt.
+std::vector<int64_t> AllTargets() { return SupportedTargets(HWY_TARGETS); }
 
 std::string NameOf(int64_t target) { return hwy::TargetName(target); }
 

@@ -1,5 +1,6 @@
 #include "tests/support/delegate_fixture.h"
 
+#include <gtest/gtest.h>
 #include <math.h>
 #include <string.h>
 
@@ -279,6 +280,16 @@ std::vector<float> ReferenceChain(const std::vector<LinearLayer>& layers, std::v
     rows = std::move(next);
   }
   return rows;
+}
+
+void ExpectNothingIn(const WeightCache& cache) {
+  const WeightCacheStats stats = cache.Stats();
+  EXPECT_EQ(stats.entries, 0u);
+  EXPECT_EQ(stats.pins, 0u);
+  EXPECT_EQ(stats.bytes, 0u);
+  EXPECT_EQ(stats.in_place_bytes, 0u);
+  EXPECT_EQ(stats.retained_bytes, 0u);
+  EXPECT_EQ(stats.heap_bytes, 0u);
 }
 
 float LargestDifference(const std::vector<float>& a, const std::vector<float>& b) {

@@ -107,6 +107,9 @@ Result<std::vector<float>> RunLinear(Method& method, const std::vector<float>& r
 // input too; this does not, so theirs is near it only.
 std::vector<float> ReferenceChain(const std::vector<LinearLayer>& layers, std::vector<float> rows);
 
+// Not a weight, not a byte and not a pin is in the cache.
+void ExpectNothingIn(const WeightCache& cache);
+
 // The largest difference between two elements; infinite for vectors of different size.
 float LargestDifference(const std::vector<float>& a, const std::vector<float>& b);
 

@@ -142,15 +142,7 @@ class StoredWeightTest : public testing::Test {
     return OperandsOf(linear.node, plan.weights[0].bias.is_present(), pins[0].pins()[0]);
   }
 
-  void ExpectNothingLeft() const {
-    const WeightCacheStats stats = cache_->Stats();
-    EXPECT_EQ(stats.entries, 0u);
-    EXPECT_EQ(stats.pins, 0u);
-    EXPECT_EQ(stats.bytes, 0u);
-    EXPECT_EQ(stats.in_place_bytes, 0u);
-    EXPECT_EQ(stats.retained_bytes, 0u);
-    EXPECT_EQ(stats.heap_bytes, 0u);
-  }
+  void ExpectNothingLeft() const { ExpectNothingIn(*cache_); }
 
   std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
   XorPacker packer_;

@@ -357,14 +357,7 @@ class InPlaceFilesTest : public testing::Test {
     return load;
   }
 
-  void ExpectNothingLeft() const {
-    const WeightCacheStats stats = cache_->Stats();
-    EXPECT_EQ(stats.entries, 0u);
-    EXPECT_EQ(stats.pins, 0u);
-    EXPECT_EQ(stats.bytes, 0u);
-    EXPECT_EQ(stats.in_place_bytes, 0u);
-    EXPECT_EQ(stats.heap_bytes, 0u);
-  }
+  void ExpectNothingLeft() const { ExpectNothingIn(*cache_); }
 
   const TempFolder folder_;
   const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
