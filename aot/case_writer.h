@@ -13,9 +13,9 @@
 #include <vector>
 
 #include "aot/output_files.h"
-#include "base/span.h"
-#include "base/status.h"
-#include "schema/scalar_type.h"
+#include "onepack/scalar_type.h"
+#include "onepack/span.h"
+#include "onepack/status.h"
 
 namespace onepack {
 

@@ -18,8 +18,8 @@
 #include <string>
 #include <vector>
 
-#include "base/result.h"
-#include "base/span.h"
+#include "onepack/result.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

@@ -16,8 +16,8 @@
 #include "aot/editable_payload.h"
 #include "aot/ptd_writer.h"
 #include "aot/segment_list.h"
+#include "onepack/program.h"
 #include "program_edit.h"
-#include "runtime/program.h"
 
 namespace onepack {
 

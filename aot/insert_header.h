@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "base/endian.h"
-#include "base/span.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

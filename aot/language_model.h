@@ -27,7 +27,7 @@
 
 #include "aot/linear_weight.h"
 #include "aot/lora_stack.h"
-#include "base/result.h"
+#include "onepack/result.h"
 
 namespace onepack {
 

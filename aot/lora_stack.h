@@ -26,7 +26,7 @@
 
 #include "aot/linear_weight.h"
 #include "aot/output_files.h"
-#include "base/status.h"
+#include "onepack/status.h"
 
 namespace onepack {
 

@@ -29,7 +29,7 @@
 #include <vector>
 
 #include "aot/data_bytes.h"
-#include "base/span.h"
+#include "onepack/span.h"
 #include "xnnpack_graph_generated.h"
 
 namespace onepack {

@@ -10,7 +10,7 @@
 #include <stdint.h>
 
 #include "aot/segment_list.h"
-#include "base/span.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

@@ -10,7 +10,7 @@
 #include "base/endian.h"
 #include "base/rounding.h"
 #include "flat_tensor_generated.h"
-#include "schema/tensor_layout.h"
+#include "onepack/tensor_layout.h"
 
 namespace onepack {
 namespace {

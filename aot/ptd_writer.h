@@ -17,7 +17,7 @@
 
 #include "aot/data_bytes.h"
 #include "aot/segment_list.h"
-#include "schema/scalar_type.h"
+#include "onepack/scalar_type.h"
 
 namespace onepack {
 

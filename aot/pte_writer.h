@@ -30,8 +30,8 @@
 
 #include "aot/data_bytes.h"
 #include "aot/program_file.h"
-#include "base/span.h"
-#include "schema/scalar_type.h"
+#include "onepack/scalar_type.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

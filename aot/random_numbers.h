@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "base/span.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

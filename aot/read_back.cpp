@@ -5,7 +5,7 @@
 
 #include "aot/editable_program.h"
 #include "base/printable.h"
-#include "runtime/named_data_map.h"
+#include "onepack/named_data_map.h"
 
 namespace onepack {
 namespace {

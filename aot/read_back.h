@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "base/status.h"
+#include "onepack/status.h"
 
 namespace onepack {
 

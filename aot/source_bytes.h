@@ -4,7 +4,7 @@
 #define ONEPACK_AOT_SOURCE_BYTES_H_
 
 #include "aot/data_bytes.h"
-#include "runtime/data_source.h"
+#include "onepack/data_source.h"
 
 namespace onepack {
 

@@ -1,4 +1,4 @@
-#include "base/allocator.h"
+#include "onepack/allocator.h"
 
 #include <stdlib.h>
 

@@ -1,4 +1,4 @@
-#include "base/data_identity.h"
+#include "onepack/data_identity.h"
 
 #include <atomic>
 

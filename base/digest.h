@@ -15,7 +15,7 @@
 #include <string_view>
 #include <type_traits>
 
-#include "base/span.h"
+#include "onepack/span.h"
 
 struct evp_md_ctx_st;  // libcrypto's EVP_MD_CTX
 

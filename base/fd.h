@@ -5,7 +5,7 @@
 
 #include <sys/stat.h>
 
-#include "base/result.h"
+#include "onepack/result.h"
 
 namespace onepack {
 

@@ -6,8 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/result.h"
-#include "base/span.h"
+#include "onepack/result.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

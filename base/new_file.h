@@ -10,10 +10,10 @@
 #ifndef ONEPACK_BASE_NEW_FILE_H_
 #define ONEPACK_BASE_NEW_FILE_H_
 
-#include "base/allocator.h"
-#include "base/array.h"
-#include "base/result.h"
-#include "base/span.h"
+#include "onepack/allocator.h"
+#include "onepack/array.h"
+#include "onepack/result.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

@@ -9,8 +9,8 @@
 
 #include <array>
 
-#include "base/result.h"
-#include "base/span.h"
+#include "onepack/result.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

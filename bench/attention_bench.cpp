@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "kernels/attention.h"
-#include "kernels/cpu_operators.h"
+#include "onepack/cpu_operators.h"
 
 namespace onepack {
 namespace {

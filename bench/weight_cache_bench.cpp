@@ -14,10 +14,10 @@
 
 #include "delegate/xnn/layout_tag.h"
 #include "delegate/xnn/weight_table.h"
+#include "onepack/weight_cache.h"
 #include "weight_cache/content_registry.h"
 #include "weight_cache/heap_store.h"
 #include "weight_cache/pack_transaction.h"
-#include "weight_cache/weight_cache.h"
 
 namespace onepack {
 namespace {

@@ -13,7 +13,7 @@ if(ONEPACK_SANITIZERS)
 endif()
 
 # onepack_library(NAME SOURCES ... HEADERS ... [CORE] [INTERNAL])
-#   HEADERS   installed, under include/onepack/<folder>
+#   HEADERS   the public ones, in include/onepack; installed
 #   CORE      keeps the promise of using nothing from the C++ standard library's archive
 #   INTERNAL  not installed
 function(onepack_library name)
@@ -29,11 +29,12 @@ function(onepack_library name)
     set_property(GLOBAL APPEND PROPERTY ONEPACK_CORE_TARGETS ${target})
   endif()
   target_include_directories(${target} PUBLIC
-    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}/onepack>)
+    $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+    $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   if(ARG_INTERNAL OR NOT ONEPACK_INSTALL)
     return()
   endif()
-  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR} FILES ${ARG_HEADERS})
-  install(TARGETS ${target} EXPORT onepack FILE_SET HEADERS
-          DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/onepack)
+  list(TRANSFORM ARG_HEADERS PREPEND ${PROJECT_SOURCE_DIR}/include/onepack/)
+  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${ARG_HEADERS})
+  install(TARGETS ${target} EXPORT onepack FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 endfunction()

@@ -1,4 +1,4 @@
-#include "delegate/xnnpack_backend.h"
+#include "onepack/xnnpack_backend.h"
 
 #include <unistd.h>
 

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "delegate/xnnpack_backend.h"
-#include "runtime/method.h"
+#include "onepack/method.h"
+#include "onepack/xnnpack_backend.h"
 
 namespace onepack {
 namespace {

@@ -15,9 +15,9 @@
 #include <thread>
 #include <vector>
 
-#include "delegate/xnnpack_backend.h"
-#include "kernels/cpu_operators.h"
-#include "llm/adapter_pool.h"
+#include "onepack/adapter_pool.h"
+#include "onepack/cpu_operators.h"
+#include "onepack/xnnpack_backend.h"
 #include "tools/format.h"
 #include "tools/memory_usage.h"
 #include "tools/standard_streams.h"

@@ -13,7 +13,7 @@
 #include <string_view>
 
 #include "kernels/number.h"
-#include "runtime/value.h"
+#include "onepack/value.h"
 
 namespace onepack::kernels {
 

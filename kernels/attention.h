@@ -11,7 +11,7 @@
 
 #include <pthreadpool.h>
 
-#include "runtime/tensor.h"
+#include "onepack/tensor.h"
 
 namespace onepack::kernels {
 

@@ -1,4 +1,4 @@
-#include "kernels/cpu_operators.h"
+#include "onepack/cpu_operators.h"
 
 #include <unistd.h>
 

@@ -21,7 +21,7 @@
 
 #include "kernels/complex.h"
 #include "kernels/number.h"
-#include "schema/scalar_type.h"
+#include "onepack/scalar_type.h"
 
 namespace onepack::kernels {
 

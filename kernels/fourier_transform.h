@@ -13,9 +13,9 @@
 #ifndef ONEPACK_KERNELS_FOURIER_TRANSFORM_H_
 #define ONEPACK_KERNELS_FOURIER_TRANSFORM_H_
 
-#include "base/array.h"
-#include "base/span.h"
 #include "kernels/complex.h"
+#include "onepack/array.h"
+#include "onepack/span.h"
 
 struct kiss_fft_state;
 

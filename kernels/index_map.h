@@ -8,9 +8,9 @@
 #ifndef ONEPACK_KERNELS_INDEX_MAP_H_
 #define ONEPACK_KERNELS_INDEX_MAP_H_
 
-#include "base/array.h"
 #include "kernels/arguments.h"
 #include "kernels/strided.h"
+#include "onepack/array.h"
 
 namespace onepack::kernels {
 

@@ -3,7 +3,7 @@
 #ifndef ONEPACK_KERNELS_KEY_VALUE_CACHE_H_
 #define ONEPACK_KERNELS_KEY_VALUE_CACHE_H_
 
-#include "runtime/tensor.h"
+#include "onepack/tensor.h"
 
 namespace onepack::kernels {
 

@@ -2,12 +2,12 @@
 
 #include <math.h>
 
-#include "base/array.h"
 #include "kernels/arguments.h"
 #include "kernels/operator_families.h"
 #include "kernels/packed_linear.h"
 #include "kernels/strided.h"
 #include "kernels/vector_loops.h"
+#include "onepack/array.h"
 
 namespace onepack::kernels {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "schema/scalar_type.h"
+#include "onepack/scalar_type.h"
 
 namespace onepack::kernels {
 

@@ -5,8 +5,8 @@
 
 #include <string_view>
 
-#include "kernels/cpu_operators.h"
-#include "runtime/operator_registry.h"
+#include "onepack/cpu_operators.h"
+#include "onepack/operator_registry.h"
 
 namespace onepack::kernels {
 

@@ -6,8 +6,8 @@
 #define ONEPACK_KERNELS_PACKED_LINEAR_H_
 
 #include "base/rounding.h"
-#include "base/span.h"
-#include "base/status.h"
+#include "onepack/span.h"
+#include "onepack/status.h"
 
 namespace onepack::kernels {
 

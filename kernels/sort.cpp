@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "base/array.h"
 #include "kernels/arguments.h"
 #include "kernels/element.h"
 #include "kernels/operator_families.h"
 #include "kernels/result.h"
+#include "onepack/array.h"
 
 namespace onepack::kernels {
 namespace {

@@ -7,7 +7,7 @@
 #define ONEPACK_KERNELS_STRIDED_H_
 
 #include "kernels/number.h"
-#include "runtime/tensor.h"
+#include "onepack/tensor.h"
 
 namespace onepack::kernels {
 

@@ -1,4 +1,4 @@
-#include "llm/adapter_pool.h"
+#include "onepack/adapter_pool.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "llm/context_file.h"
+#include "onepack/context_file.h"
 
 #include <errno.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "llm/generate.h"
+#include "onepack/generate.h"
 
 #include <algorithm>
 #include <chrono>

@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-#include "runtime/program.h"
+#include "onepack/program.h"
 
 namespace onepack {
 

@@ -5,9 +5,9 @@
 
 #include <vector>
 
-#include "base/result.h"
-#include "base/span.h"
-#include "runtime/value.h"
+#include "onepack/result.h"
+#include "onepack/span.h"
+#include "onepack/value.h"
 
 namespace onepack {
 

@@ -1,4 +1,4 @@
-#include "llm/model_digest.h"
+#include "onepack/model_digest.h"
 
 #include <algorithm>
 

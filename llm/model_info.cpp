@@ -1,4 +1,4 @@
-#include "llm/model_info.h"
+#include "onepack/model_info.h"
 
 #include <string.h>
 
@@ -8,7 +8,7 @@
 
 #include "llm/has_method.h"
 #include "llm/no_throw.h"
-#include "runtime/method.h"
+#include "onepack/method.h"
 
 namespace onepack {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <new>
 
-#include "base/status.h"
+#include "onepack/status.h"
 
 namespace onepack {
 

@@ -19,8 +19,8 @@
 
 #include <string_view>
 
-#include "base/status.h"
-#include "runtime/program.h"
+#include "onepack/program.h"
+#include "onepack/status.h"
 
 namespace onepack {
 

@@ -1,4 +1,4 @@
-#include "llm/text_decoder.h"
+#include "onepack/text_decoder.h"
 
 #include <algorithm>
 #include <limits>

@@ -12,9 +12,9 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "base/array.h"
-#include "base/ref.h"
-#include "base/span.h"
+#include "onepack/array.h"
+#include "onepack/ref.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

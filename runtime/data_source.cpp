@@ -1,4 +1,4 @@
-#include "runtime/data_source.h"
+#include "onepack/data_source.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -6,10 +6,10 @@
 
 #include <string_view>
 
-#include "base/array.h"
 #include "base/checked_math.h"
 #include "base/fd.h"
 #include "base/mapping.h"
+#include "onepack/array.h"
 
 namespace onepack {
 namespace {

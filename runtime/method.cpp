@@ -1,4 +1,4 @@
-#include "runtime/method.h"
+#include "onepack/method.h"
 
 #include <string.h>
 

@@ -6,9 +6,9 @@
 #ifndef ONEPACK_RUNTIME_METHOD_BUILDER_H_
 #define ONEPACK_RUNTIME_METHOD_BUILDER_H_
 
+#include "onepack/method.h"
+#include "onepack/named_data_scope.h"
 #include "program_generated.h"
-#include "runtime/method.h"
-#include "runtime/named_data_scope.h"
 #include "schema/verify_text.h"
 
 namespace onepack {

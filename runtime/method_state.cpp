@@ -1,4 +1,4 @@
-#include "runtime/method_state.h"
+#include "onepack/method_state.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -5,7 +5,7 @@
 
 #include "base/checked_math.h"
 #include "base/page_size.h"
-#include "runtime/method_state.h"
+#include "onepack/method_state.h"
 
 namespace onepack {
 namespace {

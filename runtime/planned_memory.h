@@ -9,10 +9,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/array.h"
 #include "base/mapping.h"
-#include "base/result.h"
-#include "base/span.h"
+#include "onepack/array.h"
+#include "onepack/result.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

@@ -1,4 +1,4 @@
-#include "runtime/shared_state.h"
+#include "onepack/shared_state.h"
 
 #include <string.h>
 

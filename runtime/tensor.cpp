@@ -1,4 +1,4 @@
-#include "runtime/tensor.h"
+#include "onepack/tensor.h"
 
 #include <string.h>
 

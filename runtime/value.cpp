@@ -1,4 +1,4 @@
-#include "runtime/value.h"
+#include "onepack/value.h"
 
 namespace onepack {
 

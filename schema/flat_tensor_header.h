@@ -10,9 +10,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/result.h"
-#include "base/span.h"
-#include "schema/segment.h"
+#include "onepack/result.h"
+#include "onepack/segment.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

@@ -8,8 +8,8 @@
 #include <string_view>
 
 #include "base/printable.h"
-#include "base/result.h"
-#include "base/span.h"
+#include "onepack/result.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

@@ -12,9 +12,9 @@
 #ifndef ONEPACK_SCHEMA_PAYLOAD_HEADER_H_
 #define ONEPACK_SCHEMA_PAYLOAD_HEADER_H_
 
-#include "base/result.h"
-#include "base/span.h"
-#include "schema/segment.h"
+#include "onepack/result.h"
+#include "onepack/segment.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

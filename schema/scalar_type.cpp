@@ -1,4 +1,4 @@
-#include "schema/scalar_type.h"
+#include "onepack/scalar_type.h"
 
 namespace onepack {
 namespace {

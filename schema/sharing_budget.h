@@ -11,8 +11,8 @@
 
 #include <flatbuffers/flatbuffers.h>
 
-#include "base/span.h"
-#include "base/status.h"
+#include "onepack/span.h"
+#include "onepack/status.h"
 #include "schema/verify_text.h"
 
 namespace onepack {

@@ -14,9 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/array.h"
-#include "base/result.h"
-#include "base/span.h"
+#include "onepack/array.h"
+#include "onepack/result.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

@@ -10,11 +10,11 @@
 #ifndef ONEPACK_SCHEMA_VERIFY_BUNDLED_PROGRAM_H_
 #define ONEPACK_SCHEMA_VERIFY_BUNDLED_PROGRAM_H_
 
-#include "base/result.h"
-#include "base/span.h"
 #include "bundled_program_generated.h"
-#include "schema/segment.h"
-#include "schema/tensor_layout.h"
+#include "onepack/result.h"
+#include "onepack/segment.h"
+#include "onepack/span.h"
+#include "onepack/tensor_layout.h"
 
 namespace onepack {
 

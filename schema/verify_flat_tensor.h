@@ -9,12 +9,12 @@
 #ifndef ONEPACK_SCHEMA_VERIFY_FLAT_TENSOR_H_
 #define ONEPACK_SCHEMA_VERIFY_FLAT_TENSOR_H_
 
-#include "base/result.h"
-#include "base/span.h"
 #include "flat_tensor_generated.h"
+#include "onepack/result.h"
+#include "onepack/segment.h"
+#include "onepack/span.h"
+#include "onepack/tensor_layout.h"
 #include "schema/flat_tensor_header.h"
-#include "schema/segment.h"
-#include "schema/tensor_layout.h"
 
 namespace onepack {
 

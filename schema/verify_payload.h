@@ -11,8 +11,8 @@
 #ifndef ONEPACK_SCHEMA_VERIFY_PAYLOAD_H_
 #define ONEPACK_SCHEMA_VERIFY_PAYLOAD_H_
 
-#include "base/result.h"
-#include "base/span.h"
+#include "onepack/result.h"
+#include "onepack/span.h"
 #include "schema/payload_header.h"
 #include "xnnpack_graph_generated.h"
 

@@ -3,8 +3,8 @@
 #ifndef ONEPACK_SCHEMA_VERIFY_PLAN_H_
 #define ONEPACK_SCHEMA_VERIFY_PLAN_H_
 
-#include "base/span.h"
-#include "base/status.h"
+#include "onepack/span.h"
+#include "onepack/status.h"
 #include "program_generated.h"
 
 namespace onepack {

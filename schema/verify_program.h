@@ -15,12 +15,12 @@
 #ifndef ONEPACK_SCHEMA_VERIFY_PROGRAM_H_
 #define ONEPACK_SCHEMA_VERIFY_PROGRAM_H_
 
-#include "base/result.h"
-#include "base/span.h"
+#include "onepack/result.h"
+#include "onepack/segment.h"
+#include "onepack/span.h"
+#include "onepack/tensor_layout.h"
 #include "program_generated.h"
 #include "schema/program_header.h"
-#include "schema/segment.h"
-#include "schema/tensor_layout.h"
 
 namespace onepack {
 

@@ -10,7 +10,7 @@
 #include <memory>
 #include <string>
 
-#include "runtime/program.h"
+#include "onepack/program.h"
 #include "tools/recorded_case.h"
 
 namespace onepack {

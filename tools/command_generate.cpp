@@ -8,8 +8,8 @@
 #include <memory>
 #include <optional>
 
-#include "llm/context_file.h"
-#include "llm/generate.h"
+#include "onepack/context_file.h"
+#include "onepack/generate.h"
 #include "tools/command_options.h"
 #include "tools/commands.h"
 #include "tools/format.h"

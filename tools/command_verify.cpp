@@ -10,8 +10,9 @@
 #include <set>
 
 #include "base/printable.h"
-#include "delegate/xnnpack_backend.h"
-#include "runtime/key_integrity.h"
+#include "onepack/key_integrity.h"
+#include "onepack/weight_cache.h"
+#include "onepack/xnnpack_backend.h"
 #include "tools/command_options.h"
 #include "tools/commands.h"
 #include "tools/format.h"
@@ -19,7 +20,6 @@
 #include "tools/progress.h"
 #include "tools/unused_data.h"
 #include "tools/verified_program.h"
-#include "weight_cache/weight_cache.h"
 
 namespace onepack {
 namespace {

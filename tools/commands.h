@@ -6,7 +6,7 @@
 
 #include <functional>
 
-#include "base/result.h"
+#include "onepack/result.h"
 
 namespace CLI {
 class App;

@@ -10,7 +10,7 @@
 
 #include <string>
 
-#include "runtime/value.h"
+#include "onepack/value.h"
 
 namespace onepack {
 

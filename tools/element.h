@@ -7,7 +7,7 @@
 
 #include <string>
 
-#include "schema/scalar_type.h"
+#include "onepack/scalar_type.h"
 
 namespace onepack {
 

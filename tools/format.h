@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "base/span.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "base/mapping.h"
-#include "base/result.h"
-#include "runtime/value.h"
+#include "onepack/result.h"
+#include "onepack/value.h"
 
 namespace onepack {
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/program.h"
+#include "onepack/program.h"
 #include "tools/bundled_program.h"
 
 namespace onepack {

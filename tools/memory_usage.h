@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-#include "base/result.h"
+#include "onepack/result.h"
 
 namespace onepack {
 

@@ -14,7 +14,7 @@
 #include <utility>
 #include <vector>
 
-#include "delegate/plan/linear_layout.h"
+#include "onepack/linear_layout.h"
 #include "tools/parse_number.h"
 
 namespace onepack {

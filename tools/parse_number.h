@@ -16,7 +16,7 @@
 #include <type_traits>
 #include <vector>
 
-#include "base/result.h"
+#include "onepack/result.h"
 
 namespace onepack {
 

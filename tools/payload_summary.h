@@ -7,9 +7,9 @@
 #include <set>
 #include <string>
 
-#include "base/result.h"
-#include "base/span.h"
 #include "delegate/plan/linears.h"
+#include "onepack/result.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

@@ -5,7 +5,7 @@
 
 #include <string>
 
-#include "runtime/method.h"
+#include "onepack/method.h"
 
 namespace onepack {
 

@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "delegate/xnn/thread_pool.h"
+#include "onepack/thread_pool.h"
 #include "tools/format.h"
 #include "tools/memory_usage.h"
 

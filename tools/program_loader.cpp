@@ -4,8 +4,8 @@
 
 #include <filesystem>
 
-#include "delegate/xnn/thread_pool.h"
-#include "delegate/xnnpack_backend.h"
+#include "onepack/thread_pool.h"
+#include "onepack/xnnpack_backend.h"
 #include "tools/bundled_program.h"
 
 namespace onepack {

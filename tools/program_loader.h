@@ -17,11 +17,11 @@
 #include <unordered_map>
 #include <vector>
 
-#include "delegate/plan/linear_layout.h"
-#include "kernels/cpu_operators.h"
-#include "runtime/method.h"
+#include "onepack/cpu_operators.h"
+#include "onepack/linear_layout.h"
+#include "onepack/method.h"
+#include "onepack/weight_cache.h"
 #include "tools/thread_pool.h"
-#include "weight_cache/weight_cache.h"
 
 namespace onepack {
 

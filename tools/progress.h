@@ -13,7 +13,7 @@
 #include <functional>
 #include <string>
 
-#include "base/status.h"
+#include "onepack/status.h"
 
 namespace onepack {
 

@@ -6,7 +6,7 @@
 #include <functional>
 #include <string>
 
-#include "base/status.h"
+#include "onepack/status.h"
 
 namespace onepack {
 

@@ -9,7 +9,7 @@
 #include <memory>
 #include <thread>
 
-#include "base/result.h"
+#include "onepack/result.h"
 
 namespace onepack {
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "base/result.h"
+#include "onepack/result.h"
 
 namespace sentencepiece {
 class SentencePieceProcessor;

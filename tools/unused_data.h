@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "base/result.h"
+#include "onepack/result.h"
 #include "tools/program_loader.h"
 
 namespace onepack {

@@ -3,7 +3,7 @@
 #ifndef ONEPACK_TOOLS_VERIFIED_PROGRAM_H_
 #define ONEPACK_TOOLS_VERIFIED_PROGRAM_H_
 
-#include "runtime/method.h"
+#include "onepack/method.h"
 #include "tools/inspected_file.h"
 
 namespace onepack {

@@ -22,11 +22,11 @@
 #include <unordered_map>
 #include <vector>
 
-#include "base/data_identity.h"
 #include "base/digest.h"
 #include "base/fork_safe_mutex.h"
-#include "base/result.h"
-#include "base/span.h"
+#include "onepack/data_identity.h"
+#include "onepack/result.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

@@ -21,8 +21,8 @@
 
 #include "base/fork_safe_mutex.h"
 #include "base/mapping.h"
-#include "base/result.h"
-#include "base/span.h"
+#include "onepack/result.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

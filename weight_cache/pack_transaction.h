@@ -34,7 +34,7 @@
 #include <utility>
 #include <vector>
 
-#include "weight_cache/weight_cache.h"
+#include "onepack/weight_cache.h"
 
 namespace onepack {
 

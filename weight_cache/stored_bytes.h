@@ -8,7 +8,7 @@
 
 #include <memory>
 
-#include "base/span.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

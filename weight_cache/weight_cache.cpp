@@ -1,4 +1,4 @@
-#include "weight_cache/weight_cache.h"
+#include "onepack/weight_cache.h"
 
 #include <assert.h>
 

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "delegate/plan/linear_layout.h"
+#include "onepack/linear_layout.h"
 
 namespace onepack::bench {
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "bench/peer/engine.h"
-#include "runtime/method.h"
+#include "onepack/method.h"
 #include "tools/program_loader.h"
 
 namespace onepack::bench {

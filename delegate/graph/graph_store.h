@@ -13,7 +13,7 @@
 
 #include "base/digest.h"
 #include "base/fork_safe_mutex.h"
-#include "base/ref.h"
+#include "onepack/ref.h"
 #include "runtime/aligned_copy.h"
 #include "schema/verify_payload.h"
 

@@ -14,10 +14,10 @@
 #include <string_view>
 #include <vector>
 
-#include "base/result.h"
 #include "delegate/graph/graph_store.h"
-#include "runtime/backend.h"
-#include "runtime/key_integrity.h"
+#include "onepack/backend.h"
+#include "onepack/key_integrity.h"
+#include "onepack/result.h"
 #include "schema/verify_payload.h"
 
 namespace onepack {

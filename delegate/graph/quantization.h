@@ -7,10 +7,10 @@
 #include <stdint.h>
 
 #include "base/digest.h"
-#include "base/result.h"
-#include "base/span.h"
 #include "delegate/graph/graph_value.h"
 #include "delegate/graph/payload.h"
+#include "onepack/result.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

@@ -10,8 +10,8 @@
 #include <string>
 
 #include "base/inline_list.h"
-#include "base/span.h"
 #include "base/value_map.h"
+#include "onepack/span.h"
 #include "schema/verify_payload.h"
 
 namespace onepack {

@@ -3,10 +3,10 @@
 #ifndef ONEPACK_DELEGATE_OPS_BETWEEN_H_
 #define ONEPACK_DELEGATE_OPS_BETWEEN_H_
 
-#include "base/result.h"
 #include "delegate/ops/op.h"
 #include "delegate/xnn/definitions.h"
 #include "delegate/xnn/handles.h"
+#include "onepack/result.h"
 
 namespace onepack {
 

@@ -5,10 +5,10 @@
 
 #include <stdint.h>
 
-#include "base/result.h"
 #include "delegate/graph/graph_value.h"
 #include "delegate/graph/shape.h"
 #include "delegate/xnn/xnnpack.h"
+#include "onepack/result.h"
 
 namespace onepack {
 

@@ -11,12 +11,12 @@
 #include <optional>
 
 #include "base/inline_list.h"
-#include "base/result.h"
 #include "base/value_map.h"
 #include "delegate/graph/graph_value.h"
 #include "delegate/graph/shape.h"
 #include "delegate/ops/weight.h"
 #include "delegate/xnn/xnnpack.h"
+#include "onepack/result.h"
 
 namespace onepack {
 

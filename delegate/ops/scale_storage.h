@@ -8,10 +8,10 @@
 
 #include <vector>
 
-#include "base/result.h"
 #include "delegate/graph/payload.h"
 #include "delegate/graph/quantization.h"
 #include "delegate/ops/mapped_allocator.h"
+#include "onepack/result.h"
 
 namespace onepack {
 

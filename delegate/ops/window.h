@@ -4,8 +4,8 @@
 #ifndef ONEPACK_DELEGATE_OPS_WINDOW_H_
 #define ONEPACK_DELEGATE_OPS_WINDOW_H_
 
-#include "base/result.h"
 #include "delegate/graph/shape.h"
+#include "onepack/result.h"
 
 namespace onepack {
 

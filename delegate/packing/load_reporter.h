@@ -20,8 +20,8 @@
 #include <thread>
 #include <vector>
 
-#include "base/status.h"
-#include "delegate/packing/load_progress.h"
+#include "onepack/load_progress.h"
+#include "onepack/status.h"
 
 namespace onepack {
 

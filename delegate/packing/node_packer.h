@@ -8,9 +8,9 @@
 
 #include <optional>
 
-#include "base/result.h"
 #include "delegate/plan/plan.h"
 #include "delegate/xnn/packing_provider.h"
+#include "onepack/result.h"
 #include "weight_cache/pack_key.h"
 
 namespace onepack {

@@ -23,12 +23,12 @@
 #include <utility>
 #include <vector>
 
-#include "base/result.h"
-#include "base/span.h"
 #include "delegate/packing/load_reporter.h"
 #include "delegate/packing/node_packer.h"
 #include "delegate/plan/plan.h"
-#include "weight_cache/weight_cache.h"
+#include "onepack/result.h"
+#include "onepack/span.h"
+#include "onepack/weight_cache.h"
 
 namespace onepack {
 

@@ -9,10 +9,10 @@
 
 #include <optional>
 
-#include "base/span.h"
 #include "delegate/ops/scale_storage.h"
 #include "delegate/packing/node_packer.h"
 #include "delegate/plan/plan.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

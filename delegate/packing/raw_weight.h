@@ -12,11 +12,11 @@
 #define ONEPACK_DELEGATE_PACKING_RAW_WEIGHT_H_
 
 #include "base/mapping.h"
-#include "base/result.h"
 #include "delegate/ops/scale_storage.h"
 #include "delegate/packing/node_packer.h"
 #include "delegate/plan/plan.h"
 #include "delegate/xnn/ones.h"
+#include "onepack/result.h"
 
 namespace onepack {
 

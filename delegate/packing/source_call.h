@@ -9,7 +9,7 @@
 #ifndef ONEPACK_DELEGATE_PACKING_SOURCE_CALL_H_
 #define ONEPACK_DELEGATE_PACKING_SOURCE_CALL_H_
 
-#include "base/status.h"
+#include "onepack/status.h"
 
 namespace onepack {
 

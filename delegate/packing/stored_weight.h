@@ -16,13 +16,13 @@
 #include <stdint.h>
 
 #include "base/digest.h"
-#include "base/result.h"
 #include "delegate/ops/linear_node.h"
 #include "delegate/ops/scale_storage.h"
 #include "delegate/packing/raw_weight.h"
 #include "delegate/plan/plan.h"
 #include "linear/linear.h"
-#include "weight_cache/weight_cache.h"
+#include "onepack/result.h"
+#include "onepack/weight_cache.h"
 
 namespace onepack {
 

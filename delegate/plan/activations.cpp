@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "base/checked_math.h"
-#include "base/result.h"
 #include "base/value_map.h"
 #include "delegate/graph/graph_value.h"
 #include "delegate/ops/op.h"
+#include "onepack/result.h"
 #include "schema/verify_payload.h"
 #include "schema/verify_text.h"
 

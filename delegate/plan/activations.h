@@ -7,9 +7,9 @@
 
 #include <vector>
 
-#include "base/status.h"
 #include "delegate/plan/shape_inference.h"
 #include "delegate/plan/stage.h"
+#include "onepack/status.h"
 #include "xnnpack_graph_generated.h"
 
 namespace onepack {

@@ -3,8 +3,8 @@
 #ifndef ONEPACK_DELEGATE_PLAN_LINEAR_POLICY_H_
 #define ONEPACK_DELEGATE_PLAN_LINEAR_POLICY_H_
 
-#include "delegate/plan/linear_layout.h"
 #include "linear/linear.h"
+#include "onepack/linear_layout.h"
 
 namespace onepack {
 

@@ -11,7 +11,7 @@
 #include "base/value_map.h"
 #include "delegate/graph/graph_value.h"
 #include "delegate/ops/linear_node.h"
-#include "delegate/plan/linear_layout.h"
+#include "onepack/linear_layout.h"
 
 namespace onepack {
 

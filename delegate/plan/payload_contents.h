@@ -17,8 +17,8 @@
 
 #include "base/checked_math.h"
 #include "base/digest.h"
-#include "base/result.h"
 #include "delegate/graph/payload.h"
+#include "onepack/result.h"
 #include "weight_cache/content_registry.h"
 
 namespace onepack {

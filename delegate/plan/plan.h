@@ -16,14 +16,14 @@
 #include <vector>
 
 #include "base/digest.h"
-#include "base/result.h"
 #include "base/value_map.h"
 #include "delegate/graph/graph_value.h"
 #include "delegate/ops/weight.h"
-#include "delegate/plan/linear_layout.h"
 #include "delegate/plan/payload_contents.h"
 #include "delegate/plan/shape_inference.h"
 #include "delegate/plan/stage.h"
+#include "onepack/linear_layout.h"
+#include "onepack/result.h"
 
 namespace onepack {
 

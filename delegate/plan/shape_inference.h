@@ -17,9 +17,9 @@
 #include <set>
 #include <vector>
 
-#include "base/status.h"
 #include "delegate/graph/shape.h"
 #include "delegate/ops/op.h"
+#include "onepack/status.h"
 
 namespace onepack {
 

@@ -10,12 +10,12 @@
 #include <utility>
 #include <vector>
 
-#include "base/span.h"
 #include "base/value_map.h"
 #include "delegate/graph/graph_value.h"
 #include "delegate/ops/weight.h"
 #include "delegate/plan/linears.h"
 #include "delegate/plan/stage.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

@@ -7,7 +7,7 @@
 
 #include "base/mapping.h"
 #include "delegate/graph/graph_value.h"
-#include "runtime/tensor.h"
+#include "onepack/tensor.h"
 
 namespace onepack {
 namespace {

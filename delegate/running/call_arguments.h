@@ -11,11 +11,11 @@
 
 #include <vector>
 
-#include "base/span.h"
-#include "base/status.h"
 #include "delegate/graph/shape.h"
 #include "delegate/plan/plan.h"
-#include "runtime/value.h"
+#include "onepack/span.h"
+#include "onepack/status.h"
+#include "onepack/value.h"
 
 namespace onepack {
 

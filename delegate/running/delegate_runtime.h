@@ -41,7 +41,7 @@
 #include "delegate/running/stage_memory.h"
 #include "delegate/running/stage_runner.h"
 #include "delegate/running/xnn_stage.h"
-#include "runtime/value.h"
+#include "onepack/value.h"
 
 namespace onepack {
 

@@ -23,7 +23,7 @@
 #include "delegate/running/delegate_runtime.h"
 #include "delegate/running/method_context.h"
 #include "delegate/running/runtime_pool.h"
-#include "runtime/backend.h"
+#include "onepack/backend.h"
 
 namespace onepack {
 

@@ -10,15 +10,15 @@
 
 #include <vector>
 
-#include "base/result.h"
-#include "base/span.h"
 #include "delegate/packing/raw_weight.h"
 #include "delegate/plan/payload_contents.h"
 #include "delegate/plan/plan.h"
 #include "delegate/xnn/handles.h"
 #include "delegate/xnn/ones.h"
 #include "delegate/xnn/weight_table.h"
-#include "runtime/buffer.h"
+#include "onepack/buffer.h"
+#include "onepack/result.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

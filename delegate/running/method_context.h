@@ -11,10 +11,10 @@
 #include <memory>
 #include <utility>
 
-#include "base/ref.h"
-#include "base/status.h"
 #include "delegate/running/runtime_pool.h"
-#include "weight_cache/weight_cache.h"
+#include "onepack/ref.h"
+#include "onepack/status.h"
+#include "onepack/weight_cache.h"
 
 struct pthreadpool;
 

@@ -10,12 +10,12 @@
 #include <utility>
 #include <vector>
 
-#include "delegate/packing/load_progress.h"
 #include "delegate/packing/packer.h"
 #include "delegate/plan/plan.h"
 #include "delegate/running/method_context.h"
-#include "runtime/backend.h"
-#include "runtime/key_integrity.h"
+#include "onepack/backend.h"
+#include "onepack/key_integrity.h"
+#include "onepack/load_progress.h"
 
 namespace onepack {
 

@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/mapping.h"
-#include "base/status.h"
+#include "onepack/status.h"
 
 namespace onepack {
 

@@ -7,12 +7,12 @@
 
 #include <stdint.h>
 
-#include "base/span.h"
-#include "base/status.h"
 #include "base/value_map.h"
 #include "delegate/plan/shape_inference.h"
 #include "delegate/running/stage_memory.h"
-#include "weight_cache/weight_cache.h"
+#include "onepack/span.h"
+#include "onepack/status.h"
+#include "onepack/weight_cache.h"
 
 namespace onepack {
 

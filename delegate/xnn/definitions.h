@@ -6,9 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/result.h"
-#include "base/span.h"
 #include "delegate/xnn/xnnpack.h"
+#include "onepack/result.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

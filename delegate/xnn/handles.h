@@ -5,8 +5,8 @@
 
 #include <memory>
 
-#include "base/status.h"
 #include "delegate/xnn/xnnpack.h"
+#include "onepack/status.h"
 
 namespace onepack {
 

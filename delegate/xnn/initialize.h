@@ -13,8 +13,8 @@
 #ifndef ONEPACK_DELEGATE_XNN_INITIALIZE_H_
 #define ONEPACK_DELEGATE_XNN_INITIALIZE_H_
 
-#include "base/status.h"
 #include "delegate/xnn/xnnpack.h"
+#include "onepack/status.h"
 
 namespace onepack {
 

@@ -8,7 +8,7 @@
 #ifndef ONEPACK_DELEGATE_XNN_INTERFACE_CHECK_H_
 #define ONEPACK_DELEGATE_XNN_INTERFACE_CHECK_H_
 
-#include "base/status.h"
+#include "onepack/status.h"
 
 namespace onepack {
 

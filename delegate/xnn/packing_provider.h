@@ -16,8 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/status.h"
 #include "delegate/xnn/xnnpack.h"
+#include "onepack/status.h"
 #include "weight_cache/pack_key.h"
 
 namespace onepack {

@@ -1,4 +1,4 @@
-#include "delegate/xnn/thread_pool.h"
+#include "onepack/thread_pool.h"
 
 #include <pthreadpool.h>
 

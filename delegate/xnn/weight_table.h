@@ -29,12 +29,12 @@
 #include <vector>
 
 #include "base/mapping.h"
-#include "base/result.h"
-#include "base/span.h"
-#include "base/status.h"
 #include "delegate/xnn/xnnpack.h"
+#include "onepack/result.h"
+#include "onepack/span.h"
+#include "onepack/status.h"
+#include "onepack/weight_cache.h"
 #include "weight_cache/pack_transaction.h"
-#include "weight_cache/weight_cache.h"
 
 namespace onepack {
 

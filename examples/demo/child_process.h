@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "base/result.h"
+#include "onepack/result.h"
 
 namespace onepack {
 

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "base/result.h"
-#include "delegate/plan/linear_layout.h"
+#include "onepack/linear_layout.h"
+#include "onepack/result.h"
 
 namespace onepack {
 

@@ -11,7 +11,7 @@
 
 #include "aot/lora_stack.h"
 #include "aot/split_programs.h"
-#include "base/result.h"
+#include "onepack/result.h"
 
 namespace onepack {
 

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <set>
 
-#include "runtime/named_data_map.h"
+#include "onepack/named_data_map.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"
 #include "tests/support/status_matchers.h"

@@ -12,9 +12,9 @@
 #include <vector>
 
 #include "base/hex.h"
+#include "onepack/named_data_map.h"
+#include "onepack/program.h"
 #include "program_generated.h"
-#include "runtime/named_data_map.h"
-#include "runtime/program.h"
 #include "schema/verify_payload.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"

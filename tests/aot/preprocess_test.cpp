@@ -2,7 +2,7 @@
 
 #include <set>
 
-#include "runtime/named_data_map.h"
+#include "onepack/named_data_map.h"
 #include "schema/verify_payload.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"

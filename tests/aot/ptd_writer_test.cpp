@@ -3,7 +3,7 @@
 #include <map>
 #include <string>
 
-#include "runtime/named_data_map.h"
+#include "onepack/named_data_map.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"
 #include "tests/support/status_matchers.h"

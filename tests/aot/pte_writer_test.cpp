@@ -1,7 +1,7 @@
 #include "aot/pte_writer.h"
 
+#include "onepack/program.h"
 #include "program_generated.h"
-#include "runtime/program.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"
 #include "tests/support/status_matchers.h"

@@ -9,7 +9,7 @@
 #include "aot/payload_writer.h"
 #include "aot/ptd_writer.h"
 #include "aot/pte_writer.h"
-#include "runtime/named_data_map.h"
+#include "onepack/named_data_map.h"
 #include "tests/support/case_loader.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"

@@ -1,6 +1,6 @@
-#include "base/array.h"
+#include "onepack/array.h"
 
-#include "base/ref.h"
+#include "onepack/ref.h"
 #include "tests/support/status_matchers.h"
 
 namespace onepack {

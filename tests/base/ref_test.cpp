@@ -1,4 +1,4 @@
-#include "base/ref.h"
+#include "onepack/ref.h"
 
 #include <thread>
 #include <vector>

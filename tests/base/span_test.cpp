@@ -1,4 +1,4 @@
-#include "base/span.h"
+#include "onepack/span.h"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
-#include "base/status.h"
+#include "onepack/status.h"
 
 #include <errno.h>
 
 #include <string>
 
-#include "base/result.h"
+#include "onepack/result.h"
 #include "tests/support/status_matchers.h"
 
 namespace onepack {

@@ -6,9 +6,9 @@
 
 #include "delegate/graph/quantization.h"
 #include "delegate/ops/op.h"
+#include "onepack/program.h"
 #include "program_generated.h"
 #include "runtime/aligned_copy.h"
-#include "runtime/program.h"
 #include "schema/verify_payload.h"
 #include "schema/verify_text.h"
 #include "tools/recorded_case.h"

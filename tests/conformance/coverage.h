@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "base/result.h"
+#include "onepack/result.h"
 #include "xnnpack_graph_generated.h"
 
 namespace onepack {

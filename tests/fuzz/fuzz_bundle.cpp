@@ -1,7 +1,7 @@
 // Bytes as a bundled program (.bpte): its test cases are read and given to the methods of the
 // program inside, which then goes the way of every program.
 
-#include "runtime/method.h"
+#include "onepack/method.h"
 #include "tests/fuzz/fuzz_target.h"
 #include "tests/support/sources.h"
 #include "tools/bundled_program.h"

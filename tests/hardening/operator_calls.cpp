@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "aot/pte_writer.h"
-#include "kernels/cpu_operators.h"
-#include "runtime/method.h"
+#include "onepack/cpu_operators.h"
+#include "onepack/method.h"
 #include "tests/support/sources.h"
 
 #if defined(__SANITIZE_ADDRESS__)

@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "base/span.h"
+#include "onepack/span.h"
 
 namespace onepack {
 

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cpu_operators.h"
+#include "onepack/cpu_operators.h"
 #include "tests/support/status_matchers.h"
 
 namespace onepack {

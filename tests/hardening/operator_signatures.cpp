@@ -1,7 +1,7 @@
 #include <deque>
 #include <string_view>
 
-#include "kernels/cpu_operators.h"
+#include "onepack/cpu_operators.h"
 #include "tests/hardening/operator_calls.h"
 
 namespace onepack {

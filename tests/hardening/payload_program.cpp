@@ -4,9 +4,9 @@
 
 #include "aot/pte_writer.h"
 #include "base/checked_math.h"
+#include "onepack/tensor_layout.h"
 #include "runtime/aligned_copy.h"
 #include "schema/payload_header.h"
-#include "schema/tensor_layout.h"
 #include "schema/verify_payload.h"
 #include "schema/verify_text.h"
 

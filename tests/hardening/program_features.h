@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/program.h"
+#include "onepack/program.h"
 
 namespace onepack {
 

@@ -11,12 +11,12 @@
 #include <set>
 #include <stdexcept>
 
-#include "delegate/xnnpack_backend.h"
-#include "kernels/cpu_operators.h"
-#include "runtime/method.h"
-#include "schema/tensor_layout.h"
+#include "onepack/cpu_operators.h"
+#include "onepack/method.h"
+#include "onepack/tensor_layout.h"
+#include "onepack/weight_cache.h"
+#include "onepack/xnnpack_backend.h"
 #include "tests/hardening/program_features.h"
-#include "weight_cache/weight_cache.h"
 
 namespace onepack {
 namespace {

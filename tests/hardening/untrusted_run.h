@@ -13,8 +13,8 @@
 #include <string>
 #include <vector>
 
-#include "runtime/backend.h"
-#include "weight_cache/weight_cache.h"
+#include "onepack/backend.h"
+#include "onepack/weight_cache.h"
 
 namespace onepack {
 

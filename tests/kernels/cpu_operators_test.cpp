@@ -1,6 +1,6 @@
 // The table of operators, and what holds for every row of it.
 
-#include "kernels/cpu_operators.h"
+#include "onepack/cpu_operators.h"
 
 #include <sys/wait.h>
 #include <unistd.h>

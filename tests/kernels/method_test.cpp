@@ -3,7 +3,7 @@
 #include <numeric>
 #include <optional>
 
-#include "kernels/cpu_operators.h"
+#include "onepack/cpu_operators.h"
 #include "tests/runtime/method_fixture.h"
 
 namespace onepack {

@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "kernels/cpu_operators.h"
-#include "runtime/tensor.h"
-#include "runtime/value.h"
+#include "onepack/cpu_operators.h"
+#include "onepack/tensor.h"
+#include "onepack/value.h"
 #include "tests/support/status_matchers.h"
 
 namespace onepack {

@@ -1,4 +1,4 @@
-#include "llm/context_file.h"
+#include "onepack/context_file.h"
 
 #include <gtest/gtest.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 
 #include <map>
 
-#include "llm/generate.h"
+#include "onepack/generate.h"
 #include "tests/support/files.h"
 #include "tests/support/status_matchers.h"
 #include "tools/program_loader.h"

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "delegate/plan/linear_layout.h"
-#include "llm/language_model.h"
+#include "onepack/language_model.h"
+#include "onepack/linear_layout.h"
 
 namespace onepack {
 

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-#include "llm/generate.h"
+#include "onepack/generate.h"
 #include "tests/support/status_matchers.h"
 
 namespace onepack {

@@ -1,4 +1,4 @@
-#include "llm/language_model.h"
+#include "onepack/language_model.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "llm/model_info.h"
+#include "onepack/model_info.h"
 
 #include <gtest/gtest.h>
 

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "llm/generate.h"
+#include "onepack/generate.h"
 #include "tests/llm/exported_model.h"
 #include "tests/llm/sum_model.h"
 #include "tests/support/status_matchers.h"

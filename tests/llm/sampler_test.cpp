@@ -1,4 +1,4 @@
-#include "llm/sampler.h"
+#include "onepack/sampler.h"
 
 #include <gtest/gtest.h>
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "llm/language_model.h"
+#include "onepack/language_model.h"
 #include "tests/llm/sum_model.h"
 #include "tests/support/sources.h"
 #include "tests/support/status_matchers.h"

@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "aot/pte_writer.h"
-#include "base/ref.h"
-#include "runtime/method.h"
+#include "onepack/method.h"
+#include "onepack/ref.h"
 
 namespace onepack {
 

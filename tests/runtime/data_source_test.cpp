@@ -1,4 +1,4 @@
-#include "runtime/data_source.h"
+#include "onepack/data_source.h"
 
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "runtime/key_integrity.h"
+#include "onepack/key_integrity.h"
 
 #include <string>
 #include <vector>

@@ -14,7 +14,7 @@
 
 #include "aot/ptd_writer.h"
 #include "aot/pte_writer.h"
-#include "runtime/method.h"
+#include "onepack/method.h"
 #include "tests/support/files.h"
 #include "tests/support/recording_backend.h"
 #include "tests/support/sources.h"

@@ -1,4 +1,4 @@
-#include "runtime/named_data_map.h"
+#include "onepack/named_data_map.h"
 
 #include <algorithm>
 #include <string>

@@ -1,4 +1,4 @@
-#include "runtime/operator_registry.h"
+#include "onepack/operator_registry.h"
 
 #include <gtest/gtest.h>
 

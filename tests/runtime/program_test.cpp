@@ -1,4 +1,4 @@
-#include "runtime/program.h"
+#include "onepack/program.h"
 
 #include <string>
 #include <vector>

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/method.h"
+#include "onepack/method.h"
 #include "tests/support/files.h"
 #include "tests/support/recording_backend.h"
 #include "tests/support/sources.h"

@@ -1,4 +1,4 @@
-#include "schema/tensor_layout.h"
+#include "onepack/tensor_layout.h"
 
 #include <numeric>
 #include <string>

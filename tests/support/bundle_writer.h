@@ -7,7 +7,7 @@
 
 #include <vector>
 
-#include "base/span.h"
+#include "onepack/span.h"
 #include "tools/recorded_case.h"
 
 namespace onepack {

@@ -10,11 +10,11 @@
 #include <string>
 #include <vector>
 
-#include "base/ref.h"
-#include "base/result.h"
-#include "delegate/xnnpack_backend.h"
-#include "runtime/method.h"
-#include "weight_cache/weight_cache.h"
+#include "onepack/method.h"
+#include "onepack/ref.h"
+#include "onepack/result.h"
+#include "onepack/weight_cache.h"
+#include "onepack/xnnpack_backend.h"
 
 namespace onepack {
 

@@ -9,7 +9,7 @@
 #include <memory>
 #include <string>
 
-#include "runtime/data_source.h"
+#include "onepack/data_source.h"
 
 namespace onepack {
 

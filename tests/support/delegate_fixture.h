@@ -21,11 +21,11 @@
 #include <vector>
 
 #include "aot/payload_writer.h"
-#include "base/allocator.h"
-#include "delegate/xnnpack_backend.h"
-#include "runtime/method.h"
+#include "onepack/allocator.h"
+#include "onepack/method.h"
+#include "onepack/weight_cache.h"
+#include "onepack/xnnpack_backend.h"
 #include "tests/support/sources.h"
-#include "weight_cache/weight_cache.h"
 
 namespace onepack {
 

@@ -20,9 +20,9 @@
 
 #include <array>
 
-#include "base/allocator.h"
-#include "base/ref.h"
-#include "runtime/data_source.h"
+#include "onepack/allocator.h"
+#include "onepack/data_source.h"
+#include "onepack/ref.h"
 
 struct xnn_allocator;
 

@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "aot/payload_writer.h"
-#include "runtime/method.h"
+#include "onepack/method.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/files.h"
 

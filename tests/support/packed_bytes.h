@@ -8,9 +8,9 @@
 #include <functional>
 #include <vector>
 
-#include "base/result.h"
-#include "runtime/method.h"
-#include "weight_cache/weight_cache.h"
+#include "onepack/method.h"
+#include "onepack/result.h"
+#include "onepack/weight_cache.h"
 
 namespace onepack {
 

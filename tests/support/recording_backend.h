@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/backend.h"
+#include "onepack/backend.h"
 
 namespace onepack {
 

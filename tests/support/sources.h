@@ -7,11 +7,11 @@
 
 #include <vector>
 
-#include "base/ref.h"
-#include "base/result.h"
-#include "runtime/data_source.h"
-#include "runtime/named_data_map.h"
-#include "runtime/program.h"
+#include "onepack/data_source.h"
+#include "onepack/named_data_map.h"
+#include "onepack/program.h"
+#include "onepack/ref.h"
+#include "onepack/result.h"
 
 namespace onepack {
 

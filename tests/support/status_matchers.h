@@ -12,8 +12,8 @@
 #include <initializer_list>
 #include <string_view>
 
-#include "base/result.h"
-#include "base/status.h"
+#include "onepack/result.h"
+#include "onepack/status.h"
 
 namespace onepack {
 

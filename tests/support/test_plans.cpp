@@ -5,7 +5,7 @@
 
 #include "delegate/graph/payload.h"
 #include "delegate/plan/plan.h"
-#include "runtime/backend.h"
+#include "onepack/backend.h"
 #include "tests/support/sources.h"
 
 namespace onepack {

@@ -15,7 +15,7 @@
 
 #include "delegate/graph/graph_store.h"
 #include "delegate/plan/plan.h"
-#include "runtime/named_data_map.h"
+#include "onepack/named_data_map.h"
 #include "weight_cache/content_registry.h"
 
 namespace onepack {

@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "runtime/data_source.h"
+#include "onepack/data_source.h"
 
 namespace onepack {
 

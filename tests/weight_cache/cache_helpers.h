@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "onepack/weight_cache.h"
 #include "weight_cache/pack_transaction.h"
-#include "weight_cache/weight_cache.h"
 
 namespace onepack {
 

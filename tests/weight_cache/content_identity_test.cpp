@@ -1,7 +1,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
-#include "base/file_identity.h"
+#include "onepack/file_identity.h"
 #include "weight_cache/content_registry.h"
 
 namespace onepack {

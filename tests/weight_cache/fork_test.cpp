@@ -7,11 +7,11 @@
 #include <optional>
 #include <thread>
 
+#include "onepack/weight_cache.h"
 #include "tests/support/child_process.h"
 #include "tests/support/sanitizers.h"
 #include "tests/support/threads.h"
 #include "tests/weight_cache/cache_helpers.h"
-#include "weight_cache/weight_cache.h"
 
 namespace onepack {
 namespace {

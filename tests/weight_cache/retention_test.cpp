@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "onepack/weight_cache.h"
 #include "tests/weight_cache/cache_helpers.h"
-#include "weight_cache/weight_cache.h"
 
 namespace onepack {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <string>
 
+#include "onepack/weight_cache.h"
 #include "tests/delegate/ops/graph_test.h"
-#include "weight_cache/weight_cache.h"
 
 namespace onepack {
 namespace {

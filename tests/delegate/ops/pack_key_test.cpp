@@ -4,8 +4,8 @@
 #include <string>
 
 #include "delegate/xnn/quirks.h"
+#include "onepack/weight_cache.h"
 #include "tests/delegate/ops/graph_test.h"
-#include "weight_cache/weight_cache.h"
 
 namespace onepack {
 namespace {

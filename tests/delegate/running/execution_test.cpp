@@ -16,7 +16,7 @@
 #include "aot/payload_writer.h"
 #include "aot/ptd_writer.h"
 #include "aot/pte_writer.h"
-#include "delegate/xnnpack_backend.h"
+#include "onepack/xnnpack_backend.h"
 #include "tests/support/case_loader.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "delegate/xnn/layout_tag.h"
-#include "delegate/xnnpack_backend.h"
+#include "onepack/xnnpack_backend.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/status_matchers.h"
 #include "tests/support/test_plans.h"

@@ -10,10 +10,10 @@
 #include <vector>
 
 #include "base/mapping.h"
-#include "base/status.h"
 #include "delegate/xnn/handles.h"
 #include "delegate/xnn/weight_table.h"
 #include "delegate/xnn/xnnpack.h"
+#include "onepack/status.h"
 
 namespace onepack {
 

@@ -12,10 +12,10 @@
 #include <utility>
 #include <vector>
 
-#include "delegate/xnnpack_backend.h"
-#include "kernels/cpu_operators.h"
-#include "runtime/method.h"
-#include "weight_cache/weight_cache.h"
+#include "onepack/cpu_operators.h"
+#include "onepack/method.h"
+#include "onepack/weight_cache.h"
+#include "onepack/xnnpack_backend.h"
 
 namespace {
 

@@ -1,0 +1,52 @@
+// Which bytes a source serves, told without reading one: the proof that two sources serve the same.
+//
+// Either a place in a state of a file, where the source's first byte stands, or a number that
+// nothing else has. It is never put together from numbers, and there is none of a file without a
+// place in it: so two parts of one file, such as assets of a package, are told apart.
+//
+// Threads: any.
+
+#ifndef ONEPACK_DATA_IDENTITY_H_
+#define ONEPACK_DATA_IDENTITY_H_
+
+#include <stdint.h>
+
+#include "onepack/file_identity.h"
+#include "onepack/result.h"
+
+namespace onepack {
+
+class DataIdentity {
+ public:
+  // Equals its copies, and nothing else in this process.
+  static DataIdentity Unique();
+
+  // Of bytes that are served as they stand in an open regular file, from byte `offset` of it on:
+  // not of what is decompressed or decrypted. The descriptor stays the caller's; `name` is what
+  // messages call it. Errors: kInvalidArgument for what is no regular file, kIoError.
+  static Result<DataIdentity> OfFile(int descriptor, uint64_t offset, const char* name);
+
+  // The same; unique for the identity of no file.
+  DataIdentity(const FileIdentity& file, uint64_t offset);
+
+  // Of the same bytes from `offset` on.
+  DataIdentity At(uint64_t offset) const;
+
+  // Equal identities, equal bytes, for as many as both sources have.
+  bool operator==(const DataIdentity& other) const {
+    return offset_ == other.offset_ &&
+           (number_ != 0 ? number_ == other.number_ : file_ == other.file_);
+  }
+  bool operator!=(const DataIdentity& other) const { return !(*this == other); }
+
+ private:
+  DataIdentity() = default;
+
+  FileIdentity file_;    // known, unless there is a number
+  uint64_t number_ = 0;  // 0 for a file's
+  uint64_t offset_ = 0;
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_DATA_IDENTITY_H_

@@ -1,0 +1,48 @@
+// Whether data is what its name says.
+//
+// Exporters name a weight after its content: the key is the SHA-256 of the bytes, as 64 hexadecimal
+// digits; before that of scales stands "scale_". Such a key can be checked. Any other key says
+// nothing about its bytes and is passed over.
+//
+// Cost: reads all that it checks. Nothing is checked unless the application asks for it
+// (XnnpackBackendOptions::verify_keys, or these functions): a damaged or forged weight then gives
+// wrong numbers, never a crash.
+
+#ifndef ONEPACK_KEY_INTEGRITY_H_
+#define ONEPACK_KEY_INTEGRITY_H_
+
+#include <string_view>
+
+#include "onepack/array.h"
+#include "onepack/named_data_map.h"
+#include "onepack/named_data_scope.h"
+#include "onepack/result.h"
+
+namespace onepack {
+
+// 64 hexadecimal digits in lower case, after "scale_" perhaps.
+bool IsContentKey(std::string_view key);
+
+// OK for a key that is no content key. Errors: kInvalidFile names the file, the key and the hash of
+// what is there; those of reading.
+// Threads: any.
+Status VerifyKey(const NamedData& data);
+
+// Verifies what one load uses, each key once.
+// Threads: that of the load.
+class KeyVerifier {
+ public:
+  explicit KeyVerifier(const Allocator& allocator = HeapAllocator()) : allocator_(allocator) {}
+
+  // REQUIRES: `data` was found in `scope`, which is the same at every call.
+  // Errors: as above; kResourceExhausted.
+  Status Verify(const NamedDataScope& scope, const NamedData& data);
+
+ private:
+  const Allocator allocator_;
+  Array<bool> is_verified_;  // by entry of the scope
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_KEY_INTEGRITY_H_

@@ -1,0 +1,119 @@
+// A loaded language model with the context it has read so far.
+//
+// text_decoder.h says which programs are language models: token ids in, and, with a KV cache, a
+// position; logits of the last token or of all out, of any floating point type. Without a KV cache
+// the model is given the whole context each time.
+//
+// Ownership: move-only through unique_ptr; keeps its methods and the sources they were loaded from.
+// Threads:   belongs to one thread at a time, and tells one that comes while another is in it;
+//            several models of one program run in parallel. While Generate runs, its callbacks may
+//            look at the model and not change it, nor destroy it.
+// Errors:    every message names the program's file; after an error the context is as it was before
+//            the chunk that failed, and the model can be used again. All functions that change the
+//            context: kFailedPrecondition while another call is in the model.
+
+#ifndef ONEPACK_LANGUAGE_MODEL_H_
+#define ONEPACK_LANGUAGE_MODEL_H_
+
+#include <stdint.h>
+
+#include <atomic>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "onepack/model_digest.h"
+#include "onepack/model_info.h"
+#include "onepack/text_decoder.h"
+
+namespace onepack {
+
+// A context that was read once, for going back to: a long prompt that many requests begin with.
+// context_file.h keeps one for other processes.
+struct SavedContext {
+  Ref<MethodState> state;
+  std::vector<int64_t> tokens;
+};
+
+class LanguageModel {
+ public:
+  // `method` empty: the one that text_decoder.h says. Errors: those of Method::Load; kUnsupported
+  // for methods that are no language model.
+  static Result<std::unique_ptr<LanguageModel>> Load(const Ref<Program>& program,
+                                                     const MethodOptions& options,
+                                                     std::string_view method = {});
+
+  // Method::UsesData of the methods that it runs.
+  bool UsesData(size_t entry) const { return decoder_.UsesData(entry); }
+
+  const ModelInfo& info() const { return info_; }
+  const char* name() const { return decoder_.method().program().name(); }
+  // The most tokens one call of the method takes.
+  size_t max_chunk() const { return decoder_.max_chunk(); }
+  // How many tokens a context may have.
+  size_t max_context() const { return max_context_; }
+
+  // What was read since the last Reset.
+  const std::vector<int64_t>& context() const { return context_; }
+
+  // Reads `tokens`, in chunks of `chunk`, or of max_chunk() where that is less, `chunk` is 0 or the
+  // method takes chunks of one size only; without a KV cache, all at once. Returns the logits of
+  // what comes next, valid until the next call. Errors: kInvalidArgument for no tokens, a token
+  // outside the vocabulary, or more than the context has room for.
+  Result<Span<const float>> Append(Span<const int64_t> tokens, size_t chunk = 0);
+
+  Status Reset();
+
+  // Forgets all but the first `count` tokens, to answer the same again: Append then goes on from
+  // there. (The logits of the token before come with it: to have them once more, go back one
+  // further and append that token.) Costs nothing but what it takes to find out, once for a model,
+  // whether its state is addressed by position (position_addressing.h): a KV cache as a rule is;
+  // one that wraps around, or a recurrent state, is not. Errors: kInvalidArgument for more tokens
+  // than there are; kUnsupported for such a state, unless `count` is 0 or all.
+  Status Rewind(size_t count);
+
+  Result<SavedContext> Save() const;
+  // Errors: kInvalidArgument for a context of another program or method, or one that is none.
+  Status Restore(const SavedContext& saved);
+
+  // A state of this model, of parts that context_file.h has read. Errors: those of
+  // Method::StateOfParts.
+  Result<Ref<MethodState>> StateOfParts(uint64_t memory_size, Array<uint64_t> blocks,
+                                        Array<uint8_t> contents) const;
+
+  // What tells this model, weights included, from all others. Reads every byte of its files the
+  // first time.
+  Result<ModelDigest> Digest();
+
+ private:
+  friend class Generation;
+
+  LanguageModel(TextDecoder decoder, ModelInfo info)
+      : decoder_(std::move(decoder)), info_(std::move(info)) {}
+
+  Status FindMaxContext();
+  void KeepSources(const NamedDataMap& data);
+  Status CheckTokens(Span<const int64_t> tokens) const;
+  Status CheckVocabulary(Span<const int64_t> tokens) const;
+  size_t ChunkSize(size_t asked, size_t tokens) const;
+  Status AppendChunk(Span<const int64_t> tokens);
+  Result<Span<const float>> AppendAll(Span<const int64_t> tokens, size_t chunk);
+  Status ForgetAll();
+  Status CheckSaved(const SavedContext& saved) const;
+  Status WithName(Status status) const;
+  Status Busy() const;
+
+  TextDecoder decoder_;
+  const ModelInfo info_;
+  size_t max_context_ = 0;
+  std::vector<Ref<const DataSource>> data_sources_;
+  std::vector<int64_t> context_;
+  bool is_known_to_rewind_ = false;
+  std::optional<ModelDigest> digest_;
+  mutable std::atomic<bool> is_busy_{false};  // claimed by the call that changes the context
+};
+
+}  // namespace onepack
+
+#endif  // ONEPACK_LANGUAGE_MODEL_H_
