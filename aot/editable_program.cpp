@@ -6,6 +6,7 @@
 
 #include "aot/program_file.h"
 #include "base/printable.h"
+#include "runtime/program_contents.h"
 #include "schema/verify_program.h"
 #include "schema/verify_text.h"
 
@@ -51,7 +52,7 @@ Result<std::unique_ptr<EditableProgram>> EditableProgram::Open(const std::string
   ONEPACK_ASSIGN_OR_RETURN(Ref<Program> program, Program::Open(source));
   std::unique_ptr<EditableProgram> editable(new EditableProgram(std::move(program)));
   // The same flatbuffer under another name.
-  reinterpret_cast<const wire_edit::Program&>(editable->program_->wire())
+  reinterpret_cast<const wire_edit::Program&>(ProgramContents(*editable->program_).wire())
       .UnPackTo(&editable->tables_);
   Status status = editable->ReadPayloads(watch);
   if (status.ok()) status = editable->ReadTensors(watch);
@@ -62,8 +63,8 @@ Result<std::unique_ptr<EditableProgram>> EditableProgram::Open(const std::string
 }
 
 DataBytes EditableProgram::BytesOfSegment(uint32_t index, const Watch& watch) const {
-  return BytesOfSource(Ref<const DataSource>::Share(&program_->source()), program_->segment(index),
-                       watch);
+  return BytesOfSource(Ref<const DataSource>::Share(&program_->source()),
+                       ProgramContents(*program_).segment(index), watch);
 }
 
 Status EditableProgram::ReadPayloads(const Watch& watch) {
@@ -74,8 +75,8 @@ Status EditableProgram::ReadPayloads(const Watch& watch) {
       const bool is_inline = IsInline(delegate);
       const uint32_t index = delegate.processed->index;
       if (delegate.id != kXnnpack || !known.emplace(is_inline, index).second) continue;
-      ONEPACK_ASSIGN_OR_RETURN(const Program::PayloadBytes place,
-                               program_->LoadPayload(is_inline, index));
+      ONEPACK_ASSIGN_OR_RETURN(const ProgramContents::PayloadBytes place,
+                               ProgramContents(*program_).LoadPayload(is_inline, index));
       auto payload = EditablePayload::Read(Ref<const DataSource>::Share(&program_->source()),
                                            {place.offset, place.buffer.bytes.size()}, watch);
       if (!payload.ok()) {
@@ -128,9 +129,9 @@ std::vector<EditableProgram::TensorT*> EditableProgram::AllTensors() const {
 
 Result<DataBytes> EditableProgram::TensorBytes(const TensorT& tensor, const Watch& watch) const {
   ONEPACK_ASSIGN_OR_RETURN(const size_t size, VerifiedSizeBytes(LayoutOf(tensor)));
-  const auto* buffers = program_->wire().constant_segment();
+  const auto* buffers = ProgramContents(*program_).wire().constant_segment();
   if (buffers != nullptr && CountOf(buffers->offsets()) > 0) {
-    Segment range = program_->segment(buffers->segment_index());
+    Segment range = ProgramContents(*program_).segment(buffers->segment_index());
     range.offset += buffers->offsets()->Get(tensor.data_buffer_idx);
     range.size = size;
     return BytesOfSource(Ref<const DataSource>::Share(&program_->source()), range, watch);

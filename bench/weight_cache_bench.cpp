@@ -14,10 +14,10 @@
 
 #include "delegate/xnn/layout_tag.h"
 #include "delegate/xnn/weight_table.h"
-#include "onepack/weight_cache.h"
 #include "weight_cache/content_registry.h"
 #include "weight_cache/heap_store.h"
 #include "weight_cache/pack_transaction.h"
+#include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
 namespace {
@@ -53,7 +53,7 @@ struct FullCache {
     }
   }
 
-  std::shared_ptr<WeightCache> cache = WeightCache::Create();
+  std::shared_ptr<PackedWeightCache> cache = PackedWeightCache::Create();
   std::vector<PackKey> keys;
   std::vector<PackedWeight> pins;
 };
@@ -84,7 +84,7 @@ class KeyWalk {
 
 void FindAndUnpinOfAHitAmong100000(benchmark::State& state) {
   FullCache& full = SharedFullCache();
-  WeightCache& cache = *full.cache;
+  PackedWeightCache& cache = *full.cache;
   if (cache.Stats().entries != kEntries ||
       cache.Find(full.keys[1]).bytes().data() != full.pins[1].bytes().data()) {
     state.SkipWithError("not a hit");
@@ -99,7 +99,7 @@ BENCHMARK(FindAndUnpinOfAHitAmong100000)->Threads(1)->Threads(8)->UseRealTime();
 
 void FindOfAHitAmong100000KeepingThePin(benchmark::State& state) {
   FullCache& full = SharedFullCache();
-  WeightCache& cache = *full.cache;
+  PackedWeightCache& cache = *full.cache;
   std::vector<PackedWeight> pins(1 << 12);
   pins[0] = cache.Find(full.keys[1]);
   if (pins[0].bytes().data() != full.pins[1].bytes().data()) {
@@ -123,7 +123,7 @@ BENCHMARK(FindOfAHitAmong100000KeepingThePin)->Threads(1)->Threads(8)->UseRealTi
 
 // The packing itself is a memset of 256 bytes.
 void MissClaimCommitAndUnpinOfASmallEntry(benchmark::State& state) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   PackTransaction transaction(cache);
   const PackKey key = KeyOf(1);
   // A chunk that stays: otherwise every round would map and unmap one.
@@ -172,7 +172,7 @@ class FullTable {
 
   size_t LookUp(size_t number) { return calls.look_up(calls.context, &keys[number]); }
 
-  const std::shared_ptr<WeightCache> cache = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache = PackedWeightCache::Create();
   WeightTable table{cache};
   const xnn_weights_cache_provider& calls = *table.handle();
   std::vector<xnn_weights_cache_look_up_key> keys;

@@ -12,29 +12,49 @@ if(ONEPACK_SANITIZERS)
   add_link_options(-fsanitize=${ONEPACK_SANITIZERS})
 endif()
 
+# onepack_install_headers(TARGET HEADER...): of include/onepack, with the target.
+function(onepack_install_headers target)
+  if(NOT ONEPACK_INSTALL)
+    return()
+  endif()
+  set(headers ${ARGN})
+  list(TRANSFORM headers PREPEND ${PROJECT_SOURCE_DIR}/include/onepack/)
+  get_target_property(type ${target} TYPE)
+  set(scope PUBLIC)
+  if(type STREQUAL INTERFACE_LIBRARY)
+    set(scope INTERFACE)
+  endif()
+  target_sources(${target} ${scope} FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${headers})
+  install(TARGETS ${target} EXPORT onepack FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+endfunction()
+
 # onepack_library(NAME SOURCES ... HEADERS ... [CORE] [INTERNAL])
 #   HEADERS   the public ones, in include/onepack; installed
 #   CORE      keeps the promise of using nothing from the C++ standard library's archive
-#   INTERNAL  not installed
+#   INTERNAL  no part of what applications link
 function(onepack_library name)
   cmake_parse_arguments(ARG "CORE;INTERNAL" "" "SOURCES;HEADERS" ${ARGN})
   set(target onepack_${name})
   add_library(${target} STATIC ${ARG_SOURCES})
   add_library(onepack::${name} ALIAS ${target})
-  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name})
+  # Static libraries may become part of a shared one, an application's or ours: what is not marked with ONEPACK_API is
+  # hidden there.
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name} C_VISIBILITY_PRESET hidden
+                        CXX_VISIBILITY_PRESET hidden VISIBILITY_INLINES_HIDDEN ON)
   target_compile_features(${target} PUBLIC cxx_std_17)
   target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:onepack_build_flags>)
   if(ARG_CORE)
-    target_compile_options(${target} PRIVATE -fno-exceptions -fno-rtti)
+    target_compile_options(${target} PRIVATE $<$<COMPILE_LANGUAGE:CXX>:-fno-exceptions$<SEMICOLON>-fno-rtti>)
     set_property(GLOBAL APPEND PROPERTY ONEPACK_CORE_TARGETS ${target})
   endif()
   target_include_directories(${target} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  if(ARG_INTERNAL OR NOT ONEPACK_INSTALL)
-    return()
+  if(NOT ARG_INTERNAL)
+    set_property(GLOBAL APPEND PROPERTY ONEPACK_COMPONENTS ${name})
+    set_property(GLOBAL APPEND PROPERTY ONEPACK_PUBLIC_HEADERS ${ARG_HEADERS})
+    if(NOT BUILD_SHARED_LIBS)
+      onepack_install_headers(${target} ${ARG_HEADERS})
+    endif()
   endif()
-  list(TRANSFORM ARG_HEADERS PREPEND ${PROJECT_SOURCE_DIR}/include/onepack/)
-  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${PROJECT_SOURCE_DIR}/include FILES ${ARG_HEADERS})
-  install(TARGETS ${target} EXPORT onepack FILE_SET HEADERS DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 endfunction()

@@ -7,6 +7,7 @@
 
 #include "delegate/running/method_session.h"
 #include "delegate/xnn/initialize.h"
+#include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
 namespace {
@@ -23,7 +24,8 @@ class XnnpackBackend final : public Backend {
     // A method that shares nothing packs in the same way, into a cache of its own.
     const bool is_shared = options_.weight_cache != nullptr;
     SessionOptions options;
-    options.cache = is_shared ? options_.weight_cache : WeightCache::Create();
+    options.cache =
+        is_shared ? PackedWeightCache::Of(options_.weight_cache) : PackedWeightCache::Create();
     options.threads = {options_.threadpool, owner_};
     options.on_progress = options_.on_progress;
     options.verify_keys = options_.verify_keys;

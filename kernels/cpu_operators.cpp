@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "kernels/operator_context.h"
 #include "kernels/operator_families.h"
 
 namespace onepack {
@@ -51,6 +52,11 @@ constexpr OperatorRows (*kFamilies[])() = {kernels::AttentionOperators,
 pthreadpool_t kernels::OperatorContext::threadpool() const {
   return threads != nullptr && getpid() == process ? threads : nullptr;
 }
+
+CpuOperators::CpuOperators() = default;
+CpuOperators::CpuOperators(CpuOperators&& other) noexcept = default;
+CpuOperators& CpuOperators::operator=(CpuOperators&& other) noexcept = default;
+CpuOperators::~CpuOperators() = default;
 
 Result<CpuOperators> CpuOperators::Create(const CpuOperatorOptions& options) {
   size_t count = options.additional.size();

@@ -5,7 +5,7 @@
 
 #include <string_view>
 
-#include "onepack/cpu_operators.h"
+#include "kernels/operator_context.h"
 #include "onepack/operator_registry.h"
 
 namespace onepack::kernels {

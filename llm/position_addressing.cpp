@@ -5,6 +5,7 @@
 
 #include "base/printable.h"
 #include "program_generated.h"
+#include "runtime/program_contents.h"
 #include "schema/verify_text.h"
 
 namespace onepack {
@@ -223,7 +224,7 @@ class Analysis {
 
 Status CheckPositionAddressed(const Program& program, std::string_view method,
                               size_t position_input) {
-  ONEPACK_ASSIGN_OR_RETURN(const ExecutionPlan* plan, program.FindMethod(method));
+  ONEPACK_ASSIGN_OR_RETURN(const ExecutionPlan* plan, ProgramContents(program).FindMethod(method));
   const int32_t position = plan->inputs()->Get(static_cast<uint32_t>(position_input));
   Status status = Analysis(*plan, position).Run();
   if (status.ok()) return status;

@@ -43,14 +43,4 @@ Status VerifyKey(const NamedData& data) {
                        static_cast<unsigned long long>(data.segment.size), found.c_str());
 }
 
-Status KeyVerifier::Verify(const NamedDataScope& scope, const NamedData& data) {
-  if (is_verified_.empty()) {
-    ONEPACK_ASSIGN_OR_RETURN(is_verified_, Array<bool>::Create(allocator_, scope.entry_count()));
-  }
-  bool& is_verified = is_verified_[scope.IndexOf(data)];
-  if (!is_verified) ONEPACK_RETURN_IF_ERROR(VerifyKey(data));
-  is_verified = true;
-  return Status::Ok();
-}
-
 }  // namespace onepack

@@ -5,6 +5,8 @@
 #include "base/printable.h"
 #include "base/turn.h"
 #include "runtime/method_builder.h"
+#include "runtime/planned_memory.h"
+#include "runtime/program_contents.h"
 
 namespace onepack {
 namespace {
@@ -110,10 +112,13 @@ Result<bool> ConditionOf(const Value& value) {
 
 }  // namespace
 
+Method::Method() = default;
+Method::~Method() = default;
+
 Result<Ref<Method>> Method::Load(const Ref<Program>& program, std::string_view name,
                                  const MethodOptions& options) {
   if (!program) return Status::Error(StatusCode::kInvalidArgument, "no program was given");
-  ONEPACK_ASSIGN_OR_RETURN(const auto* plan, program->FindMethod(name));
+  ONEPACK_ASSIGN_OR_RETURN(const auto* plan, ProgramContents(*program).FindMethod(name));
   ONEPACK_ASSIGN_OR_RETURN(Ref<Method> method, MakeRef<Method>(options.allocator));
   method->program_ = program;
   // The plan's own copy of the name, which lives as long as the program.
@@ -161,7 +166,7 @@ Status Method::Alone(const char* what, const Work& work) const {
 }
 
 Span<uint8_t> Method::SharedRoom() const {
-  return shared_state_ ? shared_state_->memory_.room() : Span<uint8_t>();
+  return shared_state_ ? shared_state_->memory_->room() : Span<uint8_t>();
 }
 
 void Method::ForgetInputs() {
@@ -170,8 +175,8 @@ void Method::ForgetInputs() {
 
 Status Method::Reset() {
   return Alone("state cannot be reset", [this] {
-    memory_.Reset();
-    if (shared_state_) shared_state_->memory_.Reset();
+    memory_->Reset();
+    if (shared_state_) shared_state_->memory_->Reset();
     ForgetInputs();
     return Status::Ok();
   });
@@ -180,7 +185,7 @@ Status Method::Reset() {
 Result<Ref<MethodState>> Method::SaveState() const {
   Ref<MethodState> saved;
   ONEPACK_RETURN_IF_ERROR(Alone("state cannot be saved", [this, &saved]() -> Status {
-    auto state = MethodState::Of(memory_.bytes(), SharedRoom(), allocator_);
+    auto state = MethodState::Of(memory_->bytes(), SharedRoom(), allocator_);
     if (!state.ok()) return WithName(state.TakeStatus().WithContext("saving its state"));
     saved = std::move(state).value();
     return Status::Ok();
@@ -192,7 +197,7 @@ Result<Ref<MethodState>> Method::SaveState() const {
 
 Result<Ref<MethodState>> Method::StateOfParts(uint64_t memory_size, Array<uint64_t> blocks,
                                               Array<uint8_t> contents) const {
-  const size_t expected = memory_.size() + SharedRoom().size();
+  const size_t expected = memory_->size() + SharedRoom().size();
   if (memory_size != expected) {
     return WithName(Status::Error(StatusCode::kInvalidArgument,
                                   "a state of %llu bytes of memory, %zu expected",
@@ -212,9 +217,9 @@ Status Method::RestoreState(const MethodState& state) {
                                   Printable(state.method_name_).c_str(), state.program_->name()));
   }
   return Alone("state cannot be restored", [this, &state] {
-    memory_.SetToZero();
-    if (shared_state_) shared_state_->memory_.SetToZero();
-    state.CopyTo(memory_.room(), SharedRoom());
+    memory_->SetToZero();
+    if (shared_state_) shared_state_->memory_->SetToZero();
+    state.CopyTo(memory_->room(), SharedRoom());
     ForgetInputs();
     return Status::Ok();
   });

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/printable.h"
+#include "runtime/program_contents.h"
 
 namespace onepack {
 
@@ -235,8 +236,9 @@ Status MethodBuilder::CreateCompileSpecs() {
 Status MethodBuilder::CreateRequest(const wire::program::BackendDelegate& delegate,
                                     DelegateRequest* request) {
   const bool is_inline = delegate.processed()->location() == wire::program::DataLocation::INLINE;
-  ONEPACK_ASSIGN_OR_RETURN(Program::PayloadBytes payload,
-                           program_.LoadPayload(is_inline, delegate.processed()->index()));
+  ONEPACK_ASSIGN_OR_RETURN(
+      ProgramContents::PayloadBytes payload,
+      ProgramContents(program_).LoadPayload(is_inline, delegate.processed()->index()));
   ONEPACK_RETURN_IF_ERROR(CheckPayloadSize(payload.buffer.bytes.size()));
   CompileSpec* specs = compile_specs_.data() + compile_specs_used_;
   const size_t count = CountOf(delegate.compile_specs());

@@ -5,6 +5,8 @@
 #include "base/checked_math.h"
 #include "base/printable.h"
 #include "runtime/method_builder.h"
+#include "runtime/planned_memory.h"
+#include "runtime/program_contents.h"
 #include "schema/state_sharing.h"
 #include "schema/verify_program.h"
 
@@ -115,8 +117,9 @@ Status MethodBuilder::LoadConstants() {
 Status MethodBuilder::LoadConstant(const wire::program::Tensor& wire, size_t index) {
   if (!IsExternal(wire) && wire.data_buffer_idx() == 0) return Status::Ok();
   if (IsShared(wire)) return Status::Ok();  // its initial value is there
-  ONEPACK_ASSIGN_OR_RETURN(constants_[index],
-                           IsExternal(wire) ? FindExternal(wire) : program_.LoadConstant(wire));
+  ONEPACK_ASSIGN_OR_RETURN(constants_[index], IsExternal(wire)
+                                                  ? FindExternal(wire)
+                                                  : ProgramContents(program_).LoadConstant(wire));
   return IsUsedInPlace(wire, constants_[index]) ? Status::Ok() : CheckCopiedBytes(wire);
 }
 
@@ -159,7 +162,7 @@ Status MethodBuilder::FindSharedState() {
                          given->program().name());
   }
   if (!StateSharing::MayShare(plan_)) return Status::Ok();
-  const auto& plans = *program_.wire().execution_plan();
+  const auto& plans = *ProgramContents(program_).wire().execution_plan();
   uint32_t method = 0;
   while (plans.Get(method) != &plan_) ++method;
   if (given != nullptr) {
@@ -167,7 +170,7 @@ Status MethodBuilder::FindSharedState() {
     return Status::Ok();
   }
   ONEPACK_ASSIGN_OR_RETURN(const StateSharing sharing,
-                           StateSharing::Of(program_.wire(), allocator_));
+                           StateSharing::Of(ProgramContents(program_).wire(), allocator_));
   return sharing.Shares(method) ? NothingToShare(program_, sharing, method) : Status::Ok();
 }
 
@@ -225,10 +228,11 @@ Status MethodBuilder::PlaceTensors() {
       tensor.data_ = const_cast<uint8_t*>(constant.bytes.data());
       continue;
     }
-    const PlannedMemory& memory = IsShared(wire) ? method_.shared_state_->memory_ : method_.memory_;
+    const PlannedMemory& memory =
+        IsShared(wire) ? *method_.shared_state_->memory_ : *method_.memory_;
     tensor.data_ = memory.data() + starts_[i];
     if (!IsCopied(wire, constant)) continue;
-    method_.memory_.AddInitial(constant.bytes.subspan(0, tensor.size_bytes()), tensor.data_);
+    method_.memory_->AddInitial(constant.bytes.subspan(0, tensor.size_bytes()), tensor.data_);
   }
   return Status::Ok();
 }

@@ -29,15 +29,15 @@ Status CheckPlannedBytes(size_t bytes, uint64_t most) {
                        static_cast<unsigned long long>(most));
 }
 
-Result<PlannedMemory> PlannedMemory::Create(size_t size, size_t initial_count,
-                                            const Allocator& allocator) {
-  PlannedMemory memory;
+Result<Ref<PlannedMemory>> PlannedMemory::Create(size_t size, size_t initial_count,
+                                                 const Allocator& allocator) {
   size_t whole;
   if (!CheckedRoundUp(size, MethodState::kBlock, &whole)) {
     return Status::Error(StatusCode::kResourceExhausted, "cannot map %zu bytes of memory", size);
   }
-  ONEPACK_ASSIGN_OR_RETURN(memory.memory_, Mapping::OfZeros(whole));
-  ONEPACK_ASSIGN_OR_RETURN(memory.initial_contents_,
+  ONEPACK_ASSIGN_OR_RETURN(Ref<PlannedMemory> memory, MakeRef<PlannedMemory>(allocator));
+  ONEPACK_ASSIGN_OR_RETURN(memory->memory_, Mapping::OfZeros(whole));
+  ONEPACK_ASSIGN_OR_RETURN(memory->initial_contents_,
                            Array<InitialContent>::Create(allocator, initial_count));
   return memory;
 }

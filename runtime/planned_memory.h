@@ -1,6 +1,6 @@
 // Memory that a program plans for, and what it holds before the first run.
 //
-// Ownership: move-only; of initial contents the bytes are a view.
+// Ownership: counted; of initial contents the bytes are a view.
 // Threads:   belongs to one thread at a time.
 
 #ifndef ONEPACK_RUNTIME_PLANNED_MEMORY_H_
@@ -11,6 +11,7 @@
 
 #include "base/mapping.h"
 #include "onepack/array.h"
+#include "onepack/ref.h"
 #include "onepack/result.h"
 #include "onepack/span.h"
 
@@ -21,14 +22,12 @@ uint64_t MostPlannedBytes(uint64_t given);
 // kResourceExhausted for more than `most`.
 Status CheckPlannedBytes(size_t bytes, uint64_t most);
 
-class PlannedMemory {
+class PlannedMemory final : public RefCounted {
  public:
-  PlannedMemory() = default;
-
   // Zeros, `size` of them at least, which cost memory only where touched; in whole blocks of a
   // saved state (MethodState). `initial_count`: how often AddInitial will be called.
-  static Result<PlannedMemory> Create(size_t size, size_t initial_count,
-                                      const Allocator& allocator);
+  static Result<Ref<PlannedMemory>> Create(size_t size, size_t initial_count,
+                                           const Allocator& allocator);
 
   uint8_t* data() const { return memory_.data(); }
   size_t size() const { return memory_.size(); }
@@ -42,12 +41,17 @@ class PlannedMemory {
   void Reset();
 
  private:
+  template <typename U, typename... Arguments>
+  friend Result<Ref<U>> MakeRef(const Allocator& allocator, Arguments&&... arguments);
+
   struct InitialContent {
     Bytes from;
     uint8_t* to = nullptr;
 
     void Copy() const;
   };
+
+  PlannedMemory() = default;
 
   Mapping memory_;
   Array<InitialContent> initial_contents_;

@@ -4,6 +4,8 @@
 
 #include "base/checked_math.h"
 #include "program_generated.h"
+#include "runtime/planned_memory.h"
+#include "runtime/program_contents.h"
 #include "schema/state_sharing.h"
 #include "schema/verify_program.h"
 
@@ -24,7 +26,7 @@ Result<Buffer> LoadInitialValue(const Program& program, const SharedTensor& tens
                          "program is taken",
                          static_cast<unsigned long long>(tensor.offset));
   }
-  return program.LoadConstant(*tensor.wire);
+  return ProgramContents(program).LoadConstant(*tensor.wire);
 }
 
 }  // namespace
@@ -39,10 +41,18 @@ Result<Ref<SharedState>> SharedState::Create(const Ref<Program>& program, uint64
   return state;
 }
 
+SharedState::SharedState() = default;
+SharedState::~SharedState() = default;
+
+size_t SharedState::size_bytes() const { return memory_->size(); }
+
 Status SharedState::Build(uint64_t max_bytes, const Allocator& allocator) {
   ONEPACK_ASSIGN_OR_RETURN(const StateSharing sharing,
-                           StateSharing::Of(program_->wire(), allocator));
-  if (sharing.tensors().empty()) return Status::Ok();
+                           StateSharing::Of(ProgramContents(*program_).wire(), allocator));
+  if (sharing.tensors().empty()) {
+    ONEPACK_ASSIGN_OR_RETURN(memory_, PlannedMemory::Create(0, 0, allocator));
+    return Status::Ok();
+  }
   ONEPACK_ASSIGN_OR_RETURN(holds_, Array<bool>::Create(allocator, program_->method_count()));
   for (size_t i = 0; i < holds_.size(); ++i) holds_[i] = sharing.Shares(i);
   size_t initial_count = 0;
@@ -72,10 +82,10 @@ Status SharedState::AddInitialValues(Span<const SharedTensor> tensors) {
                            static_cast<unsigned long long>(read),
                            static_cast<unsigned long long>(program_->source().size()));
     }
-    uint8_t* place = memory_.data() + tensor.offset;
+    uint8_t* place = memory_->data() + tensor.offset;
     const Bytes bytes = value.bytes.subspan(0, tensor.size_bytes);
     if (last == nullptr || last->offset != tensor.offset) {
-      memory_.AddInitial(bytes, place);
+      memory_->AddInitial(bytes, place);
       owners_[used++] = value.owner;
       last = &tensor;
     } else if (memcmp(place, bytes.data(), bytes.size()) != 0) {

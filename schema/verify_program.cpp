@@ -128,9 +128,9 @@ Result<const Program*> VerifyProgram(Bytes flatbuffer, const ProgramHeader& head
   return program;
 }
 
-Segment ProgramSegment(const Program& program, const ProgramHeader& header, uint32_t index) {
+Segment ProgramSegment(const Program& program, uint64_t segment_base, uint32_t index) {
   const DataSegment* segment = program.segments()->Get(index);
-  return Segment{header.segment_base + segment->offset(), segment->size()};
+  return Segment{segment_base + segment->offset(), segment->size()};
 }
 
 TensorLayout LayoutOf(const wire::program::Tensor& tensor) {

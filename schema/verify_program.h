@@ -29,7 +29,7 @@ Result<const wire::program::Program*> VerifyProgram(Bytes flatbuffer, const Prog
 
 // REQUIRES, for all below: a verified program, an index in range.
 
-Segment ProgramSegment(const wire::program::Program& program, const ProgramHeader& header,
+Segment ProgramSegment(const wire::program::Program& program, uint64_t segment_base,
                        uint32_t index);
 
 // The tensor's own layout; a view into the flatbuffer.

@@ -11,7 +11,7 @@ set -euo pipefail
 
 # Tools and libraries that every supported Debian has in the right version.
 common_packages=(
-  g++ cmake ninja-build binutils
+  g++ cmake ninja-build binutils pkg-config
   libcli11-dev nlohmann-json3-dev libkissfft-dev libssl-dev libsentencepiece-dev
 )
 # Libraries that must come from trixie or newer.

@@ -19,8 +19,11 @@ files=$(find . -type d \( -name '.?*' -o -path ./build \) -prune -o -type f \( -
 exec awk '
 function trim(text) { gsub(/^[ `]+|[ `\/]+$/, "", text); return text }
 
-# The row that a file or a header belongs to: the longest folder that is one; "" for none.
+# The row that a file or a header belongs to: of a public header what its own table says, else the longest folder that
+# is one; "" for none.
 function row_of(path) {
+  sub(/^onepack\//, "include/onepack/", path)
+  if (path in owner) return owner[path]
   while (sub(/\/[^\/]*$/, "", path)) if (path in rows) return path
   return ""
 }
@@ -45,6 +48,15 @@ function read_row(    cells, names, n, i, row, list, name, but) {
     library[row, names[2]] = n > 3 ? row "/" names[4] : row
     list = substr(list, RSTART + RLENGTH)
   }
+}
+
+# | `folder/` | public headers, without .h |
+function read_public_headers(    cells, names, n, i, row) {
+  split($0, cells, "|")
+  row = trim(cells[2])
+  if (!(row in rows)) { print "ARCHITECTURE.md:" FNR ": " row "/ has no row above"; wrong = 1 }
+  n = split(trim(cells[3]), names, /[, ]+/)
+  for (i = 1; i <= n; ++i) owner["include/onepack/" names[i] ".h"] = row
 }
 
 # Headers of C, C++ and the system: free for all.
@@ -73,8 +85,9 @@ BEGIN {
 }
 
 FILENAME == "ARCHITECTURE.md" {
-  if (/^## /) in_table = /^## Folders/
+  if (/^## /) { in_table = /^## Folders/; in_public = /^## Public headers/ }
   if (in_table && /^\| `/) read_row()
+  if (in_public && /^\| `/) read_public_headers()
   next
 }
 

@@ -7,6 +7,7 @@
 #include "base/printable.h"
 #include "bundled_program_generated.h"
 #include "program_generated.h"
+#include "runtime/program_contents.h"
 #include "schema/identifier.h"
 #include "schema/verify_bundled_program.h"
 #include "schema/verify_text.h"
@@ -126,7 +127,8 @@ Result<RecordedCase> BundledProgram::TestCasesOf(size_t suite) const {
 Status CheckTestSuites(const BundledProgram& bundle, const Program& program) {
   for (uint32_t i = 0; i < bundle.suite_count(); ++i) {
     const auto* suite = bundle.wire().method_test_suites()->Get(i);
-    ONEPACK_ASSIGN_OR_RETURN(const auto* plan, program.FindMethod(TextOf(suite->method_name())));
+    ONEPACK_ASSIGN_OR_RETURN(const auto* plan,
+                             ProgramContents(program).FindMethod(TextOf(suite->method_name())));
     for (uint32_t j = 0; j < CountOf(suite->test_cases()); ++j) {
       const wire_bundle::BundledMethodTestCase& test_case = *suite->test_cases()->Get(j);
       // Exporters bundle inputs alone, too.

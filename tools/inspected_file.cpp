@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "program_generated.h"
+#include "runtime/program_contents.h"
 #include "schema/identifier.h"
 #include "schema/verify_program.h"
 #include "schema/verify_text.h"
@@ -22,8 +23,9 @@ Status AddDelegateKeys(const Program& program, const BackendDelegate& delegate,
                        uint64_t& payload_bytes, std::set<std::string>& keys) {
   if (TextOf(delegate.id()) != kXnnpackBackendId) return Status::Ok();
   const bool is_inline = delegate.processed()->location() == wire::program::DataLocation::INLINE;
-  ONEPACK_ASSIGN_OR_RETURN(const Program::PayloadBytes payload,
-                           program.LoadPayload(is_inline, delegate.processed()->index()));
+  ONEPACK_ASSIGN_OR_RETURN(
+      const ProgramContents::PayloadBytes payload,
+      ProgramContents(program).LoadPayload(is_inline, delegate.processed()->index()));
   payload_bytes += payload.buffer.bytes.size();
   if (payload_bytes / kMaxTimesShared > program.source().size()) {
     return Status::Error(StatusCode::kInvalidFile,
@@ -48,7 +50,8 @@ Result<std::set<std::string>> KeysOf(const Program& program) {
   std::set<std::string> keys;
   uint64_t payload_bytes = 0;
   for (size_t m = 0; m < program.method_count(); ++m) {
-    const auto* plan = program.wire().execution_plan()->Get(static_cast<uint32_t>(m));
+    const auto* plan =
+        ProgramContents(program).wire().execution_plan()->Get(static_cast<uint32_t>(m));
     AddExternalTensorKeys(*plan, keys);
     for (size_t i = 0; i < CountOf(plan->delegates()); ++i) {
       Status status = AddDelegateKeys(program, *plan->delegates()->Get(static_cast<uint32_t>(i)),

@@ -6,6 +6,7 @@
 
 #include "base/printable.h"
 #include "program_generated.h"
+#include "runtime/program_contents.h"
 #include "schema/state_sharing.h"
 #include "schema/verify_program.h"
 #include "schema/verify_text.h"
@@ -103,8 +104,9 @@ Status PrintDelegate(const Program& program, const ExecutionPlan& plan, uint32_t
                      size_t calls) {
   const auto* delegate = plan.delegates()->Get(index);
   const bool is_inline = delegate->processed()->location() == wire::program::DataLocation::INLINE;
-  ONEPACK_ASSIGN_OR_RETURN(const Program::PayloadBytes payload,
-                           program.LoadPayload(is_inline, delegate->processed()->index()));
+  ONEPACK_ASSIGN_OR_RETURN(
+      const ProgramContents::PayloadBytes payload,
+      ProgramContents(program).LoadPayload(is_inline, delegate->processed()->index()));
   printf("      %u  %s  payload %s, %s\n", index, Quoted(TextOf(delegate->id())).c_str(),
          FormatBytes(payload.buffer.bytes.size()).c_str(),
          FormatCount(calls, "call", "calls").c_str());
@@ -169,7 +171,8 @@ void PrintSharing(const Program& program, const StateSharing& sharing, size_t in
 }
 
 Status PrintMethod(const Program& program, const StateSharing& sharing, size_t index) {
-  const auto* plan = program.wire().execution_plan()->Get(static_cast<uint32_t>(index));
+  const auto* plan =
+      ProgramContents(program).wire().execution_plan()->Get(static_cast<uint32_t>(index));
   printf("  method '%s'\n", Quoted(program.method_name(index)).c_str());
   PrintValues("inputs", plan->inputs(), *plan);
   PrintValues("outputs", plan->outputs(), *plan);
@@ -189,7 +192,7 @@ Status PrintProgram(const InspectedFile& file) {
   printf("%s: %s, %s\n", file.path.c_str(), file.bundle ? "bundled program" : "program",
          FormatBytes(file.size_bytes).c_str());
   ONEPACK_ASSIGN_OR_RETURN(const StateSharing sharing,
-                           StateSharing::Of(program.wire(), HeapAllocator()));
+                           StateSharing::Of(ProgramContents(program).wire(), HeapAllocator()));
   for (size_t i = 0; i < program.method_count(); ++i) {
     ONEPACK_RETURN_IF_ERROR(PrintMethod(program, sharing, i));
   }

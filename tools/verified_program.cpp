@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "program_generated.h"
+#include "runtime/program_contents.h"
 #include "schema/verify_text.h"
 
 namespace onepack {
@@ -35,7 +36,7 @@ Status VerifyMethods(const InspectedFile& file, const Ref<NamedDataMap>& data,
   ONEPACK_ASSIGN_OR_RETURN(const Ref<SharedState> shared_state, SharedState::Create(file.program));
   for (size_t i = 0; i < file.program->method_count(); ++i) {
     const std::string_view name = file.program->method_name(i);
-    ONEPACK_ASSIGN_OR_RETURN(const auto* plan, file.program->FindMethod(name));
+    ONEPACK_ASSIGN_OR_RETURN(const auto* plan, ProgramContents(*file.program).FindMethod(name));
     const std::vector<std::string> names = OperatorNames(*plan);
     std::vector<Operator> operators;
     for (const std::string& op : names) operators.push_back({op, &NeverCalled, nullptr});

@@ -8,7 +8,7 @@ namespace onepack {
 
 PackedWeight PackTransaction::LookUp(const PackKey& key, bool has_namesake) {
   DropClaim();
-  WeightCache::Entry* entry = cache_->FindOrClaim(key, has_namesake);
+  PackedWeightCache::Entry* entry = cache_->FindOrClaim(key, has_namesake);
   if (entry != nullptr) return PackedWeight(cache_, entry);
   claim_ = key;
   return PackedWeight();
@@ -27,8 +27,8 @@ uint8_t* PackTransaction::Reserve(size_t size, Pages pages) {
 PackedWeight PackTransaction::Commit(LayoutTag tag, std::vector<std::shared_ptr<Content>> contents,
                                      StoredBytes stored) {
   assert(claim_ && reserved_.data() != nullptr);
-  WeightCache::Entry* entry = cache_->Publish(*claim_, std::move(reserved_), std::move(stored), tag,
-                                              std::move(contents), PackingTime());
+  PackedWeightCache::Entry* entry = cache_->Publish(
+      *claim_, std::move(reserved_), std::move(stored), tag, std::move(contents), PackingTime());
   claim_.reset();
   return PackedWeight(cache_, entry);
 }

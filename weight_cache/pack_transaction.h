@@ -34,13 +34,13 @@
 #include <utility>
 #include <vector>
 
-#include "onepack/weight_cache.h"
+#include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
 
 class PackTransaction {
  public:
-  explicit PackTransaction(std::shared_ptr<WeightCache> cache) : cache_(std::move(cache)) {}
+  explicit PackTransaction(std::shared_ptr<PackedWeightCache> cache) : cache_(std::move(cache)) {}
   ~PackTransaction() { DropClaim(); }
   PackTransaction(const PackTransaction&) = delete;
   PackTransaction& operator=(const PackTransaction&) = delete;
@@ -76,7 +76,7 @@ class PackTransaction {
  private:
   uint64_t PackingTime() const;
 
-  const std::shared_ptr<WeightCache> cache_;
+  const std::shared_ptr<PackedWeightCache> cache_;
   std::optional<PackKey> claim_;
   HeapBlock reserved_;
   std::chrono::steady_clock::time_point reserved_at_;

@@ -16,8 +16,8 @@
 
 #include "delegate/graph/graph_store.h"
 #include "onepack/backend.h"
-#include "onepack/key_integrity.h"
 #include "onepack/result.h"
+#include "runtime/key_verifier.h"
 #include "schema/verify_payload.h"
 
 namespace onepack {

@@ -98,7 +98,7 @@ class Packer::Call {
     return cache()->options().record_hashes ? &cache()->contents() : nullptr;
   }
   LoadReporter& reporter() const { return packer_.reporter_; }
-  const std::shared_ptr<WeightCache>& cache() const { return packer_.cache_; }
+  const std::shared_ptr<PackedWeightCache>& cache() const { return packer_.cache_; }
 
   const Packer& packer_;
   const Span<const Plan> plans_;

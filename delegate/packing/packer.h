@@ -28,7 +28,7 @@
 #include "delegate/plan/plan.h"
 #include "onepack/result.h"
 #include "onepack/span.h"
-#include "onepack/weight_cache.h"
+#include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
 
@@ -59,7 +59,7 @@ struct PackerOptions {
 class Packer {
  public:
   // `node_packer` and `reporter` outlive it.
-  Packer(std::shared_ptr<WeightCache> cache, const NodePacker& node_packer,
+  Packer(std::shared_ptr<PackedWeightCache> cache, const NodePacker& node_packer,
          const PackerOptions& options, LoadReporter& reporter)
       : cache_(std::move(cache)),
         node_packer_(node_packer),
@@ -72,7 +72,7 @@ class Packer {
  private:
   class Call;  // of Pin
 
-  const std::shared_ptr<WeightCache> cache_;
+  const std::shared_ptr<PackedWeightCache> cache_;
   const NodePacker& node_packer_;
   const PackerOptions options_;
   LoadReporter& reporter_;

@@ -22,7 +22,7 @@
 #include "delegate/plan/plan.h"
 #include "linear/linear.h"
 #include "onepack/result.h"
-#include "onepack/weight_cache.h"
+#include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
 

@@ -14,7 +14,7 @@
 #include "delegate/running/runtime_pool.h"
 #include "onepack/ref.h"
 #include "onepack/status.h"
-#include "onepack/weight_cache.h"
+#include "weight_cache/packed_weight_cache.h"
 
 struct pthreadpool;
 
@@ -29,14 +29,14 @@ struct ThreadPool {
 class MethodContext final : public RefCounted {
  public:
   // For MakeRef, which has no use for constructors that throw: moves only.
-  MethodContext(std::shared_ptr<WeightCache> cache, std::shared_ptr<RuntimePool> pool,
+  MethodContext(std::shared_ptr<PackedWeightCache> cache, std::shared_ptr<RuntimePool> pool,
                 const ThreadPool& threads, Lane home)
       : cache_(std::move(cache)),
         pool_(std::move(pool)),
         threads_(threads),
         home_(std::move(home)) {}
 
-  const std::shared_ptr<WeightCache>& cache() const { return cache_; }
+  const std::shared_ptr<PackedWeightCache>& cache() const { return cache_; }
   RuntimePool& pool() const { return *pool_; }
   Lane& home() { return home_; }
   pthreadpool* threadpool() const { return threads_.pool; }
@@ -54,7 +54,7 @@ class MethodContext final : public RefCounted {
   void set_last_lane(const Lane* lane) { last_lane_ = lane; }
 
  private:
-  const std::shared_ptr<WeightCache> cache_;
+  const std::shared_ptr<PackedWeightCache> cache_;
   const std::shared_ptr<RuntimePool> pool_;
   const ThreadPool threads_;
   Lane home_;

@@ -14,13 +14,13 @@
 #include "delegate/plan/plan.h"
 #include "delegate/running/method_context.h"
 #include "onepack/backend.h"
-#include "onepack/key_integrity.h"
 #include "onepack/load_progress.h"
+#include "runtime/key_verifier.h"
 
 namespace onepack {
 
 struct SessionOptions {
-  std::shared_ptr<WeightCache> cache;  // never null
+  std::shared_ptr<PackedWeightCache> cache;  // never null
   ThreadPool threads;
   ProgressCallback on_progress;  // may be empty
   PackerOptions packer;

@@ -12,7 +12,7 @@
 #include "delegate/running/stage_memory.h"
 #include "onepack/span.h"
 #include "onepack/status.h"
-#include "onepack/weight_cache.h"
+#include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
 

@@ -26,10 +26,10 @@ namespace onepack {
 
 // What runtimes are created with.
 struct Surroundings {
-  std::shared_ptr<WeightCache> cache;  // counts what is packed for a runtime alone
-  xnn_workspace_t workspace;           // that is in no other use
-  pthreadpool* threadpool;             // null for none
-  OnesStore& ones;                     // until the runtime is created
+  std::shared_ptr<PackedWeightCache> cache;  // counts what is packed for a runtime alone
+  xnn_workspace_t workspace;                 // that is in no other use
+  pthreadpool* threadpool;                   // null for none
+  OnesStore& ones;                           // until the runtime is created
 };
 
 class XnnStage final : public StageRunner {

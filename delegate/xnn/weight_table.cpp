@@ -20,7 +20,7 @@ Result<Placeholders> Placeholders::Create(size_t count) {
   return Placeholders(std::move(mapping));
 }
 
-WeightTable::WeightTable(std::shared_ptr<WeightCache> cache) : cache_(std::move(cache)) {
+WeightTable::WeightTable(std::shared_ptr<PackedWeightCache> cache) : cache_(std::move(cache)) {
   provider_.context = this;
   provider_.look_up = [](void* context, const xnn_weights_cache_look_up_key* key) {
     return Of(context).LookUp(*key);

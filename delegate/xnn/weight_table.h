@@ -33,8 +33,8 @@
 #include "onepack/result.h"
 #include "onepack/span.h"
 #include "onepack/status.h"
-#include "onepack/weight_cache.h"
 #include "weight_cache/pack_transaction.h"
+#include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
 
@@ -68,7 +68,7 @@ class WeightTable {
     bool is_readable;
   };
 
-  explicit WeightTable(std::shared_ptr<WeightCache> cache);
+  explicit WeightTable(std::shared_ptr<PackedWeightCache> cache);
   WeightTable(const WeightTable&) = delete;
   WeightTable& operator=(const WeightTable&) = delete;
 
@@ -97,7 +97,7 @@ class WeightTable {
   // What is needed while the runtime is created.
   struct Creation {
     Creation(Span<const Row> some_rows, Span<const PackedWeight> some_pins,
-             const std::shared_ptr<WeightCache>& cache)
+             const std::shared_ptr<PackedWeightCache>& cache)
         : rows(some_rows), pins(some_pins), transaction(cache) {}
 
     const Span<const Row> rows;
@@ -118,7 +118,7 @@ class WeightTable {
   size_t KeepPrivate();
   void Fail(Status status);
 
-  const std::shared_ptr<WeightCache> cache_;
+  const std::shared_ptr<PackedWeightCache> cache_;
   xnn_weights_cache_provider provider_{};
   std::vector<const void*> addresses_;          // by offset: all rows, then private ones
   std::vector<std::optional<LayoutTag>> tags_;  // by number, of those that were served

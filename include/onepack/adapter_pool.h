@@ -20,12 +20,13 @@
 #include <string_view>
 #include <vector>
 
+#include "onepack/export.h"
 #include "onepack/generate.h"
 #include "onepack/language_model.h"
 
 namespace onepack {
 
-class AdapterPool {
+class ONEPACK_API AdapterPool {
  public:
   // What every model is loaded with; `options.named_data` is the foundation.
   explicit AdapterPool(const MethodOptions& options) : options_(options) {}

@@ -5,6 +5,8 @@
 
 #include <stddef.h>
 
+#include "onepack/export.h"
+
 namespace onepack {
 
 // A value; copies refer to the same allocator. `context` must outlive all that was allocated.
@@ -25,7 +27,7 @@ struct Allocator {
 };
 
 // The C heap.
-Allocator HeapAllocator();
+ONEPACK_API Allocator HeapAllocator();
 
 }  // namespace onepack
 

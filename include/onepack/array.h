@@ -9,7 +9,6 @@
 #include <new>
 #include <utility>
 
-#include "base/checked_math.h"
 #include "onepack/allocator.h"
 #include "onepack/result.h"
 
@@ -36,8 +35,9 @@ class Array {
     Array array;
     if (size == 0) return array;
     size_t bytes;
-    void* memory =
-        CheckedMultiply(size, sizeof(T), &bytes) ? allocator.Allocate(bytes, alignof(T)) : nullptr;
+    void* memory = __builtin_mul_overflow(size, sizeof(T), &bytes)
+                       ? nullptr
+                       : allocator.Allocate(bytes, alignof(T));
     if (memory == nullptr) {
       return Status::Error(StatusCode::kResourceExhausted,
                            "out of memory for %zu elements of %zu bytes", size, sizeof(T));

@@ -28,18 +28,19 @@
 #ifndef ONEPACK_CONTEXT_FILE_H_
 #define ONEPACK_CONTEXT_FILE_H_
 
+#include "onepack/export.h"
 #include "onepack/language_model.h"
 
 namespace onepack {
 
 // Replaces what is at `path`. Errors: kIoError and kNotFound; those of LanguageModel::Save and
 // Digest.
-Status SaveContextFile(LanguageModel& model, const char* path);
+ONEPACK_API Status SaveContextFile(LanguageModel& model, const char* path);
 
 // The context becomes what was saved. Errors: kNotFound, kIoError; kInvalidFile for what is damaged
 // or no context; kMismatch for a context of another model; kUnsupported for a newer or older
 // format.
-Status LoadContextFile(LanguageModel& model, const char* path);
+ONEPACK_API Status LoadContextFile(LanguageModel& model, const char* path);
 
 }  // namespace onepack
 

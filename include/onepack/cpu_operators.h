@@ -17,21 +17,20 @@
 #ifndef ONEPACK_CPU_OPERATORS_H_
 #define ONEPACK_CPU_OPERATORS_H_
 
-#include <pthreadpool.h>
 #include <stdint.h>
-#include <sys/types.h>
-
-#include <atomic>
 
 #include "onepack/array.h"
+#include "onepack/export.h"
 #include "onepack/operator_registry.h"
+
+struct pthreadpool;
 
 namespace onepack {
 
 struct CpuOperatorOptions {
   // What the expensive operators compute on: attention, products, convolution. Null: the thread
   // that runs the method.
-  pthreadpool_t threadpool = nullptr;
+  pthreadpool* threadpool = nullptr;
   // For what an operator needs while it runs.
   Allocator allocator = HeapAllocator();
   // Of the random numbers of aten::rand, aten::randn and their like. The same seed gives the same
@@ -44,31 +43,23 @@ struct CpuOperatorOptions {
 };
 
 namespace kernels {
-
-// What every operator of ours is called with.
-struct OperatorContext {
-  pthreadpool_t threads = nullptr;
-  Allocator allocator{};
-  pid_t process = 0;
-  uint64_t random_seed = 0;
-  mutable std::atomic<uint64_t> random_taken{0};  // how many numbers of the stream
-
-  // None in a child process: a fork does not copy threads, and waiting for them never ends.
-  pthreadpool_t threadpool() const;
-};
-
+struct OperatorContext;
 }  // namespace kernels
 
-class CpuOperators {
+class ONEPACK_API CpuOperators {
  public:
   // Errors: kResourceExhausted.
   static Result<CpuOperators> Create(const CpuOperatorOptions& options);
+
+  CpuOperators(CpuOperators&& other) noexcept;
+  CpuOperators& operator=(CpuOperators&& other) noexcept;
+  ~CpuOperators();
 
   OperatorRegistry registry() const { return OperatorRegistry(operators_); }
   Span<const Operator> operators() const { return operators_; }
 
  private:
-  CpuOperators() = default;
+  CpuOperators();
 
   Array<kernels::OperatorContext> context_;  // one, at an address that stays
   Array<Operator> operators_;

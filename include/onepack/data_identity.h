@@ -11,12 +11,13 @@
 
 #include <stdint.h>
 
+#include "onepack/export.h"
 #include "onepack/file_identity.h"
 #include "onepack/result.h"
 
 namespace onepack {
 
-class DataIdentity {
+class ONEPACK_API DataIdentity {
  public:
   // Equals its copies, and nothing else in this process.
   static DataIdentity Unique();

@@ -18,12 +18,13 @@
 #include "onepack/allocator.h"
 #include "onepack/buffer.h"
 #include "onepack/data_identity.h"
+#include "onepack/export.h"
 #include "onepack/result.h"
 #include "onepack/segment.h"
 
 namespace onepack {
 
-class DataSource : public RefCounted {
+class ONEPACK_API DataSource : public RefCounted {
  public:
   // Its bytes are taken for no other source's.
   DataSource() : identity_(DataIdentity::Unique()) {}
@@ -84,23 +85,24 @@ class DataSource : public RefCounted {
 
 // A file, mapped read-only and shared with the page cache. The file must not be changed in place
 // while the source lives: replace it (write a new file, rename it over) instead.
-Result<Ref<DataSource>> OpenMappedFile(const char* path,
-                                       const Allocator& allocator = HeapAllocator());
+ONEPACK_API Result<Ref<DataSource>> OpenMappedFile(const char* path,
+                                                   const Allocator& allocator = HeapAllocator());
 
 // A part of a file, such as an uncompressed asset of an Android package, whose descriptor, offset
 // and length AAsset_openFileDescriptor64 gives. As above; the part may begin anywhere. The
 // descriptor stays the caller's, who may close it at once; `name` is copied.
-Result<Ref<DataSource>> MapFilePart(int descriptor, const Segment& part, const char* name,
-                                    const Allocator& allocator = HeapAllocator());
+ONEPACK_API Result<Ref<DataSource>> MapFilePart(int descriptor, const Segment& part,
+                                                const char* name,
+                                                const Allocator& allocator = HeapAllocator());
 
 // The same by path. Messages call it "PATH at OFFSET".
-Result<Ref<DataSource>> OpenMappedFilePart(const char* path, const Segment& part,
-                                           const Allocator& allocator = HeapAllocator());
+ONEPACK_API Result<Ref<DataSource>> OpenMappedFilePart(
+    const char* path, const Segment& part, const Allocator& allocator = HeapAllocator());
 
 // Bytes that the caller owns, and keeps unchanged, until the last reference to the source is gone.
 // `name` is copied.
-Result<Ref<DataSource>> WrapMemory(Bytes bytes, const char* name,
-                                   const Allocator& allocator = HeapAllocator());
+ONEPACK_API Result<Ref<DataSource>> WrapMemory(Bytes bytes, const char* name,
+                                               const Allocator& allocator = HeapAllocator());
 
 }  // namespace onepack
 

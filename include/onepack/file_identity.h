@@ -7,12 +7,14 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "onepack/export.h"
+
 namespace onepack {
 
 // Two equal identities mean equal bytes, as long as files are replaced (new inode) or rewritten
 // (new times), never changed behind a live mapping. A file in memory (tmpfs, memfd) that is
 // rewritten through a mapping keeps its times: make a new one instead.
-class FileIdentity {
+class ONEPACK_API FileIdentity {
  public:
   // Of no file: equals nothing, itself included.
   FileIdentity() = default;

@@ -8,6 +8,7 @@
 #include <functional>
 #include <vector>
 
+#include "onepack/export.h"
 #include "onepack/language_model.h"
 #include "onepack/sampler.h"
 
@@ -30,7 +31,7 @@ struct GenerateOptions {
 };
 
 enum class StopReason { kMaxNewTokens, kStopToken, kContextFull, kCancelled };
-const char* StopReasonName(StopReason reason);
+ONEPACK_API const char* StopReasonName(StopReason reason);
 
 struct GenerateResult {
   std::vector<int64_t> tokens;  // new ones, a stop token included
@@ -46,8 +47,8 @@ struct GenerateResult {
 // Reads `prompt` after what is in the model's context already, and answers. The last new token is
 // not in the context when this returns: a prompt that continues begins with it.
 // Errors: those of LanguageModel::Append and Sampler; the context is as far as the run got.
-Result<GenerateResult> Generate(LanguageModel& model, Span<const int64_t> prompt,
-                                const GenerateOptions& options);
+ONEPACK_API Result<GenerateResult> Generate(LanguageModel& model, Span<const int64_t> prompt,
+                                            const GenerateOptions& options);
 
 }  // namespace onepack
 

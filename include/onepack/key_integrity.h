@@ -13,35 +13,19 @@
 
 #include <string_view>
 
-#include "onepack/array.h"
+#include "onepack/export.h"
 #include "onepack/named_data_map.h"
-#include "onepack/named_data_scope.h"
 #include "onepack/result.h"
 
 namespace onepack {
 
 // 64 hexadecimal digits in lower case, after "scale_" perhaps.
-bool IsContentKey(std::string_view key);
+ONEPACK_API bool IsContentKey(std::string_view key);
 
 // OK for a key that is no content key. Errors: kInvalidFile names the file, the key and the hash of
 // what is there; those of reading.
 // Threads: any.
-Status VerifyKey(const NamedData& data);
-
-// Verifies what one load uses, each key once.
-// Threads: that of the load.
-class KeyVerifier {
- public:
-  explicit KeyVerifier(const Allocator& allocator = HeapAllocator()) : allocator_(allocator) {}
-
-  // REQUIRES: `data` was found in `scope`, which is the same at every call.
-  // Errors: as above; kResourceExhausted.
-  Status Verify(const NamedDataScope& scope, const NamedData& data);
-
- private:
-  const Allocator allocator_;
-  Array<bool> is_verified_;  // by entry of the scope
-};
+ONEPACK_API Status VerifyKey(const NamedData& data);
 
 }  // namespace onepack
 

@@ -23,6 +23,7 @@
 #include <string_view>
 #include <vector>
 
+#include "onepack/export.h"
 #include "onepack/model_digest.h"
 #include "onepack/model_info.h"
 #include "onepack/text_decoder.h"
@@ -36,7 +37,7 @@ struct SavedContext {
   std::vector<int64_t> tokens;
 };
 
-class LanguageModel {
+class ONEPACK_API LanguageModel {
  public:
   // `method` empty: the one that text_decoder.h says. Errors: those of Method::Load; kUnsupported
   // for methods that are no language model.

@@ -20,6 +20,7 @@
 
 #include "onepack/array.h"
 #include "onepack/backend.h"
+#include "onepack/export.h"
 #include "onepack/method_state.h"
 #include "onepack/named_data_map.h"
 #include "onepack/operator_registry.h"
@@ -28,9 +29,10 @@
 #include "onepack/result.h"
 #include "onepack/shared_state.h"
 #include "onepack/value.h"
-#include "runtime/planned_memory.h"
 
 namespace onepack {
+
+class PlannedMemory;
 
 struct MethodOptions {
   // Data files the program was separated from; null when it needs none.
@@ -52,8 +54,10 @@ struct MethodOptions {
   Allocator allocator = HeapAllocator();
 };
 
-class Method final : public RefCounted {
+class ONEPACK_API Method final : public RefCounted {
  public:
+  ~Method() override;
+
   // Errors: kNotFound for a method, key or operator that is missing (all missing operators in one
   // message); kMismatch for external data of another type or size; kFailedPrecondition for a method
   // that shares its state and is given none to share; what the backends say of the delegates.
@@ -114,7 +118,7 @@ class Method final : public RefCounted {
   };
   static_assert(sizeof(Step) <= 24);
 
-  Method() = default;
+  Method();
 
   // Does `work` while no other call uses the method or the state that it shares.
   template <typename Work>
@@ -143,7 +147,7 @@ class Method final : public RefCounted {
   Array<Value*> outputs_;
   Array<Operator> operators_;  // by index in the program
   Array<Step> steps_;
-  PlannedMemory memory_;
+  Ref<PlannedMemory> memory_;
   Ref<SharedState> shared_state_;                 // null: all of its state is in memory_
   Array<Ref<const RefCounted>> constant_owners_;  // of initial contents and constants used in place
 

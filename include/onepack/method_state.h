@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "onepack/array.h"
+#include "onepack/export.h"
 #include "onepack/program.h"
 #include "onepack/ref.h"
 #include "onepack/result.h"
@@ -23,7 +24,7 @@
 
 namespace onepack {
 
-class MethodState final : public RefCounted {
+class ONEPACK_API MethodState final : public RefCounted {
  public:
   // Memory is saved in blocks; a method's is a number of whole ones.
   static constexpr size_t kBlock = 4096;

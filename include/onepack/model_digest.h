@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "onepack/data_source.h"
+#include "onepack/export.h"
 #include "onepack/ref.h"
 #include "onepack/result.h"
 
@@ -31,8 +32,8 @@ struct ModelDigest {
 
 // Reads all bytes of all sources, piece by piece, and drops the pages of each. Errors: those of the
 // sources. May throw std::bad_alloc.
-Result<ModelDigest> DigestModel(const DataSource& program, std::string_view method,
-                                const std::vector<Ref<const DataSource>>& data);
+ONEPACK_API Result<ModelDigest> DigestModel(const DataSource& program, std::string_view method,
+                                            const std::vector<Ref<const DataSource>>& data);
 
 }  // namespace onepack
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "onepack/export.h"
 #include "onepack/program.h"
 #include "onepack/ref.h"
 #include "onepack/result.h"
@@ -31,7 +32,7 @@ struct ModelInfo {
 };
 
 // Loads and runs each of these methods that the program has. Errors: kResourceExhausted.
-Result<ModelInfo> ReadModelInfo(const Ref<Program>& program);
+ONEPACK_API Result<ModelInfo> ReadModelInfo(const Ref<Program>& program);
 
 }  // namespace onepack
 

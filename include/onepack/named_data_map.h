@@ -13,6 +13,7 @@
 
 #include "onepack/array.h"
 #include "onepack/data_source.h"
+#include "onepack/export.h"
 #include "onepack/ref.h"
 #include "onepack/result.h"
 #include "onepack/segment.h"
@@ -31,7 +32,7 @@ struct NamedData {
   Result<Buffer> Load() const { return source->LoadWhole(segment); }
 };
 
-class NamedDataMap final : public RefCounted {
+class ONEPACK_API NamedDataMap final : public RefCounted {
  public:
   // Verifies and indexes a data file. One read of its directory; none of its segments.
   static Result<Ref<NamedDataMap>> Open(const Ref<DataSource>& source,
@@ -73,7 +74,7 @@ class NamedDataMap final : public RefCounted {
 
 // Whether `a` and `b`, found under one key, are the same data; a Status naming the key and both
 // files when not.
-Status CheckSameData(const NamedData& a, const NamedData& b);
+ONEPACK_API Status CheckSameData(const NamedData& a, const NamedData& b);
 
 }  // namespace onepack
 

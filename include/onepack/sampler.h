@@ -10,6 +10,7 @@
 #include <random>
 #include <vector>
 
+#include "onepack/export.h"
 #include "onepack/result.h"
 #include "onepack/span.h"
 
@@ -25,7 +26,7 @@ struct SamplerOptions {
   uint64_t seed = 0;
 };
 
-class Sampler {
+class ONEPACK_API Sampler {
  public:
   // Errors: kInvalidArgument for a temperature below 0, or a top_p outside (0, 1].
   static Result<Sampler> Create(const SamplerOptions& options);

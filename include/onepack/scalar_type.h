@@ -8,6 +8,8 @@
 
 #include <string_view>
 
+#include "onepack/export.h"
+
 namespace onepack {
 
 // PyTorch's numbers; schema/scalar_type.fbs is the wire's own list and a test compares the two.
@@ -41,23 +43,23 @@ enum class ScalarType : int8_t {
 };
 
 // Bytes of one element; 0 for a number that names no type.
-size_t ElementSize(ScalarType type);
+ONEPACK_API size_t ElementSize(ScalarType type);
 
 // What the address of an element is a multiple of. REQUIRES: ElementSize(type) > 0.
-size_t ElementAlignment(ScalarType type);
+ONEPACK_API size_t ElementAlignment(ScalarType type);
 
 // float16, bfloat16, float32 and float64.
-bool IsFloatingPoint(ScalarType type);
+ONEPACK_API bool IsFloatingPoint(ScalarType type);
 
-bool IsComplex(ScalarType type);
+ONEPACK_API bool IsComplex(ScalarType type);
 // Of the two parts of complex numbers; of others, the type itself.
-ScalarType RealTypeOf(ScalarType type);
+ONEPACK_API ScalarType RealTypeOf(ScalarType type);
 
 // "float32", "int64", ...: PyTorch's names. "unknown" for a number that names no type.
-const char* ScalarTypeName(ScalarType type);
+ONEPACK_API const char* ScalarTypeName(ScalarType type);
 
 // The reverse; false when no type has this name.
-bool ParseScalarType(std::string_view name, ScalarType* type);
+ONEPACK_API bool ParseScalarType(std::string_view name, ScalarType* type);
 
 }  // namespace onepack
 

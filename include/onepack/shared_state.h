@@ -11,7 +11,7 @@
 //
 // Ownership: counted; keeps the program. Every method that was loaded with it keeps it.
 // Threads:   methods that share it may be loaded and closed on any threads, and run one at a time:
-//            a concurrent run is refused (see runtime/method.h).
+//            a concurrent run is refused (see method.h).
 // Memory:    one mapping as large as the largest method's, touched where used. Initial values are
 //            there from the start, whichever methods are loaded, and when.
 
@@ -24,17 +24,20 @@
 #include <atomic>
 
 #include "onepack/array.h"
+#include "onepack/export.h"
 #include "onepack/program.h"
 #include "onepack/ref.h"
 #include "onepack/result.h"
-#include "runtime/planned_memory.h"
 
 namespace onepack {
 
+class PlannedMemory;
 struct SharedTensor;
 
-class SharedState final : public RefCounted {
+class ONEPACK_API SharedState final : public RefCounted {
  public:
+  ~SharedState() override;
+
   // `max_bytes`: as MethodOptions::max_planned_bytes. Errors: kResourceExhausted for more than
   // that; kInvalidFile for methods that give one buffer two initial values; kUnsupported for an
   // initial value in a data file. Every message names the program's file.
@@ -43,7 +46,7 @@ class SharedState final : public RefCounted {
 
   const Program& program() const { return *program_; }
   // 0: no methods of the program share state.
-  size_t size_bytes() const { return memory_.size(); }
+  size_t size_bytes() const;
   // Whether the program's method, by its index, has its state here.
   bool Holds(size_t method) const { return method < holds_.size() && holds_[method]; }
 
@@ -53,14 +56,14 @@ class SharedState final : public RefCounted {
   template <typename U, typename... Arguments>
   friend Result<Ref<U>> MakeRef(const Allocator& allocator, Arguments&&... arguments);
 
-  SharedState() = default;
+  SharedState();
 
   Status Build(uint64_t max_bytes, const Allocator& allocator);
   Status AddInitialValues(Span<const SharedTensor> tensors);
 
   Ref<Program> program_;
   Array<bool> holds_;  // by method; empty: none holds it
-  PlannedMemory memory_;
+  Ref<PlannedMemory> memory_;
   Array<Ref<const RefCounted>> owners_;  // of initial values
   std::atomic<bool> is_used_{false};     // by a method that runs or changes it
 };

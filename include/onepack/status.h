@@ -12,6 +12,8 @@
 #include <stdarg.h>
 #include <stdint.h>
 
+#include "onepack/export.h"
+
 namespace onepack {
 
 // Each code calls for another reaction of the caller.
@@ -30,9 +32,9 @@ enum class StatusCode : uint8_t {
 };
 
 // The code's name as in "invalid file".
-const char* StatusCodeName(StatusCode code);
+ONEPACK_API const char* StatusCodeName(StatusCode code);
 
-class [[nodiscard]] Status {
+class [[nodiscard]] ONEPACK_API Status {
  public:
   Status() = default;
   Status(Status&& other) noexcept;
@@ -62,7 +64,7 @@ class [[nodiscard]] Status {
 };
 
 // "context: No such file or directory (errno 2)"; kNotFound for a missing file, else kIoError.
-Status PosixError(const char* context, int error_number);
+ONEPACK_API Status PosixError(const char* context, int error_number);
 
 }  // namespace onepack
 

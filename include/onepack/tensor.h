@@ -14,12 +14,13 @@
 
 #include <assert.h>
 
+#include "onepack/export.h"
 #include "onepack/result.h"
 #include "onepack/tensor_layout.h"
 
 namespace onepack {
 
-class Tensor {
+class ONEPACK_API Tensor {
  public:
   Tensor() = default;
 

@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "onepack/export.h"
 #include "onepack/result.h"
 #include "onepack/scalar_type.h"
 #include "onepack/span.h"
@@ -27,10 +28,10 @@ struct TensorLayout {
 // Whether the same bytes are the same tensor in both: equal types and sizes, and every element in
 // the same place. A dimension of size 1 may stand anywhere in a dim order, because nothing steps
 // along it, and where there are no elements all orders are the same.
-bool SameLayout(const TensorLayout& a, const TensorLayout& b);
+ONEPACK_API bool SameLayout(const TensorLayout& a, const TensorLayout& b);
 
 // "float32 [64, 128]", with " dim_order [1, 0]" where it is not contiguous.
-class LayoutText {
+class ONEPACK_API LayoutText {
  public:
   explicit LayoutText(const TensorLayout& layout);
   const char* c_str() const { return text_; }
@@ -41,7 +42,7 @@ class LayoutText {
 
 // The bytes of such a tensor, or what is wrong with it: an unknown element type, a rank above
 // kMaxTensorRank, a negative size, a dim_order that is no permutation, a product that overflows.
-Result<size_t> VerifiedSizeBytes(const TensorLayout& layout);
+ONEPACK_API Result<size_t> VerifiedSizeBytes(const TensorLayout& layout);
 
 }  // namespace onepack
 

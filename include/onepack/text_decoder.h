@@ -19,12 +19,13 @@
 #include <string_view>
 #include <vector>
 
+#include "onepack/export.h"
 #include "onepack/method.h"
 #include "onepack/result.h"
 
 namespace onepack {
 
-class TextDecoder {
+class ONEPACK_API TextDecoder {
  public:
   // `method` empty: the first that there is, in the order above. Errors: those of Method::Load;
   // kUnsupported for methods that are called otherwise.

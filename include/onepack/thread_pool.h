@@ -9,11 +9,13 @@
 #ifndef ONEPACK_THREAD_POOL_H_
 #define ONEPACK_THREAD_POOL_H_
 
+#include "onepack/export.h"
+
 namespace onepack {
 
 // False for an older pthreadpool: on a machine that does other work as well, give the backend no
 // pool.
-bool ThreadPoolSuitsBusyMachines();
+ONEPACK_API bool ThreadPoolSuitsBusyMachines();
 
 }  // namespace onepack
 

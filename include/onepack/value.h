@@ -11,6 +11,7 @@
 
 #include <string_view>
 
+#include "onepack/export.h"
 #include "onepack/span.h"
 #include "onepack/tensor.h"
 
@@ -30,7 +31,7 @@ enum class ValueKind : uint8_t {
   kOptionalTensorList,  // items are Tensor values, null, or were None when loaded
 };
 
-const char* ValueKindName(ValueKind kind);
+ONEPACK_API const char* ValueKindName(ValueKind kind);
 
 class Value {
  public:

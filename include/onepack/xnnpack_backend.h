@@ -21,6 +21,7 @@
 #include <memory>
 
 #include "onepack/backend.h"
+#include "onepack/export.h"
 #include "onepack/linear_layout.h"
 #include "onepack/load_progress.h"
 #include "onepack/ref.h"
@@ -66,7 +67,7 @@ struct XnnpackBackendOptions {
 };
 
 // Initializes XNNPACK. The backend's name is "XnnpackBackend", as in the programs.
-Result<Ref<Backend>> CreateXnnpackBackend(const XnnpackBackendOptions& options);
+ONEPACK_API Result<Ref<Backend>> CreateXnnpackBackend(const XnnpackBackendOptions& options);
 
 }  // namespace onepack
 

@@ -15,6 +15,7 @@
 #include "onepack/named_data_map.h"
 #include "onepack/program.h"
 #include "program_generated.h"
+#include "runtime/program_contents.h"
 #include "schema/verify_payload.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"
@@ -74,8 +75,8 @@ TEST_F(LoraStackTest, ProgramsOpenAndEveryKeyTheyNameIsInTheirDataFiles) {
     }
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program,
                                  OpenProgram(ReadFile(folder_.File(name + ".pte"))));
-    ONEPACK_ASSERT_OK_AND_ASSIGN(const Program::PayloadBytes payload,
-                                 program->LoadPayload(false, 0));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const ProgramContents::PayloadBytes payload,
+                                 ProgramContents(*program).LoadPayload(false, 0));
     const Bytes bytes = payload.buffer.bytes;
     ONEPACK_ASSERT_OK_AND_ASSIGN(const PayloadHeader header, ParsePayloadHeader(bytes));
     const std::vector<uint8_t> flatbuffer(

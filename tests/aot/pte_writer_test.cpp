@@ -2,6 +2,7 @@
 
 #include "onepack/program.h"
 #include "program_generated.h"
+#include "runtime/program_contents.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"
 #include "tests/support/status_matchers.h"
@@ -26,7 +27,7 @@ TEST(PteWriterTest, WhatIsWrittenIsReadBack) {
   writer.AddMethod(MethodWithADelegate(writer.AddSegment(AsBytes("payload"))));
   writer.AddNamedData("key", writer.AddSegment(AsBytes("data")));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program, OpenProgram(writer.Finish()));
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto* plan, program->FindMethod("forward"));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto* plan, ProgramContents(*program).FindMethod("forward"));
   EXPECT_EQ(plan->values()->size(), 3u);
   const auto* tensor = plan->values()->Get(0)->val_as_Tensor();
   EXPECT_EQ(tensor->sizes()->Get(1), 3);
@@ -55,7 +56,7 @@ TEST(PteWriterTest, ListsWithoutItemsAreAlignedAsIfTheyHadSome) {
       method.values = {std::vector<double>{}, IntListPlan{}, name, IntListPlan{}};
       writer.AddMethod(method);
       ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program, OpenProgram(writer.Finish()));
-      ONEPACK_ASSERT_OK_AND_ASSIGN(const auto* plan, program->FindMethod(name));
+      ONEPACK_ASSERT_OK_AND_ASSIGN(const auto* plan, ProgramContents(*program).FindMethod(name));
       EXPECT_TRUE(IsAlignedToEight(plan->non_const_buffer_sizes()));
       const auto& values = *plan->values();
       EXPECT_TRUE(IsAlignedToEight(values.Get(0)->val_as_DoubleList()->items()));
@@ -75,8 +76,8 @@ TEST(PteWriterTest, EveryFormOfHeaderIsRead) {
     const std::vector<uint8_t> file = writer.Finish();
     EXPECT_EQ(file[12], header_size);
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program, OpenProgram(file));
-    ONEPACK_ASSERT_OK_AND_ASSIGN(const Program::PayloadBytes payload,
-                                 program->LoadPayload(false, 0));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const ProgramContents::PayloadBytes payload,
+                                 ProgramContents(*program).LoadPayload(false, 0));
     EXPECT_EQ(std::string(payload.buffer.bytes.begin(), payload.buffer.bytes.end()), "payload");
   }
   ProgramOptions options;

@@ -9,6 +9,7 @@
 #include "aot/program_file.h"
 #include "aot/pte_writer.h"
 #include "program_generated.h"
+#include "runtime/program_contents.h"
 #include "schema/verify_payload.h"
 #include "schema/verify_program.h"
 #include "schema/verify_text.h"
@@ -289,14 +290,15 @@ void ExpectTensor(const Program& program, const wire::program::Tensor& read,
   EXPECT_EQ(read.data_buffer_idx() > 0, expected.data_buffer_idx > 0);
   if (expected.data_buffer_idx == 0) return;
   const std::vector<uint8_t>& bytes = told.constants[expected.data_buffer_idx - 1];
-  const auto* constants = program.wire().constant_segment();
+  const auto* constants = ProgramContents(program).wire().constant_segment();
   if (constants != nullptr && constants->offsets() != nullptr && constants->offsets()->size() > 0) {
-    Segment range = program.segment(constants->segment_index());
+    Segment range = ProgramContents(program).segment(constants->segment_index());
     range = {range.offset + constants->offsets()->Get(read.data_buffer_idx()), bytes.size()};
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Buffer buffer, program.source().LoadWhole(range));
     EXPECT_EQ(std::vector<uint8_t>(buffer.bytes.begin(), buffer.bytes.end()), bytes);
   } else {
-    const auto* storage = program.wire().constant_buffer()->Get(read.data_buffer_idx())->storage();
+    const auto* storage =
+        ProgramContents(program).wire().constant_buffer()->Get(read.data_buffer_idx())->storage();
     EXPECT_EQ(std::vector<uint8_t>(storage->begin(), storage->end()), bytes);
   }
 }
@@ -338,8 +340,8 @@ void ExpectMethod(const Program& program, const wire::program::ExecutionPlan& re
   ASSERT_EQ(read.delegates()->size(), expected.delegates.size());
   if (expected.delegates.empty()) return;
   ONEPACK_ASSERT_OK_AND_ASSIGN(
-      const Program::PayloadBytes payload,
-      program.LoadPayload(false, read.delegates()->Get(0)->processed()->index()));
+      const ProgramContents::PayloadBytes payload,
+      ProgramContents(program).LoadPayload(false, read.delegates()->Get(0)->processed()->index()));
   EXPECT_EQ(std::vector<uint8_t>(payload.buffer.bytes.begin(), payload.buffer.bytes.end()),
             told.payloads[expected.delegates[0].index]);
 }
@@ -348,7 +350,8 @@ void ExpectProgram(std::vector<uint8_t> bytes, const Told& told) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program, OpenProgram(std::move(bytes)));
   ASSERT_EQ(program->method_count(), told.methods.size());
   for (const MethodPlan& method : told.methods) {
-    ONEPACK_ASSERT_OK_AND_ASSIGN(const auto* plan, program->FindMethod(method.name));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const auto* plan,
+                                 ProgramContents(*program).FindMethod(method.name));
     ExpectMethod(*program, *plan, method, told);
   }
   EXPECT_EQ(program->named_data()->entries().size(), told.named.size());
@@ -394,7 +397,7 @@ TEST(RoundTripTest, AGroupOfNoInitialValuesNeedsNoSegment) {
   writer.AddMethod(method);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> plain, OpenProgram(writer.Finish()));
   edit::program::ProgramT tables;
-  reinterpret_cast<const edit::program::Program&>(plain->wire()).UnPackTo(&tables);
+  reinterpret_cast<const edit::program::Program&>(ProgramContents(*plain).wire()).UnPackTo(&tables);
   tables.mutable_data_segments.push_back(std::make_unique<edit::program::SubsegmentOffsetsT>());
   tables.mutable_data_segments.back()->segment_index = 9;
   flatbuffers::FlatBufferBuilder builder;
@@ -413,10 +416,10 @@ TEST(RoundTripTest, AGroupOfNoInitialValuesNeedsNoSegment) {
                                EditableProgram::Open(folder.File("a.pte"), {}));
   ASSERT_TRUE(IsOk(std::move(*editable).Write(append)));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> again, OpenProgram(bytes));
-  ASSERT_EQ(CountOf(again->wire().mutable_data_segments()), 1u);
-  const auto* group = again->wire().mutable_data_segments()->Get(0);
+  ASSERT_EQ(CountOf(ProgramContents(*again).wire().mutable_data_segments()), 1u);
+  const auto* group = ProgramContents(*again).wire().mutable_data_segments()->Get(0);
   EXPECT_EQ(CountOf(group->offsets()), 0u);
-  EXPECT_LT(group->segment_index(), CountOf(again->wire().segments()));
+  EXPECT_LT(group->segment_index(), CountOf(ProgramContents(*again).wire().segments()));
 }
 
 // No two tensors that are needed at the same time share memory.

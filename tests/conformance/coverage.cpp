@@ -9,6 +9,7 @@
 #include "onepack/program.h"
 #include "program_generated.h"
 #include "runtime/aligned_copy.h"
+#include "runtime/program_contents.h"
 #include "schema/verify_payload.h"
 #include "schema/verify_text.h"
 #include "tools/recorded_case.h"
@@ -72,14 +73,15 @@ Status AddCase(const std::string& path, Coverage& coverage) {
   ONEPACK_ASSIGN_OR_RETURN(const RecordedCase recorded, ReadRecordedCase(path));
   ONEPACK_ASSIGN_OR_RETURN(const Ref<DataSource> source, OpenMappedFile(recorded.program.c_str()));
   ONEPACK_ASSIGN_OR_RETURN(const Ref<Program> program, Program::Open(source));
-  ONEPACK_ASSIGN_OR_RETURN(const ExecutionPlan* plan, program->FindMethod(recorded.method));
+  ONEPACK_ASSIGN_OR_RETURN(const ExecutionPlan* plan,
+                           ProgramContents(*program).FindMethod(recorded.method));
   ++coverage.case_count;
   AddOperators(*plan, recorded.name, coverage);
   for (uint32_t i = 0; i < CountOf(plan->delegates()); ++i) {
     const auto* reference = plan->delegates()->Get(i)->processed();
     const bool is_inline = reference->location() == wire::program::DataLocation::INLINE;
-    ONEPACK_ASSIGN_OR_RETURN(const Program::PayloadBytes payload,
-                             program->LoadPayload(is_inline, reference->index()));
+    ONEPACK_ASSIGN_OR_RETURN(const ProgramContents::PayloadBytes payload,
+                             ProgramContents(*program).LoadPayload(is_inline, reference->index()));
     ONEPACK_RETURN_IF_ERROR(AddPayload(payload.buffer.bytes, recorded.name, coverage));
   }
   return Status::Ok();

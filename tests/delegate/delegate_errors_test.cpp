@@ -126,7 +126,7 @@ class DelegateErrorsTest : public testing::Test {
   }
 
   NamedBytes data_;
-  const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache_ = PackedWeightCache::Create();
   Ref<Method> method_;
 };
 

@@ -218,7 +218,7 @@ class FaultInjectionTest : public testing::Test {
   const TempFolder folder_;
   ProgramFiles running_files_;
   ProgramFiles loaded_files_;
-  std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  std::shared_ptr<PackedWeightCache> cache_ = PackedWeightCache::Create();
   bool of_all_threads_ = false;
 
  private:
@@ -319,7 +319,7 @@ TEST_F(FaultInjectionTest, ALoadOverACacheWithEveryOptionFailsCleanlyAtEveryRequ
   WeightCacheOptions options;
   options.record_hashes = true;
   options.huge_pages = true;
-  cache_ = WeightCache::Create(options);
+  cache_ = PackedWeightCache::Create(options);
   FailEachEvent(RequestFor(running_files_, Access::kMapped),
                 RequestFor(loaded_files_, Access::kRead));
 }
@@ -361,7 +361,7 @@ TEST_F(FaultInjectionTest, ALoadWithoutASharedCacheFailsCleanlyAtEveryRequest) {
 TEST_F(FaultInjectionTest, ALoadThatFailsOverARetainingCacheKeepsNothingPinned) {
   WeightCacheOptions options;
   options.retained_bytes = size_t{16} << 20;
-  cache_ = WeightCache::Create(options);
+  cache_ = PackedWeightCache::Create(options);
   const Request request = RequestFor(loaded_files_, Access::kMapped);
   for (size_t k = 1;; ++k) {
     SCOPED_TRACE(TraceOf(k, FaultPlan::kFromThenOn));

@@ -78,7 +78,7 @@ double Faults() {
 
 // What `work` costs.
 template <typename Work>
-Cost CostOf(const WeightCache& cache, Work work) {
+Cost CostOf(const PackedWeightCache& cache, Work work) {
   const WeightCacheStats before = cache.Stats();
   const double faults_before = Faults();
   FaultInjector::Arm({});
@@ -132,7 +132,7 @@ class ProgramOf {
     });
   }
 
-  const std::shared_ptr<WeightCache>& cache() const { return cache_; }
+  const std::shared_ptr<PackedWeightCache>& cache() const { return cache_; }
   std::string data_path() const { return folder_.File("model.ptd"); }
   std::string program_path() const { return folder_.File("model.pte"); }
 
@@ -140,7 +140,7 @@ class ProgramOf {
   const TempFolder folder_;
   LinearProgram program_;
   const LinearLayout linears_;
-  const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache_ = PackedWeightCache::Create();
 };
 
 // One that is repeated from run to run, over a tensor that stays where it is.

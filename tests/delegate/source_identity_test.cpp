@@ -86,7 +86,7 @@ class OwnSourceTest : public testing::TestWithParam<std::tuple<WeightKind, Way>>
   Ref<DataSource> Own(std::vector<uint8_t> bytes) const {
     return Make<OwnSource>(std::move(bytes), std::get<1>(GetParam()));
   }
-  Result<Ref<Method>> Load(uint64_t seed, const std::shared_ptr<WeightCache>& cache) const {
+  Result<Ref<Method>> Load(uint64_t seed, const std::shared_ptr<PackedWeightCache>& cache) const {
     const LinearLayer layer = Layer(kind(), seed);
     return LoadMethod(Own(MakeLinearProgram({{layer}, kRows})), {Own(MakeData(DataOf(layer)))},
                       cache);
@@ -113,7 +113,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, OwnSourceTest,
                                           testing::Values(Way::kMapped, Way::kRead)));
 
 TEST_P(OwnSourceTest, TwoWithEqualOffsetsAndSizesAreServedEachItsOwnWeights) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> first, Load(kSeeds[0], cache));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> second, Load(kSeeds[1], cache));
   EXPECT_TRUE(Uses(kSeeds[0], first));
@@ -127,7 +127,7 @@ TEST_P(OwnSourceTest, ThatIsSoForWeightsThatOutliveTheirSource) {
     WeightCacheOptions options;
     options.retained_bytes = 1 << 20;
     options.record_hashes = record_hashes;
-    const auto cache = WeightCache::Create(options);
+    const auto cache = PackedWeightCache::Create(options);
     ASSERT_TRUE(IsOk(Load(kSeeds[0], cache)));
     ASSERT_EQ(cache->Stats().entries, 1u);
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> second, Load(kSeeds[1], cache));
@@ -136,7 +136,7 @@ TEST_P(OwnSourceTest, ThatIsSoForWeightsThatOutliveTheirSource) {
 }
 
 TEST_P(OwnSourceTest, EqualBytesUnderOneNameAreComparedAndPackedOnce) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> first, Load(kSeeds[0], cache));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> second, Load(kSeeds[0], cache));
   EXPECT_EQ(cache->Stats().entries, 1u);
@@ -147,7 +147,7 @@ TEST_P(OwnSourceTest, OneSourceOpenedTwiceIsSharedAtNoCost) {
   const LinearLayer layer = Layer(kind(), kSeeds[0]);
   const Ref<DataSource> program = Own(MakeLinearProgram({{layer}, kRows}));
   const Ref<DataSource> data = Own(MakeData(DataOf(layer)));
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> first, LoadMethod(program, {data}, cache));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> second, LoadMethod(program, {data}, cache));
   EXPECT_EQ(cache->Stats().misses.total(), 1u);
@@ -169,7 +169,7 @@ TEST_P(OwnSourceTest, MergeRefusesOtherBytesUnderOneKey) {
 
 // A constant in the program itself has no name: identity is all that could make two one.
 TEST(OwnProgramTest, ConstantsInsideOfTwoProgramsWithEqualPlacesAreNotMixedUp) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   std::vector<Ref<Method>> methods;
   const std::vector<float> rows = MakeRows(kRows, kInputs);
   for (const uint64_t seed : kSeeds) {
@@ -240,8 +240,8 @@ TEST_P(PackageTest, ProgramsOutOfOneFileAnswerRightAndPackWhatTheyPackOutOfMany)
                                        PackagedCase{"scale_8da4w", {"one", "two"}}}) {
     const std::string folder = TestData(std::string("cases/") + name);
     const Package package(folder, GetParam());
-    const CaseLoader apart(WeightCache::Create());
-    CaseLoader packaged(WeightCache::Create());
+    const CaseLoader apart(PackedWeightCache::Create());
+    CaseLoader packaged(PackedWeightCache::Create());
     packaged.set_open([&](const std::string& path) { return package.Open(path); });
     std::vector<Ref<Method>> methods;
     for (const std::string& program : programs) {
@@ -264,7 +264,7 @@ TEST_P(PackageTest, ProgramsOutOfOneFileAnswerRightAndPackWhatTheyPackOutOfMany)
 TEST_P(PackageTest, OpenedTwiceNoPageOfAFoundationIsRead) {
   const std::string folder = TestData("cases/lora_fp32");
   const Package package(folder, GetParam());
-  CaseLoader loader(WeightCache::Create());
+  CaseLoader loader(PackedWeightCache::Create());
   loader.set_open([&](const std::string& path) -> Result<Ref<DataSource>> {
     return path.find("foundation") != std::string::npos ? package.Open(path)
                                                         : OpenMappedFile(path.c_str());
@@ -280,7 +280,7 @@ TEST_P(PackageTest, OpenedTwiceNoPageOfAFoundationIsRead) {
 TEST(AssetSourceTest, AnApplicationsOwnSourceOverAPartIsKnownForWhatItIs) {
   const std::string folder = TestData("cases/lora_fp32");
   const Package package(folder, 4);
-  CaseLoader loader(WeightCache::Create());
+  CaseLoader loader(PackedWeightCache::Create());
   loader.set_open([&](const std::string& path) { return package.Open(path); });
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> first, loader.Load(folder, "base"));
   const WeightCacheStats before = loader.cache().Stats();

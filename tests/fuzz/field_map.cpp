@@ -8,6 +8,7 @@
 #include <string>
 
 #include "program_generated.h"
+#include "runtime/program_contents.h"
 #include "schema/payload_header.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"
@@ -174,11 +175,12 @@ void AddHeader(size_t file, size_t offset, size_t size, std::vector<Field>& fiel
 void AddPayloads(const UntrustedFiles& files, std::vector<Field>& fields) {
   auto program = OpenProgram(files.program);
   if (!program.ok()) throw std::runtime_error(program.status().message());
-  const auto* plan = (*program)->wire().execution_plan()->Get(0);
+  const auto* plan = ProgramContents(**program).wire().execution_plan()->Get(0);
   if (plan->delegates() == nullptr) return;
   for (const auto* delegate : *plan->delegates()) {
     const bool is_inline = delegate->processed()->location() == wire::program::DataLocation::INLINE;
-    auto payload = (*program)->LoadPayload(is_inline, delegate->processed()->index());
+    auto payload =
+        ProgramContents(**program).LoadPayload(is_inline, delegate->processed()->index());
     if (!payload.ok()) throw std::runtime_error(payload.status().message());
     auto header = ParsePayloadHeader(payload->buffer.bytes);
     if (!header.ok()) throw std::runtime_error(header.status().message());

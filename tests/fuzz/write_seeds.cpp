@@ -7,6 +7,7 @@
 #include <string>
 
 #include "program_generated.h"
+#include "runtime/program_contents.h"
 #include "tests/hardening/operator_calls.h"
 #include "tests/hardening/seed_programs.h"
 #include "tests/support/files.h"
@@ -24,11 +25,11 @@ void Write(const std::string& folder, const std::string& name, Bytes bytes) {
 void WritePayload(const UntrustedFiles& files, const std::string& folder) {
   auto program = OpenProgram(files.program);
   if (!program.ok()) return;
-  const auto* delegates = (*program)->wire().execution_plan()->Get(0)->delegates();
+  const auto* delegates = ProgramContents(**program).wire().execution_plan()->Get(0)->delegates();
   if (delegates == nullptr || delegates->size() == 0) return;
   const auto* data = delegates->Get(0)->processed();
-  auto payload = (*program)->LoadPayload(data->location() == wire::program::DataLocation::INLINE,
-                                         data->index());
+  auto payload = ProgramContents(**program).LoadPayload(
+      data->location() == wire::program::DataLocation::INLINE, data->index());
   if (payload.ok()) Write(folder, files.name, payload->buffer.bytes);
 }
 

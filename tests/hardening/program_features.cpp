@@ -6,6 +6,7 @@
 #include "delegate/ops/op.h"
 #include "program_generated.h"
 #include "runtime/aligned_copy.h"
+#include "runtime/program_contents.h"
 #include "schema/payload_header.h"
 #include "schema/verify_payload.h"
 #include "schema/verify_text.h"
@@ -52,8 +53,9 @@ void AddGraph(const wire::xnnpack::XNNGraph& graph, Features& features) {
 Status AddPayload(const Program& program, const wire::program::BackendDelegate& delegate,
                   Features& features) {
   const bool is_inline = delegate.processed()->location() == wire::program::DataLocation::INLINE;
-  ONEPACK_ASSIGN_OR_RETURN(const Program::PayloadBytes payload,
-                           program.LoadPayload(is_inline, delegate.processed()->index()));
+  ONEPACK_ASSIGN_OR_RETURN(
+      const ProgramContents::PayloadBytes payload,
+      ProgramContents(program).LoadPayload(is_inline, delegate.processed()->index()));
   ONEPACK_ASSIGN_OR_RETURN(const PayloadHeader header, ParsePayloadHeader(payload.buffer.bytes));
   ONEPACK_ASSIGN_OR_RETURN(const Ref<AlignedCopy> copy,
                            AlignedCopy::Of(payload.buffer.bytes.subspan(header.flatbuffer.offset,
@@ -87,13 +89,14 @@ std::set<std::string> FeaturesOf(const std::vector<uint8_t>& program) {
   Features features;
   auto opened = OpenProgram(program);
   if (!opened.ok()) return features;
-  for (const auto* plan : *(*opened)->wire().execution_plan()) AddPlan(**opened, *plan, features);
+  for (const auto* plan : *ProgramContents(**opened).wire().execution_plan())
+    AddPlan(**opened, *plan, features);
   return features;
 }
 
 std::set<std::string> OperatorNamesOf(const Program& program) {
   std::set<std::string> names;
-  for (const auto* plan : *program.wire().execution_plan()) {
+  for (const auto* plan : *ProgramContents(program).wire().execution_plan()) {
     for (size_t i = 0; i < CountOf(plan->operators()); ++i) {
       names.insert(NameOf(*plan->operators()->Get(static_cast<uint32_t>(i))));
     }

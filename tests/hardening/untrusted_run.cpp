@@ -14,9 +14,9 @@
 #include "onepack/cpu_operators.h"
 #include "onepack/method.h"
 #include "onepack/tensor_layout.h"
-#include "onepack/weight_cache.h"
 #include "onepack/xnnpack_backend.h"
 #include "tests/hardening/program_features.h"
+#include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
 namespace {
@@ -228,7 +228,7 @@ Result<OpenFiles> Open(const UntrustedFiles& files, const Allocator& allocator) 
   return opened;
 }
 
-Result<Ref<Backend>> BackendOver(const std::shared_ptr<WeightCache>& cache) {
+Result<Ref<Backend>> BackendOver(const std::shared_ptr<PackedWeightCache>& cache) {
   XnnpackBackendOptions options;
   options.weight_cache = cache;
   options.large_weight_bytes = kLargeWeightBytes;
@@ -249,7 +249,7 @@ class Session {
   Session(const UntrustedFiles& files, Neighbour* neighbour)
       : files_(files),
         neighbour_(neighbour),
-        cache_(neighbour != nullptr ? neighbour->cache() : WeightCache::Create()),
+        cache_(neighbour != nullptr ? neighbour->cache() : PackedWeightCache::Create()),
         before_(cache_->Stats()) {}
 
   UntrustedOutcome Run() {
@@ -411,7 +411,7 @@ class Session {
 
   const UntrustedFiles& files_;
   Neighbour* const neighbour_;
-  const std::shared_ptr<WeightCache> cache_;
+  const std::shared_ptr<PackedWeightCache> cache_;
   const WeightCacheStats before_;
   UntrustedOutcome outcome_;
   CountingHeap heap_;
@@ -433,7 +433,7 @@ std::vector<uint8_t> OutputsOf(const Method& method) {
 }  // namespace
 
 struct Neighbour::State {
-  std::shared_ptr<WeightCache> cache = WeightCache::Create();
+  std::shared_ptr<PackedWeightCache> cache = PackedWeightCache::Create();
   Ref<Backend> backend;
   OpenFiles files;
   std::optional<CpuOperators> operators;
@@ -479,7 +479,7 @@ Neighbour::Neighbour(const UntrustedFiles& files) : state_(std::make_unique<Stat
 
 Neighbour::~Neighbour() = default;
 
-const std::shared_ptr<WeightCache>& Neighbour::cache() const { return state_->cache; }
+const std::shared_ptr<PackedWeightCache>& Neighbour::cache() const { return state_->cache; }
 const Ref<Backend>& Neighbour::backend() const { return state_->backend; }
 
 std::string Neighbour::Harm() {

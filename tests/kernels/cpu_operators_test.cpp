@@ -10,6 +10,7 @@
 #include <set>
 
 #include "kernels/element.h"
+#include "kernels/operator_context.h"
 #include "tests/kernels/operator_fixture.h"
 
 namespace onepack {

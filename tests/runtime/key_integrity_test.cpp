@@ -5,6 +5,7 @@
 
 #include "aot/data_bytes.h"
 #include "aot/ptd_writer.h"
+#include "runtime/key_verifier.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"
 #include "tests/support/status_matchers.h"

@@ -5,6 +5,7 @@
 
 #include "aot/pte_writer.h"
 #include "program_generated.h"
+#include "runtime/program_contents.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"
 #include "tests/support/status_matchers.h"
@@ -26,7 +27,7 @@ TEST(ProgramTest, ListsItsMethods) {
   ASSERT_EQ(program->method_count(), 2u);
   EXPECT_EQ(program->method_name(0), "forward");
   EXPECT_EQ(program->method_name(1), "encode");
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto* plan, program->FindMethod("encode"));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto* plan, ProgramContents(*program).FindMethod("encode"));
   EXPECT_EQ(plan->name()->str(), "encode");
 }
 
@@ -35,7 +36,7 @@ TEST(ProgramTest, AMissingMethodIsAnsweredWithThoseThereAre) {
   writer.AddMethod(EmptyMethod("forward"));
   writer.AddMethod(EmptyMethod("encode"));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program, OpenProgram(writer.Finish(), "two.pte"));
-  EXPECT_TRUE(IsError(program->FindMethod("decode"), StatusCode::kNotFound,
+  EXPECT_TRUE(IsError(ProgramContents(*program).FindMethod("decode"), StatusCode::kNotFound,
                       {"two.pte", "'decode'", "'forward'", "'encode'"}));
 }
 
@@ -45,7 +46,8 @@ TEST(ProgramTest, ManyLongMethodNamesDoNotOverflowTheMessage) {
     writer.AddMethod(EmptyMethod((std::to_string(i) + std::string(100, 'm')).c_str()));
   }
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program, OpenProgram(writer.Finish()));
-  EXPECT_TRUE(IsError(program->FindMethod("none"), StatusCode::kNotFound, {"'0mmm"}));
+  EXPECT_TRUE(
+      IsError(ProgramContents(*program).FindMethod("none"), StatusCode::kNotFound, {"'0mmm"}));
 }
 
 TEST(ProgramTest, ItsNamedDataIsFoundAndOutlivesIt) {
@@ -77,8 +79,9 @@ TEST(ProgramTest, PayloadsAreFoundInSegmentsAndInline) {
   const std::vector<uint8_t> file = writer.Finish();
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program, OpenProgram(file));
   for (const bool is_inline : {false, true}) {
-    ONEPACK_ASSERT_OK_AND_ASSIGN(const Program::PayloadBytes payload,
-                                 program->LoadPayload(is_inline, is_inline ? inlined : segment));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(
+        const ProgramContents::PayloadBytes payload,
+        ProgramContents(*program).LoadPayload(is_inline, is_inline ? inlined : segment));
     const std::string text(payload.buffer.bytes.begin(), payload.buffer.bytes.end());
     EXPECT_EQ(text, is_inline ? "in line" : "in a segment");
     EXPECT_EQ(std::string(file.begin() + static_cast<ptrdiff_t>(payload.offset),

@@ -216,7 +216,7 @@ std::vector<uint8_t> MakeData(const NamedBytes& data) {
 
 Result<Ref<Method>> LoadMethod(const Ref<DataSource>& program,
                                const std::vector<Ref<DataSource>>& data,
-                               const std::shared_ptr<WeightCache>& cache,
+                               const std::shared_ptr<PackedWeightCache>& cache,
                                const LoadOptions& options) {
   ONEPACK_ASSIGN_OR_RETURN(const Ref<Program> opened, Program::Open(program, options.allocator));
   MethodOptions method_options;
@@ -282,7 +282,7 @@ std::vector<float> ReferenceChain(const std::vector<LinearLayer>& layers, std::v
   return rows;
 }
 
-void ExpectNothingIn(const WeightCache& cache) {
+void ExpectNothingIn(const PackedWeightCache& cache) {
   const WeightCacheStats stats = cache.Stats();
   EXPECT_EQ(stats.entries, 0u);
   EXPECT_EQ(stats.pins, 0u);

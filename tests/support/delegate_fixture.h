@@ -23,9 +23,9 @@
 #include "aot/payload_writer.h"
 #include "onepack/allocator.h"
 #include "onepack/method.h"
-#include "onepack/weight_cache.h"
 #include "onepack/xnnpack_backend.h"
 #include "tests/support/sources.h"
+#include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
 
@@ -93,7 +93,7 @@ struct LoadOptions {
 // packs for itself.
 Result<Ref<Method>> LoadMethod(const Ref<DataSource>& program,
                                const std::vector<Ref<DataSource>>& data,
-                               const std::shared_ptr<WeightCache>& cache,
+                               const std::shared_ptr<PackedWeightCache>& cache,
                                const LoadOptions& options = {});
 
 // `count` rows of numbers that differ.
@@ -108,7 +108,7 @@ Result<std::vector<float>> RunLinear(Method& method, const std::vector<float>& r
 std::vector<float> ReferenceChain(const std::vector<LinearLayer>& layers, std::vector<float> rows);
 
 // Not a weight, not a byte and not a pin is in the cache.
-void ExpectNothingIn(const WeightCache& cache);
+void ExpectNothingIn(const PackedWeightCache& cache);
 
 // The largest difference between two elements; infinite for vectors of different size.
 float LargestDifference(const std::vector<float>& a, const std::vector<float>& b);

@@ -101,8 +101,8 @@ namespace {
 
 // Several threads pack for any graph what one does.
 Status ComparePacking(const Ref<DataSource>& program, const std::vector<Ref<DataSource>>& data) {
-  const auto alone = WeightCache::Create();
-  const auto together = WeightCache::Create();
+  const auto alone = PackedWeightCache::Create();
+  const auto together = PackedWeightCache::Create();
   LoadOptions options;
   ONEPACK_ASSIGN_OR_RETURN(const Ref<Method> a, LoadMethod(program, data, alone, options));
   options.packing_threads = 3;

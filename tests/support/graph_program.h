@@ -75,7 +75,7 @@ std::vector<float> Mixed(size_t count, uint32_t seed = 1);
 class GraphProgram {
  public:
   struct Options {
-    std::shared_ptr<WeightCache> cache;
+    std::shared_ptr<PackedWeightCache> cache;
     NamedBytes data;
     ProgressCallback on_progress;
     size_t packing_threads = 1;

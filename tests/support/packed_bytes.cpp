@@ -12,7 +12,7 @@
 
 namespace onepack {
 
-std::vector<std::vector<uint8_t>> PackedFor(const LoadWith& load, WeightCache& cache) {
+std::vector<std::vector<uint8_t>> PackedFor(const LoadWith& load, PackedWeightCache& cache) {
   std::vector<std::vector<uint8_t>> packed;
   BackendRecord record;
   record.on_load = [&](const DelegateRequest& request) -> Status {

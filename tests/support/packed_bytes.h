@@ -10,7 +10,7 @@
 
 #include "onepack/method.h"
 #include "onepack/result.h"
-#include "onepack/weight_cache.h"
+#include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
 
@@ -18,7 +18,7 @@ namespace onepack {
 using LoadWith = std::function<Result<Ref<Method>>(const Ref<Backend>& backend)>;
 
 // The packed bytes of each weight, in the order of the graphs.
-std::vector<std::vector<uint8_t>> PackedFor(const LoadWith& load, WeightCache& cache);
+std::vector<std::vector<uint8_t>> PackedFor(const LoadWith& load, PackedWeightCache& cache);
 
 }  // namespace onepack
 

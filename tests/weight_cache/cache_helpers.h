@@ -9,8 +9,8 @@
 #include <algorithm>
 #include <memory>
 
-#include "onepack/weight_cache.h"
 #include "weight_cache/pack_transaction.h"
+#include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
 
@@ -39,7 +39,7 @@ inline void ReserveFilled(PackTransaction& transaction, uint8_t value, size_t si
 }
 
 // Finds the weight, or packs it.
-inline PackedWeight FindOrPack(const std::shared_ptr<WeightCache>& cache, const PackKey& key,
+inline PackedWeight FindOrPack(const std::shared_ptr<PackedWeightCache>& cache, const PackKey& key,
                                uint8_t value, size_t size = kSmall, LayoutTag tag = kTag) {
   PackTransaction transaction(cache);
   PackedWeight found = transaction.LookUp(key);
@@ -48,7 +48,7 @@ inline PackedWeight FindOrPack(const std::shared_ptr<WeightCache>& cache, const 
   return transaction.Commit(tag);
 }
 
-inline PackedWeight PackPrivately(const std::shared_ptr<WeightCache>& cache, size_t size) {
+inline PackedWeight PackPrivately(const std::shared_ptr<PackedWeightCache>& cache, size_t size) {
   PackTransaction transaction(cache);
   ReserveFilled(transaction, 9, size);
   return transaction.CommitPrivate();
@@ -59,7 +59,7 @@ inline bool IsFilledWith(Bytes bytes, uint8_t value) {
 }
 
 // Nothing is left of any weight; what was counted stays counted.
-inline void ExpectEmpty(const WeightCache& cache) {
+inline void ExpectEmpty(const PackedWeightCache& cache) {
   const WeightCacheStats stats = cache.Stats();
   EXPECT_EQ(stats.entries, 0u);
   EXPECT_EQ(stats.bytes, 0u);

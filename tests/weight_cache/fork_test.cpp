@@ -7,11 +7,11 @@
 #include <optional>
 #include <thread>
 
-#include "onepack/weight_cache.h"
 #include "tests/support/child_process.h"
 #include "tests/support/sanitizers.h"
 #include "tests/support/threads.h"
 #include "tests/weight_cache/cache_helpers.h"
+#include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
 namespace {
@@ -20,7 +20,7 @@ constexpr int kForks = 100;
 
 class ForkedCacheTest : public testing::Test {
  protected:
-  std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  std::shared_ptr<PackedWeightCache> cache_ = PackedWeightCache::Create();
 };
 
 TEST_F(ForkedCacheTest, AChildPacksWhatAnotherThreadWasJustPacking) {

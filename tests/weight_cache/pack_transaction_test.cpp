@@ -35,7 +35,7 @@ class PackTransactionTest : public testing::Test {
     WaitUntil([&] { return cache_->Stats().waits >= count; });
   }
 
-  const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache_ = PackedWeightCache::Create();
 };
 
 // any, LookUp(key), hit -> Idle; a pin
@@ -305,8 +305,8 @@ TEST_F(PackTransactionTest, TheDestructorDropsTheReservation) {
 }
 
 TEST_F(PackTransactionTest, ATransactionKeepsItsCache) {
-  auto cache = WeightCache::Create();
-  const std::weak_ptr<WeightCache> weak = cache;
+  auto cache = PackedWeightCache::Create();
+  const std::weak_ptr<PackedWeightCache> weak = cache;
   {
     PackTransaction transaction(cache);
     EXPECT_FALSE(transaction.LookUp(KeyOf(1)));

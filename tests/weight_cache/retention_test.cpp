@@ -6,20 +6,20 @@
 #include <utility>
 #include <vector>
 
-#include "onepack/weight_cache.h"
 #include "tests/weight_cache/cache_helpers.h"
+#include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
 namespace {
 
-bool IsThere(const std::shared_ptr<WeightCache>& cache, const PackKey& key) {
+bool IsThere(const std::shared_ptr<PackedWeightCache>& cache, const PackKey& key) {
   return static_cast<bool>(cache->Find(key));
 }
 
 // The last unpin.
 
 TEST(UnpinTest, TheLastUnpinFrees) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   {
     const PackedWeight first = FindOrPack(cache, KeyOf(1), 1);
     {
@@ -34,7 +34,7 @@ TEST(UnpinTest, TheLastUnpinFrees) {
 }
 
 TEST(UnpinTest, WhatWasFreedIsAbsent) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   FindOrPack(cache, KeyOf(1), 1);
   const PackedWeight again = FindOrPack(cache, KeyOf(1), 2);
   EXPECT_TRUE(IsFilledWith(again.bytes(), 2));
@@ -42,7 +42,7 @@ TEST(UnpinTest, WhatWasFreedIsAbsent) {
 }
 
 TEST(UnpinTest, LargeAndEmptyWeightsAreFreedToo) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   FindOrPack(cache, KeyOf(1), 1, 3 * HeapStore::kLargeBlock);
   ExpectEmpty(*cache);
   FindOrPack(cache, KeyOf(2), 1, 0);
@@ -50,8 +50,8 @@ TEST(UnpinTest, LargeAndEmptyWeightsAreFreedToo) {
 }
 
 TEST(UnpinTest, PinsOutliveTheHandleOfTheCache) {
-  auto cache = WeightCache::Create();
-  const std::weak_ptr<WeightCache> weak = cache;
+  auto cache = PackedWeightCache::Create();
+  const std::weak_ptr<PackedWeightCache> weak = cache;
   {
     const PackedWeight shared = FindOrPack(cache, KeyOf(1), 1);
     const PackedWeight alone = PackPrivately(cache, 1000);
@@ -66,8 +66,8 @@ TEST(UnpinTest, PinsOutliveTheHandleOfTheCache) {
 TEST(UnpinTest, ACacheMayGoWithRetainedEntries) {
   WeightCacheOptions options;
   options.retained_bytes = 1 << 20;
-  auto cache = WeightCache::Create(options);
-  const std::weak_ptr<WeightCache> weak = cache;
+  auto cache = PackedWeightCache::Create(options);
+  const std::weak_ptr<PackedWeightCache> weak = cache;
   FindOrPack(cache, KeyOf(1), 1);
   EXPECT_EQ(cache->Stats().retained_bytes, kSmall);
   cache.reset();
@@ -78,15 +78,15 @@ TEST(UnpinTest, ACacheMayGoWithRetainedEntries) {
 
 class RetentionTest : public testing::Test {
  protected:
-  static std::shared_ptr<WeightCache> CreateRetaining(size_t bytes) {
+  static std::shared_ptr<PackedWeightCache> CreateRetaining(size_t bytes) {
     WeightCacheOptions options;
     options.retained_bytes = bytes;
-    return WeightCache::Create(options);
+    return PackedWeightCache::Create(options);
   }
 
   void Use(int number) { FindOrPack(cache_, KeyOf(number), static_cast<uint8_t>(number)); }
 
-  const std::shared_ptr<WeightCache> cache_ = CreateRetaining(3 * kSmall);
+  const std::shared_ptr<PackedWeightCache> cache_ = CreateRetaining(3 * kSmall);
 };
 
 TEST_F(RetentionTest, AnUnpinnedEntryIsKeptAndFoundAgain) {

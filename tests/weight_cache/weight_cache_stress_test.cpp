@@ -38,7 +38,7 @@ struct Held {
 // What one program does, again and again, in random order.
 class Worker {
  public:
-  Worker(std::shared_ptr<WeightCache> cache, int seed)
+  Worker(std::shared_ptr<PackedWeightCache> cache, int seed)
       : cache_(std::move(cache)), random_(static_cast<unsigned>(seed)) {}
 
   void Run() {
@@ -115,7 +115,7 @@ class Worker {
     held_.pop_back();
   }
 
-  const std::shared_ptr<WeightCache> cache_;
+  const std::shared_ptr<PackedWeightCache> cache_;
   std::mt19937 random_;
   std::vector<Held> held_;
 };
@@ -123,7 +123,7 @@ class Worker {
 void Stress(size_t retained_bytes) {
   WeightCacheOptions options;
   options.retained_bytes = retained_bytes;
-  const auto cache = WeightCache::Create(options);
+  const auto cache = PackedWeightCache::Create(options);
   RunInThreads(kThreads, [&](int thread) { Worker(cache, thread).Run(); });
   const WeightCacheStats stats = cache->Stats();
   EXPECT_EQ(stats.pins, 0u);

@@ -1,5 +1,3 @@
-#include "onepack/weight_cache.h"
-
 #include <gtest/gtest.h>
 
 #include <memory>
@@ -10,26 +8,27 @@
 
 #include "tests/support/threads.h"
 #include "tests/weight_cache/cache_helpers.h"
+#include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
 namespace {
 
 // A look-up that finds nothing; the claim is given up.
-void Miss(const std::shared_ptr<WeightCache>& cache, const PackKey& key,
+void Miss(const std::shared_ptr<PackedWeightCache>& cache, const PackKey& key,
           bool has_namesake = false) {
   PackTransaction transaction(cache);
   EXPECT_FALSE(transaction.LookUp(key, has_namesake));
 }
 
 TEST(WeightCacheTest, ANewCacheIsEmpty) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   ExpectEmpty(*cache);
   const WeightCacheStats stats = cache->Stats();
   EXPECT_EQ(stats.hits + stats.misses.total() + stats.packed_bytes + stats.waits, 0u);
 }
 
 TEST(WeightCacheTest, APackedWeightIsCounted) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   const PackedWeight weight = FindOrPack(cache, KeyOf(1), 1);
   const WeightCacheStats stats = cache->Stats();
   EXPECT_EQ(stats.entries, 1u);
@@ -44,7 +43,7 @@ TEST(WeightCacheTest, APackedWeightIsCounted) {
 }
 
 TEST(WeightCacheTest, AHitServesTheSameBytesAndPacksNothing) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   const PackedWeight packed = FindOrPack(cache, KeyOf(1), 1);
   const PackedWeight found = FindOrPack(cache, KeyOf(1), 2);
   EXPECT_EQ(found.bytes().data(), packed.bytes().data());
@@ -59,7 +58,7 @@ TEST(WeightCacheTest, AHitServesTheSameBytesAndPacksNothing) {
 }
 
 TEST(WeightCacheTest, APrivateWeightIsCountedAndNeverFound) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   {
     const PackedWeight weight = PackPrivately(cache, 1000);
     EXPECT_TRUE(weight.is_private());
@@ -81,7 +80,7 @@ TEST(WeightCacheTest, AnEmptyPinIsNothing) {
 }
 
 TEST(WeightCacheTest, AMovedPinIsOnePin) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   PackedWeight first = FindOrPack(cache, KeyOf(1), 1);
   PackedWeight second = std::move(first);
   EXPECT_EQ(cache->Stats().pins, 1u);
@@ -93,7 +92,7 @@ TEST(WeightCacheTest, AMovedPinIsOnePin) {
 
 class MissReasonTest : public testing::Test {
  protected:
-  const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache_ = PackedWeightCache::Create();
   const PackedWeight there_ = FindOrPack(cache_, KeyOf(1), 1);
   const WeightCacheMisses before_ = cache_->Stats().misses;
 };
@@ -149,7 +148,7 @@ TEST_F(MissReasonTest, AWeightThatIsOnlyBeingPackedIsAbsent) {
 // The tag.
 
 TEST(LayoutTagTest, IsThatOfItsPacker) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   const PackedWeight packed = FindOrPack(cache, KeyOf(1), 1, kSmall, /*tag=*/17);
   EXPECT_EQ(packed.tag(), 17u);
   EXPECT_EQ(FindOrPack(cache, KeyOf(1), 2, kSmall, /*tag=*/18).tag(), 17u);
@@ -158,7 +157,7 @@ TEST(LayoutTagTest, IsThatOfItsPacker) {
 }
 
 TEST(LayoutTagTest, EachWeightHasItsOwn) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   const PackedWeight first = FindOrPack(cache, KeyOf(1), 1, kSmall, /*tag=*/17);
   const PackedWeight second = FindOrPack(cache, KeyOf(2), 2, kSmall, /*tag=*/18);
   EXPECT_EQ(first.tag(), 17u);
@@ -166,7 +165,7 @@ TEST(LayoutTagTest, EachWeightHasItsOwn) {
 }
 
 TEST(LayoutTagTest, GoesWithTheWeight) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   FindOrPack(cache, KeyOf(1), 1, kSmall, /*tag=*/17);
   EXPECT_EQ(FindOrPack(cache, KeyOf(1), 1, kSmall, /*tag=*/18).tag(), 18u);
 }
@@ -174,7 +173,7 @@ TEST(LayoutTagTest, GoesWithTheWeight) {
 // Find.
 
 TEST(FindTest, AWeightThatIsThereIsPinnedAndAHit) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   const PackedWeight packed = FindOrPack(cache, KeyOf(1), 1);
   const PackedWeight found = cache->Find(KeyOf(1));
   ASSERT_TRUE(found);
@@ -188,7 +187,7 @@ TEST(FindTest, AWeightThatIsThereIsPinnedAndAHit) {
 }
 
 TEST(FindTest, AWeightThatIsNotThereCountsAndClaimsNothing) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   EXPECT_FALSE(cache->Find(KeyOf(1)));
   ExpectEmpty(*cache);
   const WeightCacheStats stats = cache->Stats();
@@ -200,7 +199,7 @@ TEST(FindTest, AWeightThatIsNotThereCountsAndClaimsNothing) {
 }
 
 TEST(FindTest, DoesNotWaitForWhatIsBeingPacked) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   PackTransaction packing(cache);
   EXPECT_FALSE(packing.LookUp(KeyOf(1)));
   EXPECT_FALSE(cache->Find(KeyOf(1)));
@@ -212,7 +211,7 @@ TEST(FindTest, DoesNotWaitForWhatIsBeingPacked) {
 }
 
 TEST(FindTest, TakesNoOtherWeightThanItIsAskedFor) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   const PackedWeight weight = FindOrPack(cache, KeyOf(1), 1);
   PackKey other_layout = KeyOf(1);
   other_layout.layout = DigestOf(-2);
@@ -227,7 +226,7 @@ TEST(FindTest, TakesNoOtherWeightThanItIsAskedFor) {
 }
 
 TEST(FindTest, FindsNoPrivateWeight) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   PackTransaction transaction(cache);
   EXPECT_FALSE(transaction.LookUp(KeyOf(1)));
   ReserveFilled(transaction, 1);
@@ -236,7 +235,7 @@ TEST(FindTest, FindsNoPrivateWeight) {
 }
 
 TEST(FindTest, ThePinKeepsTheEntry) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   PackedWeight packed = FindOrPack(cache, KeyOf(1), 1);
   {
     const PackedWeight found = cache->Find(KeyOf(1));
@@ -250,7 +249,7 @@ TEST(FindTest, ThePinKeepsTheEntry) {
 // Share.
 
 TEST(ShareTest, IsOnePinMoreOfTheSameWeight) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   const PackedWeight first = FindOrPack(cache, KeyOf(1), 1);
   const PackedWeight second = first.Share();
   EXPECT_EQ(second.bytes().data(), first.bytes().data());
@@ -262,7 +261,7 @@ TEST(ShareTest, IsOnePinMoreOfTheSameWeight) {
 }
 
 TEST(ShareTest, IsNeitherAHitNorAMiss) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   const PackedWeight weight = FindOrPack(cache, KeyOf(1), 1);
   const WeightCacheStats before = cache->Stats();
   weight.Share();
@@ -274,7 +273,7 @@ TEST(ShareTest, IsNeitherAHitNorAMiss) {
 }
 
 TEST(ShareTest, EitherPinKeepsTheEntryAlone) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   PackedWeight first = FindOrPack(cache, KeyOf(1), 1);
   PackedWeight second = first.Share();
   first = PackedWeight();
@@ -287,8 +286,8 @@ TEST(ShareTest, EitherPinKeepsTheEntryAlone) {
 }
 
 TEST(ShareTest, ASharedPinKeepsTheCache) {
-  auto cache = WeightCache::Create();
-  const std::weak_ptr<WeightCache> weak = cache;
+  auto cache = PackedWeightCache::Create();
+  const std::weak_ptr<PackedWeightCache> weak = cache;
   PackedWeight first = FindOrPack(cache, KeyOf(1), 1);
   PackedWeight second = first.Share();
   cache.reset();
@@ -320,7 +319,7 @@ class LoadCountTest : public testing::Test {
     EXPECT_EQ(stats.hit_bytes, hits * kSmall);
   }
 
-  const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache_ = PackedWeightCache::Create();
 };
 
 TEST_F(LoadCountTest, AWeightThatIsPackedIsOneMiss) {

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "onepack/weight_cache.h"
 #include "tests/delegate/ops/graph_test.h"
+#include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
 namespace {
@@ -148,7 +148,7 @@ TEST(BiasTest, OfConvolutionsMayHaveDimsOf1BeforeItsChannels) {
 
 // What is packed is the same, so it is found under the same key.
 TEST(BiasTest, OfEqualNumbersMakesOneWeightWhateverItsRank) {
-  const std::shared_ptr<WeightCache> cache = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache = PackedWeightCache::Create();
   GraphProgram::Options options;
   options.cache = cache;
   const std::vector<float> filter = FirstInputs();

@@ -147,7 +147,8 @@ TEST(ConvolutionTest, OfFloatsIsTheSumOfProducts) {
 
 TEST(ConvolutionTest, ProgramsOfOneStructureTakeTurnsWithTheirOwnWeights) {
   XnnpackBackendOptions options;
-  options.weight_cache = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache = PackedWeightCache::Create();
+  options.weight_cache = cache;
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Backend> backend, CreateXnnpackBackend(options));
   for (const Convolution& c : AllKinds()) {
     SCOPED_TRACE(std::string(EnumNameXNodeUnion(c.type)) + " of " + std::to_string(c.kernel) +
@@ -158,7 +159,7 @@ TEST(ConvolutionTest, ProgramsOfOneStructureTakeTurnsWithTheirOwnWeights) {
     const std::vector<uint32_t> in = ImageDims(7, c.inputs());
     const std::vector<uint32_t> out = ImageDims(c.OutputSize(7), c.outputs());
     GraphProgram::Options shared;
-    shared.cache = options.weight_cache;
+    shared.cache = cache;
     shared.backend = backend;
     std::vector<GraphProgram> programs;
     for (const FloatWeights& own : weights) {

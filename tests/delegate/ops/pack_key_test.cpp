@@ -4,8 +4,8 @@
 #include <string>
 
 #include "delegate/xnn/quirks.h"
-#include "onepack/weight_cache.h"
 #include "tests/delegate/ops/graph_test.h"
+#include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
 namespace {
@@ -157,7 +157,7 @@ class PackedLayersTest : public testing::Test {
     return cache_->Stats().entries;
   }
 
-  const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache_ = PackedWeightCache::Create();
   std::vector<GraphProgram> loaded_;
 };
 

@@ -60,7 +60,7 @@ class PackerTest : public testing::Test {
   // Of all pins, plan by plan.
   static std::vector<std::vector<uint8_t>> BytesOf(const Pins& pins);
 
-  const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache_ = PackedWeightCache::Create();
   XorPacker packer_;
   Ref<WatchedSource> data_;
   std::optional<TestPlans> files_;

@@ -64,7 +64,7 @@ struct Files {
   Ref<DataSource> data_source;
 };
 
-XnnpackBackendOptions Options(const std::shared_ptr<WeightCache>& cache, size_t threads) {
+XnnpackBackendOptions Options(const std::shared_ptr<PackedWeightCache>& cache, size_t threads) {
   XnnpackBackendOptions options;
   options.weight_cache = cache;
   options.linears = LinearLayout::kPacked;
@@ -75,14 +75,14 @@ XnnpackBackendOptions Options(const std::shared_ptr<WeightCache>& cache, size_t 
 
 using PackedBytes = std::vector<std::vector<uint8_t>>;
 
-PackedBytes PackedOf(const Files& files, WeightCache& cache) {
+PackedBytes PackedOf(const Files& files, PackedWeightCache& cache) {
   return PackedFor([&](const Ref<Backend>& backend) { return files.Load(backend); }, cache);
 }
 
 class ParallelPackingTest : public testing::TestWithParam<bool> {
  protected:
   // After everything that a first load in the process starts.
-  void SetUp() override { ASSERT_TRUE(IsOk(files_.Load(Options(WeightCache::Create(), 1)))); }
+  void SetUp() override { ASSERT_TRUE(IsOk(files_.Load(Options(PackedWeightCache::Create(), 1)))); }
 
   const LinearProgram program_ = AllKinds(GetParam());
   const Files files_{program_};
@@ -93,8 +93,8 @@ INSTANTIATE_TEST_SUITE_P(, ParallelPackingTest, testing::Bool(), [](const auto& 
 });
 
 TEST_P(ParallelPackingTest, PacksTheSameBytesAsOneThread) {
-  const auto alone = WeightCache::Create();
-  const auto together = WeightCache::Create();
+  const auto alone = PackedWeightCache::Create();
+  const auto together = PackedWeightCache::Create();
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> a, files_.Load(Options(alone, 1)));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> b, files_.Load(Options(together, kWorkers)));
   const PackedBytes expected = PackedOf(files_, *alone);
@@ -106,8 +106,8 @@ TEST_P(ParallelPackingTest, PacksTheSameBytesAsOneThread) {
 }
 
 TEST_P(ParallelPackingTest, PacksEachWeightOnceAndNothingPrivately) {
-  const auto alone = WeightCache::Create();
-  const auto together = WeightCache::Create();
+  const auto alone = PackedWeightCache::Create();
+  const auto together = PackedWeightCache::Create();
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> a, files_.Load(Options(alone, 1)));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> b, files_.Load(Options(together, kWorkers)));
   const WeightCacheStats stats = together->Stats();
@@ -120,8 +120,8 @@ TEST_P(ParallelPackingTest, PacksEachWeightOnceAndNothingPrivately) {
 }
 
 TEST_P(ParallelPackingTest, FewBytesAreWorthNoThread) {
-  const auto alone = WeightCache::Create();
-  const auto cache = WeightCache::Create();
+  const auto alone = PackedWeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   XnnpackBackendOptions options = Options(cache, kWorkers);
   options.min_bytes_per_packing_thread = XnnpackBackendOptions().min_bytes_per_packing_thread;
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> a, files_.Load(Options(alone, 1)));
@@ -132,7 +132,7 @@ TEST_P(ParallelPackingTest, FewBytesAreWorthNoThread) {
 }
 
 TEST_P(ParallelPackingTest, PacksNothingWhereAllIsThere) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> first, files_.Load(Options(cache, 1)));
   const uint64_t packed = cache->Stats().packed_bytes;
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> second, files_.Load(Options(cache, kWorkers)));
@@ -143,7 +143,7 @@ TEST_P(ParallelPackingTest, PacksNothingWhereAllIsThere) {
 TEST_P(ParallelPackingTest, LeavesNoThread) {
   const size_t before = ThreadCount();
   size_t most = 0;
-  XnnpackBackendOptions options = Options(WeightCache::Create(), kWorkers);
+  XnnpackBackendOptions options = Options(PackedWeightCache::Create(), kWorkers);
   options.on_progress = [&](const LoadProgress&) {
     most = std::max(most, ThreadCount());
     return true;
@@ -157,7 +157,7 @@ TEST_P(ParallelPackingTest, LeavesNoThread) {
 TEST_P(ParallelPackingTest, ReportsEachRawByteOnceAndInTheThreadThatLoads) {
   for (const size_t threads : {size_t{1}, kWorkers}) {
     SCOPED_TRACE(threads);
-    XnnpackBackendOptions options = Options(WeightCache::Create(), threads);
+    XnnpackBackendOptions options = Options(PackedWeightCache::Create(), threads);
     std::set<std::thread::id> callers;
     std::vector<LoadProgress> reports;
     options.on_progress = [&](const LoadProgress& progress) {
@@ -177,7 +177,7 @@ TEST_P(ParallelPackingTest, ReportsEachRawByteOnceAndInTheThreadThatLoads) {
 
 TEST_P(ParallelPackingTest, ACancelledLoadLeavesNothing) {
   const size_t threads_before = ThreadCount();
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   size_t calls = 0;
   for (size_t cancel_at = 1; cancel_at <= kWeights; ++cancel_at) {
     SCOPED_TRACE(cancel_at);
@@ -194,7 +194,7 @@ TEST_P(ParallelPackingTest, ACancelledLoadLeavesNothing) {
 }
 
 TEST_P(ParallelPackingTest, TwoLoadsAtOncePackEachWeightOnce) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   std::vector<Ref<Method>> methods(4);
   std::vector<std::thread> loaders;
   for (Ref<Method>& method : methods) {
@@ -221,8 +221,8 @@ TEST(ParallelPackingErrorTest, AWeightThatCannotBeReadIsReportedAsByOneThread) {
   NamedBytes data = DataOf(program.layers);
   data.erase("w3");
   files.data_source = SourceOf(MakeData(data), "model.ptd");
-  const auto alone = files.Load(Options(WeightCache::Create(), 1));
-  const auto together = files.Load(Options(WeightCache::Create(), kWorkers));
+  const auto alone = files.Load(Options(PackedWeightCache::Create(), 1));
+  const auto together = files.Load(Options(PackedWeightCache::Create(), kWorkers));
   ASSERT_FALSE(alone.ok());
   ASSERT_FALSE(together.ok());
   EXPECT_EQ(together.status().code(), alone.status().code());
@@ -238,8 +238,8 @@ INSTANTIATE_TEST_SUITE_P(, RecordedProgramsTest,
 
 TEST_P(RecordedProgramsTest, AnswerAsRecordedAndPackAsMuchAsOnOneThread) {
   const std::string folder = TestData(std::string("cases/") + GetParam());
-  const CaseLoader alone(WeightCache::Create());
-  CaseLoader together(WeightCache::Create());
+  const CaseLoader alone(PackedWeightCache::Create());
+  CaseLoader together(PackedWeightCache::Create());
   together.set_packing_threads(kWorkers);
   std::vector<Ref<Method>> methods;
   for (const auto& file : std::filesystem::directory_iterator(folder)) {
@@ -270,7 +270,7 @@ TEST(ParallelPackingMemoryTest, PeakIsWhatIsPackedAndATensorForEachWorker) {
   stack.blocks = 4;
   stack.adapters = 0;
   ASSERT_TRUE(IsOk(WriteLoraStack(folder.path(), stack)));
-  CaseLoader loader(WeightCache::Create());
+  CaseLoader loader(PackedWeightCache::Create());
   loader.set_packing_threads(2);
   EXPECT_TRUE(IsOk(loader.Load(TestData("cases/lora_fp32"), "lora0")));
   std::ofstream clear("/proc/self/clear_refs");

@@ -188,7 +188,7 @@ class Files {
   const uint32_t inputs_;
 };
 
-XnnpackBackendOptions Whole(const std::shared_ptr<WeightCache>& cache) {
+XnnpackBackendOptions Whole(const std::shared_ptr<PackedWeightCache>& cache) {
   XnnpackBackendOptions options;
   options.weight_cache = cache;
   options.linears = LinearLayout::kPacked;
@@ -196,7 +196,7 @@ XnnpackBackendOptions Whole(const std::shared_ptr<WeightCache>& cache) {
   return options;
 }
 
-XnnpackBackendOptions Sliced(const std::shared_ptr<WeightCache>& cache, size_t threads = 1) {
+XnnpackBackendOptions Sliced(const std::shared_ptr<PackedWeightCache>& cache, size_t threads = 1) {
   XnnpackBackendOptions options;
   options.weight_cache = cache;
   options.linears = LinearLayout::kPacked;
@@ -222,7 +222,7 @@ struct Listener {
   }
 };
 
-std::vector<std::vector<uint8_t>> PackedOf(const Files& files, WeightCache& cache) {
+std::vector<std::vector<uint8_t>> PackedOf(const Files& files, PackedWeightCache& cache) {
   return PackedFor([&](const Ref<Backend>& backend) { return files.Load(backend); }, cache);
 }
 
@@ -236,7 +236,7 @@ class SlicedPackingTest : public testing::TestWithParam<std::tuple<Node, size_t>
   const Node node_ = std::get<0>(GetParam());
   const size_t threads_ = std::get<1>(GetParam());
   const Files files_{node_};
-  const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache_ = PackedWeightCache::Create();
 };
 
 INSTANTIATE_TEST_SUITE_P(
@@ -263,7 +263,7 @@ INSTANTIATE_TEST_SUITE_P(
     });
 
 TEST_P(SlicedPackingTest, PacksTheSameBytesAsInOnePiece) {
-  const auto whole = WeightCache::Create();
+  const auto whole = PackedWeightCache::Create();
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> a, files_.Load(Whole(whole)));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> b, files_.Load(Sliced(cache_, threads_)));
   const auto expected = PackedOf(files_, *whole);
@@ -378,11 +378,11 @@ TEST(SlicedProgramTest, LargeAndSmallWeightsArePackedOnceEachAndReportedOnce) {
   for (const bool is_split : {false, true}) {
     program.delegate_per_layer = is_split;
     const Files files(MakeLinearProgram(program), onepack::DataOf(program.layers), 64);
-    const auto whole = WeightCache::Create();
+    const auto whole = PackedWeightCache::Create();
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> expected, files.Load(Whole(whole)));
     for (const size_t threads : {1, 3}) {
       SCOPED_TRACE(threads);
-      const auto cache = WeightCache::Create();
+      const auto cache = PackedWeightCache::Create();
       Listener listener;
       XnnpackBackendOptions options = Sliced(cache, threads);
       options.on_progress = listener.Callback();
@@ -407,10 +407,11 @@ TEST(SlicedProgramTest, LargeAndSmallWeightsArePackedOnceEachAndReportedOnce) {
 // What is packed in one piece.
 class NotSlicedTest : public testing::Test {
  protected:
-  static void ExpectWhole(const Node& node, const std::shared_ptr<WeightCache>& cache) {
+  static void ExpectWhole(const Node& node, const std::shared_ptr<PackedWeightCache>& cache) {
     const Files files(node);
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, files.Load(Sliced(cache)));
-    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> whole, files.Load(Whole(WeightCache::Create())));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> whole,
+                                 files.Load(Whole(PackedWeightCache::Create())));
     EXPECT_EQ(cache->Stats().hits, 0u);
     EXPECT_EQ(cache->Stats().misses.total(), 1u);
     EXPECT_EQ(files.Run(*method), files.Run(*whole));
@@ -418,32 +419,33 @@ class NotSlicedTest : public testing::Test {
 };
 
 TEST_F(NotSlicedTest, AWeightOfLessThanTwoBlocks) {
-  ExpectWhole({"", XNNDatatype::fp32, false, true, 255, 512}, WeightCache::Create());
+  ExpectWhole({"", XNNDatatype::fp32, false, true, 255, 512}, PackedWeightCache::Create());
 }
 
 TEST_F(NotSlicedTest, AWeightThatIsNotLarge) {
-  ExpectWhole({"", XNNDatatype::fp32, false, true, 512, 7}, WeightCache::Create());
+  ExpectWhole({"", XNNDatatype::fp32, false, true, 512, 7}, PackedWeightCache::Create());
 }
 
 TEST_F(NotSlicedTest, AWeightWhoseHashIsWanted) {
   WeightCacheOptions options;
   options.record_hashes = true;
-  ExpectWhole({"", XNNDatatype::qbint4, true, true}, WeightCache::Create(options));
+  ExpectWhole({"", XNNDatatype::qbint4, true, true}, PackedWeightCache::Create(options));
 }
 
 TEST_F(NotSlicedTest, ATransposedWeight) {
   Node node{"", XNNDatatype::fp32, false, true, 512, 512};
   node.flags = 1;  // XNN_FLAG_TRANSPOSE_WEIGHTS
-  ExpectWhole(node, WeightCache::Create());
+  ExpectWhole(node, PackedWeightCache::Create());
 }
 
 TEST(SlicedProgramTest, AWeightThatTwoNodesClampInDifferentWaysIsPackedForEach) {
   Node node{"", XNNDatatype::fp32, false, true};
   node.has_other_clamp = true;
   const Files files(node);
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, files.Load(Sliced(cache)));
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> whole, files.Load(Whole(WeightCache::Create())));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> whole,
+                               files.Load(Whole(PackedWeightCache::Create())));
   EXPECT_EQ(cache->Stats().entries, 2u);
   EXPECT_EQ(cache->Stats().private_bytes, 0u);
   EXPECT_EQ(files.Run(*method), files.Run(*whole));
@@ -455,10 +457,10 @@ TEST(SlicedPackingErrorTest, AScaleThatIsNoScaleIsReportedAsWhenPackedInOnePiece
     Node node{"", filter, true, true};
     node.has_damaged_scale = true;
     const Files files(node);
-    const auto expected = files.Load(Whole(WeightCache::Create()));
+    const auto expected = files.Load(Whole(PackedWeightCache::Create()));
     ASSERT_EQ(expected.status().code(), StatusCode::kInvalidFile);
     for (const size_t threads : {1, 3}) {
-      const auto cache = WeightCache::Create();
+      const auto cache = PackedWeightCache::Create();
       const auto found = files.Load(Sliced(cache, threads));
       EXPECT_EQ(found.status().code(), StatusCode::kInvalidFile);
       EXPECT_STREQ(found.status().message(), expected.status().message());
@@ -480,7 +482,7 @@ TEST(SlicedPackingMemoryTest, OnlySlicesOfTheRawWeightAreResident) {
       most = std::max(most, ResidentBytesOf(files.data_path()));
       return true;
     };
-    XnnpackBackendOptions options = Sliced(WeightCache::Create(), threads);
+    XnnpackBackendOptions options = Sliced(PackedWeightCache::Create(), threads);
     options.large_weight_bytes = kWeight / 2;
     options.on_progress = listener.Callback();
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, files.Load(options));

@@ -144,7 +144,7 @@ class StoredWeightTest : public testing::Test {
 
   void ExpectNothingLeft() const { ExpectNothingIn(*cache_); }
 
-  std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  std::shared_ptr<PackedWeightCache> cache_ = PackedWeightCache::Create();
   XorPacker packer_;
   std::vector<std::unique_ptr<TestPlans>> files_;
   std::vector<Plan> plans_;
@@ -365,7 +365,7 @@ TEST_F(StoredWeightTest, HashesAreRecordedWhereAskedFor) {
   for (const bool is_recorded : {false, true}) {
     WeightCacheOptions options;
     options.record_hashes = is_recorded;
-    cache_ = WeightCache::Create(options);
+    cache_ = PackedWeightCache::Create(options);
     const auto kind = WeightKind::kFloat;
     ASSERT_TRUE(IsOk(MakePlan(Watched(DataBytes(kind)), LayerPayload(kind))));
     ONEPACK_ASSERT_OK_AND_ASSIGN(const auto pins, Pin());
@@ -382,7 +382,7 @@ TEST_F(StoredWeightTest, TheCacheCountsWhatIsInPlaceAndWhatIsComputed) {
   for (const size_t retained : {size_t{0}, size_t{1} << 30}) {
     WeightCacheOptions options;
     options.retained_bytes = retained;
-    cache_ = WeightCache::Create(options);
+    cache_ = PackedWeightCache::Create(options);
     const auto kind = WeightKind::kInt4;
     const NamedBytes data = DataOf(LayerOf(kind));
     const size_t in_place = data.at("w").size() + data.at("w.scale").size();

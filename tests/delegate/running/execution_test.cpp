@@ -240,7 +240,7 @@ TEST(ExecutorTest, AFailedRunMendsItself) {
 // XNNPACK takes the number of channels from the filter and would read rows across their borders.
 TEST(ExecutorTest, AnInputOfALinearLayerMustHaveItsChannels) {
   const std::string folder = TestData("cases/lora_8da4w");
-  const CaseLoader loader(WeightCache::Create());
+  const CaseLoader loader(PackedWeightCache::Create());
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, loader.Load(folder, "base"));
   Matrix narrow = Numbered(4, 32, 0.1f);
   ASSERT_TRUE(IsOk(SetMatrix(*method, 0, narrow)));
@@ -251,7 +251,7 @@ TEST(ExecutorTest, AnInputOfALinearLayerMustHaveItsChannels) {
 
 TEST(ExecutionTest, TakesNoLockOfTheCache) {
   const std::string folder = TestData("cases/lora_8da4w");
-  const std::shared_ptr<WeightCache> cache = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache = PackedWeightCache::Create();
   const CaseLoader loader(cache);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, loader.Load(folder, "lora0"));
   ASSERT_EQ(CaseLoader::Check(method, folder, "lora0"), "");
@@ -269,7 +269,7 @@ TEST(ExecutionTest, TakesNoLockOfTheCache) {
 
 TEST(ExecutionTest, GoesOnWhileAnotherThreadPacks) {
   const std::string folder = TestData("cases/lora_fp32");
-  const std::shared_ptr<WeightCache> cache = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache = PackedWeightCache::Create();
   const CaseLoader loader(cache);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, loader.Load(folder, "base"));
   // A packer that has claimed a key and does not come to an end.
@@ -289,7 +289,7 @@ struct PoolDeleter {
 
 TEST(ExecutionTest, ProgramsRunInParallelOnPoolsOfTheirOwnAndOnOne) {
   const std::string folder = TestData("cases/lora_fp32");
-  const std::shared_ptr<WeightCache> cache = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache = PackedWeightCache::Create();
   const std::unique_ptr<pthreadpool, PoolDeleter> shared(pthreadpool_create(2));
   for (const bool share_pool : {false, true}) {
     std::vector<std::thread> threads;
@@ -321,7 +321,7 @@ TEST(InPlaceTest, AConstantThatIsReadInPlaceIsNotCached) {
   const TempFolder folder;
   ASSERT_TRUE(IsOk(data.ToFile(folder.File("data.ptd"))));
 
-  const std::shared_ptr<WeightCache> cache = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache = PackedWeightCache::Create();
   Ref<Method> method;
   {
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program,

@@ -360,7 +360,7 @@ class InPlaceFilesTest : public testing::Test {
   void ExpectNothingLeft() const { ExpectNothingIn(*cache_); }
 
   const TempFolder folder_;
-  const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache_ = PackedWeightCache::Create();
 };
 
 TEST_F(InPlaceFilesTest, ASecondProgramOverAFileAddsNothing) {

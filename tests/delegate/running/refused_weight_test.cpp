@@ -84,7 +84,7 @@ class RefusedWeightTest
     ASSERT_LT(LargestDifference(expected_, reference), largest * 0.02f);
   }
 
-  const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache_ = PackedWeightCache::Create();
   Ref<Backend> backend_;  // programs that it loads share runtimes
   const Files files_{kind(), 1};
   std::vector<PackedWeight> foreign_;

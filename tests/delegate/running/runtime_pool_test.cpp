@@ -28,7 +28,7 @@ constexpr uint32_t kWidth = 64;
 // The XNNPACK backend, with a pool that can be looked at.
 class PoolBackend final : public Backend {
  public:
-  PoolBackend(std::shared_ptr<WeightCache> cache, std::shared_ptr<RuntimePool> pool,
+  PoolBackend(std::shared_ptr<PackedWeightCache> cache, std::shared_ptr<RuntimePool> pool,
               LinearLayout linears, ProgressCallback on_progress = {})
       : cache_(std::move(cache)),
         pool_(std::move(pool)),
@@ -45,7 +45,7 @@ class PoolBackend final : public Backend {
   }
 
  private:
-  const std::shared_ptr<WeightCache> cache_;
+  const std::shared_ptr<PackedWeightCache> cache_;
   const std::shared_ptr<RuntimePool> pool_;
   const LinearLayout linears_;
   const ProgressCallback on_progress_;
@@ -109,7 +109,7 @@ class RuntimePoolTest : public testing::TestWithParam<LinearLayout> {
 
   const TempFolder folder_;
   int files_ = 0;
-  const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache_ = PackedWeightCache::Create();
   const std::shared_ptr<RuntimePool> pool_ = std::make_shared<RuntimePool>();
   Ref<Backend> backend_ = MakeRef<PoolBackend>(HeapAllocator(), cache_, pool_, GetParam()).value();
 };

@@ -28,7 +28,7 @@ Result<Ref<Method>> Load(const std::string& path) {
   LoadOptions options;
   options.linears = LinearLayout::kInPlace;
   return LoadMethod(SourceOf(MakeLinearProgram(Program()), "model.pte"), {data},
-                    WeightCache::Create(), options);
+                    PackedWeightCache::Create(), options);
 }
 
 // A process of its own that has loaded and run the program, until it goes.

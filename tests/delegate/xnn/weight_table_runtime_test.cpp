@@ -26,7 +26,7 @@ class EntryMemory final : public PackingMemory {
 };
 
 // The pin of what a runtime of one node packs. Each is another entry of the cache.
-PackedWeight PackAlone(const std::shared_ptr<WeightCache>& cache, const TestGraph& graph,
+PackedWeight PackAlone(const std::shared_ptr<PackedWeightCache>& cache, const TestGraph& graph,
                        LayoutTag change_of_tag = 0) {
   PackKey key;
   key.weight.kernel = DigestBuilder("test").Add(cache->Stats().entries).Finish();
@@ -66,7 +66,7 @@ class WeightTableOperatorTest : public testing::TestWithParam<const OneWeight*> 
     return Build(placeholders_[0], placeholders_[1], false);
   }
 
-  const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache_ = PackedWeightCache::Create();
   const OneWeightConstants constants_{weight(), 1};
   Placeholders placeholders_;
   std::vector<PackedWeight> pins_;
@@ -159,7 +159,7 @@ TEST_P(WeightTableLookUpTest, ARuntimeRunsWithOtherPinsWhenItIsPointedToThem) {
 TEST(WeightTableGraphTest, OneKernelOfTwoNodesIsPackedPrivatelyAndRight) {
   const OneWeightConstants constants(kFullyConnected, 1);
   constexpr float kMax = 0.5f;
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   TestGraph graph(3);
   const uint32_t input = graph.Input(0, kFullyConnected.input_dims);
   for (const uint32_t id : {1u, 2u}) {
@@ -196,7 +196,7 @@ TEST(WeightTableGraphTest, ADepthwiseFilterWithoutAPinIsPackedPrivately) {
   graph.DepthwiseConvolution(kKernel, kChannels, input,
                              graph.Constant({1, kKernel, kKernel, kChannels}, kernel.data()),
                              XNN_INVALID_VALUE_ID, graph.Output(1, {1, 3, 3, kChannels}));
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   const std::vector<WeightTable::Row> rows = {{kernel.data(), true}};
   const std::vector<PackedWeight> pins(1);
   BuiltSubgraph built(cache);
@@ -214,7 +214,7 @@ TEST(WeightTableGraphTest, WithoutMemoryTheCreationFailsAndLeavesNothing) {
   const uint32_t input = graph.Input(0, {1, kHuge});
   const uint32_t constant = graph.Constant({kHuge, kHuge}, kernel.data());
   graph.FullyConnected(input, constant, XNN_INVALID_VALUE_ID, graph.Output(1, {1, kHuge}));
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   const std::vector<WeightTable::Row> rows = {{kernel.data(), true}};
   const std::vector<PackedWeight> pins(1);
   BuiltSubgraph built(cache);

@@ -83,7 +83,7 @@ class WeightTableTest : public testing::Test {
     return std::all_of(bytes, bytes + size, [&](uint8_t byte) { return byte == value; });
   }
 
-  const std::shared_ptr<WeightCache> cache_ = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache_ = PackedWeightCache::Create();
   const char kernels_[1000] = {};
   std::vector<WeightTable::Row> rows_;
   std::vector<PackedWeight> pins_;

@@ -129,7 +129,7 @@ void TestGraph::DepthwiseConvolution(size_t size, size_t channels, uint32_t inpu
           "xnn_define_depthwise_convolution_2d");
 }
 
-BuiltSubgraph::BuiltSubgraph(const std::shared_ptr<WeightCache>& cache)
+BuiltSubgraph::BuiltSubgraph(const std::shared_ptr<PackedWeightCache>& cache)
     : table_(cache), workspace_(CreateWorkspace()) {}
 
 Status BuiltSubgraph::Build(const TestGraph& graph, Span<const WeightTable::Row> rows,

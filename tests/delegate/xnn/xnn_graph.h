@@ -67,7 +67,7 @@ class TestGraph {
 // A runtime over a weight table, deleted in the right order.
 class BuiltSubgraph {
  public:
-  explicit BuiltSubgraph(const std::shared_ptr<WeightCache>& cache);
+  explicit BuiltSubgraph(const std::shared_ptr<PackedWeightCache>& cache);
 
   WeightTable& table() { return table_; }
   bool has_runtime() const { return runtime_ != nullptr; }

@@ -1,4 +1,4 @@
-#include "onepack/weight_cache.h"
+#include "weight_cache/packed_weight_cache.h"
 
 #include <assert.h>
 
@@ -7,42 +7,48 @@
 
 namespace onepack {
 
-class WeightCache::Lock {
+class PackedWeightCache::Lock {
  public:
-  explicit Lock(const WeightCache& cache) : lock_(cache.mutex_) { ++cache.stats_.lock_count; }
+  explicit Lock(const PackedWeightCache& cache) : lock_(cache.mutex_) { ++cache.stats_.lock_count; }
   std::unique_lock<ForkSafeMutex>& get() { return lock_; }
 
  private:
   std::unique_lock<ForkSafeMutex> lock_;
 };
 
-WeightCache::WeightCache(const WeightCacheOptions& options)
+PackedWeightCache::PackedWeightCache(const WeightCacheOptions& options)
     : options_(options), heap_(HeapStore::Create(options.huge_pages)) {}
 
+WeightCache::~WeightCache() = default;
+
 std::shared_ptr<WeightCache> WeightCache::Create(const WeightCacheOptions& options) {
-  return std::shared_ptr<WeightCache>(new WeightCache(options));
+  return PackedWeightCache::Create(options);
+}
+
+std::shared_ptr<PackedWeightCache> PackedWeightCache::Create(const WeightCacheOptions& options) {
+  return std::shared_ptr<PackedWeightCache>(new PackedWeightCache(options));
 }
 
 // Pins and transactions hold the cache, so when it goes only retained entries are left.
-WeightCache::~WeightCache() { assert(entries_.size() == retained_.size()); }
+PackedWeightCache::~PackedWeightCache() { assert(entries_.size() == retained_.size()); }
 
-WeightCacheStats WeightCache::Stats() const {
+WeightCacheStats PackedWeightCache::Stats() const {
   const Lock lock(*this);
   WeightCacheStats stats = stats_;
   stats.heap_bytes = heap_->mapped_bytes();
   return stats;
 }
 
-void WeightCache::Prune() { EvictDownTo(0); }
+void PackedWeightCache::Prune() { EvictDownTo(0); }
 
-PackedWeight WeightCache::Find(const PackKey& key) {
+PackedWeight PackedWeightCache::Find(const PackKey& key) {
   const Lock lock(*this);
   const auto found = entries_.find(key);
   if (found == entries_.end() || !found->second.ready) return PackedWeight();
   return PackedWeight(shared_from_this(), Hit(&found->second));
 }
 
-WeightCache::Entry* WeightCache::FindOrClaim(const PackKey& key, bool has_namesake) {
+PackedWeightCache::Entry* PackedWeightCache::FindOrClaim(const PackKey& key, bool has_namesake) {
   Lock lock(*this);
   bool has_waited = false;
   std::chrono::steady_clock::time_point start;
@@ -76,10 +82,10 @@ WeightCache::Entry* WeightCache::FindOrClaim(const PackKey& key, bool has_namesa
   return result;
 }
 
-WeightCache::Entry* WeightCache::Publish(const PackKey& key, HeapBlock block, StoredBytes stored,
-                                         LayoutTag tag,
-                                         std::vector<std::shared_ptr<Content>> contents,
-                                         uint64_t packing_ns) {
+PackedWeightCache::Entry* PackedWeightCache::Publish(const PackKey& key, HeapBlock block,
+                                                     StoredBytes stored, LayoutTag tag,
+                                                     std::vector<std::shared_ptr<Content>> contents,
+                                                     uint64_t packing_ns) {
   const Lock lock(*this);
   Entry* entry = &entries_.find(key)->second;
   entry->block = std::move(block);
@@ -98,18 +104,18 @@ WeightCache::Entry* WeightCache::Publish(const PackKey& key, HeapBlock block, St
   return entry;
 }
 
-void WeightCache::Abandon(const PackKey& key) {
+void PackedWeightCache::Abandon(const PackKey& key) {
   const Lock lock(*this);
   EraseEntry(&entries_.find(key)->second);
   mutex_.NotifyAll();
 }
 
-void WeightCache::AddPin(Entry* entry) {
+void PackedWeightCache::AddPin(Entry* entry) {
   const Lock lock(*this);
   Pin(entry);
 }
 
-void WeightCache::Unpin(Entry* entry) {
+void PackedWeightCache::Unpin(Entry* entry) {
   Remains freed;  // after the lock is released
   {
     const Lock lock(*this);
@@ -128,7 +134,7 @@ void WeightCache::Unpin(Entry* entry) {
   EvictDownTo(options_.retained_bytes);
 }
 
-void WeightCache::EvictDownTo(size_t limit) {
+void PackedWeightCache::EvictDownTo(size_t limit) {
   for (;;) {
     Remains freed;  // after the lock is released
     const Lock lock(*this);
@@ -141,7 +147,7 @@ void WeightCache::EvictDownTo(size_t limit) {
   }
 }
 
-WeightCache::Remains WeightCache::Take(Entry* entry) {
+PackedWeightCache::Remains PackedWeightCache::Take(Entry* entry) {
   Remains remains{std::move(entry->block), std::move(entry->stored)};
   --stats_.entries;
   stats_.bytes -= remains.block.size();
@@ -150,7 +156,7 @@ WeightCache::Remains WeightCache::Take(Entry* entry) {
   return remains;
 }
 
-void WeightCache::AddPrivate(size_t bytes, uint64_t packing_ns) {
+void PackedWeightCache::AddPrivate(size_t bytes, uint64_t packing_ns) {
   const Lock lock(*this);
   ++stats_.pins;
   stats_.bytes += bytes;
@@ -159,14 +165,14 @@ void WeightCache::AddPrivate(size_t bytes, uint64_t packing_ns) {
   stats_.packing_ns += packing_ns;
 }
 
-void WeightCache::RemovePrivate(size_t bytes) {
+void PackedWeightCache::RemovePrivate(size_t bytes) {
   const Lock lock(*this);
   --stats_.pins;
   stats_.bytes -= bytes;
   stats_.private_bytes -= bytes;
 }
 
-void WeightCache::Pin(Entry* entry) {
+void PackedWeightCache::Pin(Entry* entry) {
   if (entry->pins == 0) {
     entry->node.splice(entry->node.end(), retained_, entry->position);
     stats_.retained_bytes -= entry->block.size();
@@ -175,14 +181,14 @@ void WeightCache::Pin(Entry* entry) {
   ++stats_.pins;
 }
 
-WeightCache::Entry* WeightCache::Hit(Entry* entry) {
+PackedWeightCache::Entry* PackedWeightCache::Hit(Entry* entry) {
   Pin(entry);
   ++stats_.hits;
   stats_.hit_bytes += entry->block.size() + entry->stored.size();
   return entry;
 }
 
-void WeightCache::CountMiss(const PackKey& key, bool has_namesake) {
+void PackedWeightCache::CountMiss(const PackKey& key, bool has_namesake) {
   bool same_kernel = false;
   bool same_quantization = false;
   const auto [begin, end] = by_kernel_.equal_range(key.weight.kernel);
@@ -202,7 +208,7 @@ void WeightCache::CountMiss(const PackKey& key, bool has_namesake) {
   }
 }
 
-WeightCache::Entry* WeightCache::CreateEntry(const PackKey& key) {
+PackedWeightCache::Entry* PackedWeightCache::CreateEntry(const PackKey& key) {
   const auto [found, is_new] = entries_.try_emplace(key);
   Entry* entry = &found->second;
   try {
@@ -219,7 +225,7 @@ WeightCache::Entry* WeightCache::CreateEntry(const PackKey& key) {
   return entry;
 }
 
-void WeightCache::EraseEntry(Entry* entry) {
+void PackedWeightCache::EraseEntry(Entry* entry) {
   const auto [begin, end] = by_kernel_.equal_range(entry->key->weight.kernel);
   for (auto other = begin; other != end; ++other) {
     if (other->second != entry) continue;
