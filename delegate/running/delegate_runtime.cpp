@@ -37,7 +37,7 @@ Status DelegateRuntime::CreateStages(const PinnedWeights& pins, const Surroundin
       continue;
     }
     ONEPACK_ASSIGN_OR_RETURN(std::unique_ptr<XnnStage> stage,
-                             XnnStage::Create(*plan_, i, shapes_, own, surroundings));
+                             XnnStage::Create(*plan_, i, shapes_, own, in_place_, surroundings));
     stages_.push_back(std::move(stage));
   }
   return Status::Ok();
@@ -49,9 +49,7 @@ bool DelegateRuntime::is_shareable() const {
 }
 
 std::optional<DelegateRuntime::UserId> DelegateRuntime::owner() const {
-  const bool depends_on_files = std::any_of(
-      stages_.begin(), stages_.end(), [](const auto& stage) { return stage->depends_on_files(); });
-  return is_shareable() && !depends_on_files ? std::nullopt : std::make_optional(maker_);
+  return is_shareable() && !in_place_.depend_on_files() ? std::nullopt : std::make_optional(maker_);
 }
 
 bool DelegateRuntime::LendTo(UserId user, const PinnedWeights& pins) {

@@ -38,6 +38,7 @@
 #include "delegate/packing/packer.h"
 #include "delegate/plan/plan.h"
 #include "delegate/running/call_arguments.h"
+#include "delegate/running/in_place_constants.h"
 #include "delegate/running/stage_memory.h"
 #include "delegate/running/stage_runner.h"
 #include "delegate/running/xnn_stage.h"
@@ -111,6 +112,7 @@ class DelegateRuntime {
   const std::vector<Crossing> crossings_;
   std::vector<size_t> pieces_;  // of the crossings, in memory_
   StageMemory memory_;
+  InPlaceConstants in_place_;  // outlives the stages, which hold addresses
   std::vector<std::unique_ptr<StageRunner>> stages_;
   std::vector<Range> weights_;           // of the stages, among the plan's
   std::optional<ShapePattern> pattern_;  // of the shapes that XNNPACK has planned for

@@ -1,12 +1,8 @@
 #include "delegate/running/graph_definition.h"
 
-#include <string.h>
-
 #include <algorithm>
-#include <optional>
 #include <utility>
 
-#include "base/mapping.h"
 #include "delegate/graph/quantization.h"
 #include "delegate/ops/define_value.h"
 #include "schema/verify_text.h"
@@ -16,14 +12,11 @@ namespace {
 
 using wire::xnnpack::XNode;
 
-// Up to so many bytes are copied, so that others who use the runtime later do not depend on the
-// file that they came from.
-constexpr size_t kMaxCopied = 16384;
-
 class Definer {
  public:
-  Definer(const Plan& plan, const Stage& stage, Span<const size_t> needed_raw, OnesStore& ones)
-      : plan_(plan), stage_(stage), needed_raw_(needed_raw), ones_(ones) {}
+  Definer(const Plan& plan, const Stage& stage, Span<const size_t> needed_raw,
+          InPlaceConstants& in_place, OnesStore& ones)
+      : plan_(plan), stage_(stage), needed_raw_(needed_raw), in_place_(in_place), ones_(ones) {}
 
   Result<GraphDefinition> Define() {
     xnn_subgraph_t subgraph = nullptr;
@@ -70,9 +63,7 @@ class Definer {
         break;
       case Role::kInPlace: {
         const Payload& payload = plan_.payload();
-        if (!budget_) budget_.emplace(payload);
-        ONEPACK_ASSIGN_OR_RETURN(
-            shown.data, made_.in_place.Place(payload.constant(value.constant_index()), *budget_));
+        ONEPACK_ASSIGN_OR_RETURN(shown.data, in_place_.Place(payload, value.constant_index()));
         ONEPACK_ASSIGN_OR_RETURN(shown.scales, ScalesFor(payload, value, made_.scales));
         break;
       }
@@ -154,8 +145,8 @@ class Definer {
   const Plan& plan_;
   const Stage& stage_;
   const Span<const size_t> needed_raw_;
+  InPlaceConstants& in_place_;
   OnesStore& ones_;
-  std::optional<ByteBudget> budget_;  // of constants in place, if there are any
   GraphDefinition made_;
   ValueMap<DefinedValue> values_;
   ValueMap<uint32_t> external_ids_;
@@ -163,23 +154,10 @@ class Definer {
 
 }  // namespace
 
-Result<const void*> InPlaceConstants::Place(const Constant& constant, ByteBudget& budget) {
-  ONEPACK_ASSIGN_OR_RETURN(Buffer buffer, constant.Load());
-  if (IsAligned(buffer.bytes.data()) && buffer.readable_padding >= Mapping::kReadablePadding &&
-      buffer.bytes.size() > kMaxCopied) {
-    in_files_.push_back(std::move(buffer));
-    return static_cast<const void*>(in_files_.back().bytes.data());
-  }
-  ONEPACK_RETURN_IF_ERROR(budget.Take(buffer.bytes.size(), "copying all constants"));
-  std::vector<uint8_t>& copy =
-      copies_.emplace_back(buffer.bytes.size() + Mapping::kReadablePadding);
-  memcpy(copy.data(), buffer.bytes.data(), buffer.bytes.size());
-  return static_cast<const void*>(copy.data());
-}
-
 Result<GraphDefinition> DefineGraph(const Plan& plan, const Stage& stage,
-                                    Span<const size_t> needed_raw, OnesStore& ones) {
-  return Definer(plan, stage, needed_raw, ones).Define();
+                                    Span<const size_t> needed_raw, InPlaceConstants& in_place,
+                                    OnesStore& ones) {
+  return Definer(plan, stage, needed_raw, in_place, ones).Define();
 }
 
 }  // namespace onepack

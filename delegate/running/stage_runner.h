@@ -25,8 +25,6 @@ class StageRunner {
 
   // Whether it can be lent to others: it has packed no weight for one delegate alone.
   virtual bool is_shareable() const { return true; }
-  // Whether it reads constants in the files of the delegate that it was made for.
-  virtual bool depends_on_files() const { return false; }
 
   // Whether it can compute with these pins, parallel to the weights of the stage: all are there,
   // and of the layout that it was made for.

@@ -30,13 +30,14 @@ XnnStage::XnnStage(const Plan& plan, size_t number)
 Result<std::unique_ptr<XnnStage>> XnnStage::Create(const Plan& plan, size_t number,
                                                    const ShapeInference& shapes,
                                                    Span<const PackedWeight> pins,
+                                                   InPlaceConstants& in_place,
                                                    const Surroundings& surroundings) {
   std::unique_ptr<XnnStage> stage(new XnnStage(plan, number));
   stage->threadpool_ = surroundings.threadpool;
   stage->uses_threads_ = stage->WantsThreads(shapes);
   std::vector<size_t> needed_raw;
   for (;;) {
-    Status status = stage->CreateOnce(plan, pins, needed_raw, surroundings);
+    Status status = stage->CreateOnce(plan, pins, needed_raw, in_place, surroundings);
     if (stage->weights_ == nullptr || stage->weights_->refused().empty()) {
       ONEPACK_RETURN_IF_ERROR(std::move(status));
       return stage;
@@ -47,12 +48,13 @@ Result<std::unique_ptr<XnnStage>> XnnStage::Create(const Plan& plan, size_t numb
 }
 
 Status XnnStage::CreateOnce(const Plan& plan, Span<const PackedWeight> pins,
-                            Span<const size_t> needed_raw, const Surroundings& surroundings) {
+                            Span<const size_t> needed_raw, InPlaceConstants& in_place,
+                            const Surroundings& surroundings) {
   runtime_.reset();
   weights_.reset();
-  ONEPACK_ASSIGN_OR_RETURN(GraphDefinition graph,
-                           DefineGraph(plan, plan.stages[number_], needed_raw, surroundings.ones));
-  in_place_ = std::move(graph.in_place);
+  ONEPACK_ASSIGN_OR_RETURN(
+      GraphDefinition graph,
+      DefineGraph(plan, plan.stages[number_], needed_raw, in_place, surroundings.ones));
   weights_ = std::make_unique<WeightTable>(surroundings.cache);
   weights_->Begin(graph.rows, pins);
   xnn_runtime_t runtime = nullptr;

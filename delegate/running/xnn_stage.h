@@ -1,7 +1,7 @@
 // A stage that XNNPACK runs: a runtime over the packed weights of whichever delegate it is lent to.
 //
-// Ownership: keeps the constants that XNNPACK reads in place; not the workspace, and not the packed
-//            weights.
+// Ownership: keeps neither the workspace nor the packed weights, nor the constants that XNNPACK
+//            reads in place.
 // Threads:   one at a time.
 
 #ifndef ONEPACK_DELEGATE_RUNNING_XNN_STAGE_H_
@@ -35,15 +35,15 @@ struct Surroundings {
 class XnnStage final : public StageRunner {
  public:
   // Stage number `number` of the plan. Whether it computes on the pool depends on `shapes`. `pins`
-  // are those of the stage. Errors: XNNPACK's; those of reading raw bytes. May throw
-  // std::bad_alloc.
+  // are those of the stage; `in_place` outlives it. Errors: XNNPACK's; those of reading raw bytes.
+  // May throw std::bad_alloc.
   static Result<std::unique_ptr<XnnStage>> Create(const Plan& plan, size_t number,
                                                   const ShapeInference& shapes,
                                                   Span<const PackedWeight> pins,
+                                                  InPlaceConstants& in_place,
                                                   const Surroundings& surroundings);
 
   bool is_shareable() const override { return weights_->is_shared(); }
-  bool depends_on_files() const override { return in_place_.depend_on_files(); }
   bool Fits(Span<const PackedWeight> pins) const override { return weights_->Fits(pins); }
   void PointTo(Span<const PackedWeight> pins) override;
   bool NeedsAnotherPlan(const ShapeInference& shapes) const override;
@@ -65,14 +65,13 @@ class XnnStage final : public StageRunner {
   XnnStage(const Plan& plan, size_t number);
 
   Status CreateOnce(const Plan& plan, Span<const PackedWeight> pins, Span<const size_t> needed_raw,
-                    const Surroundings& surroundings);
+                    InPlaceConstants& in_place, const Surroundings& surroundings);
   bool WantsThreads(const ShapeInference& shapes) const;
   Status CheckOutputShapes(const ShapeInference& shapes) const;
 
   const size_t number_;
   const std::vector<uint32_t> nodes_;
-  std::vector<External> externals_;  // by external id
-  InPlaceConstants in_place_;
+  std::vector<External> externals_;       // by external id
   std::unique_ptr<WeightTable> weights_;  // outlives the runtime, which holds its address
   XnnRuntime runtime_;
   pthreadpool* threadpool_ = nullptr;  // that it could compute on
