@@ -74,6 +74,7 @@ class MemorySource final : public DataSource {
   const char* name() const override { return name_.data(); }
   uint64_t size() const override { return bytes_.size(); }
   bool is_mapped() const override { return true; }
+  bool keeps_bytes() const override { return false; }
   Result<Buffer> Load(const Segment& range) const override {
     ONEPACK_RETURN_IF_ERROR(CheckRange(range));
     Buffer buffer;

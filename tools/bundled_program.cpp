@@ -29,6 +29,7 @@ class PartOfSource final : public DataSource {
   const char* name() const override { return whole_->name(); }
   uint64_t size() const override { return part_.size; }
   bool is_mapped() const override { return whole_->is_mapped(); }
+  bool keeps_bytes() const override { return whole_->keeps_bytes(); }
   Result<Buffer> Load(const Segment& range) const override {
     ONEPACK_RETURN_IF_ERROR(CheckRange(range));
     return whole_->Load(InWhole(range));

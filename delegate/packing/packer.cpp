@@ -19,20 +19,10 @@ bool IsPinned(const Weight& weight) { return weight.packing != Packing::kPrivate
 
 bool IsAsStored(const Weight& weight) { return weight.packing == Packing::kAsStored; }
 
-PackKey KeyOf(const Weight& weight) {
-  return PackKey{weight.identity, IsAsStored(weight) ? LayoutAsStored() : LayoutFingerprint()};
+PackKey KeyOf(const Plan& plan, const Weight& weight) {
+  return PackKey{weight.identity,
+                 IsAsStored(weight) ? LayoutAsStored(plan, weight) : LayoutFingerprint()};
 }
-
-// Weights that have one key. In one process there is one layout fingerprint: keys are told apart by
-// identities, and by whether the weight is used as it is stored.
-struct SameKeyHash {
-  size_t operator()(const Weight* weight) const { return WeightIdentityHash()(&weight->identity); }
-};
-struct SameKey {
-  bool operator()(const Weight* a, const Weight* b) const {
-    return IsAsStored(*a) == IsAsStored(*b) && a->identity == b->identity;
-  }
-};
 
 std::vector<std::shared_ptr<Content>> ContentsOf(const Plan& plan, const Weight& weight) {
   std::vector<std::shared_ptr<Content>> contents;
@@ -103,7 +93,7 @@ class Packer::Call {
   const Packer& packer_;
   const Span<const Plan> plans_;
   std::vector<Wanted> wanted_;  // in the order in which plans have them
-  std::unordered_map<const Weight*, size_t, SameKeyHash, SameKey> numbers_;  // in wanted_
+  std::unordered_map<PackKey, size_t, PackKeyHash> numbers_;  // in wanted_
 };
 
 Result<std::vector<PinnedWeights>> Packer::Pin(Span<const Plan> plans) const {
@@ -119,11 +109,12 @@ Status Packer::Call::Find() {
   for (const Plan& plan : plans_) {
     for (const Weight& weight : plan.weights) {
       if (!IsPinned(weight)) continue;
-      if (!numbers_.try_emplace(&weight, wanted_.size()).second) continue;
+      const PackKey key = KeyOf(plan, weight);
+      if (!numbers_.try_emplace(key, wanted_.size()).second) continue;
       Wanted& wanted = wanted_.emplace_back();
       wanted.plan = &plan;
       wanted.weight = &weight;
-      wanted.pin = cache()->Find(KeyOf(weight));
+      wanted.pin = cache()->Find(key);
       if (!wanted.pin) continue;
       if (IsAsStored(weight)) ONEPACK_RETURN_IF_ERROR(files.Check(wanted.pin));
       ONEPACK_RETURN_IF_ERROR(ReportRest(wanted));
@@ -160,7 +151,7 @@ Status Packer::Call::PackLarge(Wanted& wanted) {
   const auto sliced = SlicedWeight::Open(*wanted.plan, weight, packer_.node_packer_);
   if (!sliced) return Status::Ok();
   PackTransaction transaction(cache());
-  wanted.pin = transaction.LookUp(KeyOf(weight), HasNamesake(*wanted.plan, weight));
+  wanted.pin = transaction.LookUp(KeyOf(*wanted.plan, weight), HasNamesake(*wanted.plan, weight));
   if (!wanted.pin) {
     wanted.pin = sliced->Pack(transaction, ContentsOf(*wanted.plan, weight),
                               {options().threads, options().large_weight_bytes}, reporter(),
@@ -217,7 +208,7 @@ Status Packer::Call::Pack(Wanted& wanted) const {
   const Plan& plan = *wanted.plan;
   const Weight& weight = *wanted.weight;
   PackTransaction transaction(cache());
-  wanted.pin = transaction.LookUp(KeyOf(weight), HasNamesake(plan, weight));
+  wanted.pin = transaction.LookUp(KeyOf(plan, weight), HasNamesake(plan, weight));
   if (wanted.pin && IsAsStored(weight)) {
     UnchangedFiles files;
     ONEPACK_RETURN_IF_ERROR(files.Check(wanted.pin));
@@ -261,7 +252,7 @@ Result<std::vector<PinnedWeights>> Packer::Call::Deliver() {
     for (size_t j = 0; j < pins.size(); ++j) {
       const Weight& weight = plans_[i].weights[j];
       if (IsPinned(weight)) {
-        const size_t index = numbers_.at(&weight);
+        const size_t index = numbers_.at(KeyOf(plans_[i], weight));
         if (wanted_[index].weight == &weight) {
           firsts[index] = &pins[j];
           continue;

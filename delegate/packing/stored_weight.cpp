@@ -122,9 +122,22 @@ LinearOperands OperandsOf(const LinearNode& node, bool has_bias, const PackedWei
   return operands;
 }
 
-const Digest& LayoutAsStored() {
+// Bytes that a reference to their source keeps are used by all programs, whichever source they were
+// found in first. Memory of the application's goes when the application has closed what it had
+// opened over it, whoever else still runs: so an entry over it is for programs over the same source
+// alone, whose address is in the key. No other source has that address meanwhile, because the
+// entry, and each plan that asks for it, has a reference to it.
+Digest LayoutAsStored(const Plan& plan, const Weight& weight) {
   static const Digest layout = DigestBuilder("as stored").Finish();
-  return layout;
+  const Payload& payload = plan.payload();
+  const DataSource& kernel = payload.constant(weight.kernel.constant_index).source();
+  const uint32_t scale_index = weight.kernel.scale_index;
+  const DataSource* scales = scale_index == 0 ? nullptr : &payload.constant(scale_index).source();
+  if (kernel.keeps_bytes() && (scales == nullptr || scales->keeps_bytes())) return layout;
+  return DigestBuilder("as stored in")
+      .Add(reinterpret_cast<uintptr_t>(&kernel))
+      .Add(reinterpret_cast<uintptr_t>(scales))
+      .Finish();
 }
 
 Status UnchangedFiles::Check(const PackedWeight& pin) {

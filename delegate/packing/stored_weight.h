@@ -63,8 +63,10 @@ struct LinearOperands {
 };
 LinearOperands OperandsOf(const LinearNode& node, bool has_bias, const PackedWeight& pin);
 
-// The layout of all of them, in their keys.
-const Digest& LayoutAsStored();
+// Their layout, in their keys. Equal for all of them but those in memory that a source does not
+// keep (DataSource::keeps_bytes): these have a layout for each source. REQUIRES:
+// Packing::kAsStored.
+Digest LayoutAsStored(const Plan& plan, const Weight& weight);
 
 // Whether the files of weights are what they were when they were mapped: what was computed from one
 // that was rewritten is no longer true. Looks at sizes and times; once at each file whose weights

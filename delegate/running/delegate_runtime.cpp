@@ -44,7 +44,8 @@ Status DelegateRuntime::CreateStages(const PinnedWeights& pins, const Surroundin
 }
 
 bool DelegateRuntime::is_shareable() const {
-  return std::all_of(stages_.begin(), stages_.end(),
+  return in_place_.keeps_all() &&
+         std::all_of(stages_.begin(), stages_.end(),
                      [](const auto& stage) { return stage->is_shareable(); });
 }
 
@@ -55,8 +56,9 @@ std::optional<DelegateRuntime::UserId> DelegateRuntime::owner() const {
 bool DelegateRuntime::LendTo(UserId user, const PinnedWeights& pins) {
   if (user == user_) return true;
   assert(!is_broken());
+  if (!is_shareable()) return false;
   for (size_t i = 0; i < stages_.size(); ++i) {
-    if (!stages_[i]->is_shareable() || !stages_[i]->Fits(PinsOf(i, pins))) return false;
+    if (!stages_[i]->Fits(PinsOf(i, pins))) return false;
   }
   for (size_t i = 0; i < stages_.size(); ++i) stages_[i]->PointTo(PinsOf(i, pins));
   user_ = user;

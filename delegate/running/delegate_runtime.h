@@ -59,7 +59,8 @@ class DelegateRuntime {
   // bytes. May throw std::bad_alloc.
   Status Create(const PinnedWeights& pins, const Surroundings& surroundings);
 
-  // Whether it can be lent: it has packed no weight for one delegate alone.
+  // Whether it can be lent: it has packed no weight for one delegate alone, and reads no bytes that
+  // may go with that one while another runs.
   bool is_shareable() const;
   UserId user() const { return user_; }
   // The delegate that it was created for, if it depends on its files, or has packed a weight for it

@@ -25,10 +25,12 @@ Result<const void*> InPlaceConstants::Place(const Payload& payload, uint32_t ind
 }
 
 Result<const void*> InPlaceConstants::Find(const Payload& payload, uint32_t index) {
-  ONEPACK_ASSIGN_OR_RETURN(Buffer buffer, payload.constant(index).Load());
+  const Constant& constant = payload.constant(index);
+  ONEPACK_ASSIGN_OR_RETURN(Buffer buffer, constant.Load());
   if (IsAligned(buffer.bytes.data()) && buffer.readable_padding >= Mapping::kReadablePadding &&
       buffer.bytes.size() > kMaxCopied) {
     in_files_.push_back(std::move(buffer));
+    keeps_all_ &= constant.source().keeps_bytes();
     return static_cast<const void*>(in_files_.back().bytes.data());
   }
   if (!budget_) budget_.emplace(payload);

@@ -1,7 +1,7 @@
 // Constants that XNNPACK reads where they are, for as long as the stages of a delegate live. Each
 // has one place, whatever number of stages reads it, and however often a stage is defined.
 //
-// Ownership: keeps their files, and copies of some.
+// Ownership: keeps their files, and copies of some; not memory of the application's (keeps_all).
 // Threads:   one at a time.
 
 #ifndef ONEPACK_DELEGATE_RUNNING_IN_PLACE_CONSTANTS_H_
@@ -29,6 +29,9 @@ class InPlaceConstants {
 
   // Whether any of them is in its file.
   bool depend_on_files() const { return !in_files_.empty(); }
+  // False where one is in bytes that its source does not keep (DataSource::keeps_bytes). They stay
+  // for as long as the delegate with the payload does, and no run of another may read them.
+  bool keeps_all() const { return keeps_all_; }
 
  private:
   Result<const void*> Find(const Payload& payload, uint32_t index);
@@ -36,6 +39,7 @@ class InPlaceConstants {
   std::unordered_map<uint32_t, const void*> places_;  // by index
   std::optional<ByteBudget> budget_;                  // of copies, once there is one
   std::vector<Buffer> in_files_;
+  bool keeps_all_ = true;
   std::vector<std::vector<uint8_t>> copies_;
 };
 

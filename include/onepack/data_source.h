@@ -41,6 +41,11 @@ class ONEPACK_API DataSource : public RefCounted {
   // Whether Load costs neither a read nor memory.
   virtual bool is_mapped() const { return false; }
 
+  // Whether Buffers keep their bytes, as Load promises. Where something else does (WrapMemory),
+  // nothing runs over them but what was loaded from this source itself: not even a program whose
+  // weights are the same.
+  virtual bool keeps_bytes() const { return true; }
+
   // The bytes of `range`, unchanged while the Buffer lives. Mapped sources copy nothing.
   virtual Result<Buffer> Load(const Segment& range) const { return LoadNothing(range); }
 
@@ -99,8 +104,10 @@ ONEPACK_API Result<Ref<DataSource>> MapFilePart(int descriptor, const Segment& p
 ONEPACK_API Result<Ref<DataSource>> OpenMappedFilePart(
     const char* path, const Segment& part, const Allocator& allocator = HeapAllocator());
 
-// Bytes that the caller owns, and keeps unchanged, until the last reference to the source is gone.
-// `name` is copied.
+// Bytes that the caller owns. They have to stay, unchanged, until all that was opened or loaded
+// from the source is closed: programs, data maps, methods; and until loads have returned that other
+// threads had begun by then over the same weight cache, since these may be comparing bytes. What
+// stays in the cache afterwards, or in use by other programs, does not read them. `name` is copied.
 ONEPACK_API Result<Ref<DataSource>> WrapMemory(Bytes bytes, const char* name,
                                                const Allocator& allocator = HeapAllocator());
 

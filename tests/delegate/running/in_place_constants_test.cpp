@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <string.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -135,6 +136,37 @@ TEST(InPlaceConstantsTest, TheBudgetIsOneForAllStages) {
   };
   EXPECT_TRUE(IsOk(load(6)));
   EXPECT_TRUE(IsError(load(10), StatusCode::kInvalidFile, {"copying all constants", "16 times"}));
+}
+
+// Of two programs of one structure over one backend, which otherwise run with one runtime. That
+// nothing of the first is read is shown by changing it, which no application may do.
+TEST(InPlaceConstantsTest, InMemoryOfTheApplicationsTheyAreReadByTheirOwnProgramAlone) {
+  constexpr uint32_t kRowsOfC = 512;  // too many to be copied
+  XnnpackBackendOptions backend_options;
+  backend_options.weight_cache = PackedWeightCache::Create();
+  backend_options.linears = LinearLayout::kPacked;  // so that nothing else is read in place
+  LoadOptions options;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(options.backend, CreateXnnpackBackend(backend_options));
+  const auto load = [&](const std::vector<uint8_t>& bytes) -> Result<Ref<Method>> {
+    ONEPACK_ASSIGN_OR_RETURN(const Ref<DataSource> data, WrapMemory(bytes, "memory"));
+    return LoadMethod(Program(Payload(kRowsOfC), kRowsOfC), {data}, nullptr, options);
+  };
+  std::vector<uint8_t> first_bytes = Data(kRowsOfC);
+  const std::vector<uint8_t> second_bytes = first_bytes;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> first, load(first_bytes));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> second, load(second_bytes));
+  const auto answer = [](const Ref<Method>& method) {
+    auto found = RunLinear(*method, MakeRows(kRowsOfC, kWidth), kWidth);
+    EXPECT_TRUE(IsOk(found));
+    return found.ok() ? *found : std::vector<float>();
+  };
+  const std::vector<float> expected = answer(first);
+  EXPECT_EQ(answer(second), expected);
+  std::fill(first_bytes.begin(), first_bytes.end(), uint8_t{0});
+  EXPECT_EQ(answer(second), expected);
+  EXPECT_NE(answer(first), expected) << "it reads them in place";
+  first = nullptr;
+  EXPECT_EQ(answer(second), expected);
 }
 
 }  // namespace

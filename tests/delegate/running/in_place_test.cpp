@@ -483,6 +483,56 @@ TEST_F(InPlaceFilesTest, TheListenerIsToldOfAllBytesAndMayCancel) {
   ExpectNothingLeft();
 }
 
+// In memory of the application's, which takes it back when it has closed the program over it.
+TEST_F(InPlaceFilesTest, AProgramNeverReadsTheMemoryThatAnotherOfEqualWeightsWasLoadedFrom) {
+  for (const bool record_hashes : {false, true}) {
+    WeightCacheOptions options;
+    options.record_hashes = record_hashes;
+    const auto cache = PackedWeightCache::Create(options);
+    const auto load = [&](const Ref<DataSource>& data) {
+      return LoadMethod(SourceOf(MakeLinearProgram(Program()), "model.pte"), {data}, cache,
+                        With(LinearLayout::kInPlace));
+    };
+    const auto load_from = [&](const std::vector<uint8_t>& bytes) -> Result<Ref<Method>> {
+      ONEPACK_ASSIGN_OR_RETURN(const Ref<DataSource> data, WrapMemory(bytes, "memory"));
+      return load(data);
+    };
+    std::vector<uint8_t> first_bytes = Data();
+    const std::vector<uint8_t> second_bytes = Data(), third_bytes = Data();
+    ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> first, load_from(first_bytes));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> second, load_from(second_bytes));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<DataSource> file,
+                                 OpenMappedFile(Write("data.ptd").c_str()));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> mapped, load(file));
+    EXPECT_EQ(cache->Stats().entries, 9u);
+    EXPECT_EQ(Answer(*first), Expected());
+    first = nullptr;
+    std::fill(first_bytes.begin(), first_bytes.end(), uint8_t{0xff});
+    first_bytes = std::vector<uint8_t>();
+    EXPECT_EQ(Answer(*second), Expected());
+    EXPECT_EQ(Answer(*mapped), Expected());
+    // Found by what it holds, if at all.
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> third, load_from(third_bytes));
+    EXPECT_EQ(Answer(*third), Expected());
+    EXPECT_EQ(cache->Stats().entries, 9u);
+  }
+}
+
+TEST_F(InPlaceFilesTest, ProgramsOverOneSourceOfTheApplicationsMemoryShareItsEntries) {
+  const std::vector<uint8_t> bytes = Data();
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<DataSource> data, WrapMemory(bytes, "memory"));
+  const auto load = [&] {
+    return LoadMethod(SourceOf(MakeLinearProgram(Program()), "model.pte"), {data}, cache_,
+                      With(LinearLayout::kInPlace));
+  };
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> first, load());
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> second, load());
+  EXPECT_EQ(cache_->Stats().entries, 3u);
+  EXPECT_EQ(cache_->Stats().hits, 3u);
+  first = nullptr;
+  EXPECT_EQ(Answer(*second), Expected());
+}
+
 // Overwrites the file; its inode stays, its times move.
 void Rewrite(const std::string& path, Bytes bytes) {
   const int file = open(path.c_str(), O_WRONLY);
