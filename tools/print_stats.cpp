@@ -37,6 +37,8 @@ void PrintCacheStats(const WeightCacheStats& stats) {
                     FormatBytes(stats.private_bytes) + " private, " +
                     FormatBytes(stats.retained_bytes) + " not pinned"});
   table.AddRow({"in place", FormatBytes(stats.in_place_bytes), "used as the files have them"});
+  table.AddRow(
+      {"copied", FormatBytes(stats.copied_bytes), "the same, of files that are not mapped"});
   table.AddRow({"heap", FormatBytes(stats.heap_bytes), "address space for what is held"});
   table.AddRow({"pins", Number(stats.pins)});
   table.AddRow({"hits", Number(stats.hits), FormatBytes(stats.hit_bytes) + " not packed again"});

@@ -97,7 +97,8 @@ PackedWeightCache::Entry* PackedWeightCache::Publish(const PackKey& key, HeapBlo
   ++stats_.pins;
   ++stats_.entries;
   stats_.bytes += entry->block.size();
-  stats_.in_place_bytes += entry->stored.size();
+  stats_.in_place_bytes += entry->stored.size() - entry->stored.copied;
+  stats_.copied_bytes += entry->stored.copied;
   stats_.packed_bytes += entry->block.size();
   stats_.packing_ns += packing_ns;
   mutex_.NotifyAll();
@@ -151,7 +152,8 @@ PackedWeightCache::Remains PackedWeightCache::Take(Entry* entry) {
   Remains remains{std::move(entry->block), std::move(entry->stored)};
   --stats_.entries;
   stats_.bytes -= remains.block.size();
-  stats_.in_place_bytes -= remains.stored.size();
+  stats_.in_place_bytes -= remains.stored.size() - remains.stored.copied;
+  stats_.copied_bytes -= remains.stored.copied;
   EraseEntry(entry);
   return remains;
 }

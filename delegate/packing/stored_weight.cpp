@@ -100,6 +100,10 @@ StoredBytes StoredWeight::Release() && {
   StoredBytes bytes;
   bytes.kernel = owner->kernel.bytes;
   bytes.scales = owner->scales.bytes;
+  if (!constant_->source().is_mapped()) bytes.copied += bytes.kernel.size();
+  if (scale_constant_ != nullptr && !scale_constant_->source().is_mapped()) {
+    bytes.copied += bytes.scales.size();
+  }
   bytes.owner = std::move(owner);
   return bytes;
 }

@@ -56,7 +56,11 @@ struct WeightCacheStats {
   size_t bytes = 0;           // of packed weights, shared and private
   size_t private_bytes = 0;   // of them, those that no other program can find
   size_t retained_bytes = 0;  // of them, those without pins
-  size_t in_place_bytes = 0;  // besides `bytes`: of weights that are used as they are stored
+  // Besides `bytes`, of weights that are used as they are stored: those that are where they were
+  // and cost no memory of their own, in mapped files or in the application's memory; and those that
+  // a source which is not mapped (DataSource::is_mapped) had to read into memory.
+  size_t in_place_bytes = 0;
+  size_t copied_bytes = 0;
   size_t pins = 0;
   size_t heap_bytes = 0;  // address space taken from the system for `bytes`
 

@@ -288,6 +288,7 @@ void ExpectNothingIn(const PackedWeightCache& cache) {
   EXPECT_EQ(stats.pins, 0u);
   EXPECT_EQ(stats.bytes, 0u);
   EXPECT_EQ(stats.in_place_bytes, 0u);
+  EXPECT_EQ(stats.copied_bytes, 0u);
   EXPECT_EQ(stats.retained_bytes, 0u);
   EXPECT_EQ(stats.heap_bytes, 0u);
 }

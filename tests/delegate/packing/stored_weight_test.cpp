@@ -413,6 +413,23 @@ TEST_F(StoredWeightTest, TheCacheCountsWhatIsInPlaceAndWhatIsComputed) {
   }
 }
 
+TEST_F(StoredWeightTest, WhatASourceReadsIntoMemoryIsNotCountedAsInPlace) {
+  const auto kind = WeightKind::kInt4;
+  const NamedBytes data = DataOf(LayerOf(kind));
+  const size_t kernel = data.at("w").size(), scales = data.at("w.scale").size();
+  ASSERT_TRUE(
+      IsOk(MakePlan(Watched(DataBytes(kind), Storage::kReadOnRequest), LayerPayload(kind))));
+  {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const auto pins, Pin());
+    EXPECT_EQ(cache_->Stats().in_place_bytes, 0u);
+    EXPECT_EQ(cache_->Stats().copied_bytes, kernel + scales);
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const auto more, Pin());
+    EXPECT_EQ(cache_->Stats().copied_bytes, kernel + scales);
+    EXPECT_EQ(cache_->Stats().hit_bytes, pins[0].pins()[0].bytes().size() + kernel + scales);
+  }
+  ExpectNothingLeft();
+}
+
 TEST_F(StoredWeightTest, AWeightOfFloatsTakesNextToNothing) {
   ASSERT_TRUE(
       IsOk(MakePlan(Watched(DataBytes(WeightKind::kFloat)), LayerPayload(WeightKind::kFloat))));

@@ -560,6 +560,26 @@ TEST_F(InPlaceFilesTest, AFileThatWasRewrittenInPlaceIsRefusedWhileAProgramRunsO
   EXPECT_EQ(Answer(*second), Expected(2));
 }
 
+TEST_F(InPlaceFilesTest, ScalesThatAreReadIntoMemoryAreNotCountedAsInPlace) {
+  NamedBytes kernels, scales;
+  size_t kernel_bytes = 0, scale_bytes = 0;
+  for (const auto& [key, bytes] : DataOf(Program().layers)) {
+    const bool is_scale = key.find(".scale") != std::string::npos;
+    (is_scale ? scales : kernels)[key] = bytes;
+    (is_scale ? scale_bytes : kernel_bytes) += bytes.size();
+  }
+  WriteFile(folder_.File("kernels.ptd"), MakeData(kernels));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<DataSource> file,
+                               OpenMappedFile(folder_.File("kernels.ptd").c_str()));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method,
+                               LoadMethod(SourceOf(MakeLinearProgram(Program()), "model.pte"),
+                                          {file, SourceOf(MakeData(scales), "scales.ptd")}, cache_,
+                                          With(LinearLayout::kInPlace)));
+  EXPECT_EQ(cache_->Stats().in_place_bytes, kernel_bytes);
+  EXPECT_EQ(cache_->Stats().copied_bytes, scale_bytes);
+  EXPECT_EQ(Answer(*method), Expected());
+}
+
 // The sums of weights depend on them, too.
 TEST_F(InPlaceFilesTest, SoIsAFileOfScalesThatWasRewritten) {
   NamedBytes kernels, scales, others;
