@@ -9,6 +9,14 @@
 // the processor. Equal digests mean equal parts (base/digest.h), hence equal input to the same
 // function.
 //
+// Of a weight that is used as it is stored nothing is packed, and `layout` says so: "as stored".
+// Its entry has what is computed of it, a float for each output, the bias as floats and scales of
+// the graph's: again a function of what the first four parts name, by code that depends on the
+// processor alone, which one process has one of. And it has the raw bytes of the kernel and of
+// scales in a file, wherever they were found first: equal ones, because equal `kernel` and
+// `quantization` are. Where a source does not keep its bytes alive, `layout` names it, too: so such
+// an entry is not even found by others.
+//
 // What XNNPACK asks with when it looks a weight up is not part of the key, because it is known only
 // when XNNPACK asks: it is the entry's LayoutTag, and compared at each look-up.
 //
@@ -53,7 +61,8 @@ inline const Digest& IdentityOfNothing() {
 
 struct PackKey {
   WeightIdentity weight;
-  Digest layout;  // the XNNPACK build, and the CPU features it chooses kernels from
+  // The XNNPACK build, and the CPU features it chooses kernels from; or "as stored".
+  Digest layout;
 
   bool operator==(const PackKey& other) const {
     return weight == other.weight && layout == other.layout;
