@@ -86,6 +86,9 @@ ActivationForm FormFor(const Weights& weights);
 // Bytes that `rows` quantized rows take, at an address that is a multiple of kFormAlignment.
 inline constexpr size_t kFormAlignment = 64;
 size_t QuantizedBytes(const ActivationForm& form, size_t rows);
+// The most that any number of rows up to this one takes: four may take more than five, in another
+// order. SIZE_MAX for more than fits.
+size_t MaxQuantizedBytes(const ActivationForm& form, size_t max_rows);
 
 // x: [rows][form.inputs].
 void Quantize(const ActivationForm& form, const float* x, size_t rows, uint8_t* quantized,

@@ -232,6 +232,12 @@ size_t QuantizedBytes(const ActivationForm& form, size_t rows) {
   return ActivationLayout::MaxBytes(form, rows);
 }
 
+// No row of many takes more than one that is alone.
+size_t MaxQuantizedBytes(const ActivationForm& form, size_t max_rows) {
+  if (max_rows > SIZE_MAX / QuantizedBytes(form, 1)) return SIZE_MAX;
+  return HWY_MAX(QuantizedBytes(form, max_rows), QuantizedBytes(form, HWY_MIN(max_rows, kFewRows)));
+}
+
 ActivationLayout LayoutOf(const ActivationForm& form, size_t rows) {
   return {form, rows, HWY_DYNAMIC_DISPATCH(Target)()};
 }

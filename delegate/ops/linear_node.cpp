@@ -62,6 +62,12 @@ bool IsFloat(XNNDatatype datatype) {
 
 }  // namespace
 
+LinearInput InputOf(const LinearNode& node) {
+  LinearInput input{node.input_id, linear::IsInteger(node.weights.type), {}};
+  if (input.is_quantized) input.form = linear::FormFor(node.weights);
+  return input;
+}
+
 std::optional<LinearNode> LinearNodeOf(const NodeValues& values, const XNode& node) {
   const auto* wire = node.xnode_union_as_XNNFullyConnected();
   if (wire == nullptr || wire->flags() != 0) return std::nullopt;

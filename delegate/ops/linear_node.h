@@ -20,6 +20,19 @@ struct LinearNode {
   float max = 0;
 };
 
+// What a linear reads, in the form that it takes it in: linears of equal inputs share what is
+// quantized.
+struct LinearInput {
+  uint32_t value_id = kNoValue;
+  bool is_quantized = false;    // for integer weights, when it runs
+  linear::ActivationForm form;  // then
+
+  bool operator==(const LinearInput& other) const {
+    return value_id == other.value_id && is_quantized == other.is_quantized && form == other.form;
+  }
+};
+LinearInput InputOf(const LinearNode& node);
+
 // None for a node of another type, or one that only XNNPACK runs: that multiplies transposed
 // weights, what is computed, or other datatypes than these. The operands exist; nothing else is
 // known to be in order: looks at nothing but what the file says of them.

@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+#include <tuple>
 #include <vector>
 
 #include "base/checked_math.h"
 #include "base/value_map.h"
 #include "delegate/graph/graph_value.h"
+#include "delegate/ops/linear_node.h"
 #include "delegate/ops/op.h"
 #include "onepack/result.h"
 #include "schema/verify_payload.h"
@@ -123,6 +126,22 @@ Result<Flow> FlowOf(const XNNGraph& graph, uint64_t max_bytes) {
   return flow;
 }
 
+// What linears of the stage quantize, each input once for all that take it in one form. UINT64_MAX
+// for more than fits.
+uint64_t QuantizedBytesOf(const Stage& stage, const ShapeInference& shapes) {
+  uint64_t sum = 0;
+  std::set<std::tuple<uint32_t, size_t, bool>> known;
+  for (const Linear& linear : stage.linears) {
+    const LinearInput input = InputOf(linear.node);
+    if (!input.is_quantized) continue;
+    const auto& [inputs, block_size, is_for_int4] = input.form;
+    if (!known.emplace(input.value_id, block_size, is_for_int4).second) continue;
+    const size_t rows = shapes.shape(input.value_id).element_count() / inputs;
+    AddTo(linear::MaxQuantizedBytes(input.form, rows), &sum);
+  }
+  return sum;
+}
+
 }  // namespace
 
 Status CheckActivations(const XNNGraph& graph, uint64_t max_bytes) {
@@ -139,16 +158,20 @@ Status CheckActivations(const XNNGraph& graph, uint64_t max_bytes) {
       static_cast<unsigned long long>(excess->bytes), static_cast<unsigned long long>(max_bytes));
 }
 
-bool CrossingsFit(const std::vector<Crossing>& crossings, const ShapeInference& shapes,
-                  uint64_t max_bytes) {
-  size_t stages = 0;
-  for (const Crossing& crossing : crossings) stages = std::max(stages, crossing.last_stage + 1);
-  Flow flow(stages + 1);
+bool StagesFit(const std::vector<Stage>& stages, const std::vector<Crossing>& crossings,
+               const ShapeInference& shapes, uint64_t max_bytes) {
+  max_bytes = std::min<uint64_t>(max_bytes, PTRDIFF_MAX);
+  Flow flow(stages.size() + 1);
   for (const Crossing& crossing : crossings) {
     uint64_t bytes = shapes.shape(crossing.value_id).element_count();
     if (!CheckedMultiply<uint64_t>(bytes, crossing.element_bytes, &bytes)) return false;
     AddTo(bytes, &flow.begins[crossing.first_stage]);
     AddTo(bytes, &flow.ends[crossing.last_stage + 1]);
+  }
+  for (size_t i = 0; i < stages.size(); ++i) {
+    const uint64_t bytes = QuantizedBytesOf(stages[i], shapes);
+    AddTo(bytes, &flow.begins[i]);
+    AddTo(bytes, &flow.ends[i + 1]);
   }
   return !FirstExcess(flow, max_bytes);
 }

@@ -22,10 +22,12 @@ namespace onepack {
 // May throw std::bad_alloc. REQUIRES: a verified graph.
 Status CheckActivations(const wire::xnnpack::XNNGraph& graph, uint64_t max_bytes);
 
-// Whether what crosses from stage to stage is never more. Nodes that stand late in the file may be
-// in an early stage: then more values are alive together than CheckActivations counts.
-bool CrossingsFit(const std::vector<Crossing>& crossings, const ShapeInference& shapes,
-                  uint64_t max_bytes);
+// Whether what crosses from stage to stage, and what linears quantize while their stage runs, is
+// never more. Nodes that stand late in the file may be in an early stage: then more values are
+// alive together than CheckActivations counts. And what is quantized takes more than the graph's
+// value.
+bool StagesFit(const std::vector<Stage>& stages, const std::vector<Crossing>& crossings,
+               const ShapeInference& shapes, uint64_t max_bytes);
 
 }  // namespace onepack
 

@@ -348,8 +348,8 @@ bool Planner::Cut() {
   CutGraph cut = cutter.Cut(plan_.weights);
   plan_.stages = std::move(cut.stages);
   plan_.crossings = std::move(cut.crossings);
-  is_too_large_ = cut.is_too_large ||
-                  !CrossingsFit(plan_.crossings, plan_.shapes, options_.max_activation_bytes);
+  is_too_large_ = cut.is_too_large || !StagesFit(plan_.stages, plan_.crossings, plan_.shapes,
+                                                 options_.max_activation_bytes);
   return !is_too_large_;
 }
 

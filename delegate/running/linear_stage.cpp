@@ -17,14 +17,11 @@ LinearStage::LinearStage(const Plan& plan, size_t number, Span<const PackedWeigh
 }
 
 size_t LinearStage::InputFor(const LinearNode& node) {
-  Input input{node.input_id, linear::IsInteger(node.weights.type), {}};
-  if (input.is_quantized) input.form = linear::FormFor(node.weights);
-  const auto found = std::find_if(inputs_.begin(), inputs_.end(), [&](const Input& known) {
-    return known.value_id == input.value_id && known.is_quantized == input.is_quantized &&
-           known.form == input.form;
-  });
+  const LinearInput what = InputOf(node);
+  const auto found = std::find_if(inputs_.begin(), inputs_.end(),
+                                  [&](const Input& known) { return known.what == what; });
   const auto number = static_cast<size_t>(found - inputs_.begin());
-  if (found == inputs_.end()) inputs_.push_back(input);
+  if (found == inputs_.end()) inputs_.emplace_back().what = what;
   return number;
 }
 
@@ -42,18 +39,18 @@ void LinearStage::PointTo(Span<const PackedWeight> pins) {
 
 Status LinearStage::Reshape(const ShapeInference& shapes, StageMemory& memory) {
   for (Input& input : inputs_) {
-    const Shape& shape = shapes.shape(input.value_id);
+    const Shape& shape = shapes.shape(input.what.value_id);
     input.rows = shape.element_count() / shape.FromLast(0);
-    if (!input.is_quantized) continue;
-    input.piece = memory.Add(linear::QuantizedBytes(input.form, input.rows), number_, number_);
+    if (!input.what.is_quantized) continue;
+    input.piece = memory.Add(linear::QuantizedBytes(input.what.form, input.rows), number_, number_);
   }
   return Status::Ok();
 }
 
 Status LinearStage::SetUp(const Places& places, const StageMemory& memory) {
   for (Input& input : inputs_) {
-    input.floats = reinterpret_cast<const float*>(places.at(input.value_id));
-    if (input.is_quantized) input.quantized = memory[input.piece];
+    input.floats = reinterpret_cast<const float*>(places.at(input.what.value_id));
+    if (input.what.is_quantized) input.quantized = memory[input.piece];
   }
   for (Layer& layer : layers_) {
     layer.output = reinterpret_cast<float*>(places.at(layer.node.output_id));
@@ -64,11 +61,11 @@ Status LinearStage::SetUp(const Places& places, const StageMemory& memory) {
 // A linear may read what one before it in the stage writes: each input is quantized when it is
 // needed first.
 Status LinearStage::Run() {
-  for (Input& input : inputs_) input.is_ready = !input.is_quantized;
+  for (Input& input : inputs_) input.is_ready = !input.what.is_quantized;
   for (const Layer& layer : layers_) {
     Input& input = inputs_[layer.input];
     if (!input.is_ready) {
-      linear::Quantize(input.form, input.floats, input.rows, input.quantized, threadpool_);
+      linear::Quantize(input.what.form, input.floats, input.rows, input.quantized, threadpool_);
       input.is_ready = true;
     }
     Run(layer);
@@ -79,7 +76,7 @@ Status LinearStage::Run() {
 void LinearStage::Run(const Layer& layer) const {
   const Input& input = inputs_[layer.input];
   const linear::Finish finish{layer.operands.bias, layer.node.min, layer.node.max};
-  if (input.is_quantized) {
+  if (input.what.is_quantized) {
     linear::MultiplyQuantized(input.quantized, input.rows, layer.operands.weights,
                               layer.operands.sums, finish, layer.output, threadpool_);
   } else {

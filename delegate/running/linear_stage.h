@@ -37,9 +37,7 @@ class LinearStage final : public StageRunner {
  private:
   // Rows of floats, and, for integer weights, what they are quantized to.
   struct Input {
-    uint32_t value_id;
-    bool is_quantized;
-    linear::ActivationForm form;
+    LinearInput what;
     size_t rows = 0;
     size_t piece = 0;  // of the quantized ones, in the memory
     const float* floats = nullptr;

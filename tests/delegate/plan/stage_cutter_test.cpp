@@ -578,5 +578,47 @@ TEST_F(StageCutterTest, AGraphThatTakesTooMuchInStagesRunsInOne) {
   for (const Weight& weight : plan.weights) EXPECT_NE(weight.packing, Packing::kAsStored);
 }
 
+// The graph's own rounded values are smaller; linears of one input share what is made of it.
+TEST_F(StageCutterTest, WhatLinearsQuantizeCountsWhileTheirStageRuns) {
+  constexpr uint32_t kManyRows = 256;  // more than XNNPACK takes to pack the weights
+  const std::vector<uint32_t> dims = {kManyRows, kWidth};
+  const uint64_t quantized = linear::MaxQuantizedBytes({kWidth, kInt4Group, true}, kManyRows);
+  ASSERT_GT(quantized, kManyRows * kWidth);
+  const auto payload = [&] {
+    const auto rounded_input = [&] {
+      const uint32_t rounded = payload_.AddDynamicInt8(dims);
+      payload_.AddConvert(payload_.AddInput(dims), rounded);
+      return rounded;
+    };
+    const uint32_t crossing = payload_.AddInternal(dims), rounded = rounded_input();
+    payload_.AddFullyConnected(rounded, Int4Filter("i1"), crossing);
+    payload_.AddFullyConnected(rounded, Int4Filter("i2"), payload_.AddOutput(dims));
+    payload_.AddFullyConnected(rounded_input(), Int4Filter("i2"), payload_.AddOutput(dims));
+    payload_.AddSigmoid(crossing, payload_.AddOutput(dims));
+    return std::exchange(payload_, PayloadWriter()).Finish();
+  }();
+  const uint64_t needed = 2 * quantized + kManyRows * kWidth * sizeof(float);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan fits, in_place_.Make(payload, needed));
+  EXPECT_EQ(fits.stages.size(), 2u);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan plan, in_place_.Make(payload, needed - 1));
+  ASSERT_EQ(plan.stages.size(), 1u);
+  EXPECT_TRUE(plan.stages[0].linears.empty());
+}
+
+// With the bound of five rows a call may have four.
+TEST(QuantizedBytesTest, AreAtMostWhatTheBoundSays) {
+  for (const size_t inputs : {size_t{32}, size_t{96}, size_t{1024}}) {
+    for (const linear::ActivationForm& form :
+         {linear::ActivationForm{inputs, 32, true}, {inputs, 0, true}, {inputs, 0, false}}) {
+      for (size_t max_rows = 0; max_rows < 20; ++max_rows) {
+        for (size_t rows = 0; rows <= max_rows; ++rows) {
+          EXPECT_LE(linear::QuantizedBytes(form, rows), linear::MaxQuantizedBytes(form, max_rows));
+        }
+      }
+      EXPECT_EQ(linear::MaxQuantizedBytes(form, SIZE_MAX / 2), SIZE_MAX);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace onepack
