@@ -10,8 +10,8 @@
 //   any below TakeInputs, sizes as before           the same
 //   any below TakeInputs, other sizes               inferred
 //   any below TakeInputs, sizes of another pattern, inferred, and needs_another_plan
-//             or for which threads are worth it now,
-//             or no more
+//             or for which threads are worth it in
+//             a stage now, or no more
 //   any below TakeInputs, sizes that do not fit     new; an error
 //   any below TakeInputs, no output has an element  empty
 //   empty     Run                                   resize outputs

@@ -33,7 +33,13 @@ class StageRunner {
   // std::bad_alloc.
   virtual void PointTo(Span<const PackedWeight> pins) = 0;
 
-  // Whether the shapes ask for another plan than it was created with.
+  // Whether the shapes ask for another plan than it was created with. Each stage says so for
+  // itself, because what threads cost and save is a matter of its own nodes: XNNPACK calls them for
+  // each operator of a runtime or for none, and light stages must not pay for a heavy one beside
+  // them. If one asks, all are created again, since a lane keeps whole runtimes; that packs
+  // nothing. More rows never make a stage light again: so the plans of a method are those for few
+  // rows, for many, and for the numbers between where some stages are light only. A lane keeps two
+  // (Lane::Runtimes), and a method that goes back and forth between three pays with creating.
   virtual bool NeedsAnotherPlan(const ShapeInference& shapes) const {
     (void)shapes;
     return false;
