@@ -18,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "bench/linear_shape.h"
 #include "delegate/xnn/xnnpack.h"
 #include "linear/linear.h"
 
@@ -30,23 +31,6 @@ size_t WorkingSetBytes() {
   return strtoull(megabytes != nullptr ? megabytes : "150", nullptr, 10) << 20;
 }
 constexpr size_t kBlockSize = 32;
-
-struct Shape {
-  size_t outputs;
-  size_t inputs;
-  size_t rows;
-  size_t threads;
-
-  static Shape Of(const benchmark::State& state) {
-    const auto range = [&](size_t i) { return static_cast<size_t>(state.range(i)); };
-    return {range(0), range(1), range(2), range(3)};
-  }
-};
-
-using Pool = std::unique_ptr<pthreadpool, decltype(&pthreadpool_destroy)>;
-Pool PoolOf(size_t threads) {
-  return {threads == 1 ? nullptr : pthreadpool_create(threads), &pthreadpool_destroy};
-}
 
 uint32_t Random() {
   static uint64_t state = 1;
@@ -67,7 +51,7 @@ struct Matrix {
   std::vector<float> sums;
 
   size_t bytes() const { return values.size() + 2 * scales.size(); }
-  linear::Weights Weights(const Shape& shape) const {
+  linear::Weights Weights(const LinearShape& shape) const {
     return {linear::WeightType::kInt4Blocks,
             shape.outputs,
             shape.inputs,
@@ -77,7 +61,7 @@ struct Matrix {
   }
 };
 
-std::vector<Matrix> MatricesOf(const Shape& shape) {
+std::vector<Matrix> MatricesOf(const LinearShape& shape) {
   const size_t bytes = shape.outputs * shape.inputs / 2;
   std::vector<Matrix> matrices(WorkingSetBytes() / bytes + 1);
   for (Matrix& matrix : matrices) {
@@ -94,7 +78,7 @@ std::vector<Matrix> MatricesOf(const Shape& shape) {
   return matrices;
 }
 
-void SetRates(benchmark::State& state, const Shape& shape, size_t bytes) {
+void SetRates(benchmark::State& state, const LinearShape& shape, size_t bytes) {
   using benchmark::Counter;
   const auto runs = static_cast<double>(state.iterations());
   const double products = static_cast<double>(shape.outputs * shape.inputs * shape.rows);
@@ -103,9 +87,9 @@ void SetRates(benchmark::State& state, const Shape& shape, size_t bytes) {
 }
 
 void InPlace(benchmark::State& state) {
-  const Shape shape = Shape::Of(state);
+  const LinearShape shape = LinearShape::Of(state);
   const std::vector<Matrix> matrices = MatricesOf(shape);
-  const Pool pool = PoolOf(shape.threads);
+  const Pool pool = PoolOf(shape);
   const std::vector<float> x = RandomFloats(shape.rows * shape.inputs);
   std::vector<float> y(shape.rows * shape.outputs);
   const linear::ActivationForm form = linear::FormFor(matrices[0].Weights(shape));
@@ -125,7 +109,7 @@ void InPlace(benchmark::State& state) {
 
 using Operator = std::unique_ptr<xnn_operator, decltype(&xnn_delete_operator)>;
 
-Operator ConnectedOf(const Shape& shape, const Matrix& matrix) {
+Operator ConnectedOf(const LinearShape& shape, const Matrix& matrix) {
   xnn_operator_t made = nullptr;
   xnn_create_fully_connected_nc_qd8_f32_qb4w(
       shape.inputs, shape.outputs, shape.inputs, shape.outputs, kBlockSize, 8, matrix.scales.data(),
@@ -134,9 +118,9 @@ Operator ConnectedOf(const Shape& shape, const Matrix& matrix) {
 }
 
 void Xnnpack(benchmark::State& state) {
-  const Shape shape = Shape::Of(state);
+  const LinearShape shape = LinearShape::Of(state);
   xnn_initialize(nullptr);
-  const Pool pool = PoolOf(shape.threads);
+  const Pool pool = PoolOf(shape);
   std::vector<Operator> connected;
   size_t bytes = 0;
   for (const Matrix& matrix : MatricesOf(shape)) {
@@ -181,9 +165,9 @@ struct Reading {
 };
 
 void ReadOnly(benchmark::State& state) {
-  Shape shape = Shape::Of(state);
+  LinearShape shape = LinearShape::Of(state);
   const std::vector<Matrix> matrices = MatricesOf(shape);
-  const Pool pool = PoolOf(shape.threads);
+  const Pool pool = PoolOf(shape);
   size_t next = 0;
   for (auto _ : state) {
     const Matrix& matrix = matrices[next++ % matrices.size()];
@@ -197,7 +181,7 @@ void ReadOnly(benchmark::State& state) {
 }
 
 void LanguageModelShapes(benchmark::internal::Benchmark* benchmark) {
-  benchmark->ArgNames({"outputs", "inputs", "rows", "threads"})->UseRealTime();
+  LinearShape::Name(benchmark);
   for (const int64_t threads : {1, 2}) {
     for (const int64_t rows : {1, 4, 8, 16, 128}) {
       benchmark->Args({1024, 1024, rows, threads});
@@ -209,7 +193,7 @@ void LanguageModelShapes(benchmark::internal::Benchmark* benchmark) {
 }
 
 void MatrixShapes(benchmark::internal::Benchmark* benchmark) {
-  benchmark->ArgNames({"outputs", "inputs", "rows", "threads"})->UseRealTime();
+  LinearShape::Name(benchmark);
   for (const int64_t threads : {1, 2}) benchmark->Args({3072, 1024, 1, threads});
 }
 

@@ -10,10 +10,10 @@
 #include <string.h>
 #include <xnnpack.h>
 
-#include <memory>
 #include <utility>
 #include <vector>
 
+#include "bench/linear_shape.h"
 #include "linear/linear.h"
 
 namespace onepack::linear {
@@ -21,19 +21,8 @@ namespace {
 
 constexpr size_t kBytesOfAllLayers = size_t{96} << 20;
 
-struct Shape {
-  size_t outputs, inputs, rows, threads;
-  size_t layers() const { return 1 + kBytesOfAllLayers / (outputs * inputs * sizeof(float)); }
-};
-
-Shape ShapeOf(const benchmark::State& state) {
-  const auto at = [&](size_t i) { return static_cast<size_t>(state.range(i)); };
-  return {at(0), at(1), at(2), at(3)};
-}
-
-using Pool = std::unique_ptr<pthreadpool, decltype(&pthreadpool_destroy)>;
-Pool PoolOf(const Shape& shape) {
-  return {shape.threads == 1 ? nullptr : pthreadpool_create(shape.threads), &pthreadpool_destroy};
+size_t LayersOf(const LinearShape& shape) {
+  return 1 + kBytesOfAllLayers / (shape.outputs * shape.inputs * sizeof(float));
 }
 
 std::vector<float> Noise(size_t count) {
@@ -47,9 +36,9 @@ std::vector<float> Noise(size_t count) {
 }
 
 struct Layers {
-  explicit Layers(const Shape& of)
+  explicit Layers(const LinearShape& of)
       : shape(of),
-        values(Noise(shape.layers() * shape.outputs * shape.inputs)),
+        values(Noise(LayersOf(shape) * shape.outputs * shape.inputs)),
         x(Noise(shape.rows * shape.inputs)),
         y(shape.rows * shape.outputs) {}
 
@@ -57,7 +46,7 @@ struct Layers {
     return values.data() + layer * shape.outputs * shape.inputs;
   }
 
-  const Shape shape;
+  const LinearShape shape;
   const std::vector<float> values;
   const std::vector<float> x;
   std::vector<float> y;
@@ -78,7 +67,7 @@ void MultiplyInPlace(WeightType type, Layers& layers, size_t layer, pthreadpool*
 class XnnLayer {
  public:
   XnnLayer(const Layers& layers, size_t layer) {
-    const Shape& s = layers.shape;
+    const LinearShape& s = layers.shape;
     xnn_create_fully_connected_nc_f32(s.inputs, s.outputs, s.inputs, s.outputs,
                                       layers.values_of(layer), nullptr, -INFINITY, INFINITY, 0,
                                       nullptr, nullptr, &op_);
@@ -115,7 +104,7 @@ void Measure(benchmark::State& state, const Layers& layers, Run run) {
   for (auto _ : state) {
     run(layer);
     benchmark::DoNotOptimize(layers.y.data());
-    layer = layer + 1 == layers.shape.layers() ? 0 : layer + 1;
+    layer = layer + 1 == LayersOf(layers.shape) ? 0 : layer + 1;
   }
   const auto products = static_cast<double>(layers.shape.outputs * layers.shape.inputs);
   state.counters["weights/s"] =
@@ -127,17 +116,17 @@ void Measure(benchmark::State& state, const Layers& layers, Run run) {
 
 template <WeightType kType>
 void InPlace(benchmark::State& state) {
-  Layers layers(ShapeOf(state));
+  Layers layers(LinearShape::Of(state));
   const Pool pool = PoolOf(layers.shape);
   Measure(state, layers, [&](size_t layer) { MultiplyInPlace(kType, layers, layer, pool.get()); });
 }
 
 void Xnnpack(benchmark::State& state) {
   if (xnn_initialize(nullptr) != xnn_status_success) return state.SkipWithError("no XNNPACK");
-  Layers layers(ShapeOf(state));
+  Layers layers(LinearShape::Of(state));
   const Pool pool = PoolOf(layers.shape);
   std::vector<XnnLayer> operators;
-  for (size_t i = 0; i < layers.shape.layers(); ++i) {
+  for (size_t i = 0; i < LayersOf(layers.shape); ++i) {
     operators.emplace_back(layers, i);
     if (!operators[i].Reshape(layers.shape.rows, pool.get())) {
       return state.SkipWithError("XNNPACK refuses it");
@@ -153,7 +142,7 @@ void Xnnpack(benchmark::State& state) {
 
 // Of a language model, and of adapters to it: A has few outputs, B has few inputs.
 void Shapes(benchmark::internal::Benchmark* bench) {
-  bench->ArgNames({"outputs", "inputs", "rows", "threads"})->UseRealTime();
+  LinearShape::Name(bench);
   constexpr int64_t kMatrices[][2] = {{3072, 1024}, {1024, 3072}, {8, 1024},  {16, 3072},
                                       {64, 4096},   {1024, 8},    {3072, 16}, {12288, 64}};
   for (const auto& [outputs, inputs] : kMatrices) {
