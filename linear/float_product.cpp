@@ -56,17 +56,26 @@ void RunTask(void* context, size_t first_row, size_t first_output, size_t rows, 
 
 void MultiplyFloats(const float* x, size_t rows, const Weights& weights, const Finish& finish,
                     float* y, pthreadpool* pool) {
+  if (rows == 0 || weights.outputs == 0) return;
   FloatProduct product{x, &weights, &finish, y};
-  const size_t threads = pool == nullptr ? 1 : pthreadpool_get_threads_count(pool);
+  const size_t threads = pthreadpool_get_threads_count(pool);
   const size_t products = rows * weights.outputs * weights.inputs;
   const size_t tasks = HWY_MIN(threads * kTasksOfThread, products / kMinProductsOfTask);
-  if (threads == 1 || tasks < 2) return RunTask(&product, 0, 0, rows, weights.outputs);
-  const size_t step = weights.inputs <= kMaxShortRow ? kShortRowOutputs : kLongRowOutputs;
-  const size_t task_outputs = RoundUp(DivideUp(weights.outputs, tasks), step);
-  // Too few outputs for all threads: rows of activations are shared out, too.
-  const size_t row_tasks = DivideUp(threads, DivideUp(weights.outputs, task_outputs));
-  pthreadpool_parallelize_2d_tile_2d(pool, RunTask, &product, rows, weights.outputs,
-                                     DivideUp(rows, HWY_MIN(row_tasks, rows)), task_outputs, 0);
+  size_t task_rows = rows;
+  size_t task_outputs = weights.outputs;
+  if (threads == 1 || tasks < 2) {
+    pool = nullptr;
+  } else {
+    const size_t step = weights.inputs <= kMaxShortRow ? kShortRowOutputs : kLongRowOutputs;
+    task_outputs = RoundUp(DivideUp(weights.outputs, tasks), step);
+    // Too few outputs for all threads: rows of activations are shared out, too.
+    const size_t row_tasks = DivideUp(threads, DivideUp(weights.outputs, task_outputs));
+    task_rows = DivideUp(rows, HWY_MIN(row_tasks, rows));
+  }
+  // Numbers too small for a full mantissa are zeros, as XNNPACK has them in all its operators.
+  // Without a pool too: the flag is the calling thread's then.
+  pthreadpool_parallelize_2d_tile_2d(pool, RunTask, &product, rows, weights.outputs, task_rows,
+                                     task_outputs, PTHREADPOOL_FLAG_DISABLE_DENORMALS);
 }
 
 }  // namespace onepack::linear

@@ -51,11 +51,15 @@ struct Float16Weight {
     const auto all = hn::PromoteTo(wide, bits);
     const auto magnitude = hn::And(all, hn::Set(wide, 0x7fff));
     const auto sign = hn::ShiftLeft<16>(hn::Xor(all, magnitude));
-    // Subnormal numbers, too: the product is exact.
-    const auto number = hn::Mul(hn::BitCast(d, hn::ShiftLeft<13>(magnitude)), hn::Set(d, 0x1p112f));
+    const auto shifted = hn::ShiftLeft<13>(magnitude);
+    const auto normal = hn::Add(shifted, hn::Set(wide, 112u << 23));
+    // Exact, and without a float that is subnormal itself, which would be taken for zero.
+    const auto above = hn::BitCast(d, hn::Add(shifted, hn::Set(wide, 113u << 23)));
+    const auto subnormal = hn::BitCast(wide, hn::Sub(above, hn::Set(d, 0x1p-14f)));
+    const auto number = hn::IfThenElse(hn::Lt(magnitude, hn::Set(wide, 0x400)), subnormal, normal);
     const auto exponent =
         hn::IfThenElseZero(hn::Gt(magnitude, hn::Set(wide, 0x7bff)), hn::Set(wide, 0x7f800000));
-    return hn::BitCast(d, hn::Or(hn::Or(hn::BitCast(wide, number), exponent), sign));
+    return hn::BitCast(d, hn::Or(hn::Or(number, exponent), sign));
 #endif
   }
 };

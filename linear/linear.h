@@ -17,6 +17,10 @@
 // depend on the number of threads, nor on the rows beside it as long as these are few (up to four)
 // or many; between the two, and between instruction sets, the last bits may differ.
 //
+// Numbers too small for a full mantissa are zeros, where they are read and where they come out, as
+// in all operators of XNNPACK's, with and without a pool. (As floats, all of float16 have a full
+// one.)
+//
 // Ownership: nothing is kept, and nothing allocated.
 // Threads:   any. With a pool, weight rows are shared out to its threads; null: the calling thread.
 // Memory:    no byte outside the arrays described is read or written. Arrays of weights and scales

@@ -22,6 +22,7 @@ namespace {
 
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kSmallestNormal = std::numeric_limits<float>::min();
 constexpr WeightType kTypes[] = {WeightType::kFloat32, WeightType::kFloat16, WeightType::kBfloat16};
 
 size_t SizeOf(WeightType type) { return type == WeightType::kFloat32 ? 4 : 2; }
@@ -219,7 +220,8 @@ TEST_P(FloatProductTest, ThreadsChangeNothing) {
   }
 }
 
-// Each pattern of 16 bits, alone in a row of zeros.
+// Each pattern of 16 bits, alone in a row of zeros. Those of bfloat16 that are too small for a full
+// mantissa are zeros; of float16 none is, as a float.
 TEST_P(FloatProductTest, AllWeightsOf16BitsAreWidenedExactly) {
   for (const WeightType type : {WeightType::kFloat16, WeightType::kBfloat16}) {
     for (const size_t inputs : {1u, 80u}) {
@@ -235,8 +237,9 @@ TEST_P(FloatProductTest, AllWeightsOf16BitsAreWidenedExactly) {
       const std::vector<float> y = problem.Run();
       for (size_t n = 0; n < kOutputs; ++n) {
         const auto bits = static_cast<uint16_t>(n);
-        const float expected =
+        float expected =
             type == WeightType::kFloat16 ? FloatOfFloat16(bits) : FloatOfBfloat16(bits);
+        if (std::fabs(expected) < kSmallestNormal) expected = 0;
         if (expected != expected) {
           ASSERT_NE(y[n], y[n]) << n;
         } else {
@@ -245,6 +248,36 @@ TEST_P(FloatProductTest, AllWeightsOf16BitsAreWidenedExactly) {
       }
     }
   }
+}
+
+// As in XNNPACK, on the calling thread and on others; and the calling thread computes with such
+// numbers afterwards, as before.
+TEST_P(FloatProductTest, NumbersTooSmallForAFullMantissaAreZeros) {
+  const std::unique_ptr<pthreadpool, decltype(&pthreadpool_destroy)> pool(pthreadpool_create(3),
+                                                                          &pthreadpool_destroy);
+  ASSERT_NE(pool, nullptr);
+  struct Factors {
+    float x, weight;
+  };
+  constexpr float kSmall = kSmallestNormal / 2;
+  for (const auto [x, weight] :
+       {Factors{kSmall, 1e30F}, Factors{1e30F, kSmall}, Factors{1e-25F, 1e-15F}}) {
+    for (const size_t inputs : {5u, 64u, 600u}) {
+      Problem problem(WeightType::kFloat32, 2, 1200, inputs);
+      problem.x.assign(problem.x.size(), x);
+      problem.bytes.clear();
+      for (size_t i = 0; i < problem.outputs * inputs; ++i) {
+        Append(problem.type, weight, &problem.bytes);
+      }
+      const std::vector<float> zeros(2 * problem.outputs);
+      for (pthreadpool* threads : {static_cast<pthreadpool*>(nullptr), pool.get()}) {
+        EXPECT_EQ(problem.Run(threads), zeros) << x << " * " << weight << ", " << inputs;
+      }
+    }
+  }
+  volatile float small = kSmallestNormal;
+  small = small / 2;
+  EXPECT_EQ(BitsOfFloat(small), BitsOfFloat(kSmall));
 }
 
 TEST_P(FloatProductTest, ANanStaysOneInItsRowAndInfinityIsClamped) {

@@ -295,6 +295,29 @@ TEST(OneLinearTest, OfExtremeRowsGivesWhatThePackedOneGives) {
   }
 }
 
+// Of them XNNPACK makes zeros.
+TEST(OneLinearTest, OfNumbersTooSmallForAFullMantissaGivesWhatThePackedOneGives) {
+  constexpr uint32_t kRows = 9;
+  for (const Kind& kind : AllKinds()) {
+    if (IsInteger(kind.filter)) continue;
+    SCOPED_TRACE(NameOf(kind));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const GraphProgram packed,
+                                 LoadOne(kind, kRows, LinearLayout::kPacked));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const GraphProgram in_place,
+                                 LoadOne(kind, kRows, LinearLayout::kInPlace));
+    constexpr float kSmall = std::numeric_limits<float>::min() / 8;
+    for (const uint32_t rows : {1u, kRows}) {
+      std::vector<float> x = Mixed(rows * kind.inputs, rows);
+      for (float& number : x) number = number < 0 ? -kSmall : kSmall;
+      ONEPACK_ASSERT_OK_AND_ASSIGN(const auto expected, RunOne(packed, kind, x));
+      ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found, RunOne(in_place, kind, x));
+      EXPECT_EQ(found, expected);
+      if (kind.bias != XNNDatatype::invalid) continue;
+      EXPECT_EQ(found, std::vector<float>(found.size()));
+    }
+  }
+}
+
 // Programs over files.
 
 class InPlaceFilesTest : public testing::Test {
