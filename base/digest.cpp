@@ -1,25 +1,8 @@
 #include "base/digest.h"
 
-#include <openssl/evp.h>
-
 #include <atomic>
 
 namespace onepack {
-namespace {
-
-// Fetched once: EVP_sha256() would be looked up again for each digest, which costs more than the
-// hashing. Null when the library has none, and then hashing fails. Threads that come first together
-// each fetch it; what is fetched is never freed, as the library's own is not.
-const EVP_MD* Sha256() {
-  static std::atomic<const EVP_MD*> fetched{nullptr};
-  const EVP_MD* sha256 = fetched.load(std::memory_order_acquire);
-  if (sha256 != nullptr) return sha256;
-  sha256 = EVP_MD_fetch(nullptr, "SHA256", nullptr);
-  fetched.store(sha256, std::memory_order_release);
-  return sha256;
-}
-
-}  // namespace
 
 DigestBuilder& DigestBuilder::AddBytes(Bytes part) {
   // The length, seven bits to a byte, all but the last marked: none is the beginning of another.
@@ -35,44 +18,26 @@ DigestBuilder& DigestBuilder::AddBytes(Bytes part) {
 
 void DigestBuilder::Append(const void* bytes, size_t size) {
   if (size == 0) return;
-  if (!is_streaming_ && size <= few_.size() - few_size_) {
+  if (!stream_.has_value() && size <= few_.size() - few_size_) {
     memcpy(few_.data() + few_size_, bytes, size);
     few_size_ += size;
     return;
   }
-  if (!is_streaming_) BeginStream();
-  if (stream_ != nullptr && EVP_DigestUpdate(stream_.get(), bytes, size) != 1) stream_ = nullptr;
+  if (!stream_.has_value()) stream_.emplace().Add({few_.data(), few_size_});
+  stream_->Add({static_cast<const uint8_t*>(bytes), size});
 }
-
-void DigestBuilder::BeginStream() {
-  is_streaming_ = true;
-  stream_.reset(Sha256() != nullptr ? EVP_MD_CTX_new() : nullptr);
-  if (stream_ == nullptr) return;
-  if (EVP_DigestInit_ex(stream_.get(), Sha256(), nullptr) != 1 ||
-      EVP_DigestUpdate(stream_.get(), few_.data(), few_size_) != 1) {
-    stream_ = nullptr;
-  }
-}
-
-void DigestBuilder::StreamDeleter::operator()(EVP_MD_CTX* stream) const { EVP_MD_CTX_free(stream); }
 
 std::optional<Digest> Sha256Of(Bytes bytes) {
-  static_assert(sizeof(Digest::bytes) == 32, "SHA-256");
   Digest digest;
-  if (Sha256() == nullptr || EVP_Digest(bytes.data(), bytes.size(), digest.bytes.data(), nullptr,
-                                        Sha256(), nullptr) != 1) {
-    return std::nullopt;
-  }
+  if (!ComputeSha256(bytes, &digest.bytes)) return std::nullopt;
   return digest;
 }
 
 std::optional<Digest> DigestBuilder::Hash() {
-  if (!is_streaming_) return Sha256Of({few_.data(), few_size_});
-  Digest digest;
-  if (stream_ == nullptr || EVP_DigestFinal_ex(stream_.get(), digest.bytes.data(), nullptr) != 1) {
-    return std::nullopt;
-  }
-  return digest;
+  if (!stream_.has_value()) return Sha256Of({few_.data(), few_size_});
+  auto bytes = stream_->Finish();
+  if (!bytes.ok()) return std::nullopt;
+  return Digest{*bytes};
 }
 
 Digest DigestBuilder::Finish() {

@@ -10,14 +10,12 @@
 #include <string.h>
 
 #include <array>
-#include <memory>
 #include <optional>
 #include <string_view>
 #include <type_traits>
 
+#include "base/sha256.h"
 #include "onepack/span.h"
-
-struct evp_md_ctx_st;  // libcrypto's EVP_MD_CTX
 
 namespace onepack {
 
@@ -63,19 +61,13 @@ class DigestBuilder {
   Digest Finish();
 
  private:
-  struct StreamDeleter {
-    void operator()(evp_md_ctx_st* stream) const;
-  };
-
   void Append(const void* bytes, size_t size);
-  void BeginStream();
   std::optional<Digest> Hash();
 
   // Descriptions have a place here and are hashed in one go. What is longer is hashed as it comes.
   std::array<uint8_t, 512> few_;
   size_t few_size_ = 0;
-  bool is_streaming_ = false;
-  std::unique_ptr<evp_md_ctx_st, StreamDeleter> stream_;  // null after a failure
+  std::optional<Sha256Hasher> stream_;
 };
 
 // What makes two runs of raw bytes the same: their bytes.

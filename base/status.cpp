@@ -89,13 +89,24 @@ Status Status::WithContext(const char* format, ...) && {
   return Error(code_, "%s: %s", context.message(), message());
 }
 
+namespace {
+
+// There are two functions of the name strerror_r. GNU's returns the text, which may be a static
+// string instead of `buffer`; POSIX's, which musl has, fills `buffer` and returns 0. What the call
+// returns chooses one of these.
+[[maybe_unused]] const char* ErrorText(const char* text, const char* /*buffer*/) { return text; }
+[[maybe_unused]] const char* ErrorText(int error, const char* buffer) {
+  return error == 0 ? buffer : "unknown error";
+}
+
+}  // namespace
+
 Status PosixError(const char* context, int error_number) {
   const StatusCode code = error_number == ENOENT   ? StatusCode::kNotFound
                           : error_number == ENOMEM ? StatusCode::kResourceExhausted
                                                    : StatusCode::kIoError;
   char reason[128];
-  // The GNU variant may return a static string instead of filling `reason`.
-  const char* text = strerror_r(error_number, reason, sizeof(reason));
+  const char* text = ErrorText(strerror_r(error_number, reason, sizeof(reason)), reason);
   return Status::Error(code, "%s: %s (errno %d)", context, text, error_number);
 }
 
