@@ -10,6 +10,11 @@
 #include "base/page_size.h"
 #include "base/rounding.h"
 
+// The kernel's number. The headers of musl and of older C libraries do not have the name.
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
 namespace onepack {
 namespace {
 
@@ -39,10 +44,9 @@ HeapBlock::~HeapBlock() {
 }
 
 void HeapBlock::Populate() const {
-#ifdef MADV_POPULATE_WRITE
   const size_t offset_in_page = reinterpret_cast<uintptr_t>(data_) % PageSize();
+  // Advisory: an older system than Linux 5.14 refuses it.
   madvise(data_ - offset_in_page, RoundUp(offset_in_page + size_, PageSize()), MADV_POPULATE_WRITE);
-#endif
 }
 
 HeapStore::HeapStore(bool huge_pages)

@@ -241,11 +241,7 @@ TEST_F(LoadCostTest, ALayerOfAFirstProgramIsPackedOnceIntoOneMapping) {
   EXPECT_LE(layer.packed_bytes, raw_bytes * 1.1);
   EXPECT_EQ(layer.maps, 1);
   EXPECT_EQ(layer.opens, 0);
-#ifdef MADV_POPULATE_WRITE
   EXPECT_EQ(layer.wishes, 3) << "fetched once, let go of once, its memory asked for once";
-#else
-  EXPECT_EQ(layer.wishes, 2) << "fetched once, let go of once";
-#endif
   EXPECT_LE(layer.locks, 3) << "looked for, claimed, committed";
   EXPECT_LE(layer.news, 24);
   EXPECT_LE(layer.heap, 1);
