@@ -8,7 +8,6 @@
 
 #include <gtest/gtest.h>
 #include <stdio.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include <initializer_list>
