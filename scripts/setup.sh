@@ -11,7 +11,7 @@ set -euo pipefail
 
 # Tools and libraries that every supported Debian has in the right version.
 common_packages=(
-  g++ cmake ninja-build binutils pkg-config
+  g++ cmake ninja-build binutils pkg-config python3 valgrind
   libcli11-dev nlohmann-json3-dev libkissfft-dev libssl-dev libsentencepiece-dev
 )
 # Libraries that must come from trixie or newer.
@@ -46,6 +46,7 @@ Install these by hand, then run cmake as README.md says:
   - flatbuffers 23.5 or newer, headers and flatc
   - GoogleTest, Google Benchmark, CLI11, nlohmann-json, SentencePiece, OpenSSL's libcrypto
   - kissfft, built for float
+  - Python 3 and valgrind, for the tests that count instructions
 On Debian the packages are named: ${common_packages[*]} ${trixie_packages[*]} ${pool_packages[*]}
 NEEDED
 }

@@ -43,10 +43,11 @@ thread_local State own_state;
 std::atomic<State*> common_state{nullptr};
 std::mutex common_mutex;
 
-bool CountEvent(State& state, FaultKind kind) {
+bool CountEvent(State& state, FaultKind kind, size_t bytes) {
   if (!state.is_armed || (kind == FaultKind::kXnnpack && state.plan.spares_xnnpack)) return false;
   FaultReport& report = state.report;
   ++report.events[static_cast<size_t>(kind)];
+  report.bytes[static_cast<size_t>(kind)] += bytes;
   const size_t number = ++report.total;
   const FaultPlan& plan = state.plan;
   const bool fails =
@@ -77,17 +78,17 @@ FaultReport FaultInjector::Disarm() {
   return own_state.report;
 }
 
-bool FaultInjector::ShouldFail(FaultKind kind) {
+bool FaultInjector::ShouldFail(FaultKind kind, size_t bytes) {
   State* const common = common_state;
-  if (common == nullptr) return CountEvent(own_state, kind);
+  if (common == nullptr) return CountEvent(own_state, kind, bytes);
   const std::lock_guard<std::mutex> lock(common_mutex);
-  return CountEvent(*common, kind);
+  return CountEvent(*common, kind, bytes);
 }
 
 namespace {
 
 void* AllocateUnlessFailing(FaultKind kind, size_t size, size_t alignment) {
-  if (FaultInjector::ShouldFail(kind)) return nullptr;
+  if (FaultInjector::ShouldFail(kind, size)) return nullptr;
   if (alignment <= alignof(max_align_t)) return __real_malloc(size == 0 ? 1 : size);
   void* pointer = nullptr;
   return __real_posix_memalign(&pointer, alignment, size) == 0 ? pointer : nullptr;
@@ -116,7 +117,7 @@ const xnn_allocator* FaultyXnnAllocator() {
       return AllocateUnlessFailing(FaultKind::kXnnpack, size, 1);
     };
     faulty.reallocate = [](void*, void* pointer, size_t size) -> void* {
-      if (FaultInjector::ShouldFail(FaultKind::kXnnpack)) return nullptr;
+      if (FaultInjector::ShouldFail(FaultKind::kXnnpack, size)) return nullptr;
       return __real_realloc(pointer, size);
     };
     faulty.deallocate = [](void*, void* pointer) { free(pointer); };
@@ -174,24 +175,26 @@ using onepack::FaultKind;
 extern "C" {
 
 void* __wrap_malloc(size_t size) {
-  return FaultInjector::ShouldFail(FaultKind::kHeap) ? nullptr : __real_malloc(size);
+  return FaultInjector::ShouldFail(FaultKind::kHeap, size) ? nullptr : __real_malloc(size);
 }
 
 void* __wrap_calloc(size_t count, size_t size) {
-  return FaultInjector::ShouldFail(FaultKind::kHeap) ? nullptr : __real_calloc(count, size);
+  return FaultInjector::ShouldFail(FaultKind::kHeap, count * size) ? nullptr
+                                                                   : __real_calloc(count, size);
 }
 
 void* __wrap_realloc(void* pointer, size_t size) {
-  return FaultInjector::ShouldFail(FaultKind::kHeap) ? nullptr : __real_realloc(pointer, size);
+  return FaultInjector::ShouldFail(FaultKind::kHeap, size) ? nullptr
+                                                           : __real_realloc(pointer, size);
 }
 
 int __wrap_posix_memalign(void** pointer, size_t alignment, size_t size) {
-  if (FaultInjector::ShouldFail(FaultKind::kHeap)) return ENOMEM;
+  if (FaultInjector::ShouldFail(FaultKind::kHeap, size)) return ENOMEM;
   return __real_posix_memalign(pointer, alignment, size);
 }
 
 void* __wrap_mmap(void* address, size_t size, int protection, int flags, int fd, off_t offset) {
-  if (!FaultInjector::ShouldFail(FaultKind::kMap)) {
+  if (!FaultInjector::ShouldFail(FaultKind::kMap, size)) {
     return __real_mmap(address, size, protection, flags, fd, offset);
   }
   errno = ENOMEM;

@@ -54,6 +54,7 @@ struct FaultPlan {
 
 struct FaultReport {
   std::array<size_t, kFaultKindCount> events{};  // by kind, the failing ones included
+  std::array<size_t, kFaultKindCount> bytes{};   // asked for by them, where memory is
   size_t total = 0;
   size_t failed = 0;
   FaultKind first_failed = FaultKind::kNew;  // if any did
@@ -66,7 +67,7 @@ class FaultInjector {
   static FaultReport Disarm();
 
   // For the replaced functions: counts an event, and says whether it is to fail.
-  static bool ShouldFail(FaultKind kind);
+  static bool ShouldFail(FaultKind kind, size_t bytes = 0);
 };
 
 // The C heap, which can fail.
