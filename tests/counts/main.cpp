@@ -46,7 +46,7 @@ void List() {
 
 int Take(const Measure& measure) {
   ChooseVectors();
-  const Result<Counts> counts = measure.take();
+  Result<Counts> counts = measure.take();
   if (!counts.ok()) {
     fprintf(stderr, "onepack_counts: %s: %s\n", measure.name, counts.status().message());
     return 1;

@@ -34,7 +34,8 @@ Status NotWhatItsNameSays(const char* what) {
 // Loads and closes `files` over a cache of its own: whatever is made once in a process is made.
 Status WarmUp(const ProgramFiles& files, LinearLayout linears) {
   ONEPACK_ASSIGN_OR_RETURN(const Application application, Application::Create(linears));
-  return application.Load(files).status();
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<Method> method, application.Load(files));
+  return Status::Ok();
 }
 
 // What loading `files` into `application` takes; the method stays loaded, in `method`.
@@ -100,6 +101,11 @@ Result<Counts> CacheLookUps() {
   });
 }
 
+Status Append(LanguageModel& model, const std::vector<int64_t>& tokens) {
+  auto logits = model.Append(tokens);
+  return logits.ok() ? Status::Ok() : logits.TakeStatus();
+}
+
 // One token, after a prompt and a step that leave nothing to be done once.
 Result<Counts> DecodeStep(LinearLayout linears) {
   ONEPACK_ASSIGN_OR_RETURN(const Application application, Application::Create(linears));
@@ -107,10 +113,10 @@ Result<Counts> DecodeStep(LinearLayout linears) {
   ONEPACK_ASSIGN_OR_RETURN(const std::unique_ptr<LanguageModel> model,
                            LanguageModel::Load(opened.program, opened.options));
   const std::vector<int64_t> prompt{3, 17, 99};
-  ONEPACK_RETURN_IF_ERROR(model->Append(prompt).status());
   const std::vector<int64_t> token{5};
-  ONEPACK_RETURN_IF_ERROR(model->Append(token).status());
-  ONEPACK_ASSIGN_OR_RETURN(Counts counts, CountsOf([&] { return model->Append(token).status(); }));
+  ONEPACK_RETURN_IF_ERROR(Append(*model, prompt));
+  ONEPACK_RETURN_IF_ERROR(Append(*model, token));
+  ONEPACK_ASSIGN_OR_RETURN(Counts counts, CountsOf([&] { return Append(*model, token); }));
   if (model->context().size() != 5) return NotWhatItsNameSays("not one token");
   return counts;
 }
