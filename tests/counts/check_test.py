@@ -71,7 +71,7 @@ class Check(unittest.TestCase):
             change(records["measures"])
             path = pathlib.Path(folder) / "records.json"
             path.write_text(json.dumps(records))
-            command = [sys.executable, check.__file__, "--program", PROGRAM, "--records", path]
+            command = [sys.executable, check.__file__, "--program", PROGRAM, "--records", path, "--name", "first_load"]
             done = subprocess.run(command + list(options), stdout=subprocess.PIPE, text=True)
             return done.returncode, done.stdout
 
