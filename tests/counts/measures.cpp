@@ -86,7 +86,7 @@ Result<Counts> AdapterLoad() { return LaterLoad(AdapterModel(), /*packs=*/true);
 // Each of a thousand weights is looked up, and its pin dropped, once.
 Result<Counts> CacheLookUps() {
   constexpr int kEntries = 1000;
-  const std::shared_ptr<WeightCache> cache = WeightCache::Create();
+  const std::shared_ptr<PackedWeightCache> cache = PackedWeightCache::Create();
   std::vector<PackKey> keys;
   std::vector<PackedWeight> pins;
   for (int i = 0; i < kEntries; ++i) {
