@@ -12,7 +12,7 @@
 
 #include "hwy/highway.h"
 
-HWY_BEFORE_NAMESPACE();
+// Types and constants only: clang warns where HWY_BEFORE_NAMESPACE finds no function.
 namespace onepack::linear::HWY_NAMESPACE {
 
 namespace hn = hwy::HWY_NAMESPACE;
@@ -66,6 +66,5 @@ constexpr int32_t kInt8Offset = 128;
 #endif
 
 }  // namespace onepack::linear::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
 
 #endif  // ONEPACK_LINEAR_TARGET_INL_H_

@@ -1,6 +1,8 @@
 #include "tools/parse_number.h"
 
+#include <errno.h>
 #include <math.h>
+#include <stdlib.h>
 
 #include <charconv>
 #include <utility>
@@ -17,10 +19,22 @@ bool HasLeadingZero(const std::string& text) {
 
 // All of `text`, or false.
 template <typename T>
-bool ParseAll(const std::string& text, T& number) {
+bool ParseAllOfWhole(const std::string& text, T& number) {
   const char* end = text.data() + text.size();
   const auto [stopped, error] = std::from_chars(text.data(), end, number);
   return error == std::errc() && stopped == end && !HasLeadingZero(text);
+}
+
+// The same of a number that may have a point and an exponent. libc++ has no std::from_chars for
+// these; strtod would take spaces, "+", hexadecimal digits and names, which have other characters.
+bool ParseAllOfReal(const std::string& text, double& number) {
+  if (text.empty() || text[0] == '+') return false;
+  if (text.find_first_not_of("0123456789.eE+-") != std::string::npos) return false;
+  errno = 0;
+  char* stopped = nullptr;
+  number = strtod(text.c_str(), &stopped);
+  const bool is_too_small = errno == ERANGE && number == 0;
+  return stopped == text.c_str() + text.size() && !is_too_small && !HasLeadingZero(text);
 }
 
 Status Unexpected(const std::string& text, const std::string& expected) {
@@ -31,7 +45,7 @@ Status Unexpected(const std::string& text, const std::string& expected) {
 template <typename T>
 Result<T> ParseInRange(const std::string& text, T lowest, T highest) {
   T number = 0;
-  if (ParseAll(text, number) && number >= lowest && number <= highest) return number;
+  if (ParseAllOfWhole(text, number) && number >= lowest && number <= highest) return number;
   return Unexpected(
       text, "a whole number from " + std::to_string(lowest) + " to " + std::to_string(highest));
 }
@@ -60,7 +74,7 @@ Result<std::vector<int64_t>> ParseWholeList(const std::string& text, int64_t low
 
 Result<double> ParseReal(const std::string& text, const RealRange& range) {
   double number = 0;
-  const bool is_number = ParseAll(text, number) && isfinite(number);
+  const bool is_number = ParseAllOfReal(text, number) && isfinite(number);
   if (is_number && number >= range.lowest && number <= range.highest) return number;
   return Unexpected(text, std::string("a number") + range.words);
 }

@@ -40,7 +40,7 @@ class LoraStackTest : public testing::Test {
 
   nlohmann::json Case(const std::string& name) const {
     const std::vector<uint8_t> text = ReadFile(folder_.File(name + ".json"));
-    return nlohmann::json::parse(text.begin(), text.end());
+    return nlohmann::json::parse(std::string(text.begin(), text.end()));
   }
 
   const TempFolder folder_;

@@ -58,7 +58,7 @@ class DataSourceTest : public testing::Test {
 };
 
 using Kinds = testing::Types<MappedKind, MemoryKind, PartKind>;
-TYPED_TEST_SUITE(DataSourceTest, Kinds);
+TYPED_TEST_SUITE(DataSourceTest, Kinds, );  // the comma: C++17 wants an argument for "..."
 
 TYPED_TEST(DataSourceTest, ServesAnyRange) {
   EXPECT_EQ(this->source_->size(), this->bytes_.size());

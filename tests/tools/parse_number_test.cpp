@@ -69,6 +69,10 @@ TEST(ParseNumberTest, RealNumbersAreFiniteAndInRange) {
   EXPECT_EQ(Read(ParseReal("-1.5e3", {})), -1500.0);
   EXPECT_EQ(Read(ParseReal("0", {0, 1, ""})), 0.0);
   EXPECT_EQ(Read(ParseReal("0.25", {0, 1, ""})), 0.25);
+  EXPECT_EQ(Read(ParseReal("4.9e-324", {})), std::numeric_limits<double>::denorm_min());
+  for (const char* text : {"1e-999", "1e", "e1", ".", "1+1", "1e+", "+.5"}) {
+    EXPECT_TRUE(IsError(ParseReal(text, {}), kBad)) << text;
+  }
   for (const char* text : kNoNumbers) EXPECT_TRUE(IsError(ParseReal(text, {}), kBad)) << text;
   for (const char* text : {"inf", "-inf", "nan", "-1e-9", "1.0001"}) {
     EXPECT_TRUE(IsError(ParseReal(text, {0, 1, " from 0 to 1"}), kBad,
