@@ -2,11 +2,13 @@
 # consumer, with the programs of DATA_DIR, against what was installed. Nothing of the source tree is on any search path.
 
 set(prefix ${WORK_DIR}/prefix)
-set(flags "")
+set(flags "${CXX_FLAGS}")
 if(SANITIZERS)
   # Our archives call into the sanitizers' runtime. vptr needs type information that the core libraries do not have.
-  set(flags "-fsanitize=${SANITIZERS} -fno-sanitize=vptr")
+  string(APPEND flags " -fsanitize=${SANITIZERS} -fno-sanitize=vptr")
 endif()
+
+separate_arguments(language_flags UNIX_COMMAND "${CXX_FLAGS}")
 
 function(run what)
   execute_process(COMMAND ${ARGN} RESULT_VARIABLE status OUTPUT_VARIABLE output ERROR_VARIABLE output)
@@ -34,7 +36,7 @@ foreach(header IN LISTS headers)
     endif()
   endforeach()
   file(WRITE ${WORK_DIR}/alone.cpp "#include \"${header}\"\n#include \"${header}\"\n")
-  run("Compiling ${header} alone" ${CXX} -std=c++17 -Wall -Wextra -Wpedantic -Werror -fsyntax-only
+  run("Compiling ${header} alone" ${CXX} ${language_flags} -std=c++17 -Wall -Wextra -Wpedantic -Werror -fsyntax-only
       -I ${include_dir} ${WORK_DIR}/alone.cpp)
 endforeach()
 

@@ -1,7 +1,6 @@
 // onepack generate, from the outside.
 
 #include <gtest/gtest.h>
-#include <sentencepiece_trainer.h>
 
 #include "tests/support/files.h"
 #include "tests/tools/onepack_command.h"
@@ -61,32 +60,6 @@ TEST(GenerateCommandTest, AMethodOfAnotherNameIsAskedFor) {
   const CommandResult result = Generate(Model("eos_id"), {"--tokens", "9", "--method", "backward"});
   EXPECT_EQ(result.exit_status, 1);
   EXPECT_TRUE(Contains(result.err, "no method 'backward'; it has 'forward'")) << result.err;
-}
-
-std::string TrainTokenizer(const TempFolder& folder) {
-  std::string corpus;
-  for (int i = 0; i < 50; ++i) corpus += "many programs share one foundation\n";
-  WriteFile(folder.File("corpus.txt"), AsBytes(corpus));
-  const std::string arguments =
-      "--minloglevel=2 --byte_fallback=true --vocab_size=300 --hard_vocab_limit=false --unk_id=0 "
-      "--bos_id=1 --eos_id=2 "
-      "--input=" +
-      folder.File("corpus.txt") + " --model_prefix=" + folder.File("tokenizer");
-  EXPECT_TRUE(sentencepiece::SentencePieceTrainer::Train(arguments).ok());
-  return folder.File("tokenizer.model");
-}
-
-TEST(GenerateCommandTest, TheTokenizersEndOfTextCountsToo) {
-  const TempFolder folder;
-  const std::string tokenizer = TrainTokenizer(folder);
-  std::vector<std::string> numbers = {"--tokens", "3,5", "--max-new-tokens", "8"};
-  EXPECT_EQ(LinesOf(Generate(Model("state_recurrent"), numbers).out)[0], "2 21 30 19 21 14 23 23");
-  numbers.insert(numbers.end(), {"--tokenizer", tokenizer});
-  const CommandResult stopped = Generate(Model("state_recurrent"), numbers);
-  EXPECT_TRUE(Contains(stopped.out, "stopped: a stop token")) << stopped.out;
-  numbers.emplace_back("--ignore-eos");
-  const CommandResult ignored = Generate(Model("state_recurrent"), numbers);
-  EXPECT_TRUE(Contains(ignored.out, "stopped: as many tokens as asked for")) << ignored.out;
 }
 
 }  // namespace
