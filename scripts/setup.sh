@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what onepack needs to build and test, with apt. Safe to run twice: what is there is left alone.
 # With --peer also ExecuTorch, with pip and into build/peer: for the benchmarks that compare with it, and for the XNNPACK
-# in it (docs/xnnpack.md); with --fuzz also clang with its fuzzer, for scripts/fuzz.sh.
+# in it (docs/xnnpack.md); with --fuzz also clang with its fuzzer, for scripts/fuzz.sh; with --clang also clang with libc++,
+# clang-format and clang-tidy, for the preset clang and for scripts/lint.sh, and ccache.
 #
 # Debian 13 (trixie) has everything. Debian 12 (bookworm) has an XNNPACK of 2022 without the weights cache
 # provider interface, so a few packages come from the trixie suite of the machine's own mirror, pinned below
@@ -26,6 +27,9 @@ pool_packages=(libpthreadpool0 libpthreadpool-dev)
 pool_version='0.0~git20250101'
 # Besides, for fuzzing. From trixie as well: bookworm's runtime of clang wants bookworm's libc.
 fuzz_packages=(clang libclang-rt-19-dev)
+# For the preset clang and scripts/lint.sh. Of one version, which both Debians have in their own suites; libc++ can be
+# installed in one version only, and takes the place of another. ccache: one preset compiles much of what another does.
+clang_packages=(clang-19 libc++-19-dev libc++abi-19-dev lld-19 clang-format-19 clang-tidy-19 ccache)
 # The first XNNPACK with the public xnn_weights_cache_provider that onepack is written for.
 xnnpack_version='0.0~git20241108'
 # The first Highway with sums of four products of bytes, and with the instructions of Zen 4.
@@ -126,6 +130,15 @@ install_fuzzer() {
   fi
 }
 
+install_clang() {
+  local package missing=()
+  for package in "${clang_packages[@]}"; do installed "$package" || missing+=("$package"); done
+  if [ "${#missing[@]}" -eq 0 ]; then return; fi
+  say "for the preset clang and scripts/lint.sh: will install ${missing[*]}"
+  as_root apt-get update
+  apt_install "${missing[@]}"
+}
+
 # Only the wheel, which holds the C++ runtime: its dependencies are for exporting.
 install_peer() {
   local folder
@@ -190,8 +203,12 @@ case "${1:-}" in
     install_packages
     install_fuzzer
     ;;
+  --clang)
+    install_packages
+    install_clang
+    ;;
   *)
-    echo 'usage: setup.sh [--peer | --fuzz]' >&2
+    echo 'usage: setup.sh [--peer | --fuzz | --clang]' >&2
     exit 2
     ;;
 esac

@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Installs what is needed, builds everything and runs all tests: as they are, under the address and undefined-behaviour
-# sanitizers, and with the XNNPACK inside the Python package executorch if that can be installed (docs/xnnpack.md). The last line is "N passed, N failed"; the status is 0 only if tests ran and none
+# sanitizers, with clang and libc++, those that use threads under the thread sanitizer, and all with the XNNPACK inside the
+# Python package executorch if that can be installed (docs/xnnpack.md). Looks at the sources, too (scripts/lint.sh): each of
+# its checks counts as a test. The last line is "N passed, N failed"; the status is 0 only if tests ran and none
 # failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -38,16 +40,25 @@ run_preset() {
   fi
 }
 
+run_lint() {
+  say "scripts/lint.sh $1"
+  if bash scripts/lint.sh "$1"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+}
+
 jobs=$(nproc)
+# Where ccache is installed, what two presets compile in the same way is compiled once: folders are not a difference.
+export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$PWD} CCACHE_NOHASHDIR=${CCACHE_NOHASHDIR:-1}
 export CMAKE_BUILD_PARALLEL_LEVEL=$jobs CTEST_PARALLEL_LEVEL=$jobs
 export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 
-bash scripts/setup.sh
+bash scripts/setup.sh --clang
 # Not from where the package index cannot be reached, and not on every processor.
 skipped=''
 if ! bash scripts/setup.sh --peer; then skipped='executorch cannot be installed here: its XNNPACK was not tested'; fi
 run_preset dev
+run_lint format
 run_preset asan
+ONEPACK_TEST_PCH=ON run_preset clang
 if [ -z "$skipped" ]; then run_preset executorch-xnnpack; else say "$skipped"; fi
 if [ "$broken" -gt 0 ]; then
   # Counted, so that the line below does not read as a success.
