@@ -64,12 +64,13 @@ TEST(Bfloat16Test, APaddingIsRoundedToTheNearestNumber) {
        {std::pair{0.1f, 0.10009765625f}, {-0.1f, -0.10009765625f}, {INFINITY, INFINITY}}) {
     ONEPACK_ASSERT_OK_AND_ASSIGN(
         const auto found,
-        RunBfloats({2}, {3}, {3, 4}, [&](PayloadWriter& payload, uint32_t in, uint32_t out) {
-          payload.AddNode(XNodeUnion::XNNStaticConstantPad,
-                          wire::xnnpack::CreateXNNStaticConstantPadDirect(
-                              payload.builder(), &before, &after, padding, in, out)
-                              .Union());
-        }));
+        RunBfloats({2}, {3}, {3, 4},
+                   [&, value = padding](PayloadWriter& payload, uint32_t in, uint32_t out) {
+                     payload.AddNode(XNodeUnion::XNNStaticConstantPad,
+                                     wire::xnnpack::CreateXNNStaticConstantPadDirect(
+                                         payload.builder(), &before, &after, value, in, out)
+                                         .Union());
+                   }));
     EXPECT_EQ(found, (std::vector<float>{expected, 3, 4}));
   }
 }
@@ -92,13 +93,13 @@ TEST(Bfloat16Test, ElementsAreJoinedAsTheyAre) {
 
 TEST(Bfloat16Test, ASumIsClampedToItsRange) {
   for (const bool is_relu : {true, false}) {
-    ONEPACK_ASSERT_OK_AND_ASSIGN(
-        const auto found,
-        RunBfloats({4}, {4}, {-3, 1, 2, 0.5f},
-                   [&](PayloadWriter& payload, uint32_t in, uint32_t out) {
-                     const float highest = is_relu ? INFINITY : 3.0f;
-                     payload.AddBinary(XNodeUnion::XNNAdd, in, in, out, {{0.0f, highest}});
-                   }));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found,
+                                 RunBfloats({4}, {4}, {-3, 1, 2, 0.5f},
+                                            [&](PayloadWriter& payload, uint32_t in, uint32_t out) {
+                                              const float highest = is_relu ? INFINITY : 3.0f;
+                                              payload.AddBinary(XNodeUnion::XNNAdd, in, in, out,
+                                                                {{0.0f, highest}});
+                                            }));
     EXPECT_EQ(found, (std::vector<float>{0, 2, is_relu ? 4.0f : 3.0f, 1}));
   }
 }

@@ -20,7 +20,6 @@ namespace {
 
 using Dims = std::vector<size_t>;
 
-constexpr size_t kPadding = XNN_EXTRA_BYTES / sizeof(float);
 constexpr uint32_t kMaxExternals = 8;
 constexpr float kNoMax = 1e30f;
 
