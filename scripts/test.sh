@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Installs what is needed, builds everything and runs all tests: as they are, under the address and undefined-behaviour
-# sanitizers, with clang and libc++, those that use threads under the thread sanitizer, and all with the XNNPACK inside the
-# Python package executorch if that can be installed (docs/xnnpack.md). Looks at the sources, too (scripts/lint.sh): each of
-# its checks counts as a test. The last line is "N passed, N failed"; the status is 0 only if tests ran and none
+# sanitizers, with clang and libc++, and with the XNNPACK inside the Python package executorch if that can be installed
+# (docs/xnnpack.md). That all sources are formatted (scripts/lint.sh) counts as a test. The last line is "N passed, N failed"; the status is 0 only if tests ran and none
 # failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
