@@ -106,8 +106,7 @@ Result<std::vector<uint8_t>> PtdWriter::ToBytes() const {
 }
 
 Status PtdWriter::ToFile(const std::string& path) const {
-  return WriteOutputFile(
-      path, [this](const Append& append) { return Write(append); }, &ReadBack);
+  return WriteOutputFile(path, [this](const Append& append) { return Write(append); }, &ReadBack);
 }
 
 Status PtdWriter::ReadBack(const std::string& path) { return ReadBackDataFile(path); }

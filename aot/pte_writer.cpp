@@ -303,8 +303,7 @@ Status ProgramWriter::Write(const Append& append) const {
 }
 
 Status ProgramWriter::ToFile(const std::string& path) const {
-  return WriteOutputFile(
-      path, [this](const Append& append) { return Write(append); }, &ReadBack);
+  return WriteOutputFile(path, [this](const Append& append) { return Write(append); }, &ReadBack);
 }
 
 Status ProgramWriter::ReadBack(const std::string& path) { return ReadBackProgram(path); }

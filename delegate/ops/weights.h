@@ -68,8 +68,8 @@ Status CheckScaleRuns(const GraphValue& input, int32_t expected);
 // [channels], or [1, channels] where it stood for a sum that broadcasts.
 Status CheckBias(const Shapes& shapes, uint32_t bias_id, size_t channels);
 
-// The weight of a filter and a bias that are constants. `consumer` has all that packing may depend on
-// but for the values, which are added here: the datatype and quantization of input and output go
+// The weight of a filter and a bias that are constants. `consumer` has all that packing may depend
+// on but for the values, which are added here: the datatype and quantization of input and output go
 // into the packed bytes too.
 Weight WeightOf(const WeightedValues& values, DigestBuilder& consumer);
 

@@ -65,7 +65,9 @@ TEST(ForkSafeMutexTest, AChildMayNotifyWaitAndDestroyWhereOthersWaited) {
   });
   WaitUntil([&] { return waiting == 1; });
   EXPECT_EQ(ExitStatusOfChild([&] {
-              { const std::lock_guard<ForkSafeMutex> lock(*mutex); }
+              {
+                const std::lock_guard<ForkSafeMutex> lock(*mutex);
+              }
               mutex->NotifyAll();
               mutex.reset();
               return true;

@@ -201,7 +201,9 @@ TEST(RetentionTest, AHashOnRecordProvesAWeightWhoseFileIsClosed) {
     options.record_hashes = record_hashes;
     const std::shared_ptr<WeightCache> cache = WeightCache::Create(options);
     const CaseLoader loader(cache);
-    { ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, loader.Load(folder, "base")); }
+    {
+      ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, loader.Load(folder, "base"));
+    }
     const uint64_t packed = cache->Stats().packed_bytes;
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, loader.Load(copy.path(), "base"));
     EXPECT_EQ(cache->Stats().packed_bytes, record_hashes ? packed : 2 * packed);

@@ -135,16 +135,9 @@ TEST(VerifyBundledProgramTest, ATensorHasTheBytesThatItsLayoutTakes) {
 
 TEST(VerifyBundledProgramTest, LayoutsMustBeSound) {
   const std::function<void(TensorT&)> changes[] = {
-      [](TensorT& t) {
-        t.sizes = {-4, 8};
-      },
-      [](TensorT& t) {
-        t.sizes = {1 << 30, 1 << 30, 1 << 30};
-      },
-      [](TensorT& t) {
-        t.dim_order = {0, 0};
-      },
-      [](TensorT& t) { t.dim_order.clear(); },
+      [](TensorT& t) { t.sizes = {-4, 8}; },
+      [](TensorT& t) { t.sizes = {1 << 30, 1 << 30, 1 << 30}; },
+      [](TensorT& t) { t.dim_order = {0, 0}; }, [](TensorT& t) { t.dim_order.clear(); },
       [](TensorT& t) { t.scalar_type = static_cast<edit::ScalarType>(9); }};
   for (const auto& change : changes) {
     EXPECT_TRUE(IsError(VerifyChanged([&](BundledProgramT& b) { change(InputOf(b)); }), kInvalid,

@@ -58,11 +58,11 @@ TEST(VerifyFlatTensorTest, ATensorLargerThanItsSegmentIsRefused) {
 }
 
 TEST(VerifyFlatTensorTest, AnUnsoundLayoutIsRefused) {
-  EXPECT_TRUE(
-      IsError(VerifyWritten([](PtdWriter& writer) {
-                writer.AddBytes("w", kBytes, PtdTensorLayout{ScalarType::kFloat, {2, 3}, {0, 0}});
-              }),
-              StatusCode::kInvalidFile, {"key 'w'", "permutation"}));
+  EXPECT_TRUE(IsError(VerifyWritten([](PtdWriter& writer) {
+                        writer.AddBytes("w", kBytes,
+                                        PtdTensorLayout{ScalarType::kFloat, {2, 3}, {0, 0}});
+                      }),
+                      StatusCode::kInvalidFile, {"key 'w'", "permutation"}));
 }
 
 TEST(VerifyFlatTensorTest, KeysThatAreNoNamesAreRefused) {

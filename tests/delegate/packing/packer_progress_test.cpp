@@ -94,7 +94,9 @@ TEST_P(PackerProgressTest, ALoadThatIsCancelledAfterTheFirstWeightLeavesNothing)
 
 TEST_P(PackerProgressTest, ALoadThatIsCancelledAtAnyTimeLeavesNothingAndTheNextSucceeds) {
   Listener whole;
-  { ONEPACK_ASSERT_OK_AND_ASSIGN(const Pins pins, Pin(options(), whole.Callback())); }
+  {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Pins pins, Pin(options(), whole.Callback()));
+  }
   for (size_t cancel_at = 1; cancel_at <= whole.served.size(); ++cancel_at) {
     SCOPED_TRACE(cancel_at);
     Listener listener;

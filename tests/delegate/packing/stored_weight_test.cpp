@@ -309,7 +309,9 @@ TEST_F(StoredWeightTest, PagesThatAreUsedInPlaceAreNotLetGoOf) {
   const Ref<WatchedSource> source = Watched(DataBytes(WeightKind::kInt4, XNNDatatype::fp32));
   ASSERT_TRUE(IsOk(MakePlan(source, LayerPayload(WeightKind::kInt4, XNNDatatype::fp32))));
   source->Forget();
-  { ONEPACK_ASSERT_OK_AND_ASSIGN(const auto pins, Pin()); }
+  {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const auto pins, Pin());
+  }
   EXPECT_EQ(source->DiscardsOf(files_.back()->SegmentOf("w")), 0u);
   EXPECT_EQ(source->DiscardsOf(files_.back()->SegmentOf("w.scale")), 0u);
 }
