@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Installs what is needed, builds everything and runs all tests: as they are, under the address and undefined-behaviour
-# sanitizers, with clang and libc++, and with the XNNPACK inside the Python package executorch if that can be installed
-# (docs/xnnpack.md). That all sources are formatted (scripts/lint.sh) counts as a test. The last line is "N passed, N failed"; the status is 0 only if tests ran and none
+# sanitizers, and with the XNNPACK inside the Python package executorch if that can be installed (docs/xnnpack.md). That all sources are formatted (scripts/lint.sh) counts as a test. The last line is "N passed, N failed"; the status is 0 only if tests ran and none
 # failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -57,7 +56,6 @@ if ! bash scripts/setup.sh --peer; then skipped='executorch cannot be installed 
 run_preset dev
 run_lint format
 run_preset asan
-ONEPACK_TEST_PCH=ON run_preset clang
 if [ -z "$skipped" ]; then run_preset executorch-xnnpack; else say "$skipped"; fi
 if [ "$broken" -gt 0 ]; then
   # Counted, so that the line below does not read as a success.
