@@ -2,7 +2,8 @@
 # Installs what onepack needs to build and test, with apt. Safe to run twice: what is there is left alone.
 # With --peer also ExecuTorch, with pip and into build/peer: for the benchmarks that compare with it, and for the XNNPACK
 # in it (docs/xnnpack.md); with --fuzz also clang with its fuzzer, for scripts/fuzz.sh; with --clang also clang with libc++,
-# clang-format and clang-tidy, for the preset clang and for scripts/lint.sh, and ccache.
+# clang-format and clang-tidy, for the preset clang and for scripts/lint.sh; with --aarch64 also what the aarch64 preset
+# needs (docs/aarch64.md).
 #
 # Debian 13 (trixie) has everything. Debian 12 (bookworm) has an XNNPACK of 2022 without the weights cache
 # provider interface, so a few packages come from the trixie suite of the machine's own mirror, pinned below
@@ -12,7 +13,7 @@ set -euo pipefail
 
 # Tools and libraries that every supported Debian has in the right version.
 common_packages=(
-  g++ cmake ninja-build binutils pkg-config python3 valgrind
+  g++ ccache cmake ninja-build binutils pkg-config python3 valgrind
   libcli11-dev nlohmann-json3-dev libkissfft-dev libssl-dev libsentencepiece-dev
 )
 # Libraries that must come from trixie or newer.
@@ -28,8 +29,24 @@ pool_version='0.0~git20250101'
 # Besides, for fuzzing. From trixie as well: bookworm's runtime of clang wants bookworm's libc.
 fuzz_packages=(clang libclang-rt-19-dev)
 # For the preset clang and scripts/lint.sh. Of one version, which both Debians have in their own suites; libc++ can be
-# installed in one version only, and takes the place of another. ccache: one preset compiles much of what another does.
-clang_packages=(clang-19 libc++-19-dev libc++abi-19-dev lld-19 clang-format-19 clang-tidy-19 ccache)
+# installed in one version only, and takes the place of another.
+clang_packages=(clang-19 libc++-19-dev libc++abi-19-dev lld-19 clang-format-19 clang-tidy-19)
+# Besides, to build for aarch64 and to run that: compiler and emulator from the machine's own suite
+aarch64_tools=(g++-aarch64-linux-gnu qemu-user)
+# (on Debian 12 with trixie's C and C++ runtime libraries to link with, as they are for this machine's own programs; all
+# are the cross compiler's alone)...
+aarch64_runtime=(
+  libc6-dev-arm64-cross libc6-arm64-cross linux-libc-dev-arm64-cross libstdc++6-arm64-cross libgcc-s1-arm64-cross
+)
+aarch64_runtime_version='2.41'  # of the C library
+# ...and the libraries, as of trixie on every machine, in build/aarch64-sysroot. Installed beside this machine's own, some
+# would displace them: not all -dev packages may be there for two architectures, and a Debian 12 has two suites mixed.
+aarch64_packages=(
+  libc6 libstdc++6 libgcc-s1
+  libcli11-dev nlohmann-json3-dev libkissfft-dev libssl-dev libsentencepiece-dev
+  libxnnpack-dev libcpuinfo-dev libhwy-dev libflatbuffers-dev
+  libgtest-dev libgmock-dev
+)
 # The first XNNPACK with the public xnn_weights_cache_provider that onepack is written for.
 xnnpack_version='0.0~git20241108'
 # The first Highway with sums of four products of bytes, and with the instructions of Zen 4.
@@ -130,6 +147,77 @@ install_fuzzer() {
   fi
 }
 
+# add_entries FOLDER OWN SUITE...: entries of the suites, from the machine's own mirror, for every architecture.
+add_entries() {
+  local folder=$1 own=$2 suite
+  shift 2
+  for suite in "$@"; do
+    entry_of "$own" "$suite" | sed '/^Architectures:/d' >"$folder/$suite.sources"
+    one_line_entry_of "$own" "$suite" | sed -E 's/ *arch=[^] ]+//; s/\[ *\] *//' >"$folder/$suite.list"
+    if ! grep -qs . "$folder/$suite.sources" "$folder/$suite.list"; then
+      echo "setup: found no $own entry in /etc/apt/sources.list or sources.list.d to derive $suite's from" >&2
+      return 1
+    fi
+  done
+}
+
+# install_sysroot OWN: downloads and unpacks. Apt resolves what the packages need in a state of its own, in which nothing
+# is installed and arm64 is the only architecture: as an ordinary user, and unseen by the machine's own apt.
+install_sysroot() {
+  local folder root apt wanted package
+  folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+  root=$folder/build/aarch64-sysroot
+  wanted="${aarch64_packages[*]} ${pool_packages[*]}"
+  if [ "$(cat "$root/packages" 2>/dev/null)" = "$wanted" ]; then
+    say "the libraries for aarch64 are in build/aarch64-sysroot already"
+    return
+  fi
+  say "libraries for aarch64 into build/aarch64-sysroot"
+  apt=$folder/build/aarch64-apt
+  rm -rf "$root" "$apt"
+  mkdir -p "$root/usr/lib" "$apt"/{sources.list.d,preferences.d,lists/partial,cache/archives/partial}
+  add_entries "$apt/sources.list.d" "$1" trixie forky
+  printf 'Package: *\nPin: release n=forky\nPin-Priority: 50\n' >"$apt/preferences.d/forky"
+  touch "$apt/status" "$apt/sources.list"
+  cat >"$apt/apt.conf" <<CONF
+APT::Architecture "arm64";
+APT::Architectures { "arm64"; };
+APT::Install-Recommends "false";
+APT::Sandbox::User "$(id -un)";
+Dir::State "$apt";
+Dir::State::lists "$apt/lists";
+Dir::State::status "$apt/status";
+Dir::Cache "$apt/cache";
+Dir::Etc::sourcelist "$apt/sources.list";
+Dir::Etc::sourceparts "$apt/sources.list.d";
+Dir::Etc::preferencesparts "$apt/preferences.d";
+CONF
+  APT_CONFIG=$apt/apt.conf apt-get update
+  APT_CONFIG=$apt/apt.conf apt-get install -y --download-only "${aarch64_packages[@]}" "${pool_packages[@]/%//forky}"
+  ln -s usr/lib "$root/lib"
+  for package in "$apt"/cache/archives/*.deb; do dpkg-deb -x "$package" "$root"; done
+  rm -rf "$apt"
+  printf '%s\n' "$wanted" >"$root/packages"
+}
+
+# install_aarch64 OWN
+install_aarch64() {
+  local package missing=()
+  if [ "$(dpkg --print-architecture)" = arm64 ]; then
+    say "this machine has such a processor: the other presets build for it" >&2
+    return 1
+  fi
+  for package in "${aarch64_tools[@]}"; do installed "$package" || missing+=("$package"); done
+  if [ "$1" = bookworm ] && ! at_least libc6-dev-arm64-cross "$aarch64_runtime_version"; then
+    missing+=("${aarch64_runtime[@]/%//trixie}")
+  fi
+  if [ "${#missing[@]}" -gt 0 ]; then
+    say "for aarch64: will install ${missing[*]}"
+    apt_install "${missing[@]}"
+  fi
+  install_sysroot "$1"
+}
+
 install_clang() {
   local package missing=()
   for package in "${clang_packages[@]}"; do installed "$package" || missing+=("$package"); done
@@ -166,7 +254,8 @@ install_packages() {
     exit 1
   fi
 
-  local own=trixie missing
+  own=trixie
+  local missing
   if [ "$version" = 12 ]; then own=bookworm; fi
   missing=$(missing_packages | sort -u | tr '\n' ' ')
   if [ -n "$missing" ]; then
@@ -207,8 +296,12 @@ case "${1:-}" in
     install_packages
     install_clang
     ;;
+  --aarch64)
+    install_packages
+    install_aarch64 "$own"
+    ;;
   *)
-    echo 'usage: setup.sh [--peer | --fuzz | --clang]' >&2
+    echo 'usage: setup.sh [--peer | --fuzz | --clang | --aarch64]' >&2
     exit 2
     ;;
 esac

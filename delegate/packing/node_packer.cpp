@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "delegate/ops/define_value.h"
+#include "delegate/ops/unsupported_hardware.h"
 #include "delegate/xnn/handles.h"
 #include "delegate/xnn/packing_provider.h"
 
@@ -101,7 +102,8 @@ class OneNodeGraph {
   uint32_t next_external_id_ = 0;
 };
 
-Status CreateAndDelete(xnn_subgraph_t subgraph, xnn_weights_cache_t cache) {
+Status CreateAndDelete(const Plan& plan, const XNode& node, xnn_subgraph_t subgraph,
+                       xnn_weights_cache_t cache) {
   xnn_workspace_t new_workspace = nullptr;
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_create_workspace(&new_workspace), "creating a workspace");
   const XnnWorkspace workspace(new_workspace);
@@ -110,8 +112,10 @@ Status CreateAndDelete(xnn_subgraph_t subgraph, xnn_weights_cache_t cache) {
       xnn_create_runtime_v4(subgraph, cache, workspace.get(),
                             /*threadpool=*/nullptr, kRuntimeFlags, &new_runtime);
   const XnnRuntime runtime(new_runtime);
-  ONEPACK_RETURN_IF_XNN_ERROR(status, "creating a runtime of one node");
-  return Status::Ok();
+  if (status == xnn_status_unsupported_hardware && NeedsFloat16Arithmetic({plan.values}, node)) {
+    return NoFloat16Kernel();
+  }
+  return XnnError(status, "creating a runtime of one node");
 }
 
 }  // namespace
@@ -133,7 +137,8 @@ Result<NodePacker::Packed> OneNodeRuntime::Pack(const Plan& plan, const Weight& 
   OneNodeGraph graph(plan, weight);
   ONEPACK_ASSIGN_OR_RETURN(const XnnSubgraph subgraph, graph.Define(shown));
   PackingProvider provider(memory);
-  Status status = CreateAndDelete(subgraph.get(), provider.handle());
+  Status status = CreateAndDelete(plan, *plan.graph().xnodes()->Get(weight.node), subgraph.get(),
+                                  provider.handle());
   Status packed = provider.CheckPacked();
   // No memory is said by the provider, everything else by XNNPACK.
   if (!status.ok() && packed.code() != StatusCode::kResourceExhausted) return status;

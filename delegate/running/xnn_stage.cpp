@@ -3,7 +3,21 @@
 #include <algorithm>
 #include <utility>
 
+#include "delegate/ops/unsupported_hardware.h"
+
 namespace onepack {
+namespace {
+
+// XNNPACK does not say which node it is.
+Status UnsupportedHardware(const Plan& plan, const Stage& stage, const char* what) {
+  for (const uint32_t i : stage.nodes) {
+    const wire::xnnpack::XNode& node = *plan.graph().xnodes()->Get(i);
+    if (NeedsFloat16Arithmetic({plan.values}, node)) return WithNode(NoFloat16Kernel(), i, node);
+  }
+  return XnnError(xnn_status_unsupported_hardware, what);
+}
+
+}  // namespace
 
 XnnStage::XnnStage(const Plan& plan, size_t number)
     : number_(number),
@@ -64,8 +78,11 @@ Status XnnStage::CreateOnce(const Plan& plan, Span<const PackedWeight> pins,
   runtime_.reset(runtime);
   // The table knows better than XNNPACK why it could not serve.
   ONEPACK_RETURN_IF_ERROR(weights_->End());
-  ONEPACK_RETURN_IF_XNN_ERROR(status, "creating a runtime");
-  return Status::Ok();
+  constexpr char kWhat[] = "creating a runtime";
+  if (status == xnn_status_unsupported_hardware) {
+    return UnsupportedHardware(plan, plan.stages[number_], kWhat);
+  }
+  return XnnError(status, kWhat);
 }
 
 bool XnnStage::WantsThreads(const ShapeInference& shapes) const {

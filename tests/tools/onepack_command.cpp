@@ -15,7 +15,7 @@ namespace {
 
 // Its standard output is `out`, a descriptor, or closed where that is -1.
 pid_t Start(const std::vector<std::string>& arguments, int out, const std::string& err) {
-  std::vector<std::string> words = {ONEPACK_COMMAND};
+  std::vector<std::string> words = {ONEPACK_COMMAND};  // the emulator's before it, if there is one
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -30,9 +30,9 @@ pid_t Start(const std::vector<std::string>& arguments, int out, const std::strin
   posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, err.c_str(),
                                    O_WRONLY | O_CREAT | O_TRUNC, 0600);
   pid_t child = 0;
-  const int error = posix_spawn(&child, ONEPACK_COMMAND, &actions, nullptr, argv.data(), environ);
+  const int error = posix_spawnp(&child, argv[0], &actions, nullptr, argv.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
-  if (error != 0) throw std::runtime_error("cannot start " ONEPACK_COMMAND);
+  if (error != 0) throw std::runtime_error("cannot start " + words[0]);
   return child;
 }
 
