@@ -26,7 +26,7 @@ struct OneLayer {
     program = SourceOf(MakeLinearProgram({{layer}}), "layer.pte");
     data = SourceOf(MakeData(data_bytes), "layer.ptd");
   }
-  Result<Ref<Method>> Load(const std::shared_ptr<WeightCache>& cache) const {
+  Result<Ref<Method>> Load(const std::shared_ptr<PackedWeightCache>& cache) const {
     return LoadMethod(program, {data}, cache);
   }
 
@@ -39,7 +39,7 @@ struct OneLayer {
 void LoadAProgramOfOneWeightThatIsPacked(benchmark::State& state, WeightKind kind) {
   const OneLayer layer(kind);
   {
-    const auto cache = WeightCache::Create();
+    const auto cache = PackedWeightCache::Create();
     const auto method = layer.Load(cache);
     if (!method.ok() || cache->Stats().entries != 1 ||
         cache->Stats().packed_bytes < layer.raw_bytes) {
@@ -47,7 +47,7 @@ void LoadAProgramOfOneWeightThatIsPacked(benchmark::State& state, WeightKind kin
       return;
     }
   }
-  for (auto _ : state) benchmark::DoNotOptimize(layer.Load(WeightCache::Create()).ok());
+  for (auto _ : state) benchmark::DoNotOptimize(layer.Load(PackedWeightCache::Create()).ok());
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(layer.raw_bytes));
 }
 BENCHMARK_CAPTURE(LoadAProgramOfOneWeightThatIsPacked, f32, WeightKind::kFloat)
@@ -60,7 +60,7 @@ BENCHMARK_CAPTURE(LoadAProgramOfOneWeightThatIsPacked, int4, WeightKind::kInt4)
 // The same with nothing to pack: verifying, building the graph, creating and deleting a runtime.
 void LoadAProgramOfOneWeightThatIsThere(benchmark::State& state, WeightKind kind) {
   const OneLayer layer(kind);
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   const auto first = layer.Load(cache);
   const uint64_t packed = cache->Stats().packed_bytes;
   const auto second = layer.Load(cache);

@@ -41,6 +41,7 @@ onepack_cache_stats StatsOf(const WeightCacheStats& stats) {
   result.private_bytes = stats.private_bytes;
   result.retained_bytes = stats.retained_bytes;
   result.in_place_bytes = stats.in_place_bytes;
+  result.copied_bytes = stats.copied_bytes;
   result.hits = stats.hits;
   result.hit_bytes = stats.hit_bytes;
   result.misses = stats.misses.total();

@@ -4,14 +4,19 @@
 #define ONEPACK_C_API_ENGINE_H_
 
 #include <pthreadpool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include <memory>
 #include <optional>
 
+#include "onepack/backend.h"
 #include "onepack/c_api.h"
 #include "onepack/cpu_operators.h"
 #include "onepack/method.h"
+#include "onepack/ref.h"
 #include "onepack/result.h"
+#include "onepack/status.h"
 #include "onepack/weight_cache.h"
 
 namespace onepack {

@@ -22,6 +22,13 @@ Status CheckValueCall(const onepack_method* method, const onepack_value* value) 
   return CheckSize(*value, "onepack_value");
 }
 
+Result<Value> Read(const onepack_value* value, Tensor* tensor) {
+  ONEPACK_RETURN_IF_ERROR(CheckGiven(value, "onepack_value"));
+  onepack_value read;
+  ONEPACK_RETURN_IF_ERROR(ReadStruct(value, "onepack_value", &read));
+  return ToValue(read, tensor);
+}
+
 Result<onepack_method> Load(const onepack_engine& engine, const onepack_program& program,
                             const onepack_load_options& given) {
   MethodOptions options = engine.engine->LoadOptions();
@@ -41,11 +48,14 @@ using onepack::GuardNew;
 using onepack::Result;
 using onepack::Status;
 
-onepack_status onepack_shared_state_create(onepack_program* program, onepack_shared_state** state,
-                                           char** message) {
+onepack_status onepack_shared_state_create(const onepack_engine* engine, onepack_program* program,
+                                           onepack_shared_state** state, char** message) {
   return GuardNew(state, message, [&]() -> Result<onepack_shared_state> {
+    ONEPACK_RETURN_IF_ERROR(CheckGiven(engine, "engine"));
     ONEPACK_RETURN_IF_ERROR(CheckGiven(program, "program"));
-    ONEPACK_ASSIGN_OR_RETURN(auto created, onepack::SharedState::Create(program->program));
+    ONEPACK_ASSIGN_OR_RETURN(
+        auto created, onepack::SharedState::Create(
+                          program->program, engine->engine->LoadOptions().max_planned_bytes));
     return onepack_shared_state{std::move(created)};
   });
 }
@@ -87,12 +97,15 @@ onepack_status onepack_method_input(const onepack_method* method, size_t index,
 onepack_status onepack_method_set_input(onepack_method* method, size_t index,
                                         const onepack_value* value, char** message) {
   return Guard(message, [&]() -> Status {
-    ONEPACK_RETURN_IF_ERROR(onepack::CheckValueCall(method, value));
-    onepack_value read;
-    ONEPACK_RETURN_IF_ERROR(onepack::ReadStruct(value, "onepack_value", &read));
+    ONEPACK_RETURN_IF_ERROR(CheckGiven(method, "method"));
     onepack::Tensor tensor;
-    auto input = onepack::ToValue(read, &tensor);
-    if (!input.ok()) return input.TakeStatus().WithContext("input %zu", index);
+    auto input = onepack::Read(value, &tensor);
+    if (!input.ok()) {
+      // What was set before is not to be run with instead: a refused value makes the method forget
+      // it.
+      (void)method->method->SetInput(index, onepack::Value::OfTensor(nullptr));
+      return input.TakeStatus().WithContext("input %zu", index);
+    }
     return method->method->SetInput(index, *input);
   });
 }

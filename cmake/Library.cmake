@@ -17,7 +17,8 @@ if(BUILD_SHARED_LIBS)
   set(version_script ${CMAKE_CURRENT_LIST_DIR}/onepack.map)
   target_link_options(onepack PRIVATE LINKER:--version-script=${version_script} LINKER:--no-undefined)
   set_property(TARGET onepack APPEND PROPERTY LINK_DEPENDS ${version_script})
-  set_target_properties(onepack PROPERTIES LINKER_LANGUAGE CXX
+  # An XNNPACK that is not the system's is found where it was when this was built.
+  set_target_properties(onepack PROPERTIES LINKER_LANGUAGE CXX INSTALL_RPATH_USE_LINK_PATH ON
                         VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
   target_compile_features(onepack INTERFACE cxx_std_17)
   target_include_directories(onepack INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>

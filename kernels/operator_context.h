@@ -1,3 +1,9 @@
+// What an operator of ours finds beside its arguments.
+//
+// Ownership: CpuOperators owns the one that all of its operators are registered with; its address
+//            stays, because they hold it.
+// Threads:   read only, but for the random stream, which is atomic.
+
 #ifndef ONEPACK_KERNELS_OPERATOR_CONTEXT_H_
 #define ONEPACK_KERNELS_OPERATOR_CONTEXT_H_
 

@@ -65,16 +65,22 @@ float Extreme(const float* x, size_t count, Pick pick) {
   return hn::GetLane(pick(hn::LoadU(d1, lanes), hn::LoadU(d1, lanes + 1)));
 }
 
+// `picked` is Highway's, which on ARM prefers a number to a NaN; XNNPACK's instructions keep the
+// NaN.
+template <class V>
+HWY_INLINE V WithNan(V a, V b, V picked) {
+  return HWY_ARCH_ARM ? hn::IfThenElse(hn::IsEitherNaN(a, b), hn::Add(a, b), picked) : picked;
+}
 struct Lesser {
   template <class V>
   HWY_INLINE V operator()(V a, V b) const {
-    return hn::Min(a, b);
+    return WithNan(a, b, hn::Min(a, b));
   }
 };
 struct Greater {
   template <class V>
   HWY_INLINE V operator()(V a, V b) const {
-    return hn::Max(a, b);
+    return WithNan(a, b, hn::Max(a, b));
   }
 };
 
@@ -87,8 +93,9 @@ void QuantizeGroup(const Quantization& to, const float* x, int8_t* q) {
   const auto greatest = hn::Set(d, static_cast<float>(127 - to.zero_point));
   const auto zero_point = hn::Set(DI32(), to.zero_point);
   for (size_t i = 0; i < kGroupInputs; i += kLanes) {
-    auto v = hn::Min(hn::Mul(hn::LoadU(d, x + i), inverse), greatest);
-    v = hn::Max(v, least);
+    auto v = hn::Mul(hn::LoadU(d, x + i), inverse);
+    if (HWY_ARCH_ARM) v = hn::IfThenZeroElse(hn::IsNaN(v), v);
+    v = hn::Max(hn::Min(v, greatest), least);
     hn::StoreU(hn::DemoteTo(d8, hn::Add(hn::NearestInt(v), zero_point)), d8, q + i);
   }
 }

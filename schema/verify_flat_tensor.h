@@ -2,7 +2,7 @@
 //
 // After VerifyFlatTensor succeeded every key is a usable name, every entry points to a segment
 // inside the file, and every tensor layout is sound and needs no more bytes than its segment has.
-// That keys are unique is checked where they are indexed (runtime/named_data_map.h).
+// That keys are unique is checked where they are indexed (onepack/named_data_map.h).
 //
 // Errors: kInvalidFile.
 

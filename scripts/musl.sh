@@ -152,11 +152,11 @@ once shared fetch_shared_libraries
 build_libraries
 
 say 'building onepack'
-cmake --preset musl -B "$mine/onepack" -DONEPACK_MUSL_PROCESSOR="$processor" -DONEPACK_MUSL_DIR="$mine" >"$mine/log"
+cmake --preset musl -B "$mine/onepack" -DCMAKE_C_COMPILER_LAUNCHER= -DCMAKE_CXX_COMPILER_LAUNCHER= -DONEPACK_MUSL_PROCESSOR="$processor" -DONEPACK_MUSL_DIR="$mine" >"$mine/log"
 cmake --build "$mine/onepack"
 status=0
 ctest --test-dir "$mine/onepack" --output-on-failure --no-tests=error | tee "$mine/log" || status=$?
-summary=$(grep -E '^[0-9]+% tests passed, [0-9]+ tests? failed out of [0-9]+' "$mine/log")
+summary=$(grep -E '^[0-9]+% tests passed, [0-9]+ tests? failed out of [0-9]+' "$mine/log") || { echo '0 passed, 1 failed'; exit 1; }
 failed=$(sed -E 's/.* passed, ([0-9]+) tests? failed.*/\1/' <<<"$summary")
 total=$(sed -E 's/.* out of ([0-9]+).*/\1/' <<<"$summary")
 echo "$((total - failed)) passed, $failed failed"

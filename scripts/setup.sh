@@ -60,7 +60,7 @@ print_what_is_needed() {
   cat >&2 <<NEEDED
 setup: this script knows Debian 12 and Debian 13; this machine is "${1}".
 Install these by hand, then run cmake as README.md says:
-  - a C++17 compiler (g++ 12 or newer), CMake 3.25 or newer, Ninja, binutils (nm)
+  - a C++17 compiler (g++ 12 or newer), CMake 3.25 or newer, Ninja, binutils (nm), pkg-config, Python 3
   - XNNPACK ${xnnpack_version} (shared library and xnnpack.h), cpuinfo
   - Highway ${highway_version} or newer
   - pthreadpool ${pool_version} or newer

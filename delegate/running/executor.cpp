@@ -49,7 +49,8 @@ Status Executor::CreateFirstRuntime(Plan plan, Lane& lane, OnesStore& ones) {
   auto runtime = std::make_unique<DelegateRuntime>(std::move(plan), id_);
   Lane& first_lane = is_shared_ ? lane : context_->home();
   ONEPACK_RETURN_IF_ERROR(Create(*runtime, first_lane, ones));
-  // With a weight that was packed for it alone, say, the runtime is of no use to others.
+  // One that cannot be lent, for instance with a weight packed for it alone, is of no use to
+  // others.
   const bool is_of_use = is_shared_ && runtime->is_shareable();
   first_lane.Add(key_, std::move(runtime));
   if (is_of_use) context_->pool().Learn(key_);

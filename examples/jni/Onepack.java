@@ -1,12 +1,15 @@
 package onepack;
 
+import java.util.Objects;
+
 /**
  * Programs over one weight cache, from Java: include/onepack/c_api.h as classes.
  *
  * <p>What is created is closed, in any order: what is loaded keeps what it needs. Nothing of a
  * closed object can be used (IllegalStateException), and nothing is closed while another thread
  * uses it. Engines, programs, data files and adapters may be used from any thread, a method from
- * one at a time. Every failure is an {@link OnepackException}.
+ * one at a time. Every failure is an {@link OnepackException}; a null array is a
+ * NullPointerException.
  */
 public final class Onepack {
   static {
@@ -111,7 +114,8 @@ public final class Onepack {
     }
 
     public void setInput(int index, float[] numbers, int... sizes) {
-      Onepack.setInput(get(), index, numbers, sizes);
+      Onepack.setInput(
+          get(), index, Objects.requireNonNull(numbers), Objects.requireNonNull(sizes));
     }
 
     public void execute() {
@@ -149,7 +153,8 @@ public final class Onepack {
      */
     public long[] generate(
         String name, long[] prompt, int maxNewTokens, float temperature, TokenListener listener) {
-      return Onepack.generate(get(), name, prompt, maxNewTokens, temperature, listener);
+      return Onepack.generate(
+          get(), name, Objects.requireNonNull(prompt), maxNewTokens, temperature, listener);
     }
 
     @Override

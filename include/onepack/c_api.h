@@ -118,6 +118,7 @@ typedef struct onepack_cache_stats {
   uint64_t private_bytes;   // of them, those that no other program can find
   uint64_t retained_bytes;  // of them, those that no method uses
   uint64_t in_place_bytes;  // besides `bytes`: of weights used as their files have them
+  uint64_t copied_bytes;    // the same, of files that are not mapped
   // Since the engine was made. A load counts each weight once.
   uint64_t hits;
   uint64_t hit_bytes;
@@ -236,7 +237,9 @@ typedef struct onepack_shared_state onepack_shared_state;
 
 // The state that methods of a program have together, a KV cache that "prefill" fills and "decode"
 // goes on with: one for each conversation. Methods that share state are refused without one.
-ONEPACK_API onepack_status onepack_shared_state_create(onepack_program* program,
+// The engine's max_planned_bytes is its limit.
+ONEPACK_API onepack_status onepack_shared_state_create(const onepack_engine* engine,
+                                                       onepack_program* program,
                                                        onepack_shared_state** state,
                                                        char** message);
 ONEPACK_API void onepack_shared_state_release(onepack_shared_state* state);

@@ -69,7 +69,7 @@ class ONEPACK_API LanguageModel {
   // Forgets all but the first `count` tokens, to answer the same again: Append then goes on from
   // there. (The logits of the token before come with it: to have them once more, go back one
   // further and append that token.) Costs nothing but what it takes to find out, once for a model,
-  // whether its state is addressed by position (position_addressing.h): a KV cache as a rule is;
+  // whether its state is addressed by position: a KV cache as a rule is;
   // one that wraps around, or a recurrent state, is not. Errors: kInvalidArgument for more tokens
   // than there are; kUnsupported for such a state, unless `count` is 0 or all.
   Status Rewind(size_t count);

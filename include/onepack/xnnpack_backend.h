@@ -50,7 +50,7 @@ struct XnnpackBackendOptions {
   // load in any case.
   bool prefetch_weights = false;
   // Reads every constant whose key is the SHA-256 of its bytes, and refuses the program when one is
-  // not what its key says (runtime/key_integrity.h).
+  // not what its key says (key_integrity.h).
   bool verify_keys = false;
   // Threads that pack what a method needs and the cache does not have, while it is loaded; they end
   // with the load, and the thread that loads waits for them. 1: the thread that loads packs. Takes

@@ -382,8 +382,8 @@ static int test_null_is_an_invalid_argument(void) {
   CHECK_REFUSED(onepack_data_open(NULL, &data, &message));
   CHECK_REFUSED(onepack_data_open("x", NULL, &message));
   CHECK_REFUSED(onepack_data_open_source(NULL, &data, &message));
-  CHECK_REFUSED(onepack_shared_state_create(NULL, &state, &message));
-  CHECK_REFUSED(onepack_shared_state_create(program, NULL, &message));
+  CHECK_REFUSED(onepack_shared_state_create(engine, NULL, &state, &message));
+  CHECK_REFUSED(onepack_shared_state_create(engine, program, NULL, &message));
   CHECK_REFUSED(onepack_method_load(NULL, program, NULL, &method, &message));
   CHECK_REFUSED(onepack_method_load(engine, NULL, NULL, &method, &message));
   CHECK_REFUSED(onepack_method_load(engine, program, NULL, NULL, &message));
@@ -414,7 +414,7 @@ static int test_null_is_an_invalid_argument(void) {
   generate.stop_token_count = 1;
   CHECK_REFUSED(onepack_adapters_generate(adapters, "a", &prompt, 1, &generate, NULL, &message));
 
-  CHECK_OK(onepack_shared_state_create(program, &state, &message));
+  CHECK_OK(onepack_shared_state_create(engine, program, &state, &message));
   load.data_count = 0;
   load.method = "prefill";
   load.shared_state = state;
@@ -632,7 +632,7 @@ static int test_methods_share_state(void) {
   options.method = "decode";
   CHECK_FAILS(ONEPACK_FAILED_PRECONDITION, "'prefill'",
               onepack_method_load(engine, program, &options, &decode, &message));
-  CHECK_OK(onepack_shared_state_create(program, &state, &message));
+  CHECK_OK(onepack_shared_state_create(engine, program, &state, &message));
   options.shared_state = state;
   CHECK_OK(onepack_method_load(engine, program, &options, &decode, &message));
   options.method = "prefill";

@@ -27,7 +27,7 @@ Ref<DataSource> DataSourceOf(const NamedBytes& data, const char* name = "l.ptd")
   return SourceOf(MakeData(data), name);
 }
 
-Result<Ref<Method>> LoadLinear(const std::shared_ptr<WeightCache>& cache,
+Result<Ref<Method>> LoadLinear(const std::shared_ptr<PackedWeightCache>& cache,
                                const LoadOptions& options = {}) {
   return LoadMethod(LinearSource(), {DataSourceOf(DataOf(kLayers))}, cache, options);
 }
@@ -48,7 +48,7 @@ TEST(MisuseTest, AllThatAMethodWasLoadedFromMayGoBeforeIt) {
   Ref<Method> method;
   std::vector<float> expected;
   {
-    auto cache = WeightCache::Create();
+    auto cache = PackedWeightCache::Create();
     auto loaded = LoadLinear(cache);
     ASSERT_TRUE(IsOk(loaded));
     method = *loaded;
@@ -60,7 +60,7 @@ TEST(MisuseTest, AllThatAMethodWasLoadedFromMayGoBeforeIt) {
 }
 
 TEST(MisuseTest, MethodsMayGoInAnyOrder) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   for (const bool first_goes_first : {true, false}) {
     ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> first, LoadLinear(cache));
     ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> second, LoadLinear(cache));
@@ -198,7 +198,7 @@ TEST(MisuseTest, TheSameDataTwiceIsAcceptedAndOtherDataUnderOneKeyAreRefused) {
 }
 
 TEST(MisuseTest, ACallbackThatThrowsEndsTheLoad) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   LoadOptions options;
   options.on_progress = [](const LoadProgress&) -> bool { throw std::runtime_error("thrown"); };
   EXPECT_TRUE(IsError(LoadLinear(cache, options), StatusCode::kCancelled, {"l.pte"}));
@@ -209,7 +209,7 @@ TEST(MisuseTest, ACallbackThatThrowsEndsTheLoad) {
 // A source that loads a method of the same weights whenever it is read for a load that has begun.
 class LoadingSource final : public DataSource {
  public:
-  LoadingSource(Ref<DataSource> bytes, std::shared_ptr<WeightCache> cache)
+  LoadingSource(Ref<DataSource> bytes, std::shared_ptr<PackedWeightCache> cache)
       : bytes_(std::move(bytes)), cache_(std::move(cache)) {}
 
   const char* name() const override { return "loading"; }
@@ -226,11 +226,11 @@ class LoadingSource final : public DataSource {
 
  private:
   const Ref<DataSource> bytes_;
-  const std::shared_ptr<WeightCache> cache_;
+  const std::shared_ptr<PackedWeightCache> cache_;
 };
 
 TEST(MisuseTest, ASourceThatLoadsAMethodWhileItIsReadForOneIsRefused) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   auto source = MakeRef<LoadingSource>(HeapAllocator(), DataSourceOf(DataOf(kLayers)), cache);
   ASSERT_TRUE(IsOk(source));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method,
@@ -241,7 +241,7 @@ TEST(MisuseTest, ASourceThatLoadsAMethodWhileItIsReadForOneIsRefused) {
 }
 
 TEST(MisuseTest, ACallbackMayLoadTheSameWeights) {
-  const auto cache = WeightCache::Create();
+  const auto cache = PackedWeightCache::Create();
   LoadOptions options;
   size_t calls = 0;
   options.on_progress = [&](const LoadProgress&) {

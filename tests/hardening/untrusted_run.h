@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "onepack/backend.h"
-#include "onepack/weight_cache.h"
+#include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
 
@@ -41,7 +41,7 @@ class Neighbour {
   explicit Neighbour(const UntrustedFiles& files);
   ~Neighbour();
 
-  const std::shared_ptr<WeightCache>& cache() const;
+  const std::shared_ptr<PackedWeightCache>& cache() const;
   const Ref<Backend>& backend() const;
 
   // Runs it. What is wrong with it, empty if it gives what it gave at first.

@@ -1,12 +1,15 @@
 # Installs the build tree BUILD_DIR under WORK_DIR, compiles every installed header by itself, and builds and runs the
 # consumer, with the programs of DATA_DIR, against what was installed. Nothing of the source tree is on any search path.
 
+cmake_minimum_required(VERSION 3.25)
+
 set(prefix ${WORK_DIR}/prefix)
-set(flags "${CXX_FLAGS}")
+set(sanitizer_flags "")
 if(SANITIZERS)
   # Our archives call into the sanitizers' runtime. vptr needs type information that the core libraries do not have.
-  string(APPEND flags " -fsanitize=${SANITIZERS} -fno-sanitize=vptr")
+  set(sanitizer_flags "-fsanitize=${SANITIZERS} -fno-sanitize=vptr")
 endif()
+set(flags "${CXX_FLAGS} ${sanitizer_flags}")
 
 separate_arguments(language_flags UNIX_COMMAND "${CXX_FLAGS}")
 
@@ -20,7 +23,7 @@ endfunction()
 file(REMOVE_RECURSE ${WORK_DIR})
 run("Installing" ${CMAKE_COMMAND} --install ${BUILD_DIR} --prefix ${prefix})
 
-set(include_dir ${prefix}/include)
+set(include_dir ${prefix}/${INCLUDEDIR})
 file(GLOB_RECURSE headers RELATIVE ${include_dir} ${include_dir}/*.h)
 list(LENGTH headers count)
 if(count EQUAL 0)
@@ -40,19 +43,32 @@ foreach(header IN LISTS headers)
       -I ${include_dir} ${WORK_DIR}/alone.cpp)
 endforeach()
 
+function(run_small how program)
+  run("The small consumer, built by ${how}" ${program} ${DATA_DIR}/one.pte ${DATA_DIR}/one.ptd)
+endfunction()
+
 run("Configuring the consumer" ${CMAKE_COMMAND} -G ${GENERATOR} -S ${CONSUMER_DIR} -B ${WORK_DIR}/build
-    -D CMAKE_PREFIX_PATH=${prefix} -D CMAKE_CXX_COMPILER=${CXX} "-DCMAKE_CXX_FLAGS=${flags}")
+    -D CMAKE_PREFIX_PATH=${prefix} -D CMAKE_C_COMPILER=${CC} -D CMAKE_CXX_COMPILER=${CXX} "-DCMAKE_CXX_FLAGS=${flags}"
+    "-DCMAKE_C_FLAGS=${sanitizer_flags}")
 run("Building the consumer" ${CMAKE_COMMAND} --build ${WORK_DIR}/build)
 run("The consumer" ${WORK_DIR}/build/consumer ${DATA_DIR})
+run_small(CMake ${WORK_DIR}/build/small_cpp)
+run_small(CMake ${WORK_DIR}/build/small_c)
 
-# The same by pkg-config.
-set(ENV{PKG_CONFIG_PATH} ${prefix}/${LIBDIR}/pkgconfig)
-execute_process(COMMAND ${PKG_CONFIG} --cflags --libs onepack OUTPUT_VARIABLE options COMMAND_ERROR_IS_FATAL ANY)
-separate_arguments(options UNIX_COMMAND "${options}")
-separate_arguments(flags UNIX_COMMAND "${flags}")
-run("Building with pkg-config" ${CXX} -std=c++17 ${flags} ${CONSUMER_DIR}/main.cpp -o ${WORK_DIR}/by_pkg_config ${options}
-    -Wl,-rpath,${prefix}/${LIBDIR})
-run("What pkg-config built" ${WORK_DIR}/by_pkg_config ${DATA_DIR})
+# Some installations are for CMake alone (cmake/Install.cmake).
+if(EXISTS ${prefix}/${LIBDIR}/pkgconfig/onepack.pc)
+  set(ENV{PKG_CONFIG_PATH} ${prefix}/${LIBDIR}/pkgconfig)
+  execute_process(COMMAND ${PKG_CONFIG} --cflags --libs onepack OUTPUT_VARIABLE options COMMAND_ERROR_IS_FATAL ANY)
+  separate_arguments(options UNIX_COMMAND "${options}")
+  separate_arguments(sanitizer_options UNIX_COMMAND "${sanitizer_flags}")
+  set(rpath -Wl,-rpath,${prefix}/${LIBDIR})
+  run("Building C++ with pkg-config" ${CXX} ${language_flags} ${sanitizer_options} -std=c++17 ${CONSUMER_DIR}/small.cpp
+      -o ${WORK_DIR}/small_cpp ${options} ${rpath})
+  run_small(pkg-config ${WORK_DIR}/small_cpp)
+  run("Building C with pkg-config" ${CC} ${sanitizer_options} -std=c99 -Wall -Wextra -Wpedantic -Werror
+      ${CONSUMER_DIR}/small.c -o ${WORK_DIR}/small_c ${options} ${rpath})
+  run_small(pkg-config ${WORK_DIR}/small_c)
+endif()
 
 # Only what the interface declares is exported: each name here is one that a public header marks. Parameters are left
 # out, because they are not written alike on every machine.
@@ -62,6 +78,7 @@ if(SHARED)
   string(REGEX REPLACE "[0-9a-f]+ [A-Za-z] " "" symbols "${symbols}")
   string(REGEX REPLACE "\\[abi:[a-z0-9]+\\]|\\([^\n]*" "" symbols "${symbols}")
   string(REPLACE "\n" ";" symbols "${symbols}")
+  list(FILTER symbols EXCLUDE REGEX "^$")
   list(SORT symbols)
   list(REMOVE_DUPLICATES symbols)
   list(JOIN symbols "\n" found)
