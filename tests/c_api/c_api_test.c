@@ -654,6 +654,61 @@ static int test_methods_share_state(void) {
   return 0;
 }
 
+static int test_shared_state_has_the_engines_limit(void) {
+  char* message = NULL;
+  onepack_engine* engine = NULL;
+  onepack_program* program = NULL;
+  onepack_shared_state* state = NULL;
+  onepack_engine_options options;
+  onepack_engine_options_init(&options);
+  options.max_planned_bytes = 16;
+  CHECK_OK(onepack_engine_create(&options, &engine, &message));
+  CHECK_OK(onepack_program_open(case_file("shared_state/m.pte"), &program, &message));
+  CHECK_FAILS(ONEPACK_RESOURCE_EXHAUSTED, "16 allowed",
+              onepack_shared_state_create(engine, program, &state, &message));
+  CHECK(state == NULL);
+  onepack_program_release(program);
+  onepack_engine_release(engine);
+  return 0;
+}
+
+/* An old value is not run with in the place of one that was refused. */
+static int test_a_refused_input_has_to_be_set_again(void) {
+  char* message = NULL;
+  onepack_engine* engine = NULL;
+  onepack_program* program = NULL;
+  onepack_shared_state* state = NULL;
+  onepack_method* method = NULL;
+  onepack_load_options options;
+  onepack_value value;
+  uint8_t zeros[4096] = {0};
+  size_t i;
+  CHECK_OK(onepack_engine_create(NULL, &engine, &message));
+  CHECK_OK(onepack_program_open(case_file("shared_state/m.pte"), &program, &message));
+  CHECK_OK(onepack_shared_state_create(engine, program, &state, &message));
+  onepack_load_options_init(&options);
+  options.method = "prefill";
+  options.shared_state = state;
+  CHECK_OK(onepack_method_load(engine, program, &options, &method, &message));
+  for (i = 0; i < onepack_method_input_count(method); ++i) {
+    onepack_value_init(&value);
+    CHECK_OK(onepack_method_input(method, i, &value, &message));
+    CHECK(value.size_bytes <= sizeof(zeros));
+    value.data = zeros;
+    CHECK_OK(onepack_method_set_input(method, i, &value, &message));
+  }
+  onepack_value_init(&value);
+  value.kind = 99;
+  CHECK_FAILS(ONEPACK_INVALID_ARGUMENT, "input 0",
+              onepack_method_set_input(method, 0, &value, &message));
+  CHECK_FAILS(ONEPACK_FAILED_PRECONDITION, "input 0", onepack_method_execute(method, &message));
+  onepack_method_release(method);
+  onepack_shared_state_release(state);
+  onepack_program_release(program);
+  onepack_engine_release(engine);
+  return 0;
+}
+
 /* What a request's callback sees. */
 typedef struct listener {
   int64_t tokens[16];
@@ -811,6 +866,8 @@ static const named_test tests[] = {
     {"MemoryIsReleasedOnceAfterItsLastUse", test_memory_is_released_once_after_its_last_use},
     {"PartsOfAFileAreSources", test_parts_of_a_file_are_sources},
     {"MethodsShareState", test_methods_share_state},
+    {"SharedStateHasTheEnginesLimit", test_shared_state_has_the_engines_limit},
+    {"ARefusedInputHasToBeSetAgain", test_a_refused_input_has_to_be_set_again},
     {"AdaptersAnswerByName", test_adapters_answer_by_name},
 };
 
