@@ -22,11 +22,11 @@ Status CheckValueCall(const onepack_method* method, const onepack_value* value) 
   return CheckSize(*value, "onepack_value");
 }
 
-Result<Value> Read(const onepack_value* value, Tensor* tensor) {
+// `tensor` refers to `read`, and the value to both.
+Result<Value> Read(const onepack_value* value, onepack_value* read, Tensor* tensor) {
   ONEPACK_RETURN_IF_ERROR(CheckGiven(value, "onepack_value"));
-  onepack_value read;
-  ONEPACK_RETURN_IF_ERROR(ReadStruct(value, "onepack_value", &read));
-  return ToValue(read, tensor);
+  ONEPACK_RETURN_IF_ERROR(ReadStruct(value, "onepack_value", read));
+  return ToValue(*read, tensor);
 }
 
 Result<onepack_method> Load(const onepack_engine& engine, const onepack_program& program,
@@ -98,8 +98,9 @@ onepack_status onepack_method_set_input(onepack_method* method, size_t index,
                                         const onepack_value* value, char** message) {
   return Guard(message, [&]() -> Status {
     ONEPACK_RETURN_IF_ERROR(CheckGiven(method, "method"));
+    onepack_value read;
     onepack::Tensor tensor;
-    auto input = onepack::Read(value, &tensor);
+    auto input = onepack::Read(value, &read, &tensor);
     if (!input.ok()) {
       // What was set before is not to be run with instead: a refused value makes the method forget
       // it.
