@@ -1,7 +1,7 @@
 // Makes the k-th thing fail that a piece of code asks of the system: memory, a mapping, a file, a
 // read.
 //
-// A binary that links this gets its operator new and, when it is linked with kWrapOptions of
+// A binary that links this gets its operator new and, after onepack_wrap_calls of
 // tests/CMakeLists.txt, the calls of malloc, mmap and the like that its own objects and archives
 // make, replaced by ones that can fail. Shared libraries are left alone, but operator new, which is
 // one for the whole process. Two things have to be handed over by the test: FaultyAllocator() and
