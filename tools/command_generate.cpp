@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include <CLI/CLI.hpp>
-#include <chrono>
 #include <memory>
 #include <optional>
 
@@ -15,6 +14,7 @@
 #include "tools/format.h"
 #include "tools/option_values.h"
 #include "tools/print_stats.h"
+#include "tools/seconds_since.h"
 #include "tools/tokenizer.h"
 #include "tools/unused_data.h"
 
@@ -35,12 +35,6 @@ struct CommandOptions {
   bool strict = false;
   bool stats = false;
 };
-
-using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // What begins a text begins a context only.
 Result<std::vector<int64_t>> PromptOf(const CommandOptions& options, const LanguageModel& model,

@@ -4,7 +4,6 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <chrono>
 #include <memory>
 
 #include "tools/command_options.h"
@@ -14,6 +13,7 @@
 #include "tools/option_values.h"
 #include "tools/print_outputs.h"
 #include "tools/print_stats.h"
+#include "tools/seconds_since.h"
 #include "tools/unused_data.h"
 
 namespace onepack {
@@ -32,12 +32,6 @@ struct RunOptions {
   ProgramLoaderOptions loader;
   bool stats = false;
 };
-
-using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 void PrintTimes(double load_seconds, std::vector<double> seconds) {
   printf("load      %s\n", FormatSeconds(load_seconds).c_str());

@@ -1,14 +1,12 @@
 #include "tools/method_sequence.h"
 
 #include <algorithm>
-#include <chrono>
 
+#include "tools/seconds_since.h"
 #include "tools/unused_data.h"
 
 namespace onepack {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // The last one given for this input; null when there is none.
 const std::vector<int32_t>* SizesOf(size_t input, const std::vector<ShapeArgument>& shapes) {
@@ -107,7 +105,7 @@ Result<double> MethodSequence::Run() {
     }
     const Clock::time_point start = Clock::now();
     ONEPACK_RETURN_IF_ERROR(method->Execute());
-    seconds += std::chrono::duration<double>(Clock::now() - start).count();
+    seconds += SecondsSince(start);
   }
   return seconds;
 }

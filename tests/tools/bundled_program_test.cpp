@@ -15,10 +15,6 @@ using edit::bundled_program::BundledProgramT;
 
 std::string Sample() { return TestData("programs/linear.bpte"); }
 
-bool Contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 // The sample, to be changed.
 class BundleTest : public testing::Test {
  protected:

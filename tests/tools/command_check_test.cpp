@@ -16,10 +16,6 @@ std::string LastLine(const CommandResult& result) {
   return lines.empty() ? "" : lines.back();
 }
 
-bool Contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 // A copy of the case lora_fp32/base in a folder of its own, to be damaged.
 class CheckedCopy : public testing::Test {
  protected:

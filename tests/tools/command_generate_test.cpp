@@ -8,10 +8,6 @@
 namespace onepack {
 namespace {
 
-bool Contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 CommandResult Generate(const std::string& program, const std::vector<std::string>& more) {
   std::vector<std::string> arguments = {"generate", "--program", program};
   arguments.insert(arguments.end(), more.begin(), more.end());

@@ -7,10 +7,6 @@
 namespace onepack {
 namespace {
 
-bool Contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 TEST(InspectTest, AProgramShowsItsMethodsAndHowManyNodesItsDelegatesHave) {
   const CommandResult result = RunOnepack({"inspect", CaseFile("lora0.pte")});
   EXPECT_EQ(result.exit_status, 0);

@@ -10,24 +10,12 @@
 namespace onepack {
 namespace {
 
-bool Contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 // run base.pte --data foundation.ptd ...
 CommandResult RunBase(const std::vector<std::string>& more) {
   std::vector<std::string> arguments = {"run", CaseFile("base.pte"), "--data",
                                         CaseFile("foundation.ptd")};
   arguments.insert(arguments.end(), more.begin(), more.end());
   return RunOnepack(arguments);
-}
-
-// Failed, with one line that says why.
-void ExpectFailed(const CommandResult& result, const std::string& reason) {
-  EXPECT_EQ(result.exit_status, 1);
-  EXPECT_EQ(LinesOf(result.err).size(), 1u) << result.err;
-  EXPECT_EQ(result.err.rfind("onepack: ", 0), 0u) << result.err;
-  EXPECT_TRUE(Contains(result.err, reason)) << result.err;
 }
 
 TEST(RunTest, ZerosOfTheUpperBoundAreTheDefault) {

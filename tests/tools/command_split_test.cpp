@@ -17,21 +17,9 @@ namespace {
 namespace fs = std::filesystem;
 using Words = std::vector<std::string>;
 
-bool Contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 void ExpectOk(const CommandResult& result) {
   EXPECT_EQ(result.exit_status, 0) << result.out << result.err;
   EXPECT_EQ(result.err, "");
-}
-
-// Failed, with one line that says why.
-void ExpectFailed(const CommandResult& result, const std::string& reason) {
-  EXPECT_EQ(result.exit_status, 1);
-  EXPECT_EQ(LinesOf(result.err).size(), 1u) << result.err;
-  EXPECT_EQ(result.err.rfind("onepack: ", 0), 0u) << result.err;
-  EXPECT_TRUE(Contains(result.err, reason)) << result.err;
 }
 
 Words Joined(Words words, const Words& more) {

@@ -9,10 +9,6 @@
 namespace onepack {
 namespace {
 
-bool Contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 // y = op(x), of two elements each.
 MethodPlan PlanCall(const std::string& method_name, const std::string& op, ScalarType type) {
   TensorPlan x;

@@ -1,6 +1,7 @@
 #include "tests/tools/onepack_command.h"
 
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -79,6 +80,17 @@ std::vector<std::string> LinesOf(const std::string& text) {
   std::istringstream stream(text);
   for (std::string line; std::getline(stream, line);) lines.push_back(line);
   return lines;
+}
+
+bool Contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+void ExpectFailed(const CommandResult& result, const std::string& reason) {
+  EXPECT_EQ(result.exit_status, 1);
+  EXPECT_EQ(LinesOf(result.err).size(), 1u) << result.err;
+  EXPECT_EQ(result.err.rfind("onepack: ", 0), 0u) << result.err;
+  EXPECT_TRUE(Contains(result.err, reason)) << result.err;
 }
 
 std::vector<std::string> RecordedCases() {

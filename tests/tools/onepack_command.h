@@ -30,6 +30,11 @@ int SignalOfOnepackWithoutReader(const std::vector<std::string>& arguments);
 // Without their newlines.
 std::vector<std::string> LinesOf(const std::string& text);
 
+bool Contains(const std::string& text, const std::string& part);
+
+// That the command failed, and said why in one line of standard error.
+void ExpectFailed(const CommandResult& result, const std::string& reason);
+
 // "lora_fp32/base.json" and so on: the recorded cases that are in the repository, as paths.
 std::vector<std::string> RecordedCases();
 

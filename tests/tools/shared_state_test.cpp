@@ -18,10 +18,6 @@ std::vector<float> FloatsIn(const std::string& path) {
   return numbers;
 }
 
-bool Contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 // y is the sum of all rows of the cache: three of prefill's, then one more of decode's.
 TEST(SharedStateProgramTest, DecodeFindsWhatPrefillLeft) {
   const TempFolder folder;

@@ -10,10 +10,6 @@ namespace {
 
 constexpr char kLine[] = "lora0.ptd: no key of it is used by ";
 
-bool Contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
-
 // base.pte needs the foundation only.
 std::vector<std::string> RunBase() {
   return {"run", CaseFile("base.pte"), "--data",
