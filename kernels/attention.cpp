@@ -112,9 +112,12 @@ class RowBlock {
   }
 
   void StartRow(size_t r) {
-    queries_[r] = Head(problem_, problem_.query, batch_, HeadOf(r))
-                      .Load(TokenOf(r), 1, converted_queries_ + r * problem_.width)
-                      .first;
+    // Rows of floats may be more, and wider, than there is room to convert.
+    float* const converted = problem_.query.elements.type == ScalarType::kFloat
+                                 ? nullptr
+                                 : converted_queries_ + r * problem_.width;
+    queries_[r] =
+        Head(problem_, problem_.query, batch_, HeadOf(r)).Load(TokenOf(r), 1, converted).first;
     // The output is the place to sum in, if it can be.
     sums_[r] = problem_.output.type == ScalarType::kFloat
                    ? FloatsOf(problem_.output, batch_, TokenOf(r), HeadOf(r))
