@@ -17,7 +17,7 @@ shift
 targets=("$@")
 if [ "${#targets[@]}" -eq 0 ]; then targets=(program data bundle payload fields operators); fi
 
-bash scripts/setup.sh --fuzz
+bash scripts/setup.sh --clang
 cmake --preset fuzz
 cmake --build --preset fuzz --parallel "$(nproc)"
 build/fuzz/tests/fuzz/onepack_fuzz_seeds build/fuzz-seeds
@@ -35,6 +35,7 @@ fuzz() {
   return "$status"
 }
 
-export minutes ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
+symbolizer=external_symbolizer_path=/usr/bin/llvm-symbolizer-19
+export minutes ASAN_OPTIONS=detect_leaks=1:$symbolizer UBSAN_OPTIONS=print_stacktrace=1:$symbolizer
 export -f fuzz
 printf '%s\0' "${targets[@]}" | xargs -0 -n 1 -P "$(nproc)" bash -c 'fuzz "$1"' fuzz

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what onepack needs to build and test, with apt. Safe to run twice: what is there is left alone.
 # With --peer also ExecuTorch, with pip and into build/peer: for the benchmarks that compare with it, and for the XNNPACK
-# in it (docs/xnnpack.md); with --fuzz also clang with its fuzzer, for scripts/fuzz.sh; with --clang also clang with libc++,
-# clang-format and clang-tidy, for the preset clang and for scripts/lint.sh; with --aarch64 also what the aarch64 preset
+# in it (docs/xnnpack.md); with --clang also clang with libc++, its sanitizers and fuzzer, clang-format, clang-tidy and
+# Doxygen: for the presets asan and tsan, scripts/lint.sh and scripts/fuzz.sh; with --aarch64 also what the aarch64 preset
 # needs (docs/aarch64.md).
 #
 # Debian 13 (trixie) has everything. Debian 12 (bookworm) has an XNNPACK of 2022 without the weights cache
@@ -26,11 +26,13 @@ trixie_packages=(
 pool_packages=(libpthreadpool0 libpthreadpool-dev)
 # The first whose threads take work only when they have a core, and are not waited for otherwise.
 pool_version='0.0~git20250101'
-# Besides, for fuzzing. From trixie as well: bookworm's runtime of clang wants bookworm's libc.
-fuzz_packages=(clang libclang-rt-19-dev)
-# For the preset clang and scripts/lint.sh. Of one version, which both Debians have in their own suites; libc++ can be
-# installed in one version only, and takes the place of another.
-clang_packages=(clang-19 libc++-19-dev libc++abi-19-dev lld-19 clang-format-19 clang-tidy-19)
+# Of one version, which both Debians have in their own suites; libc++ can be installed in one version only, and takes the
+# place of another.
+clang_packages=(clang-19 llvm-19 libc++-19-dev libc++abi-19-dev lld-19 clang-format-19 clang-tidy-19 doxygen)
+# Besides, its sanitizers. On Debian 12 from trixie, because bookworm's want bookworm's C library; on amd64 that has to be
+# said of what they need, too.
+sanitizer_packages=(libclang-rt-19-dev)
+sanitizer_needs_amd64=(lib32gcc-s1 lib32stdc++6 libc6-i386)
 # Besides, to build for aarch64 and to run that: compiler and emulator from the machine's own suite
 aarch64_tools=(g++-aarch64-linux-gnu qemu-user)
 # (on Debian 12 with trixie's C and C++ runtime libraries to link with, as they are for this machine's own programs; all
@@ -135,18 +137,6 @@ add_suite() {
 
 apt_install() { as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$@"; }
 
-install_fuzzer() {
-  local package missing=()
-  for package in "${fuzz_packages[@]}"; do installed "$package" || missing+=("$package"); done
-  if [ "${#missing[@]}" -eq 0 ]; then return; fi
-  say "for fuzzing: will install ${missing[*]}"
-  if [ -e /etc/apt/preferences.d/onepack-trixie ]; then
-    apt_install -t trixie "${missing[@]}"
-  else
-    apt_install "${missing[@]}"
-  fi
-}
-
 # add_entries FOLDER OWN SUITE...: entries of the suites, from the machine's own mirror, for every architecture.
 add_entries() {
   local folder=$1 own=$2 suite
@@ -213,16 +203,25 @@ install_aarch64() {
   fi
   if [ "${#missing[@]}" -gt 0 ]; then
     say "for aarch64: will install ${missing[*]}"
+    as_root apt-get update
     apt_install "${missing[@]}"
   fi
   install_sysroot "$1"
 }
 
+# install_clang OWN
 install_clang() {
   local package missing=()
   for package in "${clang_packages[@]}"; do installed "$package" || missing+=("$package"); done
+  if ! installed "${sanitizer_packages[0]}"; then
+    if [ "$1" = bookworm ]; then
+      if [ "$(dpkg --print-architecture)" = amd64 ]; then sanitizer_packages+=("${sanitizer_needs_amd64[@]}"); fi
+      sanitizer_packages=("${sanitizer_packages[@]/%//trixie}")
+    fi
+    missing+=("${sanitizer_packages[@]}")
+  fi
   if [ "${#missing[@]}" -eq 0 ]; then return; fi
-  say "for the preset clang and scripts/lint.sh: will install ${missing[*]}"
+  say "clang and what looks at sources: will install ${missing[*]}"
   as_root apt-get update
   apt_install "${missing[@]}"
 }
@@ -288,20 +287,16 @@ case "${1:-}" in
     install_packages
     install_peer
     ;;
-  --fuzz)
-    install_packages
-    install_fuzzer
-    ;;
   --clang)
     install_packages
-    install_clang
+    install_clang "$own"
     ;;
   --aarch64)
     install_packages
     install_aarch64 "$own"
     ;;
   *)
-    echo 'usage: setup.sh [--peer | --fuzz | --clang | --aarch64]' >&2
+    echo 'usage: setup.sh [--peer | --clang | --aarch64]' >&2
     exit 2
     ;;
 esac

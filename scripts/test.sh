@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Installs what is needed, builds everything and runs all tests: as they are, under the address and undefined-behaviour
-# sanitizers, and with the XNNPACK inside the Python package executorch if that can be installed (docs/xnnpack.md). That
-# all sources are formatted (scripts/lint.sh) counts as a test. The last line is "N passed, N failed"; the status is 0
-# only if tests ran and none failed.
+# Installs what is needed, builds everything and runs all tests: with g++; with the XNNPACK inside the Python package
+# executorch, if that can be installed (docs/xnnpack.md); under the address and undefined-behaviour sanitizers with clang
+# and libc++, under the thread sanitizer with clang; and what depends on the processor for aarch64, in an emulator
+# (docs/aarch64.md). Each check of the sources by scripts/lint.sh counts as a test. The last line is
+# "N passed, N failed"; the status is 0 only if tests ran and none failed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -48,16 +49,43 @@ jobs=$(nproc)
 # What two presets compile in the same way is compiled once: folders are not a difference.
 export CCACHE_BASEDIR=${CCACHE_BASEDIR:-$PWD} CCACHE_NOHASHDIR=${CCACHE_NOHASHDIR:-1}
 export CMAKE_BUILD_PARALLEL_LEVEL=$jobs CTEST_PARALLEL_LEVEL=$jobs
-export ASAN_OPTIONS=detect_leaks=1 UBSAN_OPTIONS=print_stacktrace=1
 
+# set_up OPTION: whether the machine has it now.
+set_up() {
+  if bash scripts/setup.sh "$1"; then return 0; fi
+  say "scripts/setup.sh $1 failed"
+  return 1
+}
+
+# All at the start: sudo may ask for a password, and forgets it in the meantime.
 bash scripts/setup.sh
-# Not from where the package index cannot be reached, and not on every processor.
-skipped=''
-if ! bash scripts/setup.sh --peer; then skipped='executorch cannot be installed here: its XNNPACK was not tested'; fi
+has_peer=1 has_clang=1 has_aarch64=1
+set_up --peer || has_peer=0  # not from where the package index cannot be reached, and not on every processor
+set_up --clang || has_clang=0
+if [ "$(uname -m)" != aarch64 ]; then set_up --aarch64 || has_aarch64=0; fi
+
 run_preset dev
-if bash scripts/setup.sh --clang; then run_lint format; else say 'no clang-format 19 here: formatting was not tested'; fi
-run_preset asan
-if [ -z "$skipped" ]; then run_preset executorch-xnnpack; else say "$skipped"; fi
+if [ "$has_peer" -eq 1 ]; then
+  run_preset executorch-xnnpack
+else
+  say 'executorch cannot be installed here: its XNNPACK was not tested'
+fi
+if [ "$has_clang" -eq 1 ]; then
+  run_lint format
+  run_lint reference
+  run_lint tidy
+  # ccache keeps nothing that was compiled with a precompiled header; these share nothing with another preset.
+  export ONEPACK_TEST_PCH=ON
+  run_preset asan
+  run_preset tsan
+else
+  broken=$((broken + 1))
+fi
+if [ "$has_aarch64" -eq 0 ]; then
+  broken=$((broken + 1))
+elif [ "$(uname -m)" != aarch64 ]; then
+  ONEPACK_TEST_PCH=ON run_preset aarch64
+fi
 if [ "$broken" -gt 0 ]; then
   # Counted, so that the line below does not read as a success.
   failed=$((failed + broken))

@@ -8,6 +8,7 @@
 
 #include "onepack/named_data_map.h"
 #include "tests/support/files.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/sources.h"
 #include "tests/support/status_matchers.h"
 #include "tools/inspected_file.h"
@@ -144,9 +145,7 @@ class PeakMemory {
 };
 
 TEST(LanguageModelTest, AFileIsWrittenInAFractionOfItsSize) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "a sanitizer's own memory would be measured";
-#endif
+  if (kSanitized) GTEST_SKIP() << "a sanitizer's own memory would be measured";
   const TempFolder folder;
   LanguageModelOptions options;
   options.dim = 1024;

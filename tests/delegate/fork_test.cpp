@@ -22,7 +22,6 @@ class ForkTest : public testing::Test {
  protected:
   // Loads and closes adapters until the test is over, which takes every lock that there is.
   void SetUp() override {
-    if (!kChildMayAllocate) GTEST_SKIP() << "the sanitizer's allocator may be locked in a child";
     ONEPACK_ASSERT_OK_AND_ASSIGN(base_, loader_.Load(folder_, "base"));
     ONEPACK_ASSERT_OK_AND_ASSIGN(lora_, loader_.Load(folder_, "lora0"));
     for (const char* name : {"lora0", "lora1"}) {

@@ -10,14 +10,6 @@
 
 namespace onepack {
 
-// Whether a child may allocate that was forked off while other threads did: the allocator of the
-// address sanitizer may stay locked in it.
-#if defined(__SANITIZE_ADDRESS__)
-constexpr bool kChildMayAllocate = false;
-#else
-constexpr bool kChildMayAllocate = true;
-#endif
-
 // 0 when `succeeds` returned true in a child, and 1 when it returned false; the negated number of
 // the signal that ended it, SIGALRM if it took longer than `seconds`. Nothing is destroyed at the
 // child's end.

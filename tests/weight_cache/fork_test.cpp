@@ -58,7 +58,6 @@ TEST_F(ForkedCacheTest, AChildPacksWhatAnotherThreadWasJustPacking) {
 }
 
 TEST_F(ForkedCacheTest, AChildDropsItsPinsWhileThreadsOfItsParentPackAndDrop) {
-  if (!kChildMayAllocate) GTEST_SKIP() << "the sanitizer's allocator may be locked in a child";
   std::optional<PackedWeight> mine = FindOrPack(cache_, KeyOf(0), 0xaa);
   std::atomic<int> next{1};
   const auto work = [&] {

@@ -13,6 +13,7 @@
 #include "tests/support/counting_source.h"
 #include "tests/support/files.h"
 #include "tests/support/resident_bytes.h"
+#include "tests/support/sanitizers.h"
 #include "tests/support/status_matchers.h"
 #include "tools/memory_usage.h"
 
@@ -76,9 +77,7 @@ class MemoryTest : public testing::Test {
   static constexpr size_t kMatrices = 12;
 
   void SetUp() override {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-    GTEST_SKIP() << "a sanitizer's own memory would be measured";
-#endif
+    if (kSanitized) GTEST_SKIP() << "a sanitizer's own memory would be measured";
     LoraStackOptions options;
     options.width = 512;
     options.hidden = 2048;

@@ -651,7 +651,6 @@ TEST_F(InPlaceFilesTest, AFileThatWasReplacedIsLoadedBesideTheOldOne) {
 }
 
 TEST_F(InPlaceFilesTest, AChildProcessRunsLoadsAndCloses) {
-  if (!kChildMayAllocate) GTEST_SKIP() << "the sanitizer's allocator may be locked in a child";
   const std::string path = Write("data.ptd");
   const LoadOptions options = OneBackend(LinearLayout::kInPlace);
   ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Method> method, Load(path, options));

@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "tests/support/sanitizers.h"
+
 namespace onepack {
 namespace {
 
@@ -31,9 +33,7 @@ TEST(OnesTest, AreOnesWhetherFewOrMany) {
 }
 
 TEST(OnesTest, ManyTakeNoMemoryOfTheirOwn) {
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "a sanitizer's own memory would be measured";
-#endif
+  if (kSanitized) GTEST_SKIP() << "a sanitizer's own memory would be measured";
   const Ones<float> first(kMany);
   const size_t before = MinorFaults();
   const Ones<float> second(kMany);
