@@ -39,8 +39,8 @@ class PackedWeightCache final : public WeightCache,
  public:
   static std::shared_ptr<PackedWeightCache> Create(const WeightCacheOptions& options = {});
   // The application's handle is always one of these; null stays null.
-  static std::shared_ptr<PackedWeightCache> Of(std::shared_ptr<WeightCache> cache) {
-    return std::static_pointer_cast<PackedWeightCache>(std::move(cache));
+  static std::shared_ptr<PackedWeightCache> Of(const std::shared_ptr<WeightCache>& cache) {
+    return std::static_pointer_cast<PackedWeightCache>(cache);
   }
   ~PackedWeightCache() override;
 
