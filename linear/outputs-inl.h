@@ -85,6 +85,17 @@ HWY_INLINE void BeginSums(const OutputTerms& terms, const uint8_t* headers,
   }
 }
 
+// A NaN ends as it does in XNNPACK: on x86 by the order of the same instructions; on Arm it stays
+// one, where Highway's would prefer the number.
+HWY_INLINE VF Clamped(VF v, VF min, VF max) {
+#if HWY_ARCH_ARM
+  v = hn::IfThenElse(hn::Lt(v, min), min, v);
+  return hn::IfThenElse(hn::Gt(v, max), max, v);
+#else
+  return hn::Min(hn::Max(v, min), max);
+#endif
+}
+
 template <class Sums, size_t kRows>
 HWY_INLINE void FinishSums(const OutputTerms& terms, const uint8_t* headers,
                            const typename Sums::Sum (&sums)[kRows][kPanelVectors],
@@ -98,8 +109,7 @@ HWY_INLINE void FinishSums(const OutputTerms& terms, const uint8_t* headers,
     for (size_t v = 0; v < kPanelVectors; ++v) {
       const VF finished = Sums::Finished(sums[m][v], row, hn::Load(DF(), terms.scales + v * kLanes),
                                          hn::Load(DF(), terms.bias + v * kLanes));
-      // In this order a NaN ends as it does in XNNPACK, whose instructions are the same.
-      outputs.Store(m, v * kLanes, hn::Min(hn::Max(finished, min), max));
+      outputs.Store(m, v * kLanes, Clamped(finished, min, max));
     }
   }
 }
