@@ -14,7 +14,6 @@ using wire::program::DelegateCall;
 using wire::program::EValue;
 using wire::program::ExecutionPlan;
 using wire::program::Instruction;
-using wire::program::InstructionArguments;
 using wire::program::KernelCall;
 using wire::program::Program;
 using wire::program::Tensor;

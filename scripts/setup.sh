@@ -28,7 +28,7 @@ pool_packages=(libpthreadpool0 libpthreadpool-dev)
 pool_version='0.0~git20250101'
 # Of one version, which both Debians have in their own suites; libc++ can be installed in one version only, and takes the
 # place of another.
-clang_packages=(clang-19 llvm-19 libc++-19-dev libc++abi-19-dev lld-19 clang-format-19 clang-tidy-19 doxygen)
+clang_packages=(git clang-19 llvm-19 libc++-19-dev libc++abi-19-dev lld-19 clang-format-19 clang-tidy-19 doxygen)
 # Besides, its sanitizers. On Debian 12 from trixie, because bookworm's want bookworm's C library; on amd64 that has to be
 # said of what they need, too.
 sanitizer_packages=(libclang-rt-19-dev)
