@@ -2,12 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "onepack/generate.h"
 #include "tests/llm/exported_model.h"
 #include "tests/llm/sum_model.h"
+#include "tests/support/delegate_fixture.h"
 #include "tests/support/status_matchers.h"
 
 namespace onepack {
@@ -43,15 +43,6 @@ void ExpectRewindsExactly(const ModelFiles& files) {
     EXPECT_EQ(LogitsAfter(*rewound, {7, 8}), LogitsAfter(*fresh, {7, 8})) << files.program << kept;
     ASSERT_TRUE(IsOk(rewound->Rewind(context.size())));
   }
-}
-
-float LargestDifference(const std::vector<float>& a, const std::vector<float>& b) {
-  EXPECT_EQ(a.size(), b.size());
-  float largest = 0;
-  for (size_t i = 0; i < std::min(a.size(), b.size()); ++i) {
-    largest = std::max(largest, std::abs(a[i] - b[i]));
-  }
-  return largest;
 }
 
 // Into the middle of a part: as near to what one token gives as no other token comes.
