@@ -26,16 +26,8 @@ TensorPlan Tensor(ScalarType type, std::vector<int32_t> sizes, bool is_dynamic) 
 
 }  // namespace
 
-int32_t PlanBuilder::AddValue(ValuePlan value) {
-  method_.values.push_back(std::move(value));
-  return static_cast<int32_t>(method_.values.size() - 1);
-}
-
 int32_t PlanBuilder::AddIntList(const std::vector<int32_t>& values) {
-  // Where it stays: g++ 12 warns of a variant that is moved there, of members that this one has
-  // not.
-  method_.values.emplace_back(IntListPlan{{values.begin(), values.end()}});
-  return static_cast<int32_t>(method_.values.size() - 1);
+  return AddValue(IntListPlan{{values.begin(), values.end()}});
 }
 
 int32_t PlanBuilder::AddInput(ScalarType type, std::vector<int32_t> sizes, bool is_dynamic) {

@@ -29,7 +29,13 @@ class PlanBuilder {
   explicit PlanBuilder(std::string name) { method_.name = std::move(name); }
 
   // Each returns the value's index.
-  int32_t AddValue(ValuePlan value);
+  // Of any type of a ValuePlan, which is made where it stays: of one that is moved there, g++ 12
+  // warns of members that it has not.
+  template <class Value>
+  int32_t AddValue(Value value) {
+    method_.values.emplace_back(std::move(value));
+    return static_cast<int32_t>(method_.values.size() - 1);
+  }
   int32_t AddInt(int64_t number) { return AddValue(number); }
   int32_t AddBool(bool truth) { return AddValue(truth); }
   int32_t AddDouble(double number) { return AddValue(number); }
