@@ -6,14 +6,16 @@
 Nothing but the page is read, so the picture shows what the page says.
 """
 
-import html
 import pathlib
 import re
 
+from engines import GENAI, LLAMA
+from report import COLOURS, svg_bar, svg_start
+
 DOCS = pathlib.Path(__file__).resolve().parents[2] / "docs"
-ENGINES = ["onepack, in place", "onepack, packed", "ONNX Runtime GenAI", "llama.cpp"]
-COLOURS = ["#1b6ca8", "#8fbcdb", "#b8b8b8", "#8a8a8a"]
-LABEL_WIDTH, BAR_WIDTH, BAR, GAP, TITLE = 150, 420, 16, 14, 22
+BARS = {"onepack, in place": COLOURS["onepack"], "onepack, packed": "#9fc5a6", GENAI: "#b4b8bf",
+        LLAMA: COLOURS["executorch"]}
+LEFT, LONGEST, BAR, STEP, GAP = 150, 420, 13, 16, 14
 
 
 def rows_of_first_table(page):
@@ -31,32 +33,23 @@ def groups(page):
     found = {}
     for figure, threads, name, ours, llama_cpp, genai, _ in rows_of_first_table(page):
         group = found.setdefault((figure, threads), {})
-        group.update({name: median(ours), "llama.cpp": median(llama_cpp), "ONNX Runtime GenAI": median(genai)})
+        group.update({name: median(ours), LLAMA: median(llama_cpp), GENAI: median(genai)})
     return found
 
 
-def text(x, y, words, anchor="start", weight="normal"):
-    return (f'<text x="{x}" y="{y}" text-anchor="{anchor}" font-weight="{weight}">'
-            f"{html.escape(words)}</text>")
-
-
 def draw(found):
-    parts, y = [], 0
+    height = 30 + sum(24 + len(BARS) * STEP + GAP for _ in found)
+    parts, top = svg_start(LEFT + LONGEST + 50, height, "Tokens per second: longer is better"), 30
     for (figure, threads), speeds in found.items():
-        title = f"{figure}, {threads} thread{'' if threads == '1' else 's'}: tokens per second"
-        parts.append(text(0, y + 14, title, weight="bold"))
-        y += TITLE
-        for engine, colour in zip(ENGINES, COLOURS):
-            width = speeds[engine] / max(speeds.values()) * BAR_WIDTH
-            parts.append(text(LABEL_WIDTH - 8, y + 12, engine, anchor="end"))
-            parts.append(f'<rect x="{LABEL_WIDTH}" y="{y}" width="{width:.0f}" height="{BAR - 3}" fill="{colour}"/>')
-            parts.append(text(round(LABEL_WIDTH + width + 6), y + 12, f"{speeds[engine]:g}"))
-            y += BAR
-        y += GAP
-    width = LABEL_WIDTH + BAR_WIDTH + 50
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{y}" viewBox="0 0 {width} {y}" '
-            f'font-family="sans-serif" font-size="12">\n<rect width="{width}" height="{y}" fill="white"/>\n'
-            + "\n".join(parts) + "\n</svg>\n")
+        title = f"{figure}, {threads} thread{'' if threads == '1' else 's'}"
+        parts.append(f'<text x="12" y="{top + 14}" font-weight="bold" fill="#444">{title}</text>')
+        top += 24
+        for engine, colour in BARS.items():
+            length = speeds[engine] / max(speeds.values()) * LONGEST
+            parts += svg_bar(LEFT, top, length, BAR, colour, engine, f"{speeds[engine]:g}")
+            top += STEP
+        top += GAP
+    return "\n".join(parts + ["</svg>", ""])
 
 
 def main():

@@ -138,6 +138,12 @@ def svg_start(width, height, title):
             f'<text x="12" y="20" font-weight="bold">{title}</text>']
 
 
+def svg_bar(left, top, length, height, colour, title, number):
+    return [f'<text x="{left - 8}" y="{top + 11}" text-anchor="end">{title}</text>',
+            f'<rect x="{left}" y="{top}" width="{max(length, 1):.1f}" height="{height}" fill="{colour}"/>',
+            f'<text x="{left + length + 6:.1f}" y="{top + 11}">{number}</text>']
+
+
 def ratios_svg(results):
     """Bars of ours / theirs; the dashed line is 1, the short ones are goals."""
     left, bar, gap, width = 300, 13, 6, 860
@@ -153,9 +159,7 @@ def ratios_svg(results):
         for row in rows:
             length = min(row["ratio"], longest) * scale
             colour = "#3a7d44" if row["ratio"] <= 1 else "#b5532a"
-            parts += [f'<text x="{left - 8}" y="{top + 11}" text-anchor="end">{row["title"]}</text>',
-                      f'<rect x="{left}" y="{top}" width="{max(length, 1):.1f}" height="{bar}" fill="{colour}"/>',
-                      f'<text x="{left + length + 6:.1f}" y="{top + 11}">{row["ratio"]:.2f}</text>']
+            parts += svg_bar(left, top, length, bar, colour, row["title"], f'{row["ratio"]:.2f}')
             if row["goal"] is not None:
                 x = left + row["goal"] * scale
                 parts.append(f'<line x1="{x:.1f}" y1="{top - 2}" x2="{x:.1f}" y2="{top + bar + 2}" stroke="#222" '
