@@ -1,5 +1,7 @@
 #include "onepack/data_identity.h"
 
+#include <time.h>
+
 #include <atomic>
 
 #include "base/checked_math.h"
@@ -21,6 +23,12 @@ FileIdentity::FileIdentity(const struct stat& info)
       modified_ns_(Nanoseconds(info.st_mtim)),
       changed_ns_(Nanoseconds(info.st_ctim)) {}
 
+bool FileIdentity::IsSettled(uint64_t now_ns) const {
+  constexpr uint64_t kSecond = 1000000000;
+  const uint64_t tick = changed_ns_ % kSecond == 0 ? 2 * kSecond : kSecond / 20;
+  return is_known() && changed_ns_ < now_ns && now_ns - changed_ns_ > tick;
+}
+
 DataIdentity DataIdentity::Unique() {
   static std::atomic<uint64_t> last{0};
   DataIdentity identity;
@@ -36,6 +44,12 @@ Result<DataIdentity> DataIdentity::OfFile(int descriptor, uint64_t offset, const
 DataIdentity::DataIdentity(const FileIdentity& file, uint64_t offset)
     : file_(file), offset_(offset) {
   if (!file.is_known()) *this = Unique();
+}
+
+bool DataIdentity::IsLasting() const {
+  timespec now{};
+  clock_gettime(CLOCK_REALTIME, &now);
+  return number_ == 0 && file_.IsSettled(Nanoseconds(now));
 }
 
 DataIdentity DataIdentity::At(uint64_t offset) const {

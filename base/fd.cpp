@@ -11,11 +11,15 @@ Fd::~Fd() {
 }
 
 Result<Fd> Fd::OpenForReading(const char* path) {
+  // A path may lead to a pipe without a writer, or to a terminal: open must neither wait nor make
+  // the terminal the process's own. For files the flags change nothing.
+  return Open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+}
+
+Result<Fd> Fd::Open(const char* path, int flags) {
   int descriptor;
   do {
-    // A path may lead to a pipe without a writer, or to a terminal: open must neither wait nor make
-    // the terminal the process's own. For files the flags change nothing.
-    descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    descriptor = open(path, flags | O_CLOEXEC, S_IRUSR | S_IWUSR);
   } while (descriptor < 0 && errno == EINTR);
   if (descriptor < 0) return PosixError(path, errno);
   return Fd(descriptor);

@@ -18,6 +18,9 @@ class Fd {
   // Read-only, close-on-exec. kNotFound names the path.
   static Result<Fd> OpenForReading(const char* path);
 
+  // `flags` are open's; close-on-exec besides. What is made is its owner's alone (mode 0600).
+  static Result<Fd> Open(const char* path, int flags);
+
   int get() const { return descriptor_; }
 
  private:

@@ -33,6 +33,11 @@ class ONEPACK_API DataIdentity {
   // Of the same bytes from `offset` on.
   DataIdentity At(uint64_t offset) const;
 
+  // Whether it may be kept for later processes: no other state of any file will have it, beginning
+  // with what is written from now on. A unique identity may not, and neither may that of a file
+  // that was changed just now.
+  bool IsLasting() const;
+
   // Equal identities, equal bytes, for as many as both sources have.
   bool operator==(const DataIdentity& other) const {
     return offset_ == other.offset_ &&

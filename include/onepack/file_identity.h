@@ -26,6 +26,10 @@ class ONEPACK_API FileIdentity {
   // does not say which file this is, or which state of it: then it is of no file.
   bool is_known() const { return device_ != 0 && inode_ != 0 && changed_ns_ != 0; }
 
+  // Whether a change after `now_ns`, since 1970, would show: the state is older than a tick of the
+  // clock that file systems take their times from. Those that keep whole seconds have ticks of two.
+  bool IsSettled(uint64_t now_ns) const;
+
   bool IsSameFile(const FileIdentity& other) const {
     return device_ == other.device_ && inode_ == other.inode_;
   }
