@@ -14,7 +14,7 @@ set -euo pipefail
 # Tools and libraries that every supported Debian has in the right version.
 common_packages=(
   g++ ccache cmake ninja-build binutils pkg-config python3 valgrind
-  libcli11-dev nlohmann-json3-dev libkissfft-dev libssl-dev libsentencepiece-dev
+  libcli11-dev nlohmann-json3-dev libkissfft-dev libssl-dev libxxhash-dev libsentencepiece-dev
 )
 # Libraries that must come from trixie or newer.
 trixie_packages=(
@@ -45,7 +45,7 @@ aarch64_runtime_version='2.41'  # of the C library
 # would displace them: not all -dev packages may be there for two architectures, and a Debian 12 has two suites mixed.
 aarch64_packages=(
   libc6 libstdc++6 libgcc-s1
-  libcli11-dev nlohmann-json3-dev libkissfft-dev libssl-dev libsentencepiece-dev
+  libcli11-dev nlohmann-json3-dev libkissfft-dev libssl-dev libxxhash-dev libsentencepiece-dev
   libxnnpack-dev libcpuinfo-dev libhwy-dev libflatbuffers-dev
   libgtest-dev libgmock-dev
 )
@@ -68,7 +68,7 @@ Install these by hand, then run cmake as README.md says:
   - pthreadpool ${pool_version} or newer
   - flatbuffers 23.5 or newer, headers and flatc
   - GoogleTest, Google Benchmark, CLI11, nlohmann-json, SentencePiece, OpenSSL's libcrypto
-  - kissfft, built for float
+  - kissfft, built for float; xxHash's header
   - Python 3 and valgrind, for the tests that count instructions
 On Debian the packages are named: ${common_packages[*]} ${trixie_packages[*]} ${pool_packages[*]}
 NEEDED

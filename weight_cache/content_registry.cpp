@@ -82,13 +82,18 @@ Result<std::shared_ptr<Content>> ContentRegistry::Register(
 }
 
 void ContentRegistry::Record(Content& content, Bytes bytes) {
-  {
-    const std::lock_guard<ForkSafeMutex> lock(mutex_);
-    if (content.sha256_) return;
-  }
-  const Digest hash = IdentityOfBytes(bytes);
+  if (HashOf(content)) return;
+  if (const std::optional<Digest> hash = Sha256Of(bytes)) Record(content, *hash);
+}
+
+void ContentRegistry::Record(Content& content, const Digest& hash) {
   const std::lock_guard<ForkSafeMutex> lock(mutex_);
   content.sha256_ = hash;
+}
+
+std::optional<Digest> ContentRegistry::HashOf(const Content& content) const {
+  const std::lock_guard<ForkSafeMutex> lock(mutex_);
+  return content.sha256_;
 }
 
 Result<std::optional<bool>> ContentRegistry::IsSame(const ContentPtr& content,
@@ -107,9 +112,9 @@ Result<std::optional<bool>> ContentRegistry::IsSame(const ContentPtr& content,
     if (equal) return equal;
   }
   if (!recorded) return std::optional<bool>();
-  Digest hash;
-  ONEPACK_RETURN_IF_ERROR(raw.Read([&](Bytes bytes) { hash = IdentityOfBytes(bytes); }));
-  return std::optional<bool>(hash == *recorded);
+  std::optional<Digest> hash;
+  ONEPACK_RETURN_IF_ERROR(raw.Read([&](Bytes bytes) { hash = Sha256Of(bytes); }));
+  return std::optional<bool>(hash == recorded);
 }
 
 ContentRegistry::ContentPtr ContentRegistry::TakeKnown(const Digest& range,

@@ -79,8 +79,10 @@ class ContentRegistry {
                                             uint64_t size,
                                             const std::shared_ptr<const RawBytes>& raw);
 
-  // Puts the hash of `bytes`, which are `content`'s, on record.
+  // Puts the SHA-256 of `bytes`, which are `content`'s, on record, if it is not there.
   void Record(Content& content, Bytes bytes);
+  void Record(Content& content, const Digest& hash);
+  std::optional<Digest> HashOf(const Content& content) const;
 
  private:
   using ContentPtr = std::shared_ptr<Content>;

@@ -2,15 +2,18 @@
 
 #include <assert.h>
 
+#include <new>
 #include <utility>
 
 namespace onepack {
 
-PackedWeight PackTransaction::LookUp(const PackKey& key, bool has_namesake) {
+PackedWeight PackTransaction::LookUp(const PackKey& key, bool has_namesake,
+                                     const PackKey* lasting) {
   DropClaim();
   PackedWeightCache::Entry* entry = cache_->FindOrClaim(key, has_namesake);
   if (entry != nullptr) return PackedWeight(cache_, entry);
   claim_ = key;
+  if (lasting != nullptr) lasting_ = *lasting;
   return PackedWeight();
 }
 
@@ -27,10 +30,20 @@ uint8_t* PackTransaction::Reserve(size_t size, Pages pages) {
 PackedWeight PackTransaction::Commit(LayoutTag tag, std::vector<std::shared_ptr<Content>> contents,
                                      StoredBytes stored) {
   assert(claim_ && reserved_.data() != nullptr);
-  PackedWeightCache::Entry* entry = cache_->Publish(
-      *claim_, std::move(reserved_), std::move(stored), tag, std::move(contents), PackingTime());
+  PackedBytes packed(std::move(reserved_));
+  AddToFile(tag, packed);
+  PackedWeightCache::Entry* entry = cache_->Publish(*claim_, std::move(packed), std::move(stored),
+                                                    tag, std::move(contents), PackingTime());
   claim_.reset();
+  lasting_.reset();
   return PackedWeight(cache_, entry);
+}
+
+// Without memory for that, the weight is in this process alone.
+void PackTransaction::AddToFile(LayoutTag tag, PackedBytes& packed) const try {
+  if (!lasting_ || cache_->file() == nullptr) return;
+  cache_->file()->Add({*lasting_, tag, packed.bytes(), packed.Share()});
+} catch (const std::bad_alloc&) {
 }
 
 PackedWeight PackTransaction::CommitPrivate() {
@@ -47,6 +60,7 @@ void PackTransaction::DropClaim() {
   if (!claim_) return;
   cache_->Abandon(*claim_);
   claim_.reset();
+  lasting_.reset();
 }
 
 uint64_t PackTransaction::PackingTime() const {

@@ -47,8 +47,10 @@ class PackTransaction {
 
   // The weight, or an empty pin: then the caller packs it. May throw std::bad_alloc, with nothing
   // changed. `has_namesake`: the weight's name was seen with other bytes (Content::has_namesake),
-  // for the statistics.
-  PackedWeight LookUp(const PackKey& key, bool has_namesake = false);
+  // for the statistics. `lasting`: under which key what is committed is written to the cache's
+  // packed file; null: it is not.
+  PackedWeight LookUp(const PackKey& key, bool has_namesake = false,
+                      const PackKey* lasting = nullptr);
 
   // When a reservation's pages are asked for: at once, which takes one call, or as each is touched,
   // which several threads share if they do.
@@ -74,10 +76,12 @@ class PackTransaction {
   size_t reserved_size() const { return reserved_.size(); }
 
  private:
+  void AddToFile(LayoutTag tag, PackedBytes& packed) const;
   uint64_t PackingTime() const;
 
   const std::shared_ptr<PackedWeightCache> cache_;
   std::optional<PackKey> claim_;
+  std::optional<PackKey> lasting_;  // for the claimed one, in the packed file
   HeapBlock reserved_;
   std::chrono::steady_clock::time_point reserved_at_;
 };

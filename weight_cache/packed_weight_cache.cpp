@@ -17,7 +17,10 @@ class PackedWeightCache::Lock {
 };
 
 PackedWeightCache::PackedWeightCache(const WeightCacheOptions& options)
-    : options_(options), heap_(HeapStore::Create(options.huge_pages)) {}
+    : options_(options),
+      heap_(HeapStore::Create(options.huge_pages)),
+      file_(options.packed_file.path.empty() ? nullptr
+                                             : std::make_unique<PackedFile>(options.packed_file)) {}
 
 WeightCache::~WeightCache() = default;
 
@@ -33,11 +36,15 @@ std::shared_ptr<PackedWeightCache> PackedWeightCache::Create(const WeightCacheOp
 PackedWeightCache::~PackedWeightCache() { assert(entries_.size() == retained_.size()); }
 
 WeightCacheStats PackedWeightCache::Stats() const {
-  const Lock lock(*this);
+  Lock lock(*this);
   WeightCacheStats stats = stats_;
   stats.heap_bytes = heap_->mapped_bytes();
+  lock.get().unlock();
+  if (file_ != nullptr) stats.file = file_->Stats();
   return stats;
 }
+
+Status PackedWeightCache::Flush() { return file_ != nullptr ? file_->Flush() : Status::Ok(); }
 
 void PackedWeightCache::Prune() { EvictDownTo(0); }
 
@@ -46,6 +53,27 @@ PackedWeight PackedWeightCache::Find(const PackKey& key) {
   const auto found = entries_.find(key);
   if (found == entries_.end() || !found->second.ready) return PackedWeight();
   return PackedWeight(shared_from_this(), Hit(&found->second));
+}
+
+// Nothing is claimed: two loads that come together find the same bytes, and the second one pins the
+// entry of the first. Where another is packing the weight already, its entry is waited for as
+// without a file.
+PackedWeight PackedWeightCache::FindInFile(const PackKey& key, const PackKey& lasting,
+                                           std::vector<std::shared_ptr<Content>> contents) {
+  std::optional<PackedFile::Found> found = file_->Find(lasting);
+  if (!found) return PackedWeight();
+  PackedBytes packed(found->bytes, std::move(found->owner));
+  const Lock lock(*this);
+  const auto known = entries_.find(key);
+  Entry* entry = nullptr;
+  if (known == entries_.end()) {
+    entry = CreateEntry(key);
+    CountMiss(key, /*has_namesake=*/false);
+    Fill(entry, std::move(packed), {}, found->tag, std::move(contents));
+  } else if (known->second.ready) {
+    entry = Hit(&known->second);
+  }
+  return entry != nullptr ? PackedWeight(shared_from_this(), entry) : PackedWeight();
 }
 
 PackedWeightCache::Entry* PackedWeightCache::FindOrClaim(const PackKey& key, bool has_namesake) {
@@ -82,13 +110,22 @@ PackedWeightCache::Entry* PackedWeightCache::FindOrClaim(const PackKey& key, boo
   return result;
 }
 
-PackedWeightCache::Entry* PackedWeightCache::Publish(const PackKey& key, HeapBlock block,
+PackedWeightCache::Entry* PackedWeightCache::Publish(const PackKey& key, PackedBytes packed,
                                                      StoredBytes stored, LayoutTag tag,
                                                      std::vector<std::shared_ptr<Content>> contents,
                                                      uint64_t packing_ns) {
   const Lock lock(*this);
   Entry* entry = &entries_.find(key)->second;
-  entry->block = std::move(block);
+  stats_.packed_bytes += packed.size();
+  stats_.packing_ns += packing_ns;
+  Fill(entry, std::move(packed), std::move(stored), tag, std::move(contents));
+  mutex_.NotifyAll();
+  return entry;
+}
+
+void PackedWeightCache::Fill(Entry* entry, PackedBytes packed, StoredBytes stored, LayoutTag tag,
+                             std::vector<std::shared_ptr<Content>> contents) {
+  entry->packed = std::move(packed);
   entry->stored = std::move(stored);
   entry->tag = tag;
   entry->contents = std::move(contents);
@@ -96,13 +133,10 @@ PackedWeightCache::Entry* PackedWeightCache::Publish(const PackKey& key, HeapBlo
   entry->pins = 1;
   ++stats_.pins;
   ++stats_.entries;
-  stats_.bytes += entry->block.size();
+  stats_.bytes += entry->packed.size();
+  stats_.file_bytes += entry->packed.file_size();
   stats_.in_place_bytes += entry->stored.size() - entry->stored.copied;
   stats_.copied_bytes += entry->stored.copied;
-  stats_.packed_bytes += entry->block.size();
-  stats_.packing_ns += packing_ns;
-  mutex_.NotifyAll();
-  return entry;
 }
 
 void PackedWeightCache::Abandon(const PackKey& key) {
@@ -122,7 +156,7 @@ void PackedWeightCache::Unpin(Entry* entry) {
     const Lock lock(*this);
     --stats_.pins;
     if (--entry->pins > 0) return;
-    const size_t size = entry->block.size();
+    const size_t size = entry->packed.size();
     // An entry without bytes would never exceed a limit, and never go.
     if (size == 0 || size > options_.retained_bytes || entry->stored.owner != nullptr) {
       freed = Take(entry);
@@ -143,15 +177,16 @@ void PackedWeightCache::EvictDownTo(size_t limit) {
     Entry* entry = retained_.front();
     entry->node.splice(entry->node.end(), retained_, entry->position);
     freed = Take(entry);
-    stats_.retained_bytes -= freed.block.size();
+    stats_.retained_bytes -= freed.packed.size();
     ++stats_.evictions;
   }
 }
 
 PackedWeightCache::Remains PackedWeightCache::Take(Entry* entry) {
-  Remains remains{std::move(entry->block), std::move(entry->stored)};
+  Remains remains{std::move(entry->packed), std::move(entry->stored)};
   --stats_.entries;
-  stats_.bytes -= remains.block.size();
+  stats_.bytes -= remains.packed.size();
+  stats_.file_bytes -= remains.packed.file_size();
   stats_.in_place_bytes -= remains.stored.size() - remains.stored.copied;
   stats_.copied_bytes -= remains.stored.copied;
   EraseEntry(entry);
@@ -177,7 +212,7 @@ void PackedWeightCache::RemovePrivate(size_t bytes) {
 void PackedWeightCache::Pin(Entry* entry) {
   if (entry->pins == 0) {
     entry->node.splice(entry->node.end(), retained_, entry->position);
-    stats_.retained_bytes -= entry->block.size();
+    stats_.retained_bytes -= entry->packed.size();
   }
   ++entry->pins;
   ++stats_.pins;
@@ -186,7 +221,7 @@ void PackedWeightCache::Pin(Entry* entry) {
 PackedWeightCache::Entry* PackedWeightCache::Hit(Entry* entry) {
   Pin(entry);
   ++stats_.hits;
-  stats_.hit_bytes += entry->block.size() + entry->stored.size();
+  stats_.hit_bytes += entry->packed.size() + entry->stored.size();
   return entry;
 }
 
@@ -239,7 +274,7 @@ void PackedWeightCache::EraseEntry(Entry* entry) {
 
 // The entry does not change while it is pinned: no lock is needed.
 Bytes PackedWeight::bytes() const {
-  if (entry_ != nullptr) return entry_->block.bytes();
+  if (entry_ != nullptr) return entry_->packed.bytes();
   return block_ != nullptr ? block_->bytes() : Bytes();
 }
 

@@ -3,6 +3,10 @@
 // One of the layouts is "as stored": such an entry keeps the file's bytes where they are, and as
 // its packed bytes the little that was computed from them.
 //
+// With a packed file, a weight that is not here is looked for there before it is packed, and what
+// is packed is written to it. Entries of the file are entries like others: with the last pin they
+// go from here, and the file has them still.
+//
 // Ownership: pins and transactions keep the cache alive, so it can be dropped in any order. Bytes
 //            never move or change while a pin is held.
 // Threads:   the cache from any thread. A pin or a transaction from one thread at a time. Reading
@@ -27,6 +31,8 @@
 #include "weight_cache/content_registry.h"
 #include "weight_cache/heap_store.h"
 #include "weight_cache/pack_key.h"
+#include "weight_cache/packed_bytes.h"
+#include "weight_cache/packed_file/store.h"
 #include "weight_cache/stored_bytes.h"
 
 namespace onepack {
@@ -47,6 +53,7 @@ class PackedWeightCache final : public WeightCache,
   const WeightCacheOptions& options() const override { return options_; }
   WeightCacheStats Stats() const override;
   void Prune() override;
+  Status Flush() override;
 
   // Which raw bytes are equal. Shared by all that share the cache.
   ContentRegistry& contents() { return contents_; }
@@ -54,6 +61,15 @@ class PackedWeightCache final : public WeightCache,
   // The weight if it is there, and then a hit; else an empty pin, and nothing is counted, claimed
   // or waited for.
   PackedWeight Find(const PackKey& key);
+
+  // The weight out of the packed file, if that has it, as an entry of `key`; else an empty pin.
+  // `lasting` is the same key, made of what other processes know, too. May throw std::bad_alloc,
+  // with nothing changed. REQUIRES: there is a file.
+  PackedWeight FindInFile(const PackKey& key, const PackKey& lasting,
+                          std::vector<std::shared_ptr<Content>> contents);
+
+  // Null for none.
+  PackedFile* file() const { return file_.get(); }
 
  private:
   friend class PackTransaction;
@@ -66,7 +82,7 @@ class PackedWeightCache final : public WeightCache,
     // Of a claim: how often the process had been forked then. A child does not have the thread that
     // packs.
     uint32_t forks = 0;
-    HeapBlock block;
+    PackedBytes packed;
     StoredBytes stored;  // of layout "as stored"
     LayoutTag tag = 0;
     const PackKey* key = nullptr;  // in entries_
@@ -88,8 +104,8 @@ class PackedWeightCache final : public WeightCache,
   // it. Waits while another transaction packs `key`.
   Entry* FindOrClaim(const PackKey& key, bool has_namesake);
   // REQUIRES, for both: the caller has claimed `key`.
-  // The entry takes `block`, becomes ready and is pinned.
-  Entry* Publish(const PackKey& key, HeapBlock block, StoredBytes stored, LayoutTag tag,
+  // The entry takes `packed`, becomes ready and is pinned.
+  Entry* Publish(const PackKey& key, PackedBytes packed, StoredBytes stored, LayoutTag tag,
                  std::vector<std::shared_ptr<Content>> contents, uint64_t packing_ns);
   void Abandon(const PackKey& key);
   void AddPin(Entry* entry);
@@ -98,6 +114,9 @@ class PackedWeightCache final : public WeightCache,
   void RemovePrivate(size_t bytes);
 
   // For all below, the mutex is held.
+  // The claimed entry becomes ready, and is pinned.
+  void Fill(Entry* entry, PackedBytes packed, StoredBytes stored, LayoutTag tag,
+            std::vector<std::shared_ptr<Content>> contents);
   void Pin(Entry* entry);
   Entry* Hit(Entry* entry);
   void CountMiss(const PackKey& key, bool has_namesake);
@@ -106,7 +125,7 @@ class PackedWeightCache final : public WeightCache,
   // What a ready entry had, which goes. Letting go of it may unmap a file and run the application's
   // code: never under the mutex.
   struct Remains {
-    HeapBlock block;
+    PackedBytes packed;
     StoredBytes stored;
   };
   Remains Take(Entry* entry);
@@ -117,6 +136,7 @@ class PackedWeightCache final : public WeightCache,
   const WeightCacheOptions options_;
   const std::shared_ptr<HeapStore> heap_;
   ContentRegistry contents_;
+  const std::unique_ptr<PackedFile> file_;
 
   // Nothing outside this class is called while it is held, and memory is mapped and unmapped
   // outside it. Notified when an entry became ready, or was abandoned.

@@ -40,17 +40,23 @@ Status CheckScales(const WeightedValues& values) {
                          0x1p-32f, kLargest);
 }
 
+void AddParams(const GraphValue& value, const Digest& scales, DigestBuilder& digest) {
+  QuantParams params = value.quant_params;
+  params.scales = scales;
+  params.AddTo(digest);
+}
+
 // All but the bytes of a constant.
-void AddFilter(const GraphValue& value, DigestBuilder& digest) {
-  value.quant_params.AddTo(digest);
+void AddFilter(const GraphValue& value, const Digest& scales, DigestBuilder& digest) {
+  AddParams(value, scales, digest);
   digest.Add(value.rank());
   for (const uint32_t size : DimsOf(value.tensor())) digest.Add(size);
 }
 
 // XNNPACK packs a run of numbers, whatever dims of 1 stand before them.
-void AddBias(const GraphValue& value, DigestBuilder& digest) {
+void AddBias(const GraphValue& value, const Digest& scales, DigestBuilder& digest) {
   constexpr size_t kRank = 1;
-  value.quant_params.AddTo(digest);
+  AddParams(value, scales, digest);
   digest.Add(kRank).Add(value.rank() > 0 ? DimsOf(value.tensor())[value.rank() - 1] : uint32_t{1});
 }
 
@@ -106,6 +112,14 @@ Status CheckBias(const Shapes& shapes, uint32_t bias_id, size_t channels) {
                        channels);
 }
 
+Digest QuantizationOf(const GraphValue& filter, const Digest& filter_scales, const GraphValue* bias,
+                      const Digest& bias_scales) {
+  DigestBuilder quantization("quantization");
+  AddFilter(filter, filter_scales, quantization);
+  if (bias != nullptr) AddBias(*bias, bias_scales, quantization);
+  return quantization.Finish();
+}
+
 Weight WeightOf(const WeightedValues& values, DigestBuilder& consumer) {
   const auto operand = [](const GraphValue& value, XNNDatatype datatype) {
     return WeightOperand{value.tensor().id_out(), value.constant_index(), ScaleIndexOf(value),
@@ -116,10 +130,9 @@ Weight WeightOf(const WeightedValues& values, DigestBuilder& consumer) {
   if (values.bias != nullptr) weight.bias = operand(*values.bias, values.bias_datatype);
   weight.identity.kernel = values.filter.content;
   weight.identity.bias = values.bias != nullptr ? values.bias->content : IdentityOfNothing();
-  DigestBuilder quantization("quantization");
-  AddFilter(values.filter, quantization);
-  if (values.bias != nullptr) AddBias(*values.bias, quantization);
-  weight.identity.quantization = quantization.Finish();
+  weight.identity.quantization =
+      QuantizationOf(values.filter, values.filter.quant_params.scales, values.bias,
+                     values.bias != nullptr ? values.bias->quant_params.scales : Digest());
   values.input.quant_params.AddTo(consumer);
   values.output.quant_params.AddTo(consumer);
   weight.identity.consumer = consumer.Finish();

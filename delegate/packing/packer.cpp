@@ -5,6 +5,7 @@
 #include <new>
 #include <unordered_map>
 
+#include "delegate/packing/lasting_key.h"
 #include "delegate/packing/raw_weight.h"
 #include "delegate/packing/sliced_weight.h"
 #include "delegate/packing/source_call.h"
@@ -57,6 +58,7 @@ class Packer::Call {
 
   Result<std::vector<PinnedWeights>> Run() {
     ONEPACK_RETURN_IF_ERROR(Find());
+    if (cache()->file() != nullptr) ONEPACK_RETURN_IF_ERROR(FindInFile());
     ONEPACK_RETURN_IF_ERROR(PackMissing());
     return Deliver();
   }
@@ -74,13 +76,28 @@ class Packer::Call {
   Status Find();
   Status PackMissing();
   Status PackLarge(Wanted& wanted);
-  Status PackWhole(const std::vector<Wanted*>& missing);
-  void PackWithContext(Wanted& wanted) const;
-  Status Pack(Wanted& wanted) const;
+  Status FindInFile();
+  std::vector<Wanted*> Missing();
+  using Step = Status (Call::*)(Wanted&);
+  // Takes the step for all of them, in the threads of the load.
+  Status ForEach(const std::vector<Wanted*>& wanted, Step step);
+  void TakeStep(Step step, Wanted& wanted);
+  Status FindInFile(Wanted& wanted);
+  // Claims the weight's key, unless it is there now: then it is pinned.
+  void LookUp(Wanted& wanted, PackTransaction& transaction) const;
+  Status Pack(Wanted& wanted);
   Result<PackedWeight> KeepAsStored(const Wanted& wanted, PackTransaction& transaction) const;
   // To the application, what it has not been told of.
   Status ReportRest(Wanted& wanted) const;
   Result<std::vector<PinnedWeights>> Deliver();
+
+  size_t NumberOf(const Wanted& wanted) const {
+    return static_cast<size_t>(&wanted - wanted_.data());
+  }
+  // What is packed is looked for in the packed file, if there is one.
+  bool WantsFile(const Wanted& wanted) const {
+    return cache()->file() != nullptr && !IsAsStored(*wanted.weight);
+  }
 
   const PackerOptions& options() const { return packer_.options_; }
   // Of the hashes of raw bytes; null where none are recorded.
@@ -94,10 +111,16 @@ class Packer::Call {
   const Span<const Plan> plans_;
   std::vector<Wanted> wanted_;  // in the order in which plans have them
   std::unordered_map<PackKey, size_t, PackKeyHash> numbers_;  // in wanted_
+  // Parallel to wanted_; empty without a packed file, and of no meaning for what is not looked for
+  // in it.
+  std::vector<PackKey> lasting_;
 };
 
+// What a load has packed is written also where the load fails: others want it.
 Result<std::vector<PinnedWeights>> Packer::Pin(Span<const Plan> plans) const {
-  return Call(*this, plans).Run();
+  auto pinned = Call(*this, plans).Run();
+  if (cache_->file() != nullptr) cache_->file()->StartWriting();
+  return pinned;
 }
 
 Status Packer::Call::Find() {
@@ -123,11 +146,37 @@ Status Packer::Call::Find() {
   return Status::Ok();
 }
 
-Status Packer::Call::PackMissing() {
+std::vector<Packer::Call::Wanted*> Packer::Call::Missing() {
   std::vector<Wanted*> missing;
   for (Wanted& wanted : wanted_) {
     if (!wanted.pin) missing.push_back(&wanted);
   }
+  return missing;
+}
+
+Status Packer::Call::FindInFile() {
+  std::vector<Wanted*> missing = Missing();
+  missing.erase(std::remove_if(missing.begin(), missing.end(),
+                               [this](const Wanted* wanted) { return !WantsFile(*wanted); }),
+                missing.end());
+  if (missing.empty()) return Status::Ok();
+  cache()->file()->Refresh();
+  lasting_.resize(wanted_.size());
+  return ForEach(missing, &Call::FindInFile);
+}
+
+Status Packer::Call::FindInFile(Wanted& wanted) {
+  const Plan& plan = *wanted.plan;
+  const Weight& weight = *wanted.weight;
+  ONEPACK_ASSIGN_OR_RETURN(const PackKey lasting, LastingKeyOf(plan, weight, *cache()));
+  lasting_[NumberOf(wanted)] = lasting;
+  wanted.pin = cache()->FindInFile(KeyOf(plan, weight), lasting, ContentsOf(plan, weight));
+  if (wanted.pin) static_cast<void>(ReportRest(wanted));
+  return Status::Ok();
+}
+
+Status Packer::Call::PackMissing() {
+  std::vector<Wanted*> missing = Missing();
   std::sort(missing.begin(), missing.end(), [](const Wanted* a, const Wanted* b) {
     const uint64_t a_bytes = a->weight->raw_bytes;
     const uint64_t b_bytes = b->weight->raw_bytes;
@@ -137,7 +186,7 @@ Status Packer::Call::PackMissing() {
   missing.erase(std::remove_if(missing.begin(), missing.end(),
                                [](const Wanted* wanted) { return bool{wanted->pin}; }),
                 missing.end());
-  return PackWhole(missing);
+  return ForEach(missing, &Call::Pack);
 }
 
 // What cannot be packed in slices, or fails to be, is left to be packed whole, which says what is
@@ -151,7 +200,7 @@ Status Packer::Call::PackLarge(Wanted& wanted) {
   const auto sliced = SlicedWeight::Open(*wanted.plan, weight, packer_.node_packer_);
   if (!sliced) return Status::Ok();
   PackTransaction transaction(cache());
-  wanted.pin = transaction.LookUp(KeyOf(*wanted.plan, weight), HasNamesake(*wanted.plan, weight));
+  LookUp(wanted, transaction);
   if (!wanted.pin) {
     wanted.pin = sliced->Pack(transaction, ContentsOf(*wanted.plan, weight),
                               {options().threads, options().large_weight_bytes}, reporter(),
@@ -167,33 +216,33 @@ Status Packer::Call::ReportRest(Wanted& wanted) const {
   return rest > 0 ? reporter().Served(rest) : Status::Ok();
 }
 
-Status Packer::Call::PackWhole(const std::vector<Wanted*>& missing) {
+Status Packer::Call::ForEach(const std::vector<Wanted*>& wanted, Step step) {
   uint64_t raw_bytes = 0;
-  for (const Wanted* wanted : missing) raw_bytes += wanted->weight->raw_bytes;
+  for (const Wanted* one : wanted) raw_bytes += one->weight->raw_bytes;
   const uint64_t threads =
-      std::min<uint64_t>({options().threads, missing.size(),
+      std::min<uint64_t>({options().threads, wanted.size(),
                           raw_bytes / std::max<size_t>(options().min_bytes_per_thread, 1)});
   std::atomic<size_t> next{0};
   std::atomic<bool> has_failed{false};
   const auto work = [&](size_t) {
     while (!has_failed && !reporter().is_cancelled()) {
       const size_t index = next++;
-      if (index >= missing.size()) return;
-      PackWithContext(*missing[index]);
-      if (!missing[index]->status.ok()) has_failed = true;
+      if (index >= wanted.size()) return;
+      TakeStep(step, *wanted[index]);
+      if (!wanted[index]->status.ok()) has_failed = true;
     }
   };
   if (threads < 2 || reporter().RunWorkers(threads, work) == 0) work(0);
   ONEPACK_RETURN_IF_ERROR(reporter().CheckNotCancelled());
-  for (Wanted* wanted : missing) {
-    if (!wanted->status.ok()) return std::move(wanted->status);
+  for (Wanted* one : wanted) {
+    if (!one->status.ok()) return std::move(one->status);
   }
   return Status::Ok();
 }
 
-void Packer::Call::PackWithContext(Wanted& wanted) const {
+void Packer::Call::TakeStep(Step step, Wanted& wanted) {
   try {
-    wanted.status = Pack(wanted);
+    wanted.status = (this->*step)(wanted);
   } catch (const std::bad_alloc&) {
     wanted.status = Status::Error(StatusCode::kResourceExhausted, "out of memory while packing");
   }
@@ -204,11 +253,17 @@ void Packer::Call::PackWithContext(Wanted& wanted) const {
                       .WithContext("delegate %zu", plan.delegate_index);
 }
 
-Status Packer::Call::Pack(Wanted& wanted) const {
+void Packer::Call::LookUp(Wanted& wanted, PackTransaction& transaction) const {
+  const Plan& plan = *wanted.plan;
+  wanted.pin = transaction.LookUp(KeyOf(plan, *wanted.weight), HasNamesake(plan, *wanted.weight),
+                                  WantsFile(wanted) ? &lasting_[NumberOf(wanted)] : nullptr);
+}
+
+Status Packer::Call::Pack(Wanted& wanted) {
   const Plan& plan = *wanted.plan;
   const Weight& weight = *wanted.weight;
   PackTransaction transaction(cache());
-  wanted.pin = transaction.LookUp(KeyOf(plan, weight), HasNamesake(plan, weight));
+  LookUp(wanted, transaction);
   if (wanted.pin && IsAsStored(weight)) {
     UnchangedFiles files;
     ONEPACK_RETURN_IF_ERROR(files.Check(wanted.pin));

@@ -60,8 +60,13 @@ void AddCpuFeatures(DigestBuilder& digest) {
 
 #endif
 
+// What we do ourselves to a weight before XNNPACK packs it, and what its key says. To be counted up
+// when either changes: packed files of before then are of another layout.
+constexpr uint32_t kPackingVersion = 1;
+
 Digest ComputeFingerprint() {
   DigestBuilder digest("layout");
+  digest.Add(kPackingVersion);
   digest.AddBytes({static_cast<const uint8_t*>(xnn_experimental_get_build_identifier_data()),
                    xnn_experimental_get_build_identifier_size()});
   AddCpuFeatures(digest);

@@ -9,7 +9,8 @@
 //            unless the application asked to retain some.
 // Threads:   any.
 // Fork:      the child has a cache of its own with all that was in this one, and may use and close
-//            it. What another thread was just packing the child packs itself.
+//            it. What another thread was just packing the child packs itself. It reads the
+//            packed file, and does not write it.
 // Errors:    whatever fails leaves no trace in the cache.
 
 #ifndef ONEPACK_WEIGHT_CACHE_H_
@@ -21,6 +22,8 @@
 #include <memory>
 
 #include "onepack/export.h"
+#include "onepack/packed_file.h"
+#include "onepack/status.h"
 
 namespace onepack {
 
@@ -37,6 +40,9 @@ struct WeightCacheOptions {
   // and so does packing, if the kernel has such pages at hand. If it has to find some first, the
   // load pays for that. Of each 32 MB of smaller entries, one huge page may be only partly used.
   bool huge_pages = false;
+  // Where packed weights are kept for the next start and for other processes. Linear layers that
+  // run over weights as they are stored need none.
+  PackedFileOptions packed_file;
 };
 
 // Why a look-up found nothing, nearest reason first.
@@ -56,6 +62,7 @@ struct WeightCacheStats {
   size_t bytes = 0;           // of packed weights, shared and private
   size_t private_bytes = 0;   // of them, those that no other program can find
   size_t retained_bytes = 0;  // of them, those without pins
+  size_t file_bytes = 0;      // of them, those that are pages of the packed file
   // Besides `bytes`, of weights that are used as they are stored: those that are where they were
   // and cost no memory of their own, in mapped files or in the application's memory; and those that
   // a source which is not mapped (DataSource::is_mapped) had to read into memory.
@@ -75,6 +82,8 @@ struct WeightCacheStats {
   uint64_t evictions = 0;  // retained entries that were dropped
   uint64_t lock_count =
       0;  // how often the cache's lock was taken; running over shared weights never does
+
+  PackedFileStats file;
 };
 
 class ONEPACK_API WeightCache {
@@ -89,6 +98,10 @@ class ONEPACK_API WeightCache {
 
   // Evicts every entry without pins.
   virtual void Prune() = 0;
+
+  // Waits until all that was packed so far is in the packed file, and on the disk. OK without a
+  // file. Errors: why it is not.
+  virtual Status Flush() = 0;
 
  private:
   friend class PackedWeightCache;  // what Create makes: nothing else derives

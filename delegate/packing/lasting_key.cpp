@@ -1,0 +1,90 @@
+#include "delegate/packing/lasting_key.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "base/sha256.h"
+#include "delegate/ops/weights.h"
+#include "delegate/packing/source_call.h"
+#include "delegate/xnn/layout_tag.h"
+
+namespace onepack {
+namespace {
+
+// Hashed at a time: what was hashed is let go of before the next is read.
+constexpr uint64_t kStep = uint64_t{4} << 20;
+
+Result<Digest> HashBytes(const Constant& constant) {
+  const SourceCall call;
+  const DataSource& source = constant.source();
+  source.Prefetch(constant.segment());
+  Sha256Hasher hasher;
+  for (uint64_t done = 0; done < constant.size();) {
+    const Segment step{constant.segment().offset + done, std::min(kStep, constant.size() - done)};
+    {
+      ONEPACK_ASSIGN_OR_RETURN(const Buffer buffer, source.LoadWhole(step));
+      hasher.Add(buffer.bytes);
+    }
+    source.Discard(step);
+    done += step.size;
+  }
+  ONEPACK_ASSIGN_OR_RETURN(const auto hash, hasher.Finish());
+  return Digest{hash};
+}
+
+class Hashes {
+ public:
+  Hashes(const Plan& plan, PackedWeightCache& cache) : plan_(plan), cache_(cache) {}
+
+  Result<Digest> HashOf(uint32_t constant_index) const {
+    const Constant& constant = plan_.payload().constant(constant_index);
+    Content& content = *plan_.contents->content(constant_index);
+    const DataIdentity& identity = constant.source().identity();
+    const bool is_lasting = identity.IsLasting();
+    const Segment& segment = constant.segment();
+    const Digest range = IdentityOfRange(identity, segment.offset, segment.size);
+    PackedFile& file = *cache_.file();
+    std::optional<Digest> on_record;
+    if (is_lasting) on_record = file.FindHash(range);
+    std::optional<Digest> hash = on_record ? on_record : cache_.contents().HashOf(content);
+    if (!hash) {
+      ONEPACK_ASSIGN_OR_RETURN(hash, HashBytes(constant));
+      file.CountHashed(segment.size);
+    }
+    cache_.contents().Record(content, *hash);
+    if (is_lasting && !on_record) file.AddHash(range, *hash);
+    return *hash;
+  }
+
+  // Of a value's scales: where they stand in the graph their identity is that of their bytes.
+  Result<Digest> HashOfScales(const GraphValue& value, uint32_t scale_index) const {
+    if (scale_index == 0) return value.quant_params.scales;
+    return HashOf(scale_index);
+  }
+
+ private:
+  const Plan& plan_;
+  PackedWeightCache& cache_;
+};
+
+}  // namespace
+
+Result<PackKey> LastingKeyOf(const Plan& plan, const Weight& weight, PackedWeightCache& cache) {
+  const Hashes hashes(plan, cache);
+  const GraphValue& kernel = plan.values.at(weight.kernel.value_id);
+  PackKey key{weight.identity, LayoutFingerprint()};
+  ONEPACK_ASSIGN_OR_RETURN(key.weight.kernel, hashes.HashOf(weight.kernel.constant_index));
+  ONEPACK_ASSIGN_OR_RETURN(const Digest kernel_scales,
+                           hashes.HashOfScales(kernel, weight.kernel.scale_index));
+  const GraphValue* bias = nullptr;
+  Digest bias_scales;
+  if (weight.bias.is_present()) {
+    bias = &plan.values.at(weight.bias.value_id);
+    ONEPACK_ASSIGN_OR_RETURN(key.weight.bias, hashes.HashOf(weight.bias.constant_index));
+    ONEPACK_ASSIGN_OR_RETURN(bias_scales, hashes.HashOfScales(*bias, weight.bias.scale_index));
+  }
+  key.weight.quantization = QuantizationOf(kernel, kernel_scales, bias, bias_scales);
+  return key;
+}
+
+}  // namespace onepack

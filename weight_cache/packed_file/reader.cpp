@@ -1,0 +1,139 @@
+#include "weight_cache/packed_file/reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <new>
+
+#include "base/rounding.h"
+
+namespace onepack {
+namespace {
+
+// kInvalidFile when there are fewer.
+Status ReadAt(int descriptor, uint64_t offset, Span<uint8_t> bytes) {
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t count = pread(descriptor, bytes.data() + done, bytes.size() - done,
+                                static_cast<off_t>(offset + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return PosixError("reading", errno);
+    if (count == 0) {
+      return Status::Error(StatusCode::kInvalidFile, "it ends at %llu, %zu more bytes expected",
+                           static_cast<unsigned long long>(offset + done), bytes.size() - done);
+    }
+    done += static_cast<size_t>(count);
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Result<Fd> OpenPackedFile(const char* path, int flags) {
+  ONEPACK_ASSIGN_OR_RETURN(Fd file, Fd::Open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
+  auto info = StatRegularFile(file.get(), path);
+  if (!info.ok()) return info.TakeStatus();
+  return file;
+}
+
+Result<std::shared_ptr<const PackedFileReader>> PackedFileReader::Open(const std::string& path) {
+  ONEPACK_ASSIGN_OR_RETURN(const Fd file, OpenPackedFile(path.c_str(), O_RDONLY));
+  return Of(file.get(), path);
+}
+
+Result<std::shared_ptr<const PackedFileReader>> PackedFileReader::Of(int descriptor,
+                                                                     const std::string& path) try {
+  std::shared_ptr<PackedFileReader> reader(new PackedFileReader);
+  Status status = reader->Read(descriptor);
+  if (!status.ok()) return std::move(status).WithContext("%s", path.c_str());
+  ONEPACK_ASSIGN_OR_RETURN(reader->mapping_,
+                           Mapping::OfFilePart(descriptor, 0, reader->end_, path.c_str()));
+  reader->Index();
+  return std::shared_ptr<const PackedFileReader>(std::move(reader));
+} catch (const std::bad_alloc&) {
+  return Status::Error(StatusCode::kResourceExhausted, "%s: out of memory for its directory",
+                       path.c_str());
+}
+
+Status PackedFileReader::Read(int descriptor) {
+  struct stat info;
+  if (fstat(descriptor, &info) != 0) return PosixError("fstat", errno);
+  device_ = info.st_dev;
+  inode_ = info.st_ino;
+  file_size_ = static_cast<uint64_t>(info.st_size);
+  uint8_t header[kPackedFileHeaderSize];
+  ONEPACK_RETURN_IF_ERROR(ReadAt(descriptor, 0, {header, sizeof(header)}));
+  ONEPACK_ASSIGN_OR_RETURN(id_, DecodePackedFileHeader({header, sizeof(header)}));
+  return FindDirectory(descriptor, file_size_);
+}
+
+// From the end of the file: as a rule the last directory ends there. Otherwise something is being
+// appended, or its writer was killed, and the directory before it counts.
+Status PackedFileReader::FindDirectory(int descriptor, uint64_t file_size) {
+  uint8_t footer[kPackedFileFooterSize];
+  for (uint64_t end = RoundDown<uint64_t>(file_size, kPackedFileBlock); end > 0;
+       end -= kPackedFileBlock) {
+    ONEPACK_RETURN_IF_ERROR(ReadAt(descriptor, end - sizeof(footer), {footer, sizeof(footer)}));
+    if (!IsPackedFileFooter({footer, sizeof(footer)})) continue;
+    Status status = ReadDirectory(descriptor, {footer, sizeof(footer)}, end);
+    if (status.ok() || status.code() != StatusCode::kInvalidFile) return status;
+  }
+  return Status::Error(StatusCode::kInvalidFile, "no complete directory in %llu bytes",
+                       static_cast<unsigned long long>(file_size));
+}
+
+Status PackedFileReader::ReadDirectory(int descriptor, Bytes footer_bytes, uint64_t end) {
+  ONEPACK_ASSIGN_OR_RETURN(const PackedFileFooter footer,
+                           DecodePackedFileFooter(footer_bytes, id_, end));
+  std::vector<uint8_t> bytes(static_cast<size_t>(footer.directory_size));
+  ONEPACK_RETURN_IF_ERROR(
+      ReadAt(descriptor, footer.directory_offset, {bytes.data(), bytes.size()}));
+  ONEPACK_ASSIGN_OR_RETURN(directory_,
+                           DecodePackedFileDirectory({bytes.data(), bytes.size()}, footer));
+  end_ = end;
+  return Status::Ok();
+}
+
+void PackedFileReader::Index() {
+  const std::vector<PackedFileEntry>& entries = directory_.entries;
+  by_weight_.reserve(entries.size());
+  for (size_t i = 0; i < entries.size(); ++i) by_weight_.emplace(&entries[i].key.weight, i);
+  by_range_.reserve(directory_.hashes.size());
+  for (size_t i = 0; i < directory_.hashes.size(); ++i) {
+    by_range_.emplace(directory_.hashes[i].range, i);
+  }
+  checks_ = std::make_unique<std::atomic<Check>[]>(entries.size());
+}
+
+bool PackedFileReader::IsOf(const struct stat& info) const {
+  return info.st_dev == device_ && info.st_ino == inode_ &&
+         static_cast<uint64_t>(info.st_size) == file_size_;
+}
+
+const PackedFileEntry* PackedFileReader::Find(const WeightIdentity& weight) const {
+  const auto found = by_weight_.find(&weight);
+  return found != by_weight_.end() ? &directory_.entries[found->second] : nullptr;
+}
+
+const Digest* PackedFileReader::FindHash(const Digest& range) const {
+  const auto found = by_range_.find(range);
+  return found != by_range_.end() ? &directory_.hashes[found->second].hash : nullptr;
+}
+
+Bytes PackedFileReader::BytesOf(const PackedFileEntry& entry) const {
+  return mapping_.bytes().subspan(static_cast<size_t>(entry.offset),
+                                  static_cast<size_t>(entry.size));
+}
+
+// Two threads that come together both read: they find the same.
+bool PackedFileReader::IsIntact(const PackedFileEntry& entry) const {
+  std::atomic<Check>& check = checks_[static_cast<size_t>(&entry - directory_.entries.data())];
+  if (check.load(std::memory_order_relaxed) == Check::kNotYet) {
+    const bool is_intact = ChecksumOf(BytesOf(entry)) == entry.checksum;
+    check.store(is_intact ? Check::kIntact : Check::kDamaged, std::memory_order_relaxed);
+  }
+  return check.load(std::memory_order_relaxed) == Check::kIntact;
+}
+
+}  // namespace onepack
