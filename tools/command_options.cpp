@@ -30,6 +30,12 @@ void AddLoaderOptions(CLI::App& command, ProgramLoaderOptions& options) {
       .add_flag("--huge-pages", options.huge_pages,
                 "Ask for huge pages behind packed weights: faster runs")
       ->excludes(no_cache);
+  command
+      .add_option("--packed", options.packed_file,
+                  "Packed weights are kept in this file, and found in it\n"
+                  "by the next start and by other processes")
+      ->type_name("FILE")
+      ->excludes(no_cache);
   AddLinearsOption(command, options.linears);
 }
 

@@ -29,7 +29,7 @@ CLI::Option* AddDataOption(CLI::App& command, std::vector<std::string>& paths);
 // --strict: an error, not only a line, for a data file of which nothing is used.
 void AddStrictOption(CLI::App& command, bool& strict);
 
-// --threads, --no-cache, --huge-pages and --linears.
+// --threads, --no-cache, --huge-pages, --packed and --linears.
 void AddLoaderOptions(CLI::App& command, ProgramLoaderOptions& options);
 
 }  // namespace onepack

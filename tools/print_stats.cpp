@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 
+#include <initializer_list>
 #include <utility>
 
 #include "onepack/thread_pool.h"
@@ -13,19 +14,28 @@ namespace {
 
 std::string Number(uint64_t number) { return std::to_string(number); }
 
+using Reason = std::pair<uint64_t, const char*>;
+
 // "68 new, 3 with other content": reasons that never occurred are left out.
-std::string DescribeMisses(const WeightCacheMisses& misses) {
-  const std::pair<uint64_t, const char*> reasons[] = {
-      {misses.absent, "new"},
-      {misses.other_content, "with other content"},
-      {misses.other_quantization, "with other quantization"},
-      {misses.other_layout, "in another layout"},
-  };
+std::string DescribeReasons(std::initializer_list<Reason> reasons) {
   std::string text;
   for (const auto& [count, reason] : reasons) {
     if (count > 0) text += (text.empty() ? "" : ", ") + Number(count) + " " + reason;
   }
   return text;
+}
+
+std::string DescribeMisses(const WeightCacheMisses& misses) {
+  return DescribeReasons({{misses.absent, "new"},
+                          {misses.other_content, "with other content"},
+                          {misses.other_quantization, "with other quantization"},
+                          {misses.other_layout, "in another layout"}});
+}
+
+std::string DescribeFileMisses(const PackedFileMisses& misses) {
+  return DescribeReasons({{misses.absent, "not in the file"},
+                          {misses.other_layout, "in another layout"},
+                          {misses.damaged, "damaged"}});
 }
 
 double SecondsOf(uint64_t nanoseconds) { return static_cast<double>(nanoseconds) * 1e-9; }
@@ -52,6 +62,24 @@ void PrintCacheStats(const WeightCacheStats& stats) {
   printf("weight cache\n%s", table.ToString().c_str());
 }
 
+void PrintFileStats(const WeightCacheStats& stats) {
+  const PackedFileStats& file = stats.file;
+  TextTable table(2);
+  table.AddRow({"weights", "packed " + Number(stats.misses.total() - file.hits) + ", from file " +
+                               Number(file.hits)});
+  table.AddRow({"served", FormatBytes(file.hit_bytes), FormatBytes(stats.file_bytes) + " now"});
+  table.AddRow({"misses", Number(file.misses.total()), DescribeFileMisses(file.misses)});
+  table.AddRow({"hashed", FormatBytes(file.hashed_bytes), "of raw weights that were not known"});
+  table.AddRow({"written", FormatBytes(file.written_bytes),
+                FormatCount(file.written, "weight", "weights") + ", " + Number(file.pending) +
+                    " to be written"});
+  table.AddRow({"file", FormatBytes(file.file_bytes),
+                FormatCount(file.entries, "weight", "weights") + ", " +
+                    FormatBytes(file.dead_bytes) + " dead"});
+  table.AddRow({"troubles", Number(file.troubles)});
+  printf("packed file\n%s", table.ToString().c_str());
+}
+
 }  // namespace
 
 void PrintMemory() {
@@ -72,7 +100,9 @@ void PrintStats(const ProgramLoader& loader) {
                                     ? "waits only for threads that have taken work"
                                     : "waits for each thread: stalls on busy machines");
   if (loader.weight_cache() != nullptr) {
-    PrintCacheStats(loader.weight_cache()->Stats());
+    const WeightCacheStats stats = loader.weight_cache()->Stats();
+    PrintCacheStats(stats);
+    if (!loader.weight_cache()->options().packed_file.path.empty()) PrintFileStats(stats);
   } else {
     printf("weight cache\n  none: every method packed for itself\n");
   }

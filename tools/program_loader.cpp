@@ -25,6 +25,10 @@ Result<std::unique_ptr<ProgramLoader>> ProgramLoader::Create(const ProgramLoader
   if (options.share_packed_weights) {
     WeightCacheOptions cache_options;
     cache_options.huge_pages = options.huge_pages;
+    cache_options.packed_file.path = options.packed_file;
+    cache_options.packed_file.on_trouble = [](const Status& status) {
+      fprintf(stderr, "onepack: %s\n", status.message());
+    };
     loader->cache_ = WeightCache::Create(cache_options);
   }
   ONEPACK_ASSIGN_OR_RETURN(loader->pool_, CreateThreadPool(options.threads));

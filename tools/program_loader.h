@@ -36,6 +36,8 @@ struct ProgramLoaderOptions {
   LinearLayout linears = LinearLayout::kAuto;
   // For shared packed weights (WeightCacheOptions::huge_pages).
   bool huge_pages = false;
+  // Where they are kept (WeightCacheOptions::packed_file): empty for nowhere.
+  std::string packed_file;
   // The application's own operators outside the delegates, before ours of the same name. What they
   // refer to outlives the loader.
   Span<const Operator> additional_operators;
