@@ -31,6 +31,11 @@ std::shared_ptr<WeightCache> CreateCache(const onepack_engine_options& options) 
   cache.retained_bytes = options.retained_bytes;
   cache.record_hashes = options.record_hashes != 0;
   cache.huge_pages = options.huge_pages != 0;
+  if (options.packed_file != nullptr) cache.packed_file.path = options.packed_file;
+  if (options.packed_file_max_bytes > 0) {
+    cache.packed_file.max_bytes = options.packed_file_max_bytes;
+  }
+  cache.packed_file.is_read_only = options.packed_file_read_only != 0;
   return WeightCache::Create(cache);
 }
 
@@ -48,6 +53,10 @@ onepack_cache_stats StatsOf(const WeightCacheStats& stats) {
   result.packed_bytes = stats.packed_bytes;
   result.packing_ns = stats.packing_ns;
   result.evictions = stats.evictions;
+  result.file_hits = stats.file.hits;
+  result.file_hit_bytes = stats.file.hit_bytes;
+  result.file_written = stats.file.written;
+  result.file_troubles = stats.file.troubles;
   return result;
 }
 
@@ -130,5 +139,12 @@ onepack_status onepack_engine_prune(onepack_engine* engine, char** message) {
     ONEPACK_RETURN_IF_ERROR(CheckGiven(engine, "engine"));
     engine->engine->cache().Prune();
     return Status::Ok();
+  });
+}
+
+onepack_status onepack_engine_flush(onepack_engine* engine, char** message) {
+  return onepack::Guard(message, [&]() -> Status {
+    ONEPACK_RETURN_IF_ERROR(CheckGiven(engine, "engine"));
+    return engine->engine->cache().Flush();
   });
 }

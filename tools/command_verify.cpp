@@ -4,17 +4,16 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <set>
 
-#include "base/printable.h"
 #include "onepack/key_integrity.h"
 #include "onepack/weight_cache.h"
 #include "onepack/xnnpack_backend.h"
 #include "tools/command_options.h"
 #include "tools/commands.h"
+#include "tools/data_holders.h"
 #include "tools/format.h"
 #include "tools/option_values.h"
 #include "tools/progress.h"
@@ -108,50 +107,19 @@ class Verifier {
       }
       *what += ", " + FormatCount(test_cases, "test case", "test cases");
     }
-    size_t missing = 0;
-    const std::string* first_missing = nullptr;
-    std::vector<Ref<NamedDataMap>> holders;
-    FindHolders(file, &holders, &missing, &first_missing);
-    if (missing > 0) {
-      if (HasDataFiles()) {
-        return Status::Error(StatusCode::kNotFound,
-                             "key '%s' (of %zu) is in none of the data files",
-                             Printable(*first_missing).c_str(), missing);
-      }
-      *what += ", " + std::to_string(missing) + " of them in data files that were not given";
+    std::vector<const InspectedFile*> files;
+    for (const auto& opened : opened_) {
+      if (opened) files.push_back(&*opened);
+    }
+    const DataHolders holders = FindDataHolders(file, files);
+    if (holders.missing > 0 && !HasDataFiles()) {
+      *what +=
+          ", " + std::to_string(holders.missing) + " of them in data files that were not given";
       return Status::Ok();
     }
-    ONEPACK_ASSIGN_OR_RETURN(const Ref<NamedDataMap> data, NamedDataMap::Merge(holders));
+    ONEPACK_RETURN_IF_ERROR(CheckNoneIsMissing(holders));
+    ONEPACK_ASSIGN_OR_RETURN(const Ref<NamedDataMap> data, NamedDataMap::Merge(holders.maps));
     return VerifyMethods(file, data, backend_);
-  }
-
-  // The data files that a program would be loaded with: one for each key that it asks for.
-  void FindHolders(const InspectedFile& file, std::vector<Ref<NamedDataMap>>* holders,
-                   size_t* missing, const std::string** first_missing) const {
-    std::set<const InspectedFile*> found;
-    for (const std::string& key : file.keys) {
-      if (file.named_data->Find(key) != nullptr) continue;
-      const InspectedFile* holder = FindHolder(file, key);
-      if (holder != nullptr) {
-        found.insert(holder);
-      } else if ((*missing)++ == 0) {
-        *first_missing = &key;
-      }
-    }
-    for (const InspectedFile* holder : found) holders->push_back(holder->named_data);
-  }
-
-  // Adapters may use the same keys for what is their own: a.ptd is asked first for what a.pte
-  // wants.
-  const InspectedFile* FindHolder(const InspectedFile& program, const std::string& key) const {
-    const auto stem = std::filesystem::path(program.path).stem();
-    const InspectedFile* holder = nullptr;
-    for (const auto& file : opened_) {
-      if (!file || file->program || file->named_data->Find(key) == nullptr) continue;
-      if (std::filesystem::path(file->path).stem() == stem) return &*file;
-      if (holder == nullptr) holder = &*file;
-    }
-    return holder;
   }
 
   bool HasDataFiles() const {

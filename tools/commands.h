@@ -26,6 +26,8 @@ void AddMakeModelCommand(CLI::App& app, Action* action);
 void AddSplitCommand(CLI::App& app, Action* action);
 void AddMergeCommand(CLI::App& app, Action* action);
 void AddVerifyCommand(CLI::App& app, Action* action);
+void AddPackCommand(CLI::App& app, Action* action);
+void AddCacheCommand(CLI::App& app, Action* action);
 void AddDiffCommand(CLI::App& app, Action* action);
 
 }  // namespace onepack

@@ -48,6 +48,8 @@ int Main(int argc, char** argv) {
   AddSplitCommand(app, &action);
   AddMergeCommand(app, &action);
   AddDiffCommand(app, &action);
+  AddPackCommand(app, &action);
+  AddCacheCommand(app, &action);
   AddMakeModelCommand(app, &action);
   try {
     app.parse(argc, argv);

@@ -65,8 +65,8 @@ void PrintCacheStats(const WeightCacheStats& stats) {
 void PrintFileStats(const WeightCacheStats& stats) {
   const PackedFileStats& file = stats.file;
   TextTable table(2);
-  table.AddRow({"weights", "packed " + Number(stats.misses.total() - file.hits) + ", from file " +
-                               Number(file.hits)});
+  table.AddRow(
+      {"weights", "packed " + Number(file.misses.total()) + ", from file " + Number(file.hits)});
   table.AddRow({"served", FormatBytes(file.hit_bytes), FormatBytes(stats.file_bytes) + " now"});
   table.AddRow({"misses", Number(file.misses.total()), DescribeFileMisses(file.misses)});
   table.AddRow({"hashed", FormatBytes(file.hashed_bytes), "of raw weights that were not known"});

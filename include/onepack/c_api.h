@@ -97,6 +97,11 @@ typedef struct onepack_engine_options {
   int32_t huge_pages;        // ask for them
   int32_t prefetch_weights;  // of weights in place: read them from the disk at load
   int32_t verify_keys;       // refuse data that is not what its key, a SHA-256, says
+  // The file in which packed weights are kept, for the next start and for other processes
+  // (packed_file.h). NULL: none. It is copied.
+  const char* packed_file;
+  uint64_t packed_file_max_bytes;  // 0: without limit
+  int32_t packed_file_read_only;   // use what is there, and write nothing
 } onepack_engine_options;
 
 static inline void onepack_engine_options_init(onepack_engine_options* options) {
@@ -126,6 +131,12 @@ typedef struct onepack_cache_stats {
   uint64_t packed_bytes;
   uint64_t packing_ns;  // summed over threads
   uint64_t evictions;   // of retained weights
+  // Of the packed file: of `misses`, those that were found in it, and their bytes; weights that were
+  // written to it; and what went wrong with it, of which onepack_engine_flush says the last.
+  uint64_t file_hits;
+  uint64_t file_hit_bytes;
+  uint64_t file_written;
+  uint64_t file_troubles;
 } onepack_cache_stats;
 
 static inline void onepack_cache_stats_init(onepack_cache_stats* stats) {
@@ -137,6 +148,9 @@ ONEPACK_API onepack_status onepack_engine_stats(const onepack_engine* engine,
                                                 onepack_cache_stats* stats, char** message);
 // Gives back what retained_bytes has kept.
 ONEPACK_API onepack_status onepack_engine_prune(onepack_engine* engine, char** message);
+// Waits until all that was packed so far is in the packed file, and on the disk. ONEPACK_OK without
+// a file.
+ONEPACK_API onepack_status onepack_engine_flush(onepack_engine* engine, char** message);
 
 // ---- Sources: bytes that are no whole file of their own
 

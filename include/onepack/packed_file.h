@@ -45,7 +45,7 @@ struct PackedFileOptions {
   std::function<void(const Status&)> on_trouble;
 };
 
-// Why a look-up found nothing in the file.
+// Why a look-up found nothing in the file. What was not found was packed.
 struct PackedFileMisses {
   uint64_t absent = 0;        // the file does not have this weight
   uint64_t other_layout = 0;  // packed by another XNNPACK, or for another processor

@@ -256,6 +256,43 @@ static int test_retained_weights_stay_until_they_are_pruned(void) {
   return 0;
 }
 
+/* The second engine finds in the file what the first one has packed. */
+static int test_packed_weights_are_kept_in_a_file(void) {
+  char* message = NULL;
+  char path[] = "/tmp/onepack-c-api-XXXXXX";
+  onepack_engine_options options;
+  onepack_data* foundation = NULL;
+  uint64_t packed = 0;
+  int start;
+  CHECK(mkdtemp(path) != NULL);
+  char file[64];
+  snprintf(file, sizeof(file), "%s/packed.bin", path);
+  onepack_engine_options_init(&options);
+  options.linears = ONEPACK_LINEARS_PACKED;
+  options.packed_file = file;
+  CHECK_OK(onepack_data_open(case_file("lora_fp32/foundation.ptd"), &foundation, &message));
+  for (start = 0; start < 3; ++start) {
+    onepack_engine* engine = NULL;
+    onepack_method* method = NULL;
+    onepack_cache_stats stats;
+    options.packed_file_read_only = start == 2;
+    CHECK_OK(onepack_engine_create(&options, &engine, &message));
+    CHECK_OK(load_case(engine, foundation, "lora_fp32", "base", &method, &message));
+    if (start < 2) CHECK_OK(onepack_engine_flush(engine, &message));
+    onepack_cache_stats_init(&stats);
+    CHECK_OK(onepack_engine_stats(engine, &stats, &message));
+    if (start == 0) packed = stats.file_written;
+    CHECK(packed > 0 && stats.file_written == (start == 0 ? packed : 0));
+    CHECK(stats.file_hits == (start == 0 ? 0 : packed) && stats.file_troubles == 0);
+    if (run_case(method, case_file("lora_fp32/base.json"))) return 1;
+    onepack_method_release(method);
+    onepack_engine_release(engine);
+  }
+  onepack_data_release(foundation);
+  CHECK(unlink(file) == 0 && rmdir(path) == 0);
+  return 0;
+}
+
 static int test_errors_say_what_and_where(void) {
   char* message = NULL;
   onepack_engine* engine = NULL;
@@ -860,6 +897,7 @@ static const named_test tests[] = {
     {"WeightsInPlaceAreShared", test_weights_in_place_are_shared},
     {"ThreadsComputeTheSame", test_threads_compute_the_same},
     {"RetainedWeightsStayUntilTheyArePruned", test_retained_weights_stay_until_they_are_pruned},
+    {"PackedWeightsAreKeptInAFile", test_packed_weights_are_kept_in_a_file},
     {"ErrorsSayWhatAndWhere", test_errors_say_what_and_where},
     {"NullIsAnInvalidArgument", test_null_is_an_invalid_argument},
     {"StructsMayDifferInAge", test_structs_may_differ_in_age},

@@ -148,7 +148,7 @@ void PackedFile::Run() noexcept {
     lock.unlock();
     const bool is_done = WriteInHand();
     if (!is_done && is_last_try) {
-      Trouble(Status::Error(StatusCode::kIoError, "packed file %s: another process is writing",
+      Trouble(Status::Error(StatusCode::kIoError, "%s: another process is writing",
                             options_.path.c_str()));
     }
     if (is_done || is_last_try) {
@@ -187,8 +187,7 @@ bool PackedFile::WriteInHand() {
 
 Status PackedFile::Flush() {
   if (!may_write()) {
-    return Status::Error(StatusCode::kFailedPrecondition, "packed file %s: %s",
-                         options_.path.c_str(),
+    return Status::Error(StatusCode::kFailedPrecondition, "%s: %s", options_.path.c_str(),
                          options_.is_read_only ? "it is read only"
                                                : "this process was forked off: its parent writes");
   }
@@ -197,7 +196,7 @@ Status PackedFile::Flush() {
     wants_writing_ |= has_pending();
     mutex_.NotifyAll();
     if (has_work() && !StartThread()) {
-      return Status::Error(StatusCode::kResourceExhausted, "packed file %s: no thread to write it",
+      return Status::Error(StatusCode::kResourceExhausted, "%s: no thread to write it",
                            options_.path.c_str());
     }
     while (has_work()) mutex_.Wait(lock);

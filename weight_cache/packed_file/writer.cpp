@@ -294,8 +294,8 @@ Status CutOff(int descriptor, uint64_t end) {
 }
 
 Status Append(int descriptor, const PackedFileReader& file, NextState& next) {
-  ONEPACK_RETURN_IF_ERROR(CutOff(descriptor, file.end()));
-  Status status = next.Append(descriptor);
+  Status status = CutOff(descriptor, file.end());
+  if (status.ok()) status = next.Append(descriptor);
   // What was written of it means nothing, but it takes space.
   if (!status.ok()) static_cast<void>(CutOff(descriptor, file.end()));
   return status;
@@ -325,7 +325,7 @@ Result<WriteOutcome> Rewrite(const std::string& path, bool replaces, NextState& 
   }
   if (status.ok()) return WriteOutcome::kWritten;
   unlink(temporary.c_str());
-  return status;
+  return std::move(status).WithContext("%s", temporary.c_str());
 }
 
 // What a writer that was killed had begun.
@@ -364,7 +364,8 @@ Result<WriteOutcome> Write(const std::string& path, const PackedFileChange& chan
   next.LimitTo(limits.max_bytes);
   if (!limits.compacts && !next.is_new()) return WriteOutcome::kNothingNew;
   if (file == nullptr || !ShouldAppend(next, limits)) return Rewrite(path, is_there, next);
-  ONEPACK_RETURN_IF_ERROR(Append((*opened)->get(), *file, next));
+  Status status = Append((*opened)->get(), *file, next);
+  if (!status.ok()) return std::move(status).WithContext("%s", path.c_str());
   return WriteOutcome::kWritten;
 }
 
@@ -372,11 +373,9 @@ Result<WriteOutcome> Write(const std::string& path, const PackedFileChange& chan
 
 Result<WriteOutcome> WritePackedFile(const std::string& path, const PackedFileChange& change,
                                      const PackedFileLimits& limits) try {
-  auto outcome = Write(path, change, limits);
-  if (outcome.ok()) return outcome;
-  return outcome.TakeStatus().WithContext("packed file %s", path.c_str());
+  return Write(path, change, limits);
 } catch (const std::bad_alloc&) {
-  return Status::Error(StatusCode::kResourceExhausted, "packed file %s: out of memory",
+  return Status::Error(StatusCode::kResourceExhausted, "%s: out of memory while writing it",
                        path.c_str());
 }
 

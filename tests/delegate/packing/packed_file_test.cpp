@@ -37,7 +37,7 @@ WeightCacheOptions OptionsFor(const std::string& packed) {
   return options;
 }
 
-uint64_t Packed(const WeightCacheStats& stats) { return stats.misses.total() - stats.file.hits; }
+uint64_t Packed(const WeightCacheStats& stats) { return stats.file.misses.total(); }
 
 class PackedCaseTest : public testing::TestWithParam<const char*> {
  protected:
