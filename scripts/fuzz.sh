@@ -9,13 +9,13 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 if ! [[ "${1:-}" =~ ^[1-9][0-9]*$ ]]; then
-  echo 'usage: fuzz.sh MINUTES [program | data | bundle | payload | fields | operators]...' >&2
+  echo 'usage: fuzz.sh MINUTES [program | data | bundle | payload | fields | operators | packed]...' >&2
   exit 2
 fi
 minutes=$1
 shift
 targets=("$@")
-if [ "${#targets[@]}" -eq 0 ]; then targets=(program data bundle payload fields operators); fi
+if [ "${#targets[@]}" -eq 0 ]; then targets=(program data bundle payload fields operators packed); fi
 
 bash scripts/setup.sh --clang
 cmake --preset fuzz

@@ -350,6 +350,31 @@ TEST_F(FaultInjectionTest, ALoadThatPacksInSlicesFailsCleanlyAtEveryRequest) {
   }
 }
 
+// What cannot be found in the file is packed, so many loads succeed.
+TEST_F(FaultInjectionTest, ALoadOverAPackedFileFailsCleanlyAtEveryRequest) {
+  WeightCacheOptions options;
+  options.packed_file.path = folder_.File("packed.bin");
+  for (const bool is_warm : {false, true}) {
+    SCOPED_TRACE(is_warm);
+    if (is_warm) {
+      options.packed_file.is_read_only = false;
+      cache_ = PackedWeightCache::Create(options);
+      for (const ProgramFiles& files : {running_files_, loaded_files_}) {
+        ASSERT_TRUE(LoadWell(RequestFor(files, Access::kMapped)));
+      }
+      ASSERT_TRUE(IsOk(cache_->Flush()));
+    }
+    // No other thread asks for anything then.
+    options.packed_file.is_read_only = true;
+    cache_ = PackedWeightCache::Create(options);
+    FailEachEvent(RequestFor(running_files_, Access::kMapped),
+                  RequestFor(loaded_files_, Access::kRead),
+                  {FaultKind::kNew, FaultKind::kHeap, FaultKind::kMap, FaultKind::kOpen,
+                   FaultKind::kWish, FaultKind::kRead});
+    EXPECT_EQ(cache_->Stats().file.hits > 0, is_warm);
+  }
+}
+
 TEST_F(FaultInjectionTest, ALoadWithoutASharedCacheFailsCleanlyAtEveryRequest) {
   Request load = RequestFor(loaded_files_, Access::kMapped);
   load.backend.weight_cache = nullptr;

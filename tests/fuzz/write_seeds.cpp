@@ -1,5 +1,5 @@
 // Writes the good files that fuzzing starts from: DIR/program, DIR/data, DIR/bundle, DIR/payload,
-// DIR/fields, DIR/operators.
+// DIR/fields, DIR/operators, DIR/packed.
 
 #include <stdio.h>
 
@@ -12,6 +12,7 @@
 #include "tests/hardening/seed_programs.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"
+#include "weight_cache/packed_file/writer.h"
 
 namespace onepack {
 namespace {
@@ -44,6 +45,27 @@ void WriteCalls(const std::string& folder) {
   }
 }
 
+// A packed file of two states, and its last directory alone.
+void WritePacked(const std::string& folder) {
+  std::filesystem::create_directories(folder);
+  const std::string path = folder + "/file";
+  std::filesystem::remove(path);
+  const std::vector<uint8_t> packed(100, 7);
+  for (uint8_t number = 0; number < 2; ++number) {
+    PackedFileChange change;
+    PackKey key;
+    key.weight.kernel.bytes.fill(number);
+    change.additions.push_back({key, number, {packed.data(), packed.size()}, nullptr});
+    change.hashes.push_back({key.weight.kernel, key.weight.kernel});
+    static_cast<void>(WritePackedFile(path, change, {}));
+  }
+  auto file = PackedFileReader::Open(path);
+  if (!file.ok()) return;
+  const std::vector<uint8_t> directory =
+      EncodePackedFileDirectory((*file)->directory(), (*file)->id(), (*file)->end());
+  Write(folder, "directory", {directory.data(), 16 + 2 * 224 + 2 * 72});
+}
+
 void WriteAll(const std::string& folder) {
   uint8_t number = 0;
   for (const UntrustedFiles& files : GeneratedSeeds()) {
@@ -55,6 +77,7 @@ void WriteAll(const std::string& folder) {
   Write(folder + "/data", "generated", GeneratedData());
   Write(folder + "/bundle", "linear", ReadFile(TestData("programs/linear.bpte")));
   WriteCalls(folder + "/operators");
+  WritePacked(folder + "/packed");
   for (const UntrustedFiles& files : RecordedSeeds()) {
     if (files.data.empty()) Write(folder + "/program", files.name, files.program);
     WritePayload(files, folder + "/payload");

@@ -9,9 +9,6 @@
 #include "base/endian.h"
 #include "base/rounding.h"
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 namespace onepack {
 namespace {
 
@@ -133,11 +130,6 @@ Status CheckEntry(const PackedFileEntry& entry, uint64_t end) {
 }
 
 }  // namespace
-
-Checksum ChecksumOf(Bytes bytes) {
-  const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
-  return {hash.low64, hash.high64};
-}
 
 uint64_t PackedFileOffset(uint64_t end, uint64_t size) {
   const bool is_large = size >= kPackedFileLargeEntry;

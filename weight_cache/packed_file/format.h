@@ -57,6 +57,7 @@
 #include "onepack/result.h"
 #include "onepack/span.h"
 #include "weight_cache/pack_key.h"
+#include "weight_cache/packed_file/checksum.h"
 
 namespace onepack {
 
@@ -70,17 +71,6 @@ inline constexpr size_t kPackedFileAlignment = 64;
 // Pages of large entries are theirs alone, also where a page has 16 KB.
 inline constexpr size_t kPackedFileLargeEntry = size_t{256} << 10;
 inline constexpr size_t kPackedFileLargeAlignment = size_t{16} << 10;
-
-struct Checksum {
-  uint64_t low = 0;
-  uint64_t high = 0;
-
-  bool operator==(const Checksum& other) const { return low == other.low && high == other.high; }
-  bool operator!=(const Checksum& other) const { return !(*this == other); }
-};
-
-// Finds damage, and no forgery.
-Checksum ChecksumOf(Bytes bytes);
 
 using PackedFileId = std::array<uint8_t, 16>;
 

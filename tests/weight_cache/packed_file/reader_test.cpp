@@ -136,6 +136,15 @@ TEST_F(PackedFileReaderTest, CountsAreLimitedByTheBytesThereAre) {
   }
 }
 
+// What the format says, whatever instructions compute it: the value is that of the xxhsum command.
+TEST(ChecksumTest, IsXxh3Of128Bits) {
+  std::vector<uint8_t> bytes(100000);
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<uint8_t>(i * i >> 3);
+  EXPECT_EQ(ChecksumOf({}), (Checksum{0x6001c324468d497f, 0x99aa06d3014798d8}));
+  EXPECT_EQ(ChecksumOf({bytes.data(), bytes.size()}),
+            (Checksum{0xde7b34649650c701, 0xbb34bf7b2426abab}));
+}
+
 TEST_F(PackedFileReaderTest, AFooterOfAnotherFileMeansNothing) {
   const std::string other = folder_.File("other.bin");
   Write(other, ChangeOf({5}));
