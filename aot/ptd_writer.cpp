@@ -56,7 +56,6 @@ uint32_t PtdWriter::AddBytes(std::string key, Bytes bytes, std::optional<PtdTens
   return segment;
 }
 
-// Everything before the first segment.
 std::vector<uint8_t> PtdWriter::Directory() const {
   namespace wire_ptd = wire::flat_tensor;
   flatbuffers::FlatBufferBuilder builder;

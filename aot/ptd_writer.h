@@ -44,6 +44,8 @@ class PtdWriter {
   // A segment with a copy of `bytes`, and its key.
   uint32_t AddBytes(std::string key, Bytes bytes, std::optional<PtdTensorLayout> layout = {});
 
+  // Everything before the first segment.
+  std::vector<uint8_t> Directory() const;
   // Appends the whole file.
   Status Write(const Append& append) const;
   Result<std::vector<uint8_t>> ToBytes() const;
@@ -58,8 +60,6 @@ class PtdWriter {
     uint32_t segment;
     std::optional<PtdTensorLayout> layout;
   };
-
-  std::vector<uint8_t> Directory() const;
 
   SegmentList segments_;
   std::vector<Entry> entries_;

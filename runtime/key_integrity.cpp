@@ -1,5 +1,7 @@
 #include "onepack/key_integrity.h"
 
+#include <string.h>
+
 #include <optional>
 
 #include "base/digest.h"
@@ -15,6 +17,20 @@ std::string_view HashIn(std::string_view key) {
   return key.substr(0, kScalePrefix.size()) == kScalePrefix ? key.substr(kScalePrefix.size()) : key;
 }
 
+Result<Digest> HashOf(const NamedData& data) {
+  Digest digest;
+  if (const uint8_t* known = data.source->FindHash(data.segment)) {
+    memcpy(digest.bytes.data(), known, digest.bytes.size());
+    return digest;
+  }
+  ONEPACK_ASSIGN_OR_RETURN(const Buffer buffer, data.Load());
+  const std::optional<Digest> computed = Sha256Of(buffer.bytes);
+  data.source->Discard(data.segment);
+  if (computed) return *computed;
+  return Status::Error(StatusCode::kInternal, "%s: key '%s': its SHA-256 cannot be computed",
+                       data.source->name(), Printable(data.key).c_str());
+}
+
 }  // namespace
 
 bool IsContentKey(std::string_view key) {
@@ -28,14 +44,8 @@ bool IsContentKey(std::string_view key) {
 
 Status VerifyKey(const NamedData& data) {
   if (!IsContentKey(data.key)) return Status::Ok();
-  ONEPACK_ASSIGN_OR_RETURN(const Buffer buffer, data.Load());
-  const std::optional<Digest> digest = Sha256Of(buffer.bytes);
-  data.source->Discard(data.segment);
-  if (!digest) {
-    return Status::Error(StatusCode::kInternal, "%s: key '%s': its SHA-256 cannot be computed",
-                         data.source->name(), Printable(data.key).c_str());
-  }
-  const HexText found(digest->bytes);
+  ONEPACK_ASSIGN_OR_RETURN(const Digest digest, HashOf(data));
+  const HexText found(digest.bytes);
   if (HashIn(data.key) == found.view()) return Status::Ok();
   return Status::Error(StatusCode::kInvalidFile,
                        "%s: key '%s' is not the SHA-256 of its %llu bytes, which is %s",

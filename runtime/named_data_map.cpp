@@ -3,9 +3,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <utility>
+
 #include "base/checked_math.h"
 #include "base/printable.h"
 #include "runtime/aligned_copy.h"
+#include "runtime/detached_source.h"
+#include "schema/detached_data.h"
 #include "schema/flat_tensor_header.h"
 #include "schema/verify_flat_tensor.h"
 #include "schema/verify_text.h"
@@ -63,6 +67,47 @@ Result<FlatTensorHeader> LoadHeader(const DataSource& source) {
   return ParseFlatTensorHeader(head.bytes, source.size());
 }
 
+void FillEntries(const wire::flat_tensor::FlatTensor& data, const FlatTensorHeader& header,
+                 const DataSource* source, NamedData* entries) {
+  for (size_t i = 0; i < CountOf(data.named_data()); ++i) {
+    const auto* named = data.named_data()->Get(static_cast<uint32_t>(i));
+    NamedData& entry = entries[i];
+    entry.key = TextOf(named->key());
+    entry.source = source;
+    entry.segment = FlatTensorSegment(data, header, named->segment_index());
+    entry.is_tensor = named->tensor_layout() != nullptr;
+    if (entry.is_tensor) entry.layout = LayoutOf(*named->tensor_layout());
+  }
+}
+
+// What is said of data that was detached, if there is any, instead of the entry that says it.
+Result<Ref<DetachedSource>> TakeDetached(const Ref<DataSource>& source, Span<NamedData> entries,
+                                         const Allocator& allocator) {
+  for (NamedData& entry : entries) {
+    if (entry.key != kDetachedKey) continue;
+    ONEPACK_ASSIGN_OR_RETURN(const Buffer bytes, entry.Load());
+    auto detached = DetachedSource::Open(source, bytes.bytes, allocator);
+    source->Discard(entry.segment);
+    if (!detached.ok()) return detached.TakeStatus().WithContext("detached data");
+    std::swap(entry, entries[entries.size() - 1]);
+    return detached;
+  }
+  return Ref<DetachedSource>();
+}
+
+// The entries of the file's directory, and of what was detached from it.
+Result<Array<NamedData>> AllEntries(Array<NamedData> entries, const Ref<DetachedSource>& detached,
+                                    const Allocator& allocator) {
+  if (!detached) return entries;
+  const wire::flat_tensor::FlatTensor& data = *detached->data().directory;
+  const size_t kept = entries.size() - 1;
+  ONEPACK_ASSIGN_OR_RETURN(Array<NamedData> all,
+                           Array<NamedData>::Create(allocator, kept + CountOf(data.named_data())));
+  for (size_t i = 0; i < kept; ++i) all[i] = entries[i];
+  FillEntries(data, detached->data().header, detached.get(), all.data() + kept);
+  return all;
+}
+
 Result<Ref<NamedDataMap>> OpenVerified(const Ref<DataSource>& source, const Allocator& allocator) {
   ONEPACK_ASSIGN_OR_RETURN(const FlatTensorHeader header, LoadHeader(*source));
   // From the file's first byte: that is where the root offset stands and what it counts from.
@@ -78,18 +123,16 @@ Result<Ref<NamedDataMap>> OpenVerified(const Ref<DataSource>& source, const Allo
                            VerifyFlatTensor(directory->bytes(), header));
   ONEPACK_ASSIGN_OR_RETURN(Array<NamedData> entries,
                            Array<NamedData>::Create(allocator, CountOf(data->named_data())));
-  for (size_t i = 0; i < entries.size(); ++i) {
-    const auto* named = data->named_data()->Get(static_cast<uint32_t>(i));
-    NamedData& entry = entries[i];
-    entry.key = TextOf(named->key());
-    entry.source = source.get();
-    entry.segment = FlatTensorSegment(*data, header, named->segment_index());
-    entry.is_tensor = named->tensor_layout() != nullptr;
-    if (entry.is_tensor) entry.layout = LayoutOf(*named->tensor_layout());
-  }
-  ONEPACK_ASSIGN_OR_RETURN(auto owners, Array<Ref<const RefCounted>>::Create(allocator, 2));
+  FillEntries(*data, header, source.get(), entries.data());
+  ONEPACK_ASSIGN_OR_RETURN(
+      const Ref<DetachedSource> detached,
+      TakeDetached(source, Span<NamedData>(entries.data(), entries.size()), allocator));
+  ONEPACK_ASSIGN_OR_RETURN(entries, AllEntries(std::move(entries), detached, allocator));
+  ONEPACK_ASSIGN_OR_RETURN(auto owners,
+                           Array<Ref<const RefCounted>>::Create(allocator, detached ? 3 : 2));
   owners[0] = directory;
   owners[1] = source;
+  if (detached) owners[2] = detached;
   return NamedDataMap::Create(std::move(entries), std::move(owners), source->name(), allocator);
 }
 

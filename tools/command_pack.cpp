@@ -3,8 +3,11 @@
 #include <stdio.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <memory>
+#include <set>
 
+#include "aot/detach_data.h"
 #include "onepack/weight_cache.h"
 #include "onepack/xnnpack_backend.h"
 #include "tools/command_options.h"
@@ -12,6 +15,8 @@
 #include "tools/data_holders.h"
 #include "tools/format.h"
 #include "tools/option_values.h"
+#include "tools/progress.h"
+#include "tools/recording_source.h"
 #include "tools/verified_program.h"
 
 namespace onepack {
@@ -21,71 +26,144 @@ struct PackOptions {
   std::vector<std::string> programs;
   std::vector<std::string> data;
   std::string output;
+  std::string detached;  // empty: nothing is detached
   LinearLayout linears = LinearLayout::kAuto;
   size_t threads = 1;
+  ExistingFile existing = ExistingFile::kRefuse;
 };
 
-class PackCommand {
+// The programs and data files of the command line, loaded over a packed file.
+class PackedPrograms {
  public:
-  explicit PackCommand(const PackOptions& options) : options_(options) {}
+  struct DataFile {
+    Ref<RecordingSource> source;
+    InspectedFile file;
+  };
 
-  Result<bool> Run() {
-    WeightCacheOptions cache_options;
-    cache_options.packed_file.path = options_.output;
-    cache_options.retained_bytes = SIZE_MAX;  // for the next program
-    const std::shared_ptr<WeightCache> cache = WeightCache::Create(cache_options);
-    XnnpackBackendOptions backend_options;
-    backend_options.weight_cache = cache;
-    backend_options.linears = options_.linears;
-    backend_options.packing_threads = options_.threads;
-    ONEPACK_ASSIGN_OR_RETURN(backend_, CreateXnnpackBackend(backend_options));
-    for (const std::string& path : options_.data) {
-      ONEPACK_ASSIGN_OR_RETURN(InspectedFile file, OpenToInspect(path));
-      if (file.program) {
-        return Status::Error(StatusCode::kInvalidArgument, "%s: a program, a data file expected",
-                             path.c_str());
-      }
-      data_.push_back(std::make_unique<InspectedFile>(std::move(file)));
+  // Of a packed file that is read only: whatever a load asks of the data files then is not in it,
+  // and no hash is computed either, of a data file that is too new to be known.
+  static Result<PackedPrograms> Load(const PackOptions& options, bool is_read_only) {
+    PackedPrograms loaded;
+    WeightCacheOptions cache;
+    cache.packed_file.path = options.output;
+    cache.packed_file.is_read_only = is_read_only;
+    cache.retained_bytes = SIZE_MAX;  // for the next program
+    loaded.cache_ = WeightCache::Create(cache);
+    XnnpackBackendOptions backend;
+    backend.weight_cache = loaded.cache_;
+    backend.linears = options.linears;
+    backend.packing_threads = options.threads;
+    ONEPACK_ASSIGN_OR_RETURN(loaded.backend_, CreateXnnpackBackend(backend));
+    for (const std::string& path : options.data) {
+      ONEPACK_RETURN_IF_ERROR(loaded.OpenData(path, is_read_only));
     }
-    for (const std::string& path : options_.programs) {
-      Status status = PackProgram(path);
+    for (const std::string& path : options.programs) {
+      Status status = loaded.LoadProgram(path);
       if (!status.ok()) return std::move(status).WithContext("%s", path.c_str());
     }
-    ONEPACK_RETURN_IF_ERROR(cache->Flush());
-    Report(cache->Stats().file);
-    return true;
+    return loaded;
   }
 
+  WeightCache& cache() const { return *cache_; }
+  const std::vector<std::unique_ptr<DataFile>>& data() const { return data_; }
+  // That a program asks for.
+  bool IsUsed(std::string_view key) const { return keys_.count(std::string(key)) > 0; }
+
  private:
-  Status PackProgram(const std::string& path) {
+  PackedPrograms() = default;
+
+  Status OpenData(const std::string& path, bool knows_hashes) {
+    ONEPACK_ASSIGN_OR_RETURN(Ref<DataSource> mapped, OpenMappedFile(path.c_str()));
+    ONEPACK_ASSIGN_OR_RETURN(
+        Ref<RecordingSource> source,
+        MakeRef<RecordingSource>(HeapAllocator(), std::move(mapped), knows_hashes));
+    ONEPACK_ASSIGN_OR_RETURN(InspectedFile file, OpenToInspect(Ref<DataSource>(source)));
+    if (file.program) {
+      return Status::Error(StatusCode::kInvalidArgument, "%s: a program, a data file expected",
+                           path.c_str());
+    }
+    data_.push_back(std::make_unique<DataFile>(DataFile{source, std::move(file)}));
+    return Status::Ok();
+  }
+
+  Status LoadProgram(const std::string& path) {
     ONEPACK_ASSIGN_OR_RETURN(const InspectedFile program, OpenToInspect(path));
     if (!program.program) {
       return Status::Error(StatusCode::kInvalidArgument, "a data file, a program expected");
     }
+    keys_.insert(program.keys.begin(), program.keys.end());
     std::vector<const InspectedFile*> files;
-    for (const auto& file : data_) files.push_back(file.get());
+    for (const auto& one : data_) files.push_back(&one->file);
     const DataHolders holders = FindDataHolders(program, files);
     ONEPACK_RETURN_IF_ERROR(CheckNoneIsMissing(holders));
     ONEPACK_ASSIGN_OR_RETURN(const Ref<NamedDataMap> data, NamedDataMap::Merge(holders.maps));
     return VerifyMethods(program, data, backend_);
   }
 
-  void Report(const PackedFileStats& stats) const {
-    if (stats.entries == 0) {
-      printf("nothing to pack: all layers run over the bytes of the data files\n");
-      return;
-    }
-    printf("%s: %s, %s; %llu packed now, %llu there already\n", options_.output.c_str(),
-           FormatCount(stats.entries, "weight", "weights").c_str(),
-           FormatBytes(stats.file_bytes).c_str(),
-           static_cast<unsigned long long>(stats.misses.total()),
-           static_cast<unsigned long long>(stats.hits));
-  }
-
-  const PackOptions& options_;
+  std::shared_ptr<WeightCache> cache_;
   Ref<Backend> backend_;
-  std::vector<std::unique_ptr<InspectedFile>> data_;
+  std::vector<std::unique_ptr<DataFile>> data_;
+  std::set<std::string> keys_;
 };
+
+void Report(const std::string& path, const PackedFileStats& stats) {
+  if (stats.entries == 0) {
+    printf("nothing to pack: all layers run over the bytes of the data files\n");
+    return;
+  }
+  printf("%s: %s, %s; %llu packed now, %llu there already\n", path.c_str(),
+         FormatCount(stats.entries, "weight", "weights").c_str(),
+         FormatBytes(stats.file_bytes).c_str(),
+         static_cast<unsigned long long>(stats.misses.total()),
+         static_cast<unsigned long long>(stats.hits));
+}
+
+// The data file to detach from: that of the same name, or the only one.
+Result<const PackedPrograms::DataFile*> FindRaw(const PackOptions& options,
+                                                const PackedPrograms& loaded) {
+  const auto name = std::filesystem::path(options.detached).filename();
+  for (const auto& one : loaded.data()) {
+    if (std::filesystem::path(one->file.path).filename() == name) return one.get();
+  }
+  if (loaded.data().size() == 1) return loaded.data().front().get();
+  return Status::Error(StatusCode::kInvalidArgument,
+                       "--detach %s: no data file has that name, to tell which one is meant",
+                       options.detached.c_str());
+}
+
+// What no program asks for when it is loaded over the packed file goes. What no program uses at all
+// stays: nothing is known of it.
+Status Detach(const PackOptions& options) {
+  ONEPACK_ASSIGN_OR_RETURN(const PackedPrograms loaded,
+                           PackedPrograms::Load(options, /*is_read_only=*/true));
+  ONEPACK_ASSIGN_OR_RETURN(const PackedPrograms::DataFile* raw, FindRaw(options, loaded));
+  Progress progress("pack");
+  DetachOptions detach;
+  detach.path = options.detached;
+  detach.existing = options.existing;
+  detach.where = std::filesystem::path(raw->file.path).filename().string();
+  detach.watch = progress.Watcher();
+  detach.is_detached = [&](const NamedData& entry) {
+    return loaded.IsUsed(entry.key) && !raw->source->WasAskedFor(entry.segment);
+  };
+  ONEPACK_ASSIGN_OR_RETURN(const DetachReport report,
+                           WriteDetachedData(*raw->file.named_data, detach));
+  printf("%s: %s kept, %s of %s detached\n", options.detached.c_str(),
+         FormatBytes(report.kept_bytes).c_str(), FormatBytes(report.detached_bytes).c_str(),
+         FormatCount(report.detached_keys, "key", "keys").c_str());
+  return Status::Ok();
+}
+
+Result<bool> Pack(const PackOptions& options) {
+  {
+    ONEPACK_ASSIGN_OR_RETURN(const PackedPrograms loaded,
+                             PackedPrograms::Load(options, /*is_read_only=*/false));
+    ONEPACK_RETURN_IF_ERROR(loaded.cache().Flush());
+    Report(options.output, loaded.cache().Stats().file);
+  }
+  if (!options.detached.empty()) ONEPACK_RETURN_IF_ERROR(Detach(options));
+  return true;
+}
 
 }  // namespace
 
@@ -101,6 +179,14 @@ void AddPackCommand(CLI::App& app, Action* action) {
                    "where it is there")
       ->required()
       ->type_name("FILE");
+  command
+      ->add_option("--detach", options->detached,
+                   "Also write this: the data file of the same name (or the\n"
+                   "only one) without the bytes that are packed")
+      ->type_name("F.ptd");
+  command->add_flag_callback(
+      "--replace", [options] { options->existing = ExistingFile::kReplace; },
+      "Replace the detached data file if it is there");
   AddCountOption(*command, "--threads", options->threads, 1024, "Threads that pack");
   AddLinearsOption(*command, options->linears);
   command->footer(
@@ -109,11 +195,16 @@ void AddPackCommand(CLI::App& app, Action* action) {
       "another one packs again, and replaces it. Load with the same --linears; layers that run\n"
       "over the bytes of the data file are not packed.\n"
       "\n"
+      "A detached data file has all keys, and the bytes that are used where they stand; what is\n"
+      "packed it has the hashes of. With its packed file it takes the place of the whole one;\n"
+      "what the packed file does not have is an error that names the whole one.\n"
+      "\n"
       "Examples:\n"
       "  onepack pack base.pte lora0.pte --data foundation.ptd,lora0.ptd --output packed.bin\n"
-      "  onepack run lora0.pte --data foundation.ptd,lora0.ptd --packed packed.bin");
-  command->callback(
-      [options, action] { *action = [options] { return PackCommand(*options).Run(); }; });
+      "  onepack run lora0.pte --data foundation.ptd,lora0.ptd --packed packed.bin\n"
+      "  onepack pack *.pte --data foundation.ptd --output app/packed.bin\n"
+      "      --detach app/foundation.ptd");
+  command->callback([options, action] { *action = [options] { return Pack(*options); }; });
 }
 
 }  // namespace onepack

@@ -79,6 +79,7 @@ Status CheckDataCanBeRead(const InspectedFile& file) {
   std::set<std::pair<uint64_t, uint64_t>> segments;
   uint64_t bytes = 0;
   for (const NamedData& entry : file.named_data->entries()) {
+    if (entry.source->FindHash(entry.segment) != nullptr) continue;  // it has no bytes to be read
     if (!segments.emplace(entry.segment.offset, entry.segment.size).second) continue;
     bytes += entry.segment.size;  // of less than 2^31 keys, each inside the file
     if (bytes / kMaxTimesShared <= file.size_bytes) continue;
@@ -92,6 +93,11 @@ Status CheckDataCanBeRead(const InspectedFile& file) {
 
 Result<InspectedFile> OpenToInspect(const std::string& path) {
   ONEPACK_ASSIGN_OR_RETURN(const Ref<DataSource> source, OpenMappedFile(path.c_str()));
+  return OpenToInspect(source);
+}
+
+Result<InspectedFile> OpenToInspect(const Ref<DataSource>& source) {
+  const std::string path = source->name();
   InspectedFile file;
   file.path = path;
   file.size_bytes = source->size();

@@ -26,6 +26,8 @@ struct InspectedFile {
 
 // Errors: kInvalidFile for neither a program nor a data file.
 Result<InspectedFile> OpenToInspect(const std::string& path);
+// From a source, which messages call by its name.
+Result<InspectedFile> OpenToInspect(const Ref<DataSource>& source);
 
 // Before all named data is read: segments may lie over each other, and then a small
 // file has endless data. Errors: kInvalidFile for more than a multiple of the file.

@@ -210,7 +210,8 @@ void PrintNamedData(const NamedDataMap& named_data) {
   TextTable table(4);
   for (const NamedData& entry : named_data.entries()) {
     table.AddRow({Quoted(entry.key), FormatBytes(entry.segment.size),
-                  entry.is_tensor ? LayoutText(entry.layout).c_str() : "opaque"});
+                  std::string(entry.is_tensor ? LayoutText(entry.layout).c_str() : "opaque") +
+                      (entry.source->FindHash(entry.segment) != nullptr ? ", detached" : "")});
   }
   printf("  holds %s\n%s", FormatCount(named_data.entries().size(), "key", "keys").c_str(),
          table.ToString().c_str());

@@ -26,7 +26,13 @@ void EraseExpired(Map& map) {
   }
 }
 
-// nullopt when the witness cannot be read: that is no reason to refuse the one who asks.
+// Of a data file without them (kNotFound): there is nothing to compare.
+Status AllowDetached(Status status) {
+  return status.code() == StatusCode::kNotFound ? Status::Ok() : std::move(status);
+}
+
+// nullopt when the witness cannot be read: that is no reason to refuse the one who asks. Nor is it
+// that his own bytes were detached.
 Result<std::optional<bool>> AreEqual(const RawBytes& witness, const RawBytes& raw) {
   bool equal = false;
   bool can_tell = false;
@@ -37,7 +43,7 @@ Result<std::optional<bool>> AreEqual(const RawBytes& witness, const RawBytes& ra
     });
     can_tell = witness_status.ok();
   });
-  ONEPACK_RETURN_IF_ERROR(std::move(status));
+  ONEPACK_RETURN_IF_ERROR(AllowDetached(std::move(status)));
   return can_tell ? std::optional<bool>(equal) : std::nullopt;
 }
 
@@ -113,7 +119,7 @@ Result<std::optional<bool>> ContentRegistry::IsSame(const ContentPtr& content,
   }
   if (!recorded) return std::optional<bool>();
   std::optional<Digest> hash;
-  ONEPACK_RETURN_IF_ERROR(raw.Read([&](Bytes bytes) { hash = Sha256Of(bytes); }));
+  ONEPACK_RETURN_IF_ERROR(AllowDetached(raw.Read([&](Bytes bytes) { hash = Sha256Of(bytes); })));
   return std::optional<bool>(hash == recorded);
 }
 

@@ -58,6 +58,14 @@ class ONEPACK_API DataSource : public RefCounted {
     return ReadByLoading(range, destination);
   }
 
+  // The SHA-256 of the bytes of `range`, 32 bytes that live as long as the source, where the source
+  // knows it without reading them; else null. By it packed weights are found in a packed file: a
+  // wrong one gives the source's own programs wrong weights.
+  virtual const uint8_t* FindHash(const Segment& range) const {
+    (void)range;
+    return nullptr;
+  }
+
   // All of `range` will be read next: a mapped source starts to fetch it from the disk. Advisory.
   virtual void Prefetch(const Segment& range) const { (void)range; }
 

@@ -92,6 +92,42 @@ TEST_F(PackedCommandTest, PackSaysWhatIsMissing) {
   EXPECT_TRUE(FilesIn(folder_.path()).empty());
 }
 
+// A copy of the recorded case, whose data file is replaced by one without the bytes.
+TEST_F(PackedCommandTest, ADetachedDataFileTakesThePlaceOfTheWholeOne) {
+  for (const char* name : {"base.pte", "base.json", "base.bin", "lora0.pte", "lora0.json",
+                           "lora0.bin", "lora0.ptd", "foundation.ptd"}) {
+    std::filesystem::copy_file(CaseFile(name), folder_.File(name));
+  }
+  const std::string foundation = folder_.File("foundation.ptd");
+  const uint64_t whole = std::filesystem::file_size(foundation);
+  const std::vector<std::string> pack = {"pack",
+                                         folder_.File("base.pte"),
+                                         folder_.File("lora0.pte"),
+                                         "--data",
+                                         foundation,
+                                         "--data",
+                                         folder_.File("lora0.ptd"),
+                                         "--output",
+                                         packed_,
+                                         "--linears",
+                                         "packed",
+                                         "--detach",
+                                         foundation};
+  ExpectFailed(RunOnepack(pack), "there is such a file already");
+  const CommandResult detached = RunOnepack(With(pack, {"--replace"}));
+  ASSERT_EQ(detached.exit_status, 0) << detached.err;
+  EXPECT_TRUE(Contains(detached.out, "0 B kept, ")) << detached.out;
+  EXPECT_LT(std::filesystem::file_size(foundation), whole / 20);
+  const std::vector<std::string> check = {"check", folder_.File("base.json"),
+                                          folder_.File("lora0.json"), "--linears", "packed"};
+  const CommandResult with = RunOnepack(With(check, {"--packed", packed_, "--stats"}));
+  EXPECT_EQ(with.exit_status, 0) << with.out;
+  EXPECT_TRUE(Contains(with.out, "packed 0, from file ")) << with.out;
+  const CommandResult without = RunOnepack(check);
+  EXPECT_EQ(without.exit_status, 1);
+  EXPECT_TRUE(Contains(without.out, "they are in the data file 'foundation.ptd'")) << without.out;
+}
+
 TEST_F(PackedCommandTest, AFileOfAnotherKindIsNotWrittenOver) {
   const std::string model = folder_.File("model.pte");
   std::filesystem::copy_file(CaseFile("base.pte"), model);
