@@ -26,6 +26,7 @@ Result<std::unique_ptr<ProgramLoader>> ProgramLoader::Create(const ProgramLoader
     WeightCacheOptions cache_options;
     cache_options.huge_pages = options.huge_pages;
     cache_options.packed_file.path = options.packed_file;
+    cache_options.packed_file.checksums = options.packed_checksums;
     cache_options.packed_file.on_trouble = [](const Status& status) {
       fprintf(stderr, "onepack: %s\n", status.message());
     };

@@ -38,6 +38,7 @@ struct ProgramLoaderOptions {
   bool huge_pages = false;
   // Where they are kept (WeightCacheOptions::packed_file): empty for nowhere.
   std::string packed_file;
+  ChecksumPolicy packed_checksums = ChecksumPolicy::kOnFirstUse;
   // The application's own operators outside the delegates, before ours of the same name. What they
   // refer to outlives the loader.
   Span<const Operator> additional_operators;

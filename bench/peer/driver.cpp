@@ -241,11 +241,32 @@ Json BusyScenario(Engine& engine, const Options& options) {
           {"worst_ms", *std::max_element(times.begin(), times.end())}};
 }
 
+// Says when all is loaded and has run, and what it holds; after a line of standard input, what it
+// holds then; and ends after another one: for processes that are measured beside each other.
+Json HoldScenario(Engine& engine, const Options& options) {
+  std::vector<ProgramPtr> programs;
+  const Clock::time_point start = Clock::now();
+  for (const ProgramFiles& files : options.programs) programs.push_back(engine.Load(files));
+  Json ready = {{"load_ms", MillisecondsSince(start)}, {"loaded", MemoryNow()}};
+  for (const ProgramPtr& program : programs) program->Run(1);
+  ready["first_output_ms"] = MillisecondsSince(start);
+  ready["memory"] = MemoryNow();
+  const auto say_and_wait = [](const Json& json) {
+    printf("%s\n", json.dump().c_str());
+    fflush(stdout);
+    static_cast<void>(getchar());
+  };
+  say_and_wait(ready);
+  say_and_wait({{"memory", MemoryNow()}});
+  return Json::object();
+}
+
 using Scenario = Json (*)(Engine&, const Options&);
 const std::map<std::string, Scenario> kScenarios = {
     {"load", LoadScenario},         {"execute", ExecuteScenario},
     {"generate", GenerateScenario}, {"parallel", ParallelScenario},
-    {"busy", BusyScenario},         {"interference", InterferenceScenario}};
+    {"busy", BusyScenario},         {"interference", InterferenceScenario},
+    {"hold", HoldScenario}};
 
 ProgramFiles FilesOf(const std::string& list) {
   const std::vector<std::string> paths = ValueOf("--program", ParsePathList(list));
@@ -271,6 +292,10 @@ int Main(int argc, char** argv) {
                           "That compute; 1: the one that calls");
   app.add_flag("--huge-pages", engine_options.huge_pages, "Ask for them behind packed weights");
   AddLinearsOption(app, engine_options.linears);
+  app.add_option("--packed", engine_options.packed_file, "A file in which packed weights are kept");
+  app.add_flag_callback(
+      "--unchecked", [&engine_options] { engine_options.checks_packed = false; },
+      "Do not look at the checksums of packed weights");
   app.add_flag("--cold", options.cold, "Drop the files from the page cache first");
   CLI11_PARSE(app, argc, argv);
   for (const std::string& list : programs) options.programs.push_back(FilesOf(list));

@@ -50,6 +50,8 @@ struct EngineOptions {
   bool huge_pages = false;  // behind packed weights
   size_t threads = 1;       // that compute; 1: the thread that calls
   LinearLayout linears = LinearLayout::kAuto;
+  std::string packed_file;    // in which packed weights are kept; empty: in none
+  bool checks_packed = true;  // its checksums, where the engine has some
 };
 
 // One of these per executable.

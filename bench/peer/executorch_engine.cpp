@@ -3,12 +3,14 @@
 #include <executorch/extension/module/module.h>
 #include <executorch/extension/tensor/tensor.h>
 #include <executorch/extension/threadpool/threadpool_guard.h>
+#include <executorch/runtime/backend/backend_options_map.h>
 #include <executorch/runtime/backend/interface.h>
 #include <executorch/runtime/backend/options.h>
 #include <executorch/runtime/platform/runtime.h>
 
 #include <optional>
 #include <stdexcept>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -52,10 +54,12 @@ void Check(Error error, const char* what) {
 
 class ExecuTorchProgram final : public LoadedProgram {
  public:
-  ExecuTorchProgram(const ProgramFiles& files, bool uses_pool)
+  ExecuTorchProgram(const ProgramFiles& files, bool uses_pool, const std::string& packed_file)
       : module_(files.program, files.data, Module::LoadMode::Mmap), uses_pool_(uses_pool) {
     const PoolUse pool_use(uses_pool_);
+    if (!packed_file.empty()) LoadOver(packed_file);
     Check(module_.load_forward(), files.program.c_str());
+    if (!packed_file.empty()) SavePacked();
     const auto meta = module_.method_meta("forward");
     Check(meta.error(), "method_meta");
     const auto input = meta->input_tensor_meta(0);
@@ -84,6 +88,22 @@ class ExecuTorchProgram final : public LoadedProgram {
   }
 
  private:
+  void LoadOver(const std::string& packed_file) {
+    executorch::runtime::BackendOptions<2> options;
+    Check(options.set_option("weight_cache_enabled", true), "weight_cache_enabled");
+    Check(options.set_option("packed_cache_path", packed_file.c_str()), "packed_cache_path");
+    executorch::runtime::LoadBackendOptionsMap backends;
+    Check(backends.set_options("XnnpackBackend", options.view()), "set_options");
+    Check(module_.load(backends), "load");
+  }
+
+  // Each time that it is set to true is an order.
+  static void SavePacked() {
+    executorch::runtime::BackendOptions<1> options;
+    Check(options.set_option("save_weight_cache_on_disk", true), "save_weight_cache_on_disk");
+    Check(executorch::runtime::set_option("XnnpackBackend", options.view()), "saving");
+  }
+
   Module module_;
   const bool uses_pool_;
   bool is_language_model_ = false;
@@ -95,7 +115,8 @@ class ExecuTorchProgram final : public LoadedProgram {
 
 class ExecuTorchEngine final : public Engine {
  public:
-  ExecuTorchEngine(bool share, size_t threads) : uses_pool_(threads > 1) {
+  ExecuTorchEngine(bool share, size_t threads, std::string packed_file)
+      : uses_pool_(threads > 1), packed_file_(std::move(packed_file)) {
     executorch::runtime::runtime_init();
     if (uses_pool_) {
       auto* pool = executorch::extension::threadpool::get_threadpool();
@@ -111,11 +132,12 @@ class ExecuTorchEngine final : public Engine {
   const char* name() const override { return "executorch"; }
 
   std::unique_ptr<LoadedProgram> Load(const ProgramFiles& files) override {
-    return std::make_unique<ExecuTorchProgram>(files, uses_pool_);
+    return std::make_unique<ExecuTorchProgram>(files, uses_pool_, packed_file_);
   }
 
  private:
   const bool uses_pool_;
+  const std::string packed_file_;  // empty: none
 };
 
 }  // namespace
@@ -126,7 +148,7 @@ std::unique_ptr<Engine> CreateEngine(const EngineOptions& options) {
   if (options.linears != LinearLayout::kAuto) {
     throw std::runtime_error("ExecuTorch packs all that XNNPACK runs");
   }
-  return std::make_unique<ExecuTorchEngine>(options.share, options.threads);
+  return std::make_unique<ExecuTorchEngine>(options.share, options.threads, options.packed_file);
 }
 
 }  // namespace onepack::bench

@@ -82,6 +82,8 @@ std::unique_ptr<Engine> CreateEngine(const EngineOptions& options) {
   loader_options.huge_pages = options.huge_pages;
   loader_options.threads = options.threads;
   loader_options.linears = options.linears;
+  loader_options.packed_file = options.packed_file;
+  if (!options.checks_packed) loader_options.packed_checksums = ChecksumPolicy::kNever;
   return std::make_unique<OnepackEngine>(loader_options);
 }
 
