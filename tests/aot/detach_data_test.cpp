@@ -81,7 +81,8 @@ TEST_F(DetachDataTest, KeysLayoutsAndHashesStayAndTheBytesGo) {
                         {detached_, "400 bytes", "detached", "'raw.ptd'"}));
   }
   EXPECT_TRUE(data->Find("gone")->is_tensor);
-  EXPECT_EQ(std::string(LayoutText(data->Find("gone")->layout).c_str()), "float32 [4, 25] dim_order [1, 0]");
+  EXPECT_EQ(std::string(LayoutText(data->Find("gone")->layout).c_str()),
+            "float32 [4, 25] dim_order [1, 0]");
   EXPECT_FALSE(data->Find("gone too")->is_tensor);
 }
 
