@@ -126,10 +126,15 @@ Bytes PackedFileReader::BytesOf(const PackedFileEntry& entry) const {
                                   static_cast<size_t>(entry.size));
 }
 
+void PackedFileReader::Prefetch(const PackedFileEntry& entry) const {
+  mapping_.Prefetch(static_cast<size_t>(entry.offset), static_cast<size_t>(entry.size));
+}
+
 // Two threads that come together both read: they find the same.
 bool PackedFileReader::IsIntact(const PackedFileEntry& entry) const {
   std::atomic<Check>& check = checks_[static_cast<size_t>(&entry - directory_.entries.data())];
   if (check.load(std::memory_order_relaxed) == Check::kNotYet) {
+    Prefetch(entry);
     const bool is_intact = ChecksumOf(BytesOf(entry)) == entry.checksum;
     check.store(is_intact ? Check::kIntact : Check::kDamaged, std::memory_order_relaxed);
   }

@@ -50,6 +50,8 @@ class PackedFileReader {
 
   // REQUIRES, for both: an entry of directory().
   Bytes BytesOf(const PackedFileEntry& entry) const;
+  // Starts to read its bytes from the disk. Advisory.
+  void Prefetch(const PackedFileEntry& entry) const;
   // Whether its bytes are what the checksum says. Reads them once.
   bool IsIntact(const PackedFileEntry& entry) const;
 

@@ -75,6 +75,8 @@ std::optional<PackedFile::Found> PackedFile::Find(const PackKey& key) {
   // Reads it all, and so not under the lock.
   const bool is_intact =
       has_layout && (options_.checksums == ChecksumPolicy::kNever || file->IsIntact(*entry));
+  // So that the first run does not wait for each page by itself.
+  if (has_layout && options_.checksums == ChecksumPolicy::kNever) file->Prefetch(*entry);
   const Lock lock(mutex_);
   used_kernels_.insert(key.weight.kernel);
   if (entry == nullptr) {

@@ -276,5 +276,26 @@ TEST_F(PackedMemoryTest, AWarmStartHoldsTheFilesPagesAndNoRawOnes) {
   EXPECT_EQ(CaseLoader::Check(method, folder_.path(), "base"), "");
 }
 
+// One that started before, and one that starts while it runs.
+TEST_F(PackedMemoryTest, TwoProcessesHaveTheFilesPagesOnce) {
+  ASSERT_EQ(ExitStatusOfChild([this] {
+              const CaseLoader loader(WeightCache::Create(OptionsFor(packed_)));
+              return Load(loader).ok();
+            }),
+            0);
+  const CaseLoader loader(WeightCache::Create(OptionsFor(packed_)));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load(loader));
+  const size_t alone = ProportionalBytesOf(packed_);
+  EXPECT_GE(alone, foundation_bytes_ * 9 / 10);
+  // Each page is mapped three times then: here, and by the child, which has this mapping, too.
+  EXPECT_EQ(ExitStatusOfChild([&] {
+              const CaseLoader other(WeightCache::Create(OptionsFor(packed_)));
+              const auto own = Load(other);
+              return own.ok() && other.cache().Stats().file_bytes == other.cache().Stats().bytes &&
+                     ProportionalBytesOf(packed_) < alone * 3 / 4;
+            }),
+            0);
+}
+
 }  // namespace
 }  // namespace onepack

@@ -258,14 +258,30 @@ TEST_F(PackedFileTest, AFullDiskIsToldAndTheFileStaysAsItWas) {
   EXPECT_EQ(told_, 1);
 }
 
+// Of another application, or of a package.
 TEST_F(PackedFileTest, AFolderWithoutPermissionIsReadAndNotWritten) {
-  if (geteuid() == 0) GTEST_SKIP() << "root may write everywhere";
   Load(PackedWeightCache::Create(CacheOptions()), {1});
-  ASSERT_EQ(chmod(path_.c_str(), 0400), 0);
-  const auto cache = PackedWeightCache::Create(CacheOptions());
-  const auto pins = Load(cache, {1, 2});
-  EXPECT_EQ(cache->Stats().file.hits, 1u);
-  EXPECT_FALSE(cache->Flush().ok());
+  const std::vector<uint8_t> before = ReadFile(path_);
+  ASSERT_EQ(chmod(path_.c_str(), 0444), 0);
+  ASSERT_EQ(chmod(folder_.path().c_str(), 0555), 0);
+  EXPECT_EQ(ExitStatusOfChild([this] {
+              constexpr uid_t kNobody = 65534;  // root may write everywhere
+              if (geteuid() == 0 && setuid(kNobody) != 0) return false;
+              for (const std::string& path : {path_, folder_.File("new.bin")}) {
+                WeightCacheOptions options = CacheOptions();
+                options.packed_file.path = path;
+                const auto cache = PackedWeightCache::Create(options);
+                const auto pins = Load(cache, {1, 2});
+                if (cache->Flush().ok() || cache->Stats().file.hits != (path == path_ ? 1 : 0)) {
+                  return false;
+                }
+              }
+              return told_ == 2;
+            }),
+            0);
+  ASSERT_EQ(chmod(folder_.path().c_str(), 0755), 0);
+  EXPECT_EQ(ReadFile(path_), before);
+  EXPECT_EQ(FilesIn(folder_.path()), std::vector<std::string>{"packed.bin"});
 }
 
 TEST_F(PackedFileTest, AForkedChildReadsAndDoesNotWrite) {
