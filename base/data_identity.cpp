@@ -25,8 +25,9 @@ FileIdentity::FileIdentity(const struct stat& info)
 
 bool FileIdentity::IsSettled(uint64_t now_ns) const {
   constexpr uint64_t kSecond = 1000000000;
-  const uint64_t tick = changed_ns_ % kSecond == 0 ? 2 * kSecond : kSecond / 20;
-  return is_known() && changed_ns_ < now_ns && now_ns - changed_ns_ > tick;
+  constexpr uint64_t kTick = kSecond / 20;  // no clock of a kernel is coarser than half of that
+  return is_known() && changed_ns_ % kSecond != 0 && changed_ns_ < now_ns &&
+         now_ns - changed_ns_ > kTick;
 }
 
 DataIdentity DataIdentity::Unique() {

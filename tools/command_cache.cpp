@@ -86,8 +86,8 @@ Result<bool> VerifyCache(const CacheOptions& options) {
 
 Result<bool> RewriteFile(const CacheOptions& options, const PackedFileLimits& limits) {
   ONEPACK_ASSIGN_OR_RETURN(const Reader before, PackedFileReader::Open(options.path));
-  ONEPACK_ASSIGN_OR_RETURN(const WriteOutcome outcome, WritePackedFile(options.path, {}, limits));
-  if (outcome == WriteOutcome::kBusy) {
+  ONEPACK_ASSIGN_OR_RETURN(const WriteReport report, WritePackedFile(options.path, {}, limits));
+  if (report.outcome == WriteOutcome::kBusy) {
     return Status::Error(StatusCode::kFailedPrecondition, "%s: another process is writing",
                          options.path.c_str());
   }

@@ -8,7 +8,7 @@
 namespace onepack {
 
 PackedWeight PackTransaction::LookUp(const PackKey& key, bool has_namesake,
-                                     const PackKey* lasting) {
+                                     const LastingKey* lasting) {
   DropClaim();
   PackedWeightCache::Entry* entry = cache_->FindOrClaim(key, has_namesake);
   if (entry != nullptr) return PackedWeight(cache_, entry);
@@ -41,8 +41,8 @@ PackedWeight PackTransaction::Commit(LayoutTag tag, std::vector<std::shared_ptr<
 
 // Without memory for that, the weight is in this process alone.
 void PackTransaction::AddToFile(LayoutTag tag, PackedBytes& packed) const try {
-  if (!lasting_ || cache_->file() == nullptr) return;
-  cache_->file()->Add({*lasting_, tag, packed.bytes(), packed.Share()});
+  if (!lasting_ || cache_->file() == nullptr || !lasting_->holds()) return;
+  cache_->file()->Add({lasting_->key, tag, packed.bytes(), packed.Share()});
 } catch (const std::bad_alloc&) {
 }
 

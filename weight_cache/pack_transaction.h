@@ -29,6 +29,7 @@
 #define ONEPACK_WEIGHT_CACHE_PACK_TRANSACTION_H_
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -37,6 +38,15 @@
 #include "weight_cache/packed_weight_cache.h"
 
 namespace onepack {
+
+// A key that names raw bytes by their hashes.
+struct LastingKey {
+  PackKey key;
+  // Whether the bytes are still what was hashed, as far as their sources say: a file that was
+  // rewritten between hashing and packing must not stand under the old hash for all later
+  // processes.
+  std::function<bool()> holds;
+};
 
 class PackTransaction {
  public:
@@ -48,9 +58,9 @@ class PackTransaction {
   // The weight, or an empty pin: then the caller packs it. May throw std::bad_alloc, with nothing
   // changed. `has_namesake`: the weight's name was seen with other bytes (Content::has_namesake),
   // for the statistics. `lasting`: under which key what is committed is written to the cache's
-  // packed file; null: it is not.
+  // packed file, if it holds then; null: it is not.
   PackedWeight LookUp(const PackKey& key, bool has_namesake = false,
-                      const PackKey* lasting = nullptr);
+                      const LastingKey* lasting = nullptr);
 
   // When a reservation's pages are asked for: at once, which takes one call, or as each is touched,
   // which several threads share if they do.
@@ -81,7 +91,7 @@ class PackTransaction {
 
   const std::shared_ptr<PackedWeightCache> cache_;
   std::optional<PackKey> claim_;
-  std::optional<PackKey> lasting_;  // for the claimed one, in the packed file
+  std::optional<LastingKey> lasting_;  // for the claimed one, in the packed file
   HeapBlock reserved_;
   std::chrono::steady_clock::time_point reserved_at_;
 };

@@ -62,14 +62,22 @@ PackedWeight PackedWeightCache::FindInFile(const PackKey& key, const PackKey& la
                                            std::vector<std::shared_ptr<Content>> contents) {
   std::optional<PackedFile::Found> found = file_->Find(lasting);
   if (!found) return PackedWeight();
+  const uint64_t size = found->bytes.size();
   PackedBytes packed(found->bytes, std::move(found->owner));
+  PackedWeight weight = PinFromFile(key, std::move(packed), found->tag, std::move(contents));
+  if (weight) file_->CountHit(size);
+  return weight;
+}
+
+PackedWeight PackedWeightCache::PinFromFile(const PackKey& key, PackedBytes packed, LayoutTag tag,
+                                            std::vector<std::shared_ptr<Content>> contents) {
   const Lock lock(*this);
   const auto known = entries_.find(key);
   Entry* entry = nullptr;
   if (known == entries_.end()) {
     entry = CreateEntry(key);
     CountMiss(key, /*has_namesake=*/false);
-    Fill(entry, std::move(packed), {}, found->tag, std::move(contents));
+    Fill(entry, std::move(packed), {}, tag, std::move(contents));
   } else if (known->second.ready) {
     entry = Hit(&known->second);
   }

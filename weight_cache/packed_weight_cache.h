@@ -64,7 +64,7 @@ class PackedWeightCache final : public WeightCache,
 
   // The weight out of the packed file, if that has it, as an entry of `key`; else an empty pin.
   // `lasting` is the same key, made of what other processes know, too. May throw std::bad_alloc,
-  // with nothing changed. REQUIRES: there is a file.
+  // with no entry changed. REQUIRES: there is a file.
   PackedWeight FindInFile(const PackKey& key, const PackKey& lasting,
                           std::vector<std::shared_ptr<Content>> contents);
 
@@ -112,6 +112,11 @@ class PackedWeightCache final : public WeightCache,
   void Unpin(Entry* entry);
   void AddPrivate(size_t bytes, uint64_t packing_ns);
   void RemovePrivate(size_t bytes);
+
+  // Bytes of the packed file as an entry of `key`, pinned; that of another load, if it is there, or
+  // nothing, if another one is packing.
+  PackedWeight PinFromFile(const PackKey& key, PackedBytes packed, LayoutTag tag,
+                           std::vector<std::shared_ptr<Content>> contents);
 
   // For all below, the mutex is held.
   // The claimed entry becomes ready, and is pinned.

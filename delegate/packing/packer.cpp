@@ -34,6 +34,16 @@ std::vector<std::shared_ptr<Content>> ContentsOf(const Plan& plan, const Weight&
   return contents;
 }
 
+// Whether the files that the weight's constants are in are what they were when it was hashed.
+bool AreUnchanged(const Plan& plan, const Weight& weight) {
+  const SourceCall call;
+  for (const uint32_t index : {weight.kernel.constant_index, weight.kernel.scale_index,
+                               weight.bias.constant_index, weight.bias.scale_index}) {
+    if (index != 0 && !plan.payload().constant(index).source().CheckUnchanged().ok()) return false;
+  }
+  return true;
+}
+
 bool HasNamesake(const Plan& plan, const Weight& weight) {
   return plan.contents->content(weight.kernel.constant_index)->has_namesake();
 }
@@ -94,9 +104,10 @@ class Packer::Call {
   size_t NumberOf(const Wanted& wanted) const {
     return static_cast<size_t>(&wanted - wanted_.data());
   }
-  // What is packed is looked for in the packed file, if there is one.
-  bool WantsFile(const Wanted& wanted) const {
-    return cache()->file() != nullptr && !IsAsStored(*wanted.weight);
+  // Null for what is not in the packed file, and will not be.
+  const LastingKey* LastingKeyFor(const Wanted& wanted) const {
+    if (lasting_.empty() || IsAsStored(*wanted.weight)) return nullptr;
+    return &lasting_[NumberOf(wanted)];
   }
 
   const PackerOptions& options() const { return packer_.options_; }
@@ -113,7 +124,7 @@ class Packer::Call {
   std::unordered_map<PackKey, size_t, PackKeyHash> numbers_;  // in wanted_
   // Parallel to wanted_; empty without a packed file, and of no meaning for what is not looked for
   // in it.
-  std::vector<PackKey> lasting_;
+  std::vector<LastingKey> lasting_;
 };
 
 // What a load has packed is written also where the load fails: others want it.
@@ -157,10 +168,11 @@ std::vector<Packer::Call::Wanted*> Packer::Call::Missing() {
 Status Packer::Call::FindInFile() {
   std::vector<Wanted*> missing = Missing();
   missing.erase(std::remove_if(missing.begin(), missing.end(),
-                               [this](const Wanted* wanted) { return !WantsFile(*wanted); }),
+                               [](const Wanted* wanted) { return IsAsStored(*wanted->weight); }),
                 missing.end());
   if (missing.empty()) return Status::Ok();
   cache()->file()->Refresh();
+  if (!cache()->file()->WantsKeys(LayoutFingerprint())) return Status::Ok();
   lasting_.resize(wanted_.size());
   return ForEach(missing, &Call::FindInFile);
 }
@@ -169,7 +181,7 @@ Status Packer::Call::FindInFile(Wanted& wanted) {
   const Plan& plan = *wanted.plan;
   const Weight& weight = *wanted.weight;
   ONEPACK_ASSIGN_OR_RETURN(const PackKey lasting, LastingKeyOf(plan, weight, *cache()));
-  lasting_[NumberOf(wanted)] = lasting;
+  lasting_[NumberOf(wanted)] = {lasting, [&plan, &weight] { return AreUnchanged(plan, weight); }};
   wanted.pin = cache()->FindInFile(KeyOf(plan, weight), lasting, ContentsOf(plan, weight));
   if (wanted.pin) static_cast<void>(ReportRest(wanted));
   return Status::Ok();
@@ -256,7 +268,7 @@ void Packer::Call::TakeStep(Step step, Wanted& wanted) {
 void Packer::Call::LookUp(Wanted& wanted, PackTransaction& transaction) const {
   const Plan& plan = *wanted.plan;
   wanted.pin = transaction.LookUp(KeyOf(plan, *wanted.weight), HasNamesake(plan, *wanted.weight),
-                                  WantsFile(wanted) ? &lasting_[NumberOf(wanted)] : nullptr);
+                                  LastingKeyFor(wanted));
 }
 
 Status Packer::Call::Pack(Wanted& wanted) {

@@ -33,9 +33,9 @@ class ONEPACK_API DataIdentity {
   // Of the same bytes from `offset` on.
   DataIdentity At(uint64_t offset) const;
 
-  // Whether it may be kept for later processes: no other state of any file will have it, beginning
-  // with what is written from now on. A unique identity may not, and neither may that of a file
-  // that was changed just now.
+  // Whether it may be kept for later processes: a later state of the file will have another one, as
+  // far as FileIdentity can tell. A unique identity may not be kept, and neither may that of a file
+  // that was changed just now, or whose times are whole seconds.
   bool IsLasting() const;
 
   // Equal identities, equal bytes, for as many as both sources have.

@@ -27,7 +27,9 @@ class ONEPACK_API FileIdentity {
   bool is_known() const { return device_ != 0 && inode_ != 0 && changed_ns_ != 0; }
 
   // Whether a change after `now_ns`, since 1970, would show: the state is older than a tick of the
-  // clock that file systems take their times from. Those that keep whole seconds have ticks of two.
+  // clock that file systems take their times from. Whole seconds say too little: a file system that
+  // keeps no more has ticks of two, and images of systems are built with one time for all files,
+  // build after build.
   bool IsSettled(uint64_t now_ns) const;
 
   bool IsSameFile(const FileIdentity& other) const {

@@ -82,6 +82,26 @@ TEST(FileIdentityTest, WhereTheSystemDoesNotSayWhichFileItIsNothingIsEqual) {
   }
 }
 
+// Kept for later processes: only what a later change would show.
+TEST(FileIdentityTest, IsSettledWhenTheClockOfTheFileSystemHasTickedSince) {
+  constexpr uint64_t kMillisecond = 1000000;
+  struct stat info = SomeFile();
+  info.st_ctim = {100, 7 * int64_t{kMillisecond}};
+  const uint64_t changed = (100000 + 7) * kMillisecond;
+  const FileIdentity file(info);
+  for (const uint64_t later : {uint64_t{0}, uint64_t{1}, 20 * kMillisecond, 50 * kMillisecond}) {
+    EXPECT_FALSE(file.IsSettled(changed + later)) << later;
+  }
+  EXPECT_TRUE(file.IsSettled(changed + 51 * kMillisecond));
+  EXPECT_FALSE(file.IsSettled(changed - 51 * kMillisecond)) << "from the future";
+  EXPECT_FALSE(FileIdentity().IsSettled(changed));
+  // Whole seconds: a coarse clock, or an image whose files have one time, build after build.
+  info.st_ctim = {100, 0};
+  EXPECT_FALSE(FileIdentity(info).IsSettled(changed * 2));
+}
+
+TEST(DataIdentityTest, AUniqueOneIsNotLasting) { EXPECT_FALSE(DataIdentity::Unique().IsLasting()); }
+
 TEST(DataIdentityTest, UniqueIdentitiesEqualOnlyTheirCopies) {
   const DataIdentity one = DataIdentity::Unique();
   const DataIdentity other = DataIdentity::Unique();

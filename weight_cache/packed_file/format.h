@@ -2,17 +2,17 @@
 // code that encodes and decodes it; docs/formats/packed_weights.md says the same for others.
 //
 // clang-format off
-//   file       header, then blocks of kBlock bytes to the end
+//   file       header, then what was appended, each time up to a multiple of 4096
 //   header     64 bytes
 //                0  magic "ONEPACKP"
-//                8  version           u32  kVersion
+//                8  version           u32  1
 //               12  header size       u32  64
 //               16  id                16 bytes: unlike that of any other file
 //               32  zeros             16 bytes
 //               48  checksum          of bytes 0 to 47
-//   append     packed bytes of entries, each at a multiple of kAlignment, or of kLargeAlignment if it
-//              has at least kLargeEntry bytes; then a directory, from a multiple of kAlignment on;
-//              then zeros up to the last 64 bytes of a block; then a footer
+//   append     packed bytes of entries, each at a multiple of 64, or of 16384 if it has at least 256
+//              KiB; then a directory, from a multiple of 64 on; then zeros up to the last 64 bytes of
+//              a block of 4096; then a footer
 //   directory  16 bytes: entry count u64, hash count u64
 //              entries, 224 bytes each
 //                0  key               kernel, bias, quantization, consumer, layout: 32 bytes each

@@ -57,15 +57,11 @@ Result<std::shared_ptr<const PackedFileReader>> PackedFileReader::Of(int descrip
 }
 
 Status PackedFileReader::Read(int descriptor) {
-  struct stat info;
-  if (fstat(descriptor, &info) != 0) return PosixError("fstat", errno);
-  device_ = info.st_dev;
-  inode_ = info.st_ino;
-  file_size_ = static_cast<uint64_t>(info.st_size);
+  if (fstat(descriptor, &info_) != 0) return PosixError("fstat", errno);
   uint8_t header[kPackedFileHeaderSize];
   ONEPACK_RETURN_IF_ERROR(ReadAt(descriptor, 0, {header, sizeof(header)}));
   ONEPACK_ASSIGN_OR_RETURN(id_, DecodePackedFileHeader({header, sizeof(header)}));
-  return FindDirectory(descriptor, file_size_);
+  return FindDirectory(descriptor, static_cast<uint64_t>(info_.st_size));
 }
 
 // From the end of the file: as a rule the last directory ends there. Otherwise something is being
@@ -78,6 +74,7 @@ Status PackedFileReader::FindDirectory(int descriptor, uint64_t file_size) {
     if (!IsPackedFileFooter({footer, sizeof(footer)})) continue;
     Status status = ReadDirectory(descriptor, {footer, sizeof(footer)}, end);
     if (status.ok() || status.code() != StatusCode::kInvalidFile) return status;
+    has_damaged_tail_ = true;
   }
   return Status::Error(StatusCode::kInvalidFile, "no complete directory in %llu bytes",
                        static_cast<unsigned long long>(file_size));
@@ -107,8 +104,21 @@ void PackedFileReader::Index() {
 }
 
 bool PackedFileReader::IsOf(const struct stat& info) const {
-  return info.st_dev == device_ && info.st_ino == inode_ &&
-         static_cast<uint64_t>(info.st_size) == file_size_;
+  return info.st_dev == info_.st_dev && info.st_ino == info_.st_ino &&
+         static_cast<uint64_t>(info.st_size) == end_;
+}
+
+void PackedFileReader::TakeChecksFrom(const PackedFileReader& before) const {
+  if (id_ != before.id_) return;
+  for (size_t i = 0; i < directory_.entries.size(); ++i) {
+    const PackedFileEntry& entry = directory_.entries[i];
+    const PackedFileEntry* known = before.Find(entry.key.weight);
+    if (known == nullptr || known->offset != entry.offset || known->checksum != entry.checksum) {
+      continue;
+    }
+    checks_[i] =
+        before.checks_[static_cast<size_t>(known - before.directory_.entries.data())].load();
+  }
 }
 
 const PackedFileEntry* PackedFileReader::Find(const WeightIdentity& weight) const {

@@ -41,8 +41,17 @@ class PackedFileReader {
   const PackedFileDirectory& directory() const { return directory_; }
   // Where the state ends. What follows is not part of it.
   uint64_t end() const { return end_; }
-  // Whether `info` is of this file, and of no more bytes than were looked at.
+  // Something that looks like the end of a later state is there, and is not right.
+  bool has_damaged_tail() const { return has_damaged_tail_; }
+  uid_t owner() const { return info_.st_uid; }
+  // Whether `info` is of this file in this state: no byte follows it.
   bool IsOf(const struct stat& info) const;
+  // Whether this is a later state of the same file.
+  bool IsLaterThan(const PackedFileReader& other) const {
+    return id_ == other.id_ && directory_.sequence > other.directory_.sequence;
+  }
+  // What `before` has seen of the same entries is not looked at again.
+  void TakeChecksFrom(const PackedFileReader& before) const;
 
   // The entry of this weight, in whatever layout: a file has one layout. Null for none.
   const PackedFileEntry* Find(const WeightIdentity& weight) const;
@@ -64,9 +73,8 @@ class PackedFileReader {
   Status ReadDirectory(int descriptor, Bytes footer, uint64_t end);
   void Index();
 
-  dev_t device_ = 0;
-  ino_t inode_ = 0;
-  uint64_t file_size_ = 0;
+  struct stat info_{};
+  bool has_damaged_tail_ = false;
   PackedFileId id_{};
   uint64_t end_ = 0;
   PackedFileDirectory directory_;

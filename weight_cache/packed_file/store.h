@@ -42,6 +42,8 @@ class PackedFile {
 
   // Looks whether the file is another one than before: other processes write, too.
   void Refresh();
+  // Whether a key of this layout can be found, or kept. Raw bytes are not hashed for nothing.
+  bool WantsKeys(const Digest& layout) const;
 
   struct Found {
     Bytes bytes;
@@ -49,6 +51,8 @@ class PackedFile {
     std::shared_ptr<const void> owner;  // of the bytes
   };
   std::optional<Found> Find(const PackKey& key);
+  // What was found is in use.
+  void CountHit(uint64_t bytes);
 
   // SHA-256 of a range, if it is on record.
   std::optional<Digest> FindHash(const Digest& range);
@@ -60,7 +64,8 @@ class PackedFile {
   void Add(PackedFileChange::Addition addition);
   void StartWriting();
 
-  // Waits until all that was added is in the file, and on the disk. Errors: why it is not.
+  // Waits until all that was added is in the file, and on the disk. Errors: why something that was
+  // added since the last call is not.
   Status Flush();
 
   PackedFileStats Stats() const;
@@ -70,6 +75,8 @@ class PackedFile {
 
   std::shared_ptr<const PackedFileReader> file() const;
   bool may_write() const { return !options_.is_read_only && forks_ == ForkSafeMutex::forks(); }
+  // Opens it if it may be trusted. Null for none.
+  std::shared_ptr<const PackedFileReader> OpenFile();
   // Whether the thread is there.
   bool StartThread();
   // What it does.
@@ -79,6 +86,9 @@ class PackedFile {
   bool has_work() const { return wants_writing_ || has_in_hand_; }
   // One try to write what is in hand. False when another process is writing.
   bool WriteInHand();
+  void TakePending();
+  // What was added is not in the file.
+  void Lose(const Status& status);
   void Trouble(const Status& status);
 
   const PackedFileOptions options_;
@@ -91,13 +101,15 @@ class PackedFile {
   // Guarded by mutex_.
   std::shared_ptr<const PackedFileReader> file_;  // null for none
   PackedFileChange pending_;
-  std::unordered_set<Digest, DigestHash> used_kernels_;  // since the last change
-  bool wants_writing_ = false;                           // what is pending
+  // Since the cache was made.
+  std::unordered_set<Digest, DigestHash> used_kernels_;
+  std::unordered_set<Digest, DigestHash> used_ranges_;
+  bool wants_writing_ = false;  // what is pending
   bool has_in_hand_ = false;
   size_t in_hand_count_ = 0;  // of packed weights
   bool is_closing_ = false;
   bool is_told_ = false;
-  Status last_error_;  // of writing
+  Status lost_;  // why something was lost since the last Flush; OK: nothing was
   PackedFileStats stats_;
 
   // Of the thread: taken from what was pending.

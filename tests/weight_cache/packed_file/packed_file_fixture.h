@@ -39,9 +39,9 @@ inline PackedFileChange ChangeOf(const std::vector<int>& numbers, size_t size = 
 
 inline WriteOutcome Write(const std::string& path, const PackedFileChange& change,
                           const PackedFileLimits& limits = {}) {
-  auto outcome = WritePackedFile(path, change, limits);
-  EXPECT_TRUE(IsOk(outcome));
-  return outcome.ok() ? *outcome : WriteOutcome::kBusy;
+  auto report = WritePackedFile(path, change, limits);
+  EXPECT_TRUE(IsOk(report));
+  return report.ok() ? report->outcome : WriteOutcome::kBusy;
 }
 
 inline std::shared_ptr<const PackedFileReader> OpenFile(const std::string& path) {

@@ -185,7 +185,7 @@ TEST_F(PackedFileReaderTest, TwoWritersLoseNothing) {
       for (;;) {
         auto outcome = WritePackedFile(path_, ChangeOf({i}), {});
         if (!outcome.ok()) return false;
-        if (*outcome != WriteOutcome::kBusy) break;
+        if (outcome->outcome != WriteOutcome::kBusy) break;
         usleep(100);
       }
     }

@@ -44,7 +44,7 @@ class PackedFileTest : public testing::Test {
     for (const int number : numbers) {
       PackedWeight pin = cache->FindInFile(KeyOf(number), KeyOf(number), {});
       PackTransaction transaction(cache);
-      const PackKey lasting = KeyOf(number);
+      const LastingKey lasting{KeyOf(number), [] { return true; }};
       if (!pin) pin = transaction.LookUp(KeyOf(number), false, &lasting);
       if (!pin) {
         const std::vector<uint8_t> packed = PackedOf(number);
@@ -115,6 +115,85 @@ TEST_F(PackedFileTest, ARunningProcessFindsWhatAnotherOneWrites) {
             0);
   const auto more = Load(cache, {2});
   EXPECT_EQ(cache->Stats().file.hits, 1u);
+}
+
+// One that looks while another process is appending: the file has its new size already.
+TEST_F(PackedFileTest, WhatWasBeingAppendedIsFoundLater) {
+  Write(path_, ChangeOf({1}));
+  const std::vector<uint8_t> before = ReadFile(path_);
+  Write(path_, ChangeOf({2}));
+  const std::vector<uint8_t> after = ReadFile(path_);
+  std::vector<uint8_t> meanwhile = before;
+  meanwhile.resize(after.size());
+  WriteFile(path_, {meanwhile.data(), meanwhile.size()});
+  PackedFile file(Options());
+  file.Refresh();
+  EXPECT_TRUE(file.Find(KeyOf(1)).has_value());
+  EXPECT_FALSE(file.Find(KeyOf(2)).has_value());
+  const int descriptor = open(path_.c_str(), O_WRONLY);
+  ASSERT_EQ(pwrite(descriptor, after.data(), after.size(), 0), static_cast<ssize_t>(after.size()));
+  close(descriptor);
+  file.Refresh();
+  EXPECT_TRUE(file.Find(KeyOf(2)).has_value());
+}
+
+// A process that keeps a foundation and changes adapters: what it uses all the time stays.
+TEST_F(PackedFileTest, ALimitDropsWhatWasNotUsedAndNotWhatStaysInMemory) {
+  WeightCacheOptions options = CacheOptions();
+  options.packed_file.max_bytes = 16384;
+  {
+    const auto cache = PackedWeightCache::Create(options);
+    const auto foundation = Load(cache, {0, 1, 2});
+    for (int adapter = 10; adapter < 60; ++adapter) {
+      Load(cache, {adapter});
+      ASSERT_TRUE(IsOk(cache->Flush()));
+      ASSERT_LE(std::filesystem::file_size(path_), options.packed_file.max_bytes);
+    }
+  }
+  const auto cache = PackedWeightCache::Create(options);
+  Load(cache, {0, 1, 2, 59});
+  EXPECT_EQ(cache->Stats().file.hits, 4u);
+}
+
+// Bytes that changed between hashing and packing do not stand under the hash of the old ones.
+TEST_F(PackedFileTest, WhatIsNoLongerTrueIsNotKept) {
+  const auto cache = PackedWeightCache::Create(CacheOptions());
+  PackTransaction transaction(cache);
+  const LastingKey lasting{KeyOf(1), [] { return false; }};
+  EXPECT_FALSE(transaction.LookUp(KeyOf(1), false, &lasting));
+  ReserveFilled(transaction, 1);
+  const PackedWeight pin = transaction.Commit(kTag);
+  ASSERT_TRUE(IsOk(cache->Flush()));
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
+// What could not be written is said by Flush, once, whatever was written after it.
+TEST_F(PackedFileTest, FlushSaysWhatWasLost) {
+  const auto cache = PackedWeightCache::Create(CacheOptions());
+  {
+    const FileSizeLimit limit(0);
+    const auto pins = Load(cache, {1});
+    while (cache->Stats().file.troubles == 0) usleep(1000);
+  }
+  const auto pins = Load(cache, {2});
+  EXPECT_TRUE(IsError(cache->Flush(), StatusCode::kIoError, {path_}));
+  EXPECT_TRUE(IsOk(cache->Flush()));
+  EXPECT_EQ(cache->Stats().file.written, 1u);
+  EXPECT_TRUE(Serves(*OpenFile(path_), 2));
+}
+
+TEST_F(PackedFileTest, AFileOfAnotherUserIsReadOnlyWhereTheApplicationSaysSo) {
+  if (geteuid() != 0) GTEST_SKIP() << "only root can give files away";
+  Load(PackedWeightCache::Create(CacheOptions()), {1});
+  ASSERT_EQ(chown(path_.c_str(), 65534, 65534), 0);
+  for (const bool is_read_only : {false, true}) {
+    WeightCacheOptions options = CacheOptions();
+    options.packed_file.is_read_only = is_read_only;
+    const auto cache = PackedWeightCache::Create(options);
+    const auto pins = Load(cache, {1});
+    EXPECT_EQ(cache->Stats().file.hits, is_read_only ? 1u : 0u);
+  }
+  EXPECT_NE(trouble_.find("belongs to another user"), std::string::npos) << trouble_;
 }
 
 TEST_F(PackedFileTest, FlushWaitsUntilAllIsThere) {

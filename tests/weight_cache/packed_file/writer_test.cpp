@@ -4,14 +4,16 @@
 #include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <filesystem>
-#include <limits>
+#include <optional>
 #include <set>
 
 #include "tests/support/file_size_limit.h"
 #include "tests/weight_cache/packed_file/packed_file_fixture.h"
+#include "weight_cache/packed_file/locked_file.h"
 
 namespace onepack {
 namespace {
@@ -214,7 +216,7 @@ TEST_F(PackedFileWriterTest, AnotherWriterIsNotWaitedFor) {
   EXPECT_EQ(Write(path_, ChangeOf({2})), WriteOutcome::kWritten);
   // One that makes the file.
   const std::string made = folder_.File("made.bin");
-  const int maker = open((made + ".new").c_str(), O_RDWR | O_CREAT, 0600);
+  const int maker = open((made + ".onepack-new").c_str(), O_RDWR | O_CREAT, 0600);
   ASSERT_EQ(flock(maker, LOCK_EX), 0);
   EXPECT_EQ(Write(made, ChangeOf({2})), WriteOutcome::kBusy);
   close(maker);
@@ -227,7 +229,7 @@ TEST_F(PackedFileWriterTest, WhatAKilledWriterLeftIsRemovedOrWrittenOver) {
   std::vector<uint8_t> longer = whole;
   longer.resize(whole.size() + 100001, 0xab);
   WriteFile(path_, {longer.data(), longer.size()});
-  WriteFile(path_ + ".new", {longer.data(), 5000});
+  WriteFile(path_ + ".onepack-new", {longer.data(), 5000});
   EXPECT_TRUE(Serves(*OpenFile(path_), 1));
   EXPECT_EQ(Write(path_, ChangeOf({2})), WriteOutcome::kWritten);
   EXPECT_LT(FileSize(), longer.size());
@@ -248,6 +250,80 @@ TEST_F(PackedFileWriterTest, AFileOfAnotherKindIsLeftAlone) {
   EXPECT_FALSE(WritePackedFile(link, ChangeOf({1}), {}).ok());
   EXPECT_FALSE(PackedFileReader::Open(link).ok());
   EXPECT_EQ(ReadFile(path_), model);
+}
+
+// Where a new file is written first may be something of somebody else's.
+TEST_F(PackedFileWriterTest, WhatIsInTheWayOfANewFileIsLeftAlone) {
+  const std::string way = path_ + ".onepack-new";
+  const std::vector<uint8_t> other(5000, 'x');
+  WriteFile(way, {other.data(), other.size()});
+  EXPECT_TRUE(IsError(WritePackedFile(path_, ChangeOf({1}), {}), StatusCode::kFailedPrecondition,
+                      {way, "in the way"}));
+  EXPECT_EQ(ReadFile(way), other);
+  // A second name of another file.
+  ASSERT_EQ(unlink(way.c_str()), 0);
+  const std::string linked = folder_.File("linked");
+  Write(linked, ChangeOf({5}));
+  const std::vector<uint8_t> before = ReadFile(linked);
+  ASSERT_EQ(link(linked.c_str(), way.c_str()), 0);
+  EXPECT_FALSE(WritePackedFile(path_, ChangeOf({1}), {}).ok());
+  EXPECT_EQ(ReadFile(linked), before);
+}
+
+// A process that is forked off has the file open, too, and must not keep the lock.
+TEST_F(PackedFileWriterTest, AForkedProcessDoesNotKeepTheLock) {
+  Write(path_, ChangeOf({1}));
+  int end[2];
+  ASSERT_EQ(pipe(end), 0);
+  pid_t child = -1;
+  {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const std::optional<LockedFile> file, LockedFile::Open(path_, 0));
+    ASSERT_TRUE(file.has_value());
+    child = fork();
+    if (child == 0) {
+      close(end[1]);
+      char byte;
+      _exit(read(end[0], &byte, 1) == 0 ? 0 : 1);  // until the parent closes its end
+    }
+    EXPECT_EQ(Write(path_, ChangeOf({2})), WriteOutcome::kBusy);
+  }
+  EXPECT_EQ(Write(path_, ChangeOf({2})), WriteOutcome::kWritten);
+  close(end[0]);
+  close(end[1]);
+  int status = -1;
+  waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
+// Large entries have pages of their own: what lies between counts.
+TEST_F(PackedFileWriterTest, TheLimitHoldsForEntriesOfAnySize) {
+  constexpr size_t kLarge = kPackedFileLargeEntry;
+  for (uint64_t limit = 4096; limit < 6 * kLarge; limit += 16384) {
+    PackedFileLimits limits;
+    limits.max_bytes = limit;
+    PackedFileChange change = ChangeOf({1, 2, 3}, kLarge);
+    change.additions.push_back(AdditionOf(4, 100));
+    Write(path_, change, limits);
+    if (!std::filesystem::exists(path_)) continue;
+    ASSERT_LE(FileSize(), limit);
+    ASSERT_EQ(unlink(path_.c_str()), 0);
+  }
+}
+
+// A directory that was right when others read it, and is damaged now: what they have mapped stays.
+TEST_F(PackedFileWriterTest, BytesOfADamagedStateAreNotCutOff) {
+  Write(path_, ChangeOf({1}));
+  Write(path_, ChangeOf({2}));
+  const auto reader = OpenFile(path_);
+  ASSERT_TRUE(Serves(*reader, 2));
+  const int descriptor = open(path_.c_str(), O_WRONLY);
+  const uint8_t wrong = 0xee;
+  ASSERT_EQ(pwrite(descriptor, &wrong, 1, static_cast<off_t>(reader->end() - 20)), 1);
+  close(descriptor);
+  EXPECT_EQ(Write(path_, ChangeOf({3})), WriteOutcome::kWritten);
+  EXPECT_TRUE(IsPackedOf(2, reader->BytesOf(*reader->Find(KeyOf(2).weight))));
+  EXPECT_TRUE(Serves(*OpenFile(path_), 1));
+  EXPECT_TRUE(Serves(*OpenFile(path_), 3));
 }
 
 // A damaged one, an empty one and one of another version are made again.
