@@ -24,16 +24,13 @@ class DetachedSource final : public DataSource {
   uint64_t size() const override { return data_.size(); }
   // To ask for bytes costs nothing.
   bool is_mapped() const override { return true; }
+  bool has_bytes() const override { return false; }
   Result<Buffer> Load(const Segment& range) const override;
   const uint8_t* FindHash(const Segment& range) const override { return data_.FindHash(range); }
 
   // For MakeRef.
   DetachedSource(Ref<DataSource> file, Ref<AlignedCopy> bytes, const DetachedData& data)
-      // What would stand behind the file's last byte.
-      : DataSource(file->identity().At(file->size())),
-        file_(std::move(file)),
-        bytes_(std::move(bytes)),
-        data_(data) {}
+      : file_(std::move(file)), bytes_(std::move(bytes)), data_(data) {}
 
  private:
   const Ref<DataSource> file_;

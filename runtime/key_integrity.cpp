@@ -1,12 +1,8 @@
 #include "onepack/key_integrity.h"
 
-#include <string.h>
-
-#include <optional>
-
-#include "base/digest.h"
 #include "base/hex.h"
 #include "base/printable.h"
+#include "runtime/data_hash.h"
 
 namespace onepack {
 namespace {
@@ -15,20 +11,6 @@ constexpr std::string_view kScalePrefix = "scale_";
 
 std::string_view HashIn(std::string_view key) {
   return key.substr(0, kScalePrefix.size()) == kScalePrefix ? key.substr(kScalePrefix.size()) : key;
-}
-
-Result<Digest> HashOf(const NamedData& data) {
-  Digest digest;
-  if (const uint8_t* known = data.source->FindHash(data.segment)) {
-    memcpy(digest.bytes.data(), known, digest.bytes.size());
-    return digest;
-  }
-  ONEPACK_ASSIGN_OR_RETURN(const Buffer buffer, data.Load());
-  const std::optional<Digest> computed = Sha256Of(buffer.bytes);
-  data.source->Discard(data.segment);
-  if (computed) return *computed;
-  return Status::Error(StatusCode::kInternal, "%s: key '%s': its SHA-256 cannot be computed",
-                       data.source->name(), Printable(data.key).c_str());
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "base/checked_math.h"
 #include "base/printable.h"
 #include "runtime/aligned_copy.h"
+#include "runtime/data_hash.h"
 #include "runtime/detached_source.h"
 #include "schema/detached_data.h"
 #include "schema/flat_tensor_header.h"
@@ -31,7 +32,10 @@ bool SameSegment(const NamedData& a, const NamedData& b) {
 uint64_t ComparisonLimit(Span<const NamedData> entries, size_t files) {
   uint64_t largest = 0;
   for (const NamedData& entry : entries) {
-    if (entry.source->size() > largest) largest = entry.source->size();
+    // Where there are no bytes, none are compared.
+    if (entry.source->has_bytes() && entry.source->size() > largest) {
+      largest = entry.source->size();
+    }
   }
   uint64_t limit;
   return CheckedMultiply<uint64_t>(largest, files, &limit) ? limit : UINT64_MAX;
@@ -53,6 +57,7 @@ Result<size_t> DropEqualDuplicates(Span<NamedData> sorted, size_t files) {
         left -= entry.segment.size;
       }
       ONEPACK_RETURN_IF_ERROR(CheckSameData(first, entry));
+      if (!first.source->has_bytes()) sorted[unique - 1] = entry;
     } else {
       sorted[unique++] = entry;
     }
@@ -136,6 +141,24 @@ Result<Ref<NamedDataMap>> OpenVerified(const Ref<DataSource>& source, const Allo
   return NamedDataMap::Create(std::move(entries), std::move(owners), source->name(), allocator);
 }
 
+// By their hashes where one of them has no bytes here. REQUIRES: equal sizes.
+Result<bool> HaveEqualBytes(const NamedData& a, const NamedData& b) {
+  if (!a.source->has_bytes() || !b.source->has_bytes()) {
+    ONEPACK_ASSIGN_OR_RETURN(const Digest hash_a, HashOf(a));
+    ONEPACK_ASSIGN_OR_RETURN(const Digest hash_b, HashOf(b));
+    return hash_a == hash_b;
+  }
+  ONEPACK_ASSIGN_OR_RETURN(const Buffer bytes_a, a.Load());
+  ONEPACK_ASSIGN_OR_RETURN(const Buffer bytes_b, b.Load());
+  if (!bytes_a.bytes.empty() &&
+      memcmp(bytes_a.bytes.data(), bytes_b.bytes.data(), bytes_a.bytes.size()) != 0) {
+    return false;
+  }
+  a.source->Discard(a.segment);
+  b.source->Discard(b.segment);
+  return true;
+}
+
 // "a, b, c" with its terminator.
 Result<Array<char>> JoinNames(Span<const Ref<NamedDataMap>> maps, const Allocator& allocator) {
   size_t size = 1;
@@ -167,16 +190,9 @@ Status CheckSameData(const NamedData& a, const NamedData& b) {
                          static_cast<unsigned long long>(a.segment.size), file_a,
                          static_cast<unsigned long long>(b.segment.size), file_b);
   }
-  ONEPACK_ASSIGN_OR_RETURN(const Buffer bytes_a, a.Load());
-  ONEPACK_ASSIGN_OR_RETURN(const Buffer bytes_b, b.Load());
-  if (!bytes_a.bytes.empty() &&
-      memcmp(bytes_a.bytes.data(), bytes_b.bytes.data(), bytes_a.bytes.size()) != 0) {
-    return Status::Error(code, "key '%s': other bytes in %s than in %s", key.c_str(), file_a,
-                         file_b);
-  }
-  a.source->Discard(a.segment);
-  b.source->Discard(b.segment);
-  return Status::Ok();
+  ONEPACK_ASSIGN_OR_RETURN(const bool are_equal, HaveEqualBytes(a, b));
+  if (are_equal) return Status::Ok();
+  return Status::Error(code, "key '%s': other bytes in %s than in %s", key.c_str(), file_a, file_b);
 }
 
 Result<Ref<NamedDataMap>> NamedDataMap::Open(const Ref<DataSource>& source,

@@ -9,6 +9,19 @@ namespace {
 // More than any machine has, and far from what would overflow.
 constexpr uint64_t kMaxSize = uint64_t{1} << 47;
 
+// By which they are found.
+Status CheckOrder(const wire::flat_tensor::FlatTensor& directory) {
+  for (uint32_t i = 1; i < CountOf(directory.segments()); ++i) {
+    const uint64_t before = directory.segments()->Get(i - 1)->offset();
+    const uint64_t offset = directory.segments()->Get(i)->offset();
+    if (before < offset) continue;
+    return Status::Error(StatusCode::kInvalidFile, "segment %u at %llu, behind %llu expected", i,
+                         static_cast<unsigned long long>(offset),
+                         static_cast<unsigned long long>(before));
+  }
+  return Status::Ok();
+}
+
 }  // namespace
 
 Result<DetachedData> ParseDetachedData(Bytes bytes) {
@@ -27,6 +40,7 @@ Result<DetachedData> ParseDetachedData(Bytes bytes) {
       detached.directory,
       VerifyFlatTensor(bytes.subspan(0, static_cast<size_t>(flatbuffer.offset + flatbuffer.size)),
                        detached.header));
+  ONEPACK_RETURN_IF_ERROR(CheckOrder(*detached.directory));
   const Bytes rest = bytes.subspan(static_cast<size_t>(directory_end),
                                    bytes.size() - static_cast<size_t>(directory_end));
   const size_t segments = CountOf(detached.directory->segments());
@@ -41,13 +55,17 @@ Result<DetachedData> ParseDetachedData(Bytes bytes) {
   return detached;
 }
 
-// A weight asks for two or three.
 const uint8_t* DetachedData::FindHash(const Segment& range) const {
-  for (size_t i = 0; i < CountOf(directory->segments()); ++i) {
-    const Segment segment = FlatTensorSegment(*directory, header, static_cast<uint32_t>(i));
-    if (segment.offset == range.offset && segment.size == range.size) {
-      return hashes.data() + i * kDetachedHashSize;
+  uint32_t first = 0;
+  auto last = static_cast<uint32_t>(CountOf(directory->segments()));
+  while (first < last) {
+    const uint32_t middle = first + (last - first) / 2;
+    const Segment segment = FlatTensorSegment(*directory, header, middle);
+    if (segment.offset == range.offset) {
+      return segment.size == range.size ? hashes.data() + middle * kDetachedHashSize : nullptr;
     }
+    (segment.offset < range.offset ? first : last) =
+        segment.offset < range.offset ? middle + 1 : middle;
   }
   return nullptr;
 }

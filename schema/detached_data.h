@@ -4,7 +4,7 @@
 // Under kDetachedKey the file has
 //
 //     what a data file has before its first segment (flat_tensor_header.h): the keys that were
-//     detached, and where their segments would stand; no segments
+//     detached, and where their segments would stand, in ascending order; no segments
 //     hashes: 32 bytes for each segment, the SHA-256 of its bytes
 //     to the end: the name of the file that has the bytes
 //

@@ -66,8 +66,10 @@ class PackedPrograms {
 
   WeightCache& cache() const { return *cache_; }
   const std::vector<std::unique_ptr<DataFile>>& data() const { return data_; }
-  // That a program asks for.
-  bool IsUsed(std::string_view key) const { return keys_.count(std::string(key)) > 0; }
+  // Whether a program asks for this key of this file.
+  bool IsUsed(const InspectedFile& file, std::string_view key) const {
+    return used_.count({&file, std::string(key)}) > 0;
+  }
 
  private:
   PackedPrograms() = default;
@@ -91,11 +93,11 @@ class PackedPrograms {
     if (!program.program) {
       return Status::Error(StatusCode::kInvalidArgument, "a data file, a program expected");
     }
-    keys_.insert(program.keys.begin(), program.keys.end());
     std::vector<const InspectedFile*> files;
     for (const auto& one : data_) files.push_back(&one->file);
     const DataHolders holders = FindDataHolders(program, files);
     ONEPACK_RETURN_IF_ERROR(CheckNoneIsMissing(holders));
+    for (const auto& [key, file] : holders.by_key) used_.emplace(file, key);
     ONEPACK_ASSIGN_OR_RETURN(const Ref<NamedDataMap> data, NamedDataMap::Merge(holders.maps));
     return VerifyMethods(program, data, backend_);
   }
@@ -103,7 +105,7 @@ class PackedPrograms {
   std::shared_ptr<WeightCache> cache_;
   Ref<Backend> backend_;
   std::vector<std::unique_ptr<DataFile>> data_;
-  std::set<std::string> keys_;
+  std::set<std::pair<const InspectedFile*, std::string>> used_;
 };
 
 void Report(const std::string& path, const PackedFileStats& stats) {
@@ -122,13 +124,19 @@ void Report(const std::string& path, const PackedFileStats& stats) {
 Result<const PackedPrograms::DataFile*> FindRaw(const PackOptions& options,
                                                 const PackedPrograms& loaded) {
   const auto name = std::filesystem::path(options.detached).filename();
+  const PackedPrograms::DataFile* found = nullptr;
+  size_t count = 0;
   for (const auto& one : loaded.data()) {
-    if (std::filesystem::path(one->file.path).filename() == name) return one.get();
+    if (std::filesystem::path(one->file.path).filename() != name) continue;
+    found = one.get();
+    ++count;
   }
+  if (count == 1) return found;
   if (loaded.data().size() == 1) return loaded.data().front().get();
   return Status::Error(StatusCode::kInvalidArgument,
-                       "--detach %s: no data file has that name, to tell which one is meant",
-                       options.detached.c_str());
+                       "--detach %s: %zu data files have that name, by which the one that is meant "
+                       "is told",
+                       options.detached.c_str(), count);
 }
 
 // What no program asks for when it is loaded over the packed file goes. What no program uses at all
@@ -144,7 +152,9 @@ Status Detach(const PackOptions& options) {
   detach.where = std::filesystem::path(raw->file.path).filename().string();
   detach.watch = progress.Watcher();
   detach.is_detached = [&](const NamedData& entry) {
-    return loaded.IsUsed(entry.key) && !raw->source->WasAskedFor(entry.segment);
+    // Nothing is gained by what has no bytes.
+    return entry.segment.size > 0 && loaded.IsUsed(raw->file, entry.key) &&
+           !raw->source->WasAskedFor(entry.segment);
   };
   ONEPACK_ASSIGN_OR_RETURN(const DetachReport report,
                            WriteDetachedData(*raw->file.named_data, detach));

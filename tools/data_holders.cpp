@@ -31,6 +31,7 @@ DataHolders FindDataHolders(const InspectedFile& program,
     const InspectedFile* holder = FindHolder(program, files, key);
     if (holder != nullptr) {
       holders.insert(holder);
+      found.by_key[key] = holder;
     } else if (found.missing++ == 0) {
       found.first_missing = key;
     }

@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,8 @@ namespace onepack {
 
 struct DataHolders {
   std::vector<Ref<NamedDataMap>> maps;  // that have a key which the program asks for
-  size_t missing = 0;                   // keys that are in none of them
+  std::map<std::string, const InspectedFile*> by_key;
+  size_t missing = 0;  // keys that are in none of them
   std::string first_missing;
 };
 

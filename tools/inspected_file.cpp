@@ -79,7 +79,7 @@ Status CheckDataCanBeRead(const InspectedFile& file) {
   std::set<std::pair<uint64_t, uint64_t>> segments;
   uint64_t bytes = 0;
   for (const NamedData& entry : file.named_data->entries()) {
-    if (entry.source->FindHash(entry.segment) != nullptr) continue;  // it has no bytes to be read
+    if (!entry.source->has_bytes()) continue;
     if (!segments.emplace(entry.segment.offset, entry.segment.size).second) continue;
     bytes += entry.segment.size;  // of less than 2^31 keys, each inside the file
     if (bytes / kMaxTimesShared <= file.size_bytes) continue;

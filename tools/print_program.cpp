@@ -211,7 +211,7 @@ void PrintNamedData(const NamedDataMap& named_data) {
   for (const NamedData& entry : named_data.entries()) {
     table.AddRow({Quoted(entry.key), FormatBytes(entry.segment.size),
                   std::string(entry.is_tensor ? LayoutText(entry.layout).c_str() : "opaque") +
-                      (entry.source->FindHash(entry.segment) != nullptr ? ", detached" : "")});
+                      (!entry.source->has_bytes() ? ", detached" : "")});
   }
   printf("  holds %s\n%s", FormatCount(named_data.entries().size(), "key", "keys").c_str(),
          table.ToString().c_str());

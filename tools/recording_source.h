@@ -28,6 +28,9 @@ class RecordingSource final : public DataSource {
   bool keeps_bytes() const override { return source_->keeps_bytes(); }
   Result<Buffer> Load(const Segment& range) const override;
   Status Read(const Segment& range, uint8_t* destination) const override;
+  bool has_bytes() const override { return source_->has_bytes(); }
+  void Prefetch(const Segment& range) const override { source_->Prefetch(range); }
+  void Discard(const Segment& range) const override { source_->Discard(range); }
   Status CheckUnchanged() const override { return source_->CheckUnchanged(); }
   const uint8_t* FindHash(const Segment& range) const override;
 

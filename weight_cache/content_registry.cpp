@@ -34,6 +34,10 @@ Status AllowDetached(Status status) {
 // nullopt when the witness cannot be read: that is no reason to refuse the one who asks. Nor is it
 // that his own bytes were detached.
 Result<std::optional<bool>> AreEqual(const RawBytes& witness, const RawBytes& raw) {
+  const uint8_t* const hash = raw.FindHash();
+  if (hash != nullptr && witness.FindHash() != nullptr) {
+    return std::optional<bool>(memcmp(hash, witness.FindHash(), sizeof(Digest::bytes)) == 0);
+  }
   bool equal = false;
   bool can_tell = false;
   Status status = raw.Read([&](Bytes bytes) {
@@ -119,7 +123,11 @@ Result<std::optional<bool>> ContentRegistry::IsSame(const ContentPtr& content,
   }
   if (!recorded) return std::optional<bool>();
   std::optional<Digest> hash;
-  ONEPACK_RETURN_IF_ERROR(AllowDetached(raw.Read([&](Bytes bytes) { hash = Sha256Of(bytes); })));
+  if (const uint8_t* known = raw.FindHash()) {
+    memcpy(hash.emplace().bytes.data(), known, hash->bytes.size());
+  } else {
+    ONEPACK_RETURN_IF_ERROR(raw.Read([&](Bytes bytes) { hash = Sha256Of(bytes); }));
+  }
   return std::optional<bool>(hash == recorded);
 }
 

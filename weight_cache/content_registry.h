@@ -47,8 +47,10 @@ class RawBytes {
   virtual ~RawBytes() = default;
 
   // Calls `use` with the bytes, which are valid until it returns, and then lets go of what reading
-  // them took.
+  // them took. kNotFound where there are none, but for their hash.
   virtual Status Read(const std::function<void(Bytes)>& use) const = 0;
+  // Their SHA-256, 32 bytes, where it is known without reading them; else null.
+  virtual const uint8_t* FindHash() const { return nullptr; }
 };
 
 // Bytes that are equal wherever they occur.

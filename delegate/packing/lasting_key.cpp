@@ -40,12 +40,13 @@ class Hashes {
 
   Result<Digest> HashOf(uint32_t constant_index) const {
     const Constant& constant = plan_.payload().constant(constant_index);
-    Digest said;
-    if (const uint8_t* hash = constant.source().FindHash(constant.segment())) {
-      memcpy(said.bytes.data(), hash, said.bytes.size());
-      return said;
-    }
     Content& content = *plan_.contents->content(constant_index);
+    if (const uint8_t* known = constant.source().FindHash(constant.segment())) {
+      Digest hash;
+      memcpy(hash.bytes.data(), known, hash.bytes.size());
+      cache_.contents().Record(content, hash);
+      return hash;
+    }
     const DataIdentity& identity = constant.source().identity();
     const bool is_lasting = identity.IsLasting();
     const Segment& segment = constant.segment();

@@ -31,8 +31,8 @@ class ByteBudget {
     std::unordered_set<const DataSource*> sources;
     for (uint32_t i = 1; i < ConstantCount(payload.graph()); ++i) {
       const DataSource& source = payload.constant(i).source();
-      // Of a few files: the sum fits.
-      if (sources.insert(&source).second) left_ += source.size();
+      // Of a few files: the sum fits. What has no bytes is found packed, or not at all.
+      if (source.has_bytes() && sources.insert(&source).second) left_ += source.size();
     }
     if (!CheckedMultiply(left_, kMaxTimesTaken, &left_)) left_ = UINT64_MAX;
   }
@@ -76,6 +76,9 @@ class PayloadContents {
    public:
     explicit Witness(const Constant& constant) : constant_(constant) {}
     Status Read(const std::function<void(Bytes)>& use) const override;
+    const uint8_t* FindHash() const override {
+      return constant_.source().FindHash(constant_.segment());
+    }
 
    private:
     const Constant& constant_;

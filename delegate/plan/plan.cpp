@@ -104,6 +104,7 @@ class Planner {
   void MarkExactShapes();
   void ChooseLinears();
   Status FindWeights();
+  bool TakesBudget(const Weight& weight) const;
   void AddWeight(uint32_t node);
   Status InferNode(uint32_t node);
   Status CheckOrder(const Operands& operands) const;
@@ -254,6 +255,12 @@ void Planner::ChooseLinears() {
   linears_ = onepack::ChooseLinears(graph_, plan_.values, is_needed_, options_.linears);
 }
 
+// What runs as it is stored is not packed, and what has no bytes cannot be.
+bool Planner::TakesBudget(const Weight& weight) const {
+  return weight.packing != Packing::kAsStored &&
+         payload_.constant(weight.kernel.constant_index).source().has_bytes();
+}
+
 Status Planner::FindWeights() {
   for (uint32_t i = 0; i < is_needed_.size(); ++i) {
     if (is_needed_[i]) AddWeight(i);
@@ -262,14 +269,14 @@ Status Planner::FindWeights() {
   uint64_t all_bytes = 0;
   bool fits = true;
   for (const Weight& weight : plan_.weights) {
-    if (weight.packing == Packing::kAsStored) continue;
+    if (!TakesBudget(weight)) continue;
     fits = fits && CheckedAdd(all_bytes, weight.raw_bytes, &all_bytes);
   }
   // So it is with what exporters write: no weights have to be told apart.
   if (fits && budget.Holds(all_bytes)) return Status::Ok();
   std::unordered_set<const WeightIdentity*, WeightIdentityHash, WeightIdentityEqual> packed;
   for (const Weight& weight : plan_.weights) {
-    if (weight.packing == Packing::kAsStored) continue;
+    if (!TakesBudget(weight)) continue;
     // What is shared is packed once.
     const bool is_new = packed.insert(&weight.identity).second;
     if (!is_new && weight.packing != Packing::kPrivate) continue;

@@ -132,7 +132,7 @@ typedef struct onepack_cache_stats {
   uint64_t packing_ns;  // summed over threads
   uint64_t evictions;   // of retained weights
   // Of the packed file: of `misses`, those that were found in it, and their bytes; weights that
-  // were written to it; and what went wrong with it, of which onepack_engine_flush says the last.
+  // were written to it; and how often something went wrong with it.
   uint64_t file_hits;
   uint64_t file_hit_bytes;
   uint64_t file_written;

@@ -58,6 +58,10 @@ class ONEPACK_API DataSource : public RefCounted {
     return ReadByLoading(range, destination);
   }
 
+  // False for a source that says what its bytes are like (FindHash) and has none of them: Load
+  // fails with kNotFound.
+  virtual bool has_bytes() const { return true; }
+
   // The SHA-256 of the bytes of `range`, 32 bytes that live as long as the source, where the source
   // knows it without reading them; else null. By it packed weights are found in a packed file: a
   // wrong one gives the source's own programs wrong weights.

@@ -28,14 +28,16 @@ namespace onepack {
 enum class ChecksumPolicy : uint8_t {
   kOnFirstUse,  // of each entry, which has to be read from the disk then anyway
   kAtOpen,      // of all entries
-  kNever,
+  kNever,       // also after a power failure, which may have left zeros
 };
 
 struct PackedFileOptions {
   // Empty: no file. It is made when there is something to keep; its folder is there. A link is
   // refused.
   std::string path;
-  // Use what is there, and write nothing: for a file of another application.
+  // Use what is there, and write nothing: for a file of another application, or the only copy of
+  // its weights. Raw weights of data files that the packed file does not know are hashed at each
+  // start.
   bool is_read_only = false;
   // The file is kept below that: what was not used for the longest time goes. In bytes.
   uint64_t max_bytes = UINT64_MAX;

@@ -100,13 +100,30 @@ TEST_F(DetachDataTest, WhatIsThereIsReplacedOnlyWhenToldSo) {
   EXPECT_EQ(FilesIn(folder_.path()), (std::vector<std::string>{"detached.ptd", "raw.ptd"}));
 }
 
-// Two data files that both have a key: without its bytes they cannot be told to be the same.
-TEST_F(DetachDataTest, BesideTheRawFileItIsRefusedByName) {
+// Two data files that both have a key are compared by its hash, and what has the bytes is used.
+TEST_F(DetachDataTest, BesideTheRawFileTheBytesAreTheRawFiles) {
   ASSERT_TRUE(IsOk(Detach()));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<NamedDataMap> raw, Open(raw_));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<NamedDataMap> detached, Open(detached_));
-  const Ref<NamedDataMap> both[] = {raw, detached};
-  EXPECT_FALSE(NamedDataMap::Merge(both).ok());
+  for (const bool is_raw_first : {false, true}) {
+    const Ref<NamedDataMap> both[] = {is_raw_first ? raw : detached, is_raw_first ? detached : raw};
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<NamedDataMap> merged, NamedDataMap::Merge(both));
+    EXPECT_EQ(merged->entries().size(), 5u);
+    for (const NamedData& entry : merged->entries()) EXPECT_TRUE(IsOk(entry.Load()));
+  }
+}
+
+TEST_F(DetachDataTest, OtherBytesUnderADetachedKeyAreRefused) {
+  ASSERT_TRUE(IsOk(Detach()));
+  PtdWriter writer;
+  writer.AddBytes("gone too", AsBytes(BytesFor(9, 400)));
+  const std::string other = folder_.File("other.ptd");
+  ASSERT_TRUE(IsOk(writer.ToFile(other)));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<NamedDataMap> first, Open(other));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<NamedDataMap> detached, Open(detached_));
+  const Ref<NamedDataMap> both[] = {first, detached};
+  EXPECT_TRUE(IsError(NamedDataMap::Merge(both), StatusCode::kMismatch,
+                      {"'gone too'", "other bytes", "other.ptd", "detached.ptd"}));
 }
 
 TEST_F(DetachDataTest, KeysThatAreHashesAreChecked) {

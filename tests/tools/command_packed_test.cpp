@@ -128,6 +128,18 @@ TEST_F(PackedCommandTest, ADetachedDataFileTakesThePlaceOfTheWholeOne) {
   EXPECT_TRUE(Contains(without.out, "they are in the data file 'foundation.ptd'")) << without.out;
 }
 
+// Adapters may have the same keys: only what a program asks for of this very file is detached.
+TEST_F(PackedCommandTest, NothingIsDetachedThatNoProgramOfItsHasPacked) {
+  std::filesystem::copy_file(CaseFile("lora0.ptd"), folder_.File("lora0.ptd"));
+  const CommandResult result = RunOnepack(
+      {"pack", CaseFile("lora1.pte"), "--data",
+       CaseFile("foundation.ptd") + "," + CaseFile("lora0.ptd") + "," + CaseFile("lora1.ptd"),
+       "--output", packed_, "--linears", "packed", "--detach", folder_.File("lora0.ptd"),
+       "--replace"});
+  ASSERT_EQ(result.exit_status, 0) << result.err;
+  EXPECT_TRUE(Contains(result.out, "0 B of 0 keys detached")) << result.out;
+}
+
 TEST_F(PackedCommandTest, AFileOfAnotherKindIsNotWrittenOver) {
   const std::string model = folder_.File("model.pte");
   std::filesystem::copy_file(CaseFile("base.pte"), model);
