@@ -20,6 +20,13 @@ constexpr bool kSanitized = true;
 constexpr bool kSanitized = false;
 #endif
 
+// The thread sanitizer ends a child of a process with threads when that makes a thread of its own.
+#if defined(__SANITIZE_THREAD__) || ONEPACK_HAS_FEATURE(thread_sanitizer)
+constexpr bool kThreadSanitized = true;
+#else
+constexpr bool kThreadSanitized = false;
+#endif
+
 }  // namespace onepack
 
 #undef ONEPACK_HAS_FEATURE

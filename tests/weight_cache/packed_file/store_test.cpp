@@ -13,6 +13,7 @@
 
 #include "tests/support/child_process.h"
 #include "tests/support/file_size_limit.h"
+#include "tests/support/sanitizers.h"
 #include "tests/weight_cache/packed_file/packed_file_fixture.h"
 
 namespace onepack {
@@ -104,6 +105,7 @@ TEST_F(PackedFileTest, AfterTheLastPinAnEntryOfTheFileIsGoneAndFoundAgain) {
 
 // What another process has packed meanwhile is found by one that is running already.
 TEST_F(PackedFileTest, ARunningProcessFindsWhatAnotherOneWrites) {
+  if (kThreadSanitized) GTEST_SKIP() << "the other process would make a thread";
   const auto cache = PackedWeightCache::Create(CacheOptions());
   const auto pins = Load(cache, {1});
   ASSERT_TRUE(IsOk(cache->Flush()));
@@ -375,7 +377,10 @@ TEST_F(PackedFileTest, AForkedChildReadsAndDoesNotWrite) {
             }),
             0);
   EXPECT_EQ(ReadFile(path_), before);
-  // One that closes what it was forked with.
+}
+
+TEST_F(PackedFileTest, AForkedChildMayCloseWhatItsParentWrites) {
+  if (kThreadSanitized) GTEST_SKIP() << "the parent would be a child that makes a thread";
   EXPECT_EQ(ExitStatusOfChild([&] {
               auto* file = new PackedFile(Options());
               file->Add(AdditionOf(1));
