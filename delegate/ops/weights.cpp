@@ -40,23 +40,17 @@ Status CheckScales(const WeightedValues& values) {
                          0x1p-32f, kLargest);
 }
 
-void AddParams(const GraphValue& value, const Digest& scales, DigestBuilder& digest) {
-  QuantParams params = value.quant_params;
-  params.scales = scales;
-  params.AddTo(digest);
-}
-
 // All but the bytes of a constant.
-void AddFilter(const GraphValue& value, const Digest& scales, DigestBuilder& digest) {
-  AddParams(value, scales, digest);
+void AddFilter(const GraphValue& value, DigestBuilder& digest) {
+  value.quant_params.AddTo(digest);
   digest.Add(value.rank());
   for (const uint32_t size : DimsOf(value.tensor())) digest.Add(size);
 }
 
 // XNNPACK packs a run of numbers, whatever dims of 1 stand before them.
-void AddBias(const GraphValue& value, const Digest& scales, DigestBuilder& digest) {
+void AddBias(const GraphValue& value, DigestBuilder& digest) {
   constexpr size_t kRank = 1;
-  AddParams(value, scales, digest);
+  value.quant_params.AddTo(digest);
   digest.Add(kRank).Add(value.rank() > 0 ? DimsOf(value.tensor())[value.rank() - 1] : uint32_t{1});
 }
 
@@ -112,11 +106,10 @@ Status CheckBias(const Shapes& shapes, uint32_t bias_id, size_t channels) {
                        channels);
 }
 
-Digest QuantizationOf(const GraphValue& filter, const Digest& filter_scales, const GraphValue* bias,
-                      const Digest& bias_scales) {
+Digest QuantizationOf(const GraphValue& filter, const GraphValue* bias) {
   DigestBuilder quantization("quantization");
-  AddFilter(filter, filter_scales, quantization);
-  if (bias != nullptr) AddBias(*bias, bias_scales, quantization);
+  AddFilter(filter, quantization);
+  if (bias != nullptr) AddBias(*bias, quantization);
   return quantization.Finish();
 }
 
@@ -130,9 +123,7 @@ Weight WeightOf(const WeightedValues& values, DigestBuilder& consumer) {
   if (values.bias != nullptr) weight.bias = operand(*values.bias, values.bias_datatype);
   weight.identity.kernel = values.filter.content;
   weight.identity.bias = values.bias != nullptr ? values.bias->content : IdentityOfNothing();
-  weight.identity.quantization =
-      QuantizationOf(values.filter, values.filter.quant_params.scales, values.bias,
-                     values.bias != nullptr ? values.bias->quant_params.scales : Digest());
+  weight.identity.quantization = QuantizationOf(values.filter, values.bias);
   values.input.quant_params.AddTo(consumer);
   values.output.quant_params.AddTo(consumer);
   weight.identity.consumer = consumer.Finish();

@@ -73,10 +73,8 @@ Status CheckBias(const Shapes& shapes, uint32_t bias_id, size_t channels);
 // into the packed bytes too.
 Weight WeightOf(const WeightedValues& values, DigestBuilder& consumer);
 
-// WeightIdentity::quantization. `filter_scales` and `bias_scales` are the identities of scales, for
-// what has one for each channel or group. `bias` is null for none.
-Digest QuantizationOf(const GraphValue& filter, const Digest& filter_scales, const GraphValue* bias,
-                      const Digest& bias_scales);
+// WeightIdentity::quantization. `bias` is null for none.
+Digest QuantizationOf(const GraphValue& filter, const GraphValue* bias);
 
 }  // namespace onepack
 

@@ -64,10 +64,14 @@ class Hashes {
     return *hash;
   }
 
-  // Of a value's scales: where they stand in the graph their identity is that of their bytes.
-  Result<Digest> HashOfScales(const GraphValue& value, uint32_t scale_index) const {
-    if (scale_index == 0) return value.quant_params.scales;
-    return HashOf(scale_index);
+  // The operand's value, but for its scales, which are named by their hash. Where they stand in the
+  // graph, their identity is that of their bytes already.
+  Result<GraphValue> ValueOf(const WeightOperand& operand) const {
+    GraphValue value = plan_.values.at(operand.value_id);
+    if (operand.scale_index != 0) {
+      ONEPACK_ASSIGN_OR_RETURN(value.quant_params.scales, HashOf(operand.scale_index));
+    }
+    return value;
   }
 
  private:
@@ -79,19 +83,15 @@ class Hashes {
 
 Result<PackKey> LastingKeyOf(const Plan& plan, const Weight& weight, PackedWeightCache& cache) {
   const Hashes hashes(plan, cache);
-  const GraphValue& kernel = plan.values.at(weight.kernel.value_id);
   PackKey key{weight.identity, LayoutFingerprint()};
   ONEPACK_ASSIGN_OR_RETURN(key.weight.kernel, hashes.HashOf(weight.kernel.constant_index));
-  ONEPACK_ASSIGN_OR_RETURN(const Digest kernel_scales,
-                           hashes.HashOfScales(kernel, weight.kernel.scale_index));
-  const GraphValue* bias = nullptr;
-  Digest bias_scales;
+  ONEPACK_ASSIGN_OR_RETURN(const GraphValue kernel, hashes.ValueOf(weight.kernel));
+  std::optional<GraphValue> bias;
   if (weight.bias.is_present()) {
-    bias = &plan.values.at(weight.bias.value_id);
     ONEPACK_ASSIGN_OR_RETURN(key.weight.bias, hashes.HashOf(weight.bias.constant_index));
-    ONEPACK_ASSIGN_OR_RETURN(bias_scales, hashes.HashOfScales(*bias, weight.bias.scale_index));
+    ONEPACK_ASSIGN_OR_RETURN(bias, hashes.ValueOf(weight.bias));
   }
-  key.weight.quantization = QuantizationOf(kernel, kernel_scales, bias, bias_scales);
+  key.weight.quantization = QuantizationOf(kernel, bias ? &*bias : nullptr);
   return key;
 }
 

@@ -247,6 +247,13 @@ class PackedMemoryTest : public testing::Test {
   Result<Ref<Method>> Load(const CaseLoader& loader) const {
     return loader.Load(folder_.path(), "base");
   }
+  // To the file: the cache is gone before the process is.
+  bool PackInAnotherProcess() const {
+    return ExitStatusOfChild([this] {
+             const CaseLoader loader(WeightCache::Create(OptionsFor(packed_)));
+             return Load(loader).ok();
+           }) == 0;
+  }
   static uint64_t Anonymous() {
     auto usage = CurrentMemoryUsage();
     EXPECT_TRUE(IsOk(usage));
@@ -259,12 +266,7 @@ class PackedMemoryTest : public testing::Test {
 };
 
 TEST_F(PackedMemoryTest, AWarmStartHoldsTheFilesPagesAndNoRawOnes) {
-  ASSERT_EQ(ExitStatusOfChild([this] {
-              const CaseLoader loader(WeightCache::Create(OptionsFor(packed_)));
-              return Load(loader).ok();
-              // Gone before _exit: written.
-            }),
-            0);
+  ASSERT_TRUE(PackInAnotherProcess());
   const CaseLoader loader(WeightCache::Create(OptionsFor(packed_)));
   ASSERT_TRUE(IsOk(loader.Load(TestData("cases/lora_fp32"), "lora0")));  // XNNPACK settles
   const uint64_t before = Anonymous();
@@ -278,11 +280,7 @@ TEST_F(PackedMemoryTest, AWarmStartHoldsTheFilesPagesAndNoRawOnes) {
 
 // One that started before, and one that starts while it runs.
 TEST_F(PackedMemoryTest, TwoProcessesHaveTheFilesPagesOnce) {
-  ASSERT_EQ(ExitStatusOfChild([this] {
-              const CaseLoader loader(WeightCache::Create(OptionsFor(packed_)));
-              return Load(loader).ok();
-            }),
-            0);
+  ASSERT_TRUE(PackInAnotherProcess());
   const CaseLoader loader(WeightCache::Create(OptionsFor(packed_)));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load(loader));
   const size_t alone = ProportionalBytesOf(packed_);
