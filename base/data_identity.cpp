@@ -1,5 +1,6 @@
 #include "onepack/data_identity.h"
 
+#include <string.h>
 #include <time.h>
 
 #include <atomic>
@@ -47,10 +48,24 @@ DataIdentity::DataIdentity(const FileIdentity& file, uint64_t offset)
   if (!file.is_known()) *this = Unique();
 }
 
+// Four words of eight bytes. A word of zero, which makes the identity of no file, would make it
+// equal nothing.
+DataIdentity DataIdentity::OfSha256(const uint8_t* sha256) {
+  DataIdentity identity;
+  identity.number_ = kOfHash;
+  uint64_t words[4];
+  memcpy(words, sha256, sizeof(words));
+  identity.file_.device_ = words[0];
+  identity.file_.inode_ = words[1];
+  identity.file_.modified_ns_ = words[2];
+  identity.file_.changed_ns_ = words[3];
+  return identity;
+}
+
 bool DataIdentity::IsLasting() const {
   timespec now{};
   clock_gettime(CLOCK_REALTIME, &now);
-  return number_ == 0 && file_.IsSettled(Nanoseconds(now));
+  return number_ == kOfFile && file_.IsSettled(Nanoseconds(now));
 }
 
 DataIdentity DataIdentity::At(uint64_t offset) const {

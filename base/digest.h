@@ -20,6 +20,13 @@
 namespace onepack {
 
 struct Digest {
+  // Of the 32 bytes at `bytes`.
+  static Digest Of(const uint8_t* bytes) {
+    Digest digest;
+    memcpy(digest.bytes.data(), bytes, digest.bytes.size());
+    return digest;
+  }
+
   std::array<uint8_t, 32> bytes{};
 
   bool operator==(const Digest& other) const { return bytes == other.bytes; }

@@ -16,6 +16,11 @@ constexpr char HexDigit(unsigned value) { return "0123456789abcdef"[value]; }
 
 constexpr bool IsHexDigit(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 
+// REQUIRES: IsHexDigit(c).
+constexpr unsigned HexValue(char c) {
+  return static_cast<unsigned>(c <= '9' ? c - '0' : c - 'a' + 10);
+}
+
 // Writes the two digits of `byte` to `text`; returns where the next ones go.
 inline char* WriteHex(uint8_t byte, char* text) {
   *text++ = HexDigit(byte >> 4);

@@ -1,7 +1,5 @@
 #include "runtime/data_hash.h"
 
-#include <string.h>
-
 #include <optional>
 
 #include "base/printable.h"
@@ -9,11 +7,7 @@
 namespace onepack {
 
 Result<Digest> HashOf(const NamedData& data) {
-  Digest digest;
-  if (const uint8_t* known = data.source->FindHash(data.segment)) {
-    memcpy(digest.bytes.data(), known, digest.bytes.size());
-    return digest;
-  }
+  if (const uint8_t* known = data.source->FindHash(data.segment)) return Digest::Of(known);
   ONEPACK_ASSIGN_OR_RETURN(const Buffer buffer, data.Load());
   const std::optional<Digest> computed = Sha256Of(buffer.bytes);
   data.source->Discard(data.segment);

@@ -24,6 +24,15 @@ bool IsContentKey(std::string_view key) {
   return true;
 }
 
+bool ParseContentKey(std::string_view key, uint8_t* sha256) {
+  if (!IsContentKey(key)) return false;
+  const std::string_view hash = HashIn(key);
+  for (size_t i = 0; i < sizeof(Digest::bytes); ++i) {
+    sha256[i] = static_cast<uint8_t>(HexValue(hash[2 * i]) << 4 | HexValue(hash[2 * i + 1]));
+  }
+  return true;
+}
+
 Status VerifyKey(const NamedData& data) {
   if (!IsContentKey(data.key)) return Status::Ok();
   ONEPACK_ASSIGN_OR_RETURN(const Digest digest, HashOf(data));

@@ -7,8 +7,8 @@
 #define ONEPACK_RUNTIME_METHOD_BUILDER_H_
 
 #include "onepack/method.h"
-#include "onepack/named_data_scope.h"
 #include "program_generated.h"
+#include "runtime/method_scope.h"
 #include "schema/verify_text.h"
 
 namespace onepack {
@@ -68,7 +68,7 @@ class MethodBuilder {
   const wire::program::ExecutionPlan& plan_;
   const MethodOptions& options_;
   const Allocator allocator_;
-  NamedDataScope named_data_;
+  MethodScope named_data_;
   Method& method_;
 
   // Parallel to method_.tensors_, in the order of the tensors among the values.

@@ -31,12 +31,23 @@ Status AllowDetached(Status status) {
   return status.code() == StatusCode::kNotFound ? Status::Ok() : std::move(status);
 }
 
+// nullopt where it is not known and the bytes cannot be hashed.
+Result<std::optional<Digest>> HashOfRaw(const RawBytes& raw) {
+  if (const uint8_t* known = raw.FindHash()) return std::optional<Digest>(Digest::Of(known));
+  std::optional<Digest> hash;
+  ONEPACK_RETURN_IF_ERROR(AllowDetached(raw.Read([&](Bytes bytes) { hash = Sha256Of(bytes); })));
+  return hash;
+}
+
 // nullopt when the witness cannot be read: that is no reason to refuse the one who asks. Nor is it
-// that his own bytes were detached.
+// that his own bytes were detached. Where one of them knows its hash, the other's bytes are read
+// alone.
 Result<std::optional<bool>> AreEqual(const RawBytes& witness, const RawBytes& raw) {
-  const uint8_t* const hash = raw.FindHash();
-  if (hash != nullptr && witness.FindHash() != nullptr) {
-    return std::optional<bool>(memcmp(hash, witness.FindHash(), sizeof(Digest::bytes)) == 0);
+  if (raw.FindHash() != nullptr || witness.FindHash() != nullptr) {
+    ONEPACK_ASSIGN_OR_RETURN(const std::optional<Digest> hash, HashOfRaw(raw));
+    Result<std::optional<Digest>> other = HashOfRaw(witness);
+    if (!hash || !other.ok() || !*other) return std::optional<bool>();
+    return std::optional<bool>(*hash == **other);
   }
   bool equal = false;
   bool can_tell = false;
@@ -122,12 +133,7 @@ Result<std::optional<bool>> ContentRegistry::IsSame(const ContentPtr& content,
     if (equal) return equal;
   }
   if (!recorded) return std::optional<bool>();
-  std::optional<Digest> hash;
-  if (const uint8_t* known = raw.FindHash()) {
-    memcpy(hash.emplace().bytes.data(), known, hash->bytes.size());
-  } else {
-    ONEPACK_RETURN_IF_ERROR(raw.Read([&](Bytes bytes) { hash = Sha256Of(bytes); }));
-  }
+  ONEPACK_ASSIGN_OR_RETURN(const std::optional<Digest> hash, HashOfRaw(raw));
   return std::optional<bool>(hash == recorded);
 }
 

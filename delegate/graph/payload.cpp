@@ -126,7 +126,7 @@ Result<Constant> Payload::FindConstant(const Sources& sources, uint32_t index) {
   if (key.empty()) return InGraph(sources.request, sources.header, index);
   ONEPACK_ASSIGN_OR_RETURN(const NamedData* data, sources.request.named_data->Find(key));
   if (sources.verifier != nullptr) {
-    ONEPACK_RETURN_IF_ERROR(sources.verifier->Verify(*sources.request.named_data, *data));
+    ONEPACK_RETURN_IF_ERROR(sources.verifier->Verify(*data));
   }
   const size_t start = keys_.size();
   keys_ += key;

@@ -15,9 +15,9 @@
 #include <vector>
 
 #include "delegate/graph/graph_store.h"
+#include "delegate/graph/key_verifier.h"
 #include "onepack/backend.h"
 #include "onepack/result.h"
-#include "runtime/key_verifier.h"
 #include "schema/verify_payload.h"
 
 namespace onepack {

@@ -1,7 +1,5 @@
 #include "delegate/packing/lasting_key.h"
 
-#include <string.h>
-
 #include <algorithm>
 #include <optional>
 
@@ -42,8 +40,7 @@ class Hashes {
     const Constant& constant = plan_.payload().constant(constant_index);
     Content& content = *plan_.contents->content(constant_index);
     if (const uint8_t* known = constant.source().FindHash(constant.segment())) {
-      Digest hash;
-      memcpy(hash.bytes.data(), known, hash.bytes.size());
+      const Digest hash = Digest::Of(known);
       cache_.contents().Record(content, hash);
       return hash;
     }

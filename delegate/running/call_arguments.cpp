@@ -49,8 +49,22 @@ GraphOrder::GraphOrder(const Tensor& tensor, const Shape& bound)
 
 void GraphOrder::MoveOnes(const Tensor& tensor, const Shape& bound) {
   const Span<const uint8_t> given = tensor.dim_order();
-  const auto next = [&](size_t place, bool is_one) {
-    while (place < given.size() && (tensor.bounds()[given[place]] == 1) != is_one) ++place;
+  bool is_one[kMaxGraphRank] = {};
+  size_t surplus = 0;
+  for (size_t i = 0; i < given.size(); ++i) {
+    is_one[i] = tensor.bounds()[given[i]] == 1;
+    surplus += is_one[i] ? 1 : 0;
+  }
+  for (size_t i = 0; i < bound.rank(); ++i) surplus -= bound[i] == 1 && surplus > 0 ? 1 : 0;
+  // Another runtime's tensor may be known by its sizes of now alone (Tensor::Of). What is 1 now and
+  // may be more, as the number of images is, comes first as a rule.
+  for (size_t i = 0; surplus > 0; ++i) {
+    if (!is_one[i]) continue;
+    is_one[i] = false;
+    --surplus;
+  }
+  const auto next = [&](size_t place, bool wanted) {
+    while (place < given.size() && is_one[place] != wanted) ++place;
     return place;
   };
   size_t one = next(0, true);

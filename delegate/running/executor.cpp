@@ -25,7 +25,7 @@ Executor::Executor(Ref<MethodContext> context, std::shared_ptr<const PayloadCont
       key_(DigestBuilder("own").Add(id_).Finish()) {}
 
 Executor::~Executor() {
-  context_->home().Remove(key_);
+  context_->own_lane().Remove(key_);
   if (is_shared_) context_->pool().Leave(key_, id_);
 }
 
@@ -47,7 +47,7 @@ Status Executor::CreateFirstRuntime(Plan plan, Lane& lane, OnesStore& ones) {
     if (context_->pool().Knows(key_)) return Status::Ok();
   }
   auto runtime = std::make_unique<DelegateRuntime>(std::move(plan), id_);
-  Lane& first_lane = is_shared_ ? lane : context_->home();
+  Lane& first_lane = is_shared_ ? lane : context_->own_lane();
   ONEPACK_RETURN_IF_ERROR(Create(*runtime, first_lane, ones));
   // One that cannot be lent, for instance with a weight packed for it alone, is of no use to
   // others.
@@ -65,8 +65,8 @@ Status Executor::Create(DelegateRuntime& runtime, Lane& lane, OnesStore& ones) c
 Status Executor::Execute(Span<Value* const> arguments) try {
   ONEPACK_RETURN_IF_ERROR(context_->CheckThreadpool());
   if (!is_shared_) {
-    if (context_->home().is_spoiled()) context_->home().Clear();
-    return RunIn(context_->home(), arguments);
+    if (context_->own_lane().is_spoiled()) context_->own_lane().Clear();
+    return RunIn(context_->own_lane(), arguments);
   }
   ONEPACK_ASSIGN_OR_RETURN(RuntimePool::Lease lease,
                            context_->pool().Take(key_, id_, context_->last_lane()));

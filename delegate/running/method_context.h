@@ -30,15 +30,15 @@ class MethodContext final : public RefCounted {
  public:
   // For MakeRef, which has no use for constructors that throw: moves only.
   MethodContext(std::shared_ptr<PackedWeightCache> cache, std::shared_ptr<RuntimePool> pool,
-                const ThreadPool& threads, Lane home)
+                const ThreadPool& threads, Lane own_lane)
       : cache_(std::move(cache)),
         pool_(std::move(pool)),
         threads_(threads),
-        home_(std::move(home)) {}
+        own_lane_(std::move(own_lane)) {}
 
   const std::shared_ptr<PackedWeightCache>& cache() const { return cache_; }
   RuntimePool& pool() const { return *pool_; }
-  Lane& home() { return home_; }
+  Lane& own_lane() { return own_lane_; }
   pthreadpool* threadpool() const { return threads_.pool; }
   // kFailedPrecondition in a process that was forked off: the pool has no threads here, and XNNPACK
   // would wait for them without end.
@@ -49,6 +49,11 @@ class MethodContext final : public RefCounted {
                          "make a pool and a backend here, and load the method again");
   }
 
+  // Where the method's last load put what it created: one that loads its delegates one by one needs
+  // no workspace for each. It may be gone.
+  const Lane* filled_lane() const { return filled_lane_; }
+  void set_filled_lane(const Lane* lane) { filled_lane_ = lane; }
+
   // Where a delegate of the method ran last: the next one best runs there too. It may be gone.
   const Lane* last_lane() const { return last_lane_; }
   void set_last_lane(const Lane* lane) { last_lane_ = lane; }
@@ -57,7 +62,8 @@ class MethodContext final : public RefCounted {
   const std::shared_ptr<PackedWeightCache> cache_;
   const std::shared_ptr<RuntimePool> pool_;
   const ThreadPool threads_;
-  Lane home_;
+  Lane own_lane_;
+  const Lane* filled_lane_ = nullptr;
   const Lane* last_lane_ = nullptr;
 };
 

@@ -11,11 +11,11 @@ namespace onepack {
 
 Result<Ref<BackendSession>> MethodSession::Open(SessionOptions options,
                                                 std::shared_ptr<RuntimePool> pool) {
-  ONEPACK_ASSIGN_OR_RETURN(Lane home, Lane::Create());
+  ONEPACK_ASSIGN_OR_RETURN(Lane own_lane, Lane::Create());
   ONEPACK_ASSIGN_OR_RETURN(
       Ref<MethodContext> context,
       MakeRef<MethodContext>(HeapAllocator(), std::shared_ptr(options.cache), std::move(pool),
-                             options.threads, std::move(home)));
+                             options.threads, std::move(own_lane)));
   ONEPACK_ASSIGN_OR_RETURN(
       Ref<MethodSession> session,
       MakeRef<MethodSession>(HeapAllocator(), std::move(options), std::move(context)));
@@ -37,7 +37,9 @@ Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
   const Packer packer(options_.cache, node_packer, options_.packer, reporter);
   ONEPACK_ASSIGN_OR_RETURN(std::vector<PinnedWeights> pins, packer.Pin(plans));
   // No delegate runs in it before all is loaded: what runs meanwhile is not held up.
-  ONEPACK_ASSIGN_OR_RETURN(RuntimePool::Lease lease, context_->pool().TakeNew());
+  ONEPACK_ASSIGN_OR_RETURN(RuntimePool::Lease lease,
+                           context_->pool().TakeToFill(context_->filled_lane()));
+  context_->set_filled_lane(&lease.lane());
   OnesStore ones;
   for (size_t i = 0; i < requests.size(); ++i) {
     auto executor = Executor::Load(context_, std::move(plans[i]), std::move(pins[i]),

@@ -10,12 +10,12 @@
 #include <utility>
 #include <vector>
 
+#include "delegate/graph/key_verifier.h"
 #include "delegate/packing/packer.h"
 #include "delegate/plan/plan.h"
 #include "delegate/running/method_context.h"
 #include "onepack/backend.h"
 #include "onepack/load_progress.h"
-#include "runtime/key_verifier.h"
 
 namespace onepack {
 

@@ -89,6 +89,20 @@ std::list<Lane>::iterator RuntimePool::Choose(const Digest& structure, DelegateR
   return best;
 }
 
+Result<RuntimePool::Lease> RuntimePool::TakeToFill(const Lane* last) {
+  if (last != nullptr) {
+    const std::lock_guard<ForkSafeMutex> lock(mutex_);
+    const auto found = std::find_if(idle_.begin(), idle_.end(),
+                                    [last](const Lane& lane) { return &lane == last; });
+    if (found != idle_.end()) {
+      std::list<Lane> lane;
+      lane.splice(lane.end(), idle_, found);
+      return Lease(this, std::move(lane));
+    }
+  }
+  return TakeNew();
+}
+
 Result<RuntimePool::Lease> RuntimePool::TakeNew() {
   ONEPACK_ASSIGN_OR_RETURN(Lane lane, Lane::Create());
   std::list<Lane> taken;

@@ -97,8 +97,8 @@ class RuntimePool {
 
   // `user` and `last` are preferences, and may no longer exist. Errors: kResourceExhausted.
   Result<Lease> Take(const Digest& structure, DelegateRuntime::UserId user, const Lane* last);
-  // A new one, which is in no other use, to be filled.
-  Result<Lease> TakeNew();
+  // To be filled by a load: `last`, if it is idle and still there, else a new one.
+  Result<Lease> TakeToFill(const Lane* last);
 
   // A delegate says that it is there, and later that it is not. May throw std::bad_alloc.
   void Join(const Digest& structure, DelegateRuntime::UserId user);
@@ -121,6 +121,7 @@ class RuntimePool {
     bool is_known = false;
   };
 
+  Result<Lease> TakeNew();
   void GiveBack(std::list<Lane> lane);
   // For both, the mutex is held.
   std::list<Lane>::iterator Choose(const Digest& structure, DelegateRuntime::UserId user,

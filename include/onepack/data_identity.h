@@ -1,8 +1,9 @@
 // Which bytes a source serves, told without reading one: the proof that two sources serve the same.
 //
-// Either a place in a state of a file, where the source's first byte stands, or a number that
-// nothing else has. It is never put together from numbers, and there is none of a file without a
-// place in it: so two parts of one file, such as assets of a package, are told apart.
+// Either a place in a state of a file, where the source's first byte stands, or the SHA-256 of the
+// bytes, or a number that nothing else has. It is never put together from numbers, and there is
+// none of a file without a place in it: so two parts of one file, such as assets of a package, are
+// told apart.
 //
 // Threads: any.
 
@@ -30,6 +31,11 @@ class ONEPACK_API DataIdentity {
   // The same; unique for the identity of no file.
   DataIdentity(const FileIdentity& file, uint64_t offset);
 
+  // Of all bytes that have this SHA-256, 32 bytes. A source that has it only from a name computes
+  // the hash of its bytes before it hands one out, and hands out none of others: then a wrong name
+  // harms nothing but what is loaded from that source.
+  static DataIdentity OfSha256(const uint8_t* sha256);
+
   // Of the same bytes from `offset` on.
   DataIdentity At(uint64_t offset) const;
 
@@ -40,16 +46,21 @@ class ONEPACK_API DataIdentity {
 
   // Equal identities, equal bytes, for as many as both sources have.
   bool operator==(const DataIdentity& other) const {
-    return offset_ == other.offset_ &&
-           (number_ != 0 ? number_ == other.number_ : file_ == other.file_);
+    return offset_ == other.offset_ && number_ == other.number_ &&
+           (IsNumber() || file_ == other.file_);
   }
   bool operator!=(const DataIdentity& other) const { return !(*this == other); }
 
  private:
+  static constexpr uint64_t kOfFile = 0;
+  static constexpr uint64_t kOfHash = UINT64_MAX;
+
   DataIdentity() = default;
 
-  FileIdentity file_;    // known, unless there is a number
-  uint64_t number_ = 0;  // 0 for a file's
+  bool IsNumber() const { return number_ != kOfFile && number_ != kOfHash; }
+
+  FileIdentity file_;          // unless there is a number; of a hash its words stand here instead
+  uint64_t number_ = kOfFile;  // one of the above, else a number
   uint64_t offset_ = 0;
 };
 

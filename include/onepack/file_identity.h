@@ -48,6 +48,8 @@ class ONEPACK_API FileIdentity {
   }
 
  private:
+  friend class DataIdentity;
+
   uint64_t device_ = 0;
   uint64_t inode_ = 0;
   uint64_t size_bytes_ = 0;

@@ -11,6 +11,8 @@
 #ifndef ONEPACK_KEY_INTEGRITY_H_
 #define ONEPACK_KEY_INTEGRITY_H_
 
+#include <stdint.h>
+
 #include <string_view>
 
 #include "onepack/export.h"
@@ -21,6 +23,9 @@ namespace onepack {
 
 // 64 hexadecimal digits in lower case, after "scale_" perhaps.
 ONEPACK_API bool IsContentKey(std::string_view key);
+
+// The hash that a content key names: writes 32 bytes. False for any other key.
+ONEPACK_API bool ParseContentKey(std::string_view key, uint8_t* sha256);
 
 // OK for a key that is no content key. Errors: kInvalidFile names the file, the key and the hash of
 // what is there; those of reading.

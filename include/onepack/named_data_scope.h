@@ -1,48 +1,35 @@
-// Where a method looks for a key: first in its own program, then in the data files it was loaded
-// with. Records which keys were asked for.
+// Where the delegates of a method look for the data that their graphs name.
 //
-// Threads: that of the load.
+// Derive where another runtime has the data: override Find. A method that this library loads has a
+// scope of its own, over its program and its data files. The base class is the empty scope.
+//
+// Ownership: what is found lives as long as the scope; its source is counted, and may outlive it.
+// Threads:   that of the load.
 
 #ifndef ONEPACK_NAMED_DATA_SCOPE_H_
 #define ONEPACK_NAMED_DATA_SCOPE_H_
 
-#include <utility>
+#include <string_view>
 
-#include "onepack/array.h"
-#include "onepack/export.h"
 #include "onepack/named_data_map.h"
-#include "onepack/ref.h"
 #include "onepack/result.h"
 
 namespace onepack {
 
-class ONEPACK_API NamedDataScope {
+class NamedDataScope {
  public:
-  // Either may be null.
-  NamedDataScope(Ref<NamedDataMap> program, Ref<NamedDataMap> external, const Allocator& allocator)
-      : program_(std::move(program)), external_(std::move(external)), allocator_(allocator) {}
+  // The same entry whenever the same key is asked for. Errors: kNotFound names the key and where it
+  // was looked for; kMismatch where two that are not equal have it.
+  virtual Result<const NamedData*> Find(std::string_view key) const {
+    (void)key;
+    return Status::Error(StatusCode::kNotFound, "no named data");
+  }
 
-  // Errors: kNotFound names the key and every file that was searched; a key in both with other data
-  // is kMismatch.
-  Result<const NamedData*> Find(std::string_view key) const;
-
-  // All entries have numbers, those of the program first.
-  size_t entry_count() const;
-  // REQUIRES: `entry` was found here.
-  size_t IndexOf(const NamedData& entry) const;
-
-  // By entry of the data files: whether it was asked for. Empty: none was.
-  Array<bool> TakeUses() { return std::move(is_used_); }
-
- private:
-  Result<bool*> MarkOf(const NamedDataMap& map, const NamedData& entry, Array<bool>* marks) const;
-  Status CheckOnce(const NamedData& own, const NamedData& other) const;
-
-  Ref<NamedDataMap> program_;
-  Ref<NamedDataMap> external_;
-  const Allocator allocator_;
-  mutable Array<bool> is_checked_;  // by entry of the program
-  mutable Array<bool> is_used_;     // by entry of the data files
+ protected:
+  NamedDataScope() = default;
+  NamedDataScope(const NamedDataScope&) = default;
+  NamedDataScope& operator=(const NamedDataScope&) = default;
+  ~NamedDataScope() = default;
 };
 
 }  // namespace onepack

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <array>
 #include <string>
 #include <type_traits>
 
@@ -112,6 +113,23 @@ TEST(DataIdentityTest, UniqueIdentitiesEqualOnlyTheirCopies) {
   EXPECT_TRUE(one.At(5).At(2) == copy.At(7));
   EXPECT_FALSE(one.At(5) == one);
   EXPECT_FALSE(one.At(5) == other.At(5));
+}
+
+TEST(DataIdentityTest, OfAHashItEqualsAllOfThatHash) {
+  std::array<uint8_t, 32> hash;
+  for (size_t i = 0; i < hash.size(); ++i) hash[i] = static_cast<uint8_t>(i + 1);
+  const DataIdentity one = DataIdentity::OfSha256(hash.data());
+  EXPECT_TRUE(one == DataIdentity::OfSha256(hash.data()));
+  EXPECT_TRUE(one.At(5) == DataIdentity::OfSha256(hash.data()).At(5));
+  EXPECT_FALSE(one.At(5) == one);
+  EXPECT_FALSE(one.IsLasting());
+  EXPECT_FALSE(one == DataIdentity::Unique());
+  EXPECT_FALSE(one == DataIdentity(FileIdentity(SomeFile()), 0));
+  for (size_t i = 0; i < hash.size(); ++i) {
+    std::array<uint8_t, 32> other = hash;
+    other[i] ^= 0x80;
+    EXPECT_FALSE(one == DataIdentity::OfSha256(other.data())) << "byte " << i;
+  }
 }
 
 TEST(DataIdentityTest, IsOfAFileAndAPlaceInIt) {

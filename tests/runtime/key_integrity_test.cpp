@@ -1,11 +1,12 @@
 #include "onepack/key_integrity.h"
 
+#include <array>
 #include <string>
 #include <vector>
 
 #include "aot/data_bytes.h"
 #include "aot/ptd_writer.h"
-#include "runtime/key_verifier.h"
+#include "tests/support/counted_file.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"
 #include "tests/support/status_matchers.h"
@@ -18,41 +19,6 @@ std::string HashOf(const char* text) {
   EXPECT_TRUE(IsOk(hash));
   return hash.ok() ? *hash : "";
 }
-
-// A data file that counts what is loaded of it.
-class CountedFile {
- public:
-  explicit CountedFile(const PtdWriter& writer) {
-    auto bytes = writer.ToBytes();
-    EXPECT_TRUE(IsOk(bytes));
-    auto source = MakeRef<Source>(HeapAllocator(), SourceOf(std::move(bytes).value(), "test.ptd"));
-    EXPECT_TRUE(IsOk(source));
-    source_ = *source;
-    auto map = NamedDataMap::Open(source_);
-    EXPECT_TRUE(IsOk(map));
-    map_ = *map;
-    source_->loads = 0;
-  }
-
-  const Ref<NamedDataMap>& map() const { return map_; }
-  size_t loads() const { return source_->loads; }
-
- private:
-  struct Source final : DataSource {
-    explicit Source(Ref<DataSource> bytes) : bytes_(std::move(bytes)) {}
-    const char* name() const override { return bytes_->name(); }
-    uint64_t size() const override { return bytes_->size(); }
-    Result<Buffer> Load(const Segment& range) const override {
-      ++loads;
-      return bytes_->Load(range);
-    }
-    mutable size_t loads = 0;
-    Ref<DataSource> bytes_;
-  };
-
-  Ref<Source> source_;
-  Ref<NamedDataMap> map_;
-};
 
 CountedFile FileOf(const std::vector<std::pair<std::string, const char*>>& entries) {
   PtdWriter writer;
@@ -89,41 +55,19 @@ TEST(KeyIntegrityTest, AKeyOfOtherBytesIsNamedWithTheFileAndTheHashOfWhatIsThere
   }
 }
 
-TEST(KeyVerifierTest, ReadsEachEntryOfAProgramAndOfItsDataFilesOnce) {
-  const CountedFile own = FileOf({{HashOf("a"), "a"}, {HashOf("b"), "b"}});
-  const CountedFile other = FileOf({{HashOf("c"), "c"}, {HashOf("d"), "d"}, {HashOf("e"), "e"}});
-  const NamedDataScope scope(own.map(), other.map(), HeapAllocator());
-  KeyVerifier verifier;
-  for (int time = 0; time < 2; ++time) {
-    for (const char* text : {"a", "b", "c", "d", "e"}) {
-      ONEPACK_ASSERT_OK_AND_ASSIGN(const NamedData* data, scope.Find(HashOf(text)));
-      ASSERT_TRUE(IsOk(verifier.Verify(scope, *data)));
-    }
-    EXPECT_EQ(own.loads(), 2u);
-    EXPECT_EQ(other.loads(), 3u);
+TEST(KeyIntegrityTest, AContentKeyNamesItsHash) {
+  const std::string digits = "00ff" + std::string(58, '1') + "a0";
+  for (const std::string& key : {digits, "scale_" + digits}) {
+    std::array<uint8_t, 32> hash{};
+    EXPECT_TRUE(ParseContentKey(key, hash.data())) << key;
+    EXPECT_EQ(hash[0], 0x00);
+    EXPECT_EQ(hash[1], 0xff);
+    EXPECT_EQ(hash[2], 0x11);
+    EXPECT_EQ(hash[31], 0xa0);
   }
-}
-
-TEST(KeyVerifierTest, AForgedEntryIsRefusedEveryTimeWhereverItStands) {
-  const CountedFile sound = FileOf({{HashOf("a"), "a"}});
-  const CountedFile forged = FileOf({{HashOf("b"), "c"}});
-  for (const bool is_own : {true, false}) {
-    const NamedDataScope scope((is_own ? forged : sound).map(), (is_own ? sound : forged).map(),
-                               HeapAllocator());
-    ONEPACK_ASSERT_OK_AND_ASSIGN(const NamedData* data, scope.Find(HashOf("b")));
-    KeyVerifier verifier;
-    for (int time = 0; time < 2; ++time) {
-      EXPECT_TRUE(IsError(verifier.Verify(scope, *data), StatusCode::kInvalidFile));
-    }
-  }
-}
-
-TEST(KeyVerifierTest, WithoutMemoryItIsResourceExhausted) {
-  const CountedFile file = FileOf({{HashOf("a"), "a"}});
-  const NamedDataScope scope(nullptr, file.map(), HeapAllocator());
-  KeyVerifier verifier(Allocator{});
-  EXPECT_TRUE(
-      IsError(verifier.Verify(scope, file.map()->entries()[0]), StatusCode::kResourceExhausted));
+  uint8_t untouched = 7;
+  EXPECT_FALSE(ParseContentKey("bias", &untouched));
+  EXPECT_EQ(untouched, 7);
 }
 
 }  // namespace

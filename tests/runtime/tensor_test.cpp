@@ -46,6 +46,51 @@ TEST(TensorTest, ATensorThatIsNotDynamicKeepsItsSizes) {
   EXPECT_TRUE(IsError(tensor.Resize(flat), StatusCode::kInvalidArgument));
 }
 
+// A tensor of another runtime.
+class Home final : public TensorHome {
+ public:
+  Status Resize(Span<const int32_t> wanted) override {
+    if (wanted.size() != sizes.size() || wanted[0] > 2) {
+      return Status::Error(StatusCode::kInvalidArgument, "too large");
+    }
+    sizes.assign(wanted.begin(), wanted.end());
+    return Status::Ok();
+  }
+
+  std::vector<int32_t> sizes = kSizes;
+};
+
+TEST(TensorTest, ATensorOfAnotherRuntimeIsResizedThere) {
+  Home home;
+  std::vector<uint8_t> bytes(24);
+  const std::vector<int32_t> bounds = {2, 5};
+  Tensor tensor = Tensor::Of(home, {ScalarType::kFloat, home.sizes, kOrder}, bounds, bytes.data());
+  EXPECT_EQ(tensor.data(), bytes.data());
+  EXPECT_EQ(tensor.mutable_data(), bytes.data());
+  EXPECT_EQ(tensor.size_bytes(), 24u);
+  EXPECT_EQ(tensor.bounds()[1], 5);
+  const std::vector<int32_t> smaller = {1, 3};
+  ASSERT_TRUE(IsOk(tensor.Resize(smaller)));
+  EXPECT_EQ(home.sizes, smaller);
+  EXPECT_EQ(tensor.sizes()[0], 1);
+  EXPECT_EQ(tensor.size_bytes(), 12u);
+  const std::vector<int32_t> larger = {3, 3};
+  EXPECT_TRUE(IsError(tensor.Resize(larger), StatusCode::kInvalidArgument, {"too large"}));
+  EXPECT_EQ(home.sizes, smaller);
+}
+
+TEST(TensorTest, ATensorOfAnotherRuntimeCannotBecomeAView) {
+  Home home;
+  std::vector<uint8_t> bytes(24);
+  Tensor tensor =
+      Tensor::Of(home, {ScalarType::kFloat, home.sizes, kOrder}, home.sizes, bytes.data());
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Tensor source,
+                               Tensor::Over({ScalarType::kFloat, kSizes, kOrder}, bytes));
+  EXPECT_TRUE(IsError(tensor.ViewOf(source, 0), StatusCode::kInvalidArgument,
+                      {"a tensor of another runtime"}));
+  EXPECT_FALSE(tensor.is_view());
+}
+
 TEST(TensorTest, AViewShowsTheBytesOfAnotherUntilItIsResized) {
   std::vector<uint8_t> source_bytes(48, 1);
   std::vector<uint8_t> bytes(24, 2);

@@ -6,6 +6,7 @@
 #include "delegate/graph/payload.h"
 #include "delegate/plan/plan.h"
 #include "onepack/backend.h"
+#include "runtime/method_scope.h"
 #include "tests/support/sources.h"
 
 namespace onepack {
@@ -21,7 +22,7 @@ TestPlans::TestPlans(ContentRegistry& contents, const Ref<DataSource>& data, Lin
 Result<Plan> TestPlans::Make(std::vector<uint8_t> payload, uint64_t max_activation_bytes) {
   const uint64_t size = payload.size();
   const Ref<DataSource> source = SourceOf(std::move(payload), "test.pte");
-  const NamedDataScope named_data(nullptr, data_, HeapAllocator());
+  const MethodScope named_data(nullptr, data_, HeapAllocator());
   DelegateRequest request;
   ONEPACK_ASSIGN_OR_RETURN(request.payload, source->LoadWhole({0, size}));
   request.source = source.get();

@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -28,8 +29,11 @@ class FakeRawBytes final : public RawBytes {
     return Status::Ok();
   }
 
+  const uint8_t* FindHash() const override { return hash ? hash->bytes.data() : nullptr; }
+
   mutable std::atomic<int> reads{0};
   bool fails = false;
+  std::optional<Digest> hash;
 
  private:
   const std::string bytes_;
@@ -41,6 +45,13 @@ std::shared_ptr<FakeRawBytes> Raw(std::string bytes) {
 
 Bytes AsBytes(const std::string& text) {
   return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+// Which know their hash.
+std::shared_ptr<FakeRawBytes> Promised(const std::string& bytes) {
+  auto raw = Raw(bytes);
+  raw->hash = Sha256Of(AsBytes(bytes));
+  return raw;
 }
 
 class ContentRegistryTest : public testing::Test {
@@ -165,6 +176,30 @@ TEST_F(ContentRegistryTest, WithoutAWitnessARecordedHashDecides) {
   EXPECT_EQ(Register("weight", 2, equal), content);
   EXPECT_EQ(equal->reads, 1);
   EXPECT_NE(Register("weight", 3, different), content);
+}
+
+TEST_F(ContentRegistryTest, OfBytesThatKnowTheirHashTheOthersAreReadAlone) {
+  for (const bool knows_first : {true, false}) {
+    const int file = knows_first ? 1 : 3;
+    const std::string bytes = knows_first ? "abcd" : "efgh";
+    const auto first = knows_first ? Promised(bytes) : Raw(bytes);
+    const auto second = knows_first ? Raw(bytes) : Promised(bytes);
+    const auto content = Register("weight", file, first);
+    EXPECT_EQ(Register("weight", file + 1, second), content);
+    const auto& [silent, read] = knows_first ? std::pair(first, second) : std::pair(second, first);
+    EXPECT_EQ(silent->reads, 0);
+    EXPECT_EQ(read->reads, 1);
+  }
+}
+
+TEST_F(ContentRegistryTest, OfTwoThatKnowTheirHashesNothingIsRead) {
+  const auto first = Promised("abcd");
+  const auto same = Promised("abcd");
+  const auto other = Promised("efgh");
+  const auto content = Register("weight", 1, first);
+  EXPECT_EQ(Register("weight", 2, same), content);
+  EXPECT_NE(Register("weight", 3, other), content);
+  EXPECT_EQ(first->reads + same->reads + other->reads, 0);
 }
 
 TEST_F(ContentRegistryTest, AnyWitnessIsEnough) {

@@ -153,6 +153,65 @@ TEST_P(RuntimePoolTest, ProgramsOfOneStructureTakeTurnsInAnyOrderAndWithAnySizes
   EXPECT_EQ(pool_->Stats().idle_runtimes, 1u);
 }
 
+// As another runtime loads: it shows the session one delegate after the other.
+class OneByOneSession final : public BackendSession {
+ public:
+  explicit OneByOneSession(Ref<BackendSession> session) : session_(std::move(session)) {}
+
+  Status LoadDelegates(Span<const DelegateRequest> requests,
+                       Span<Ref<Delegate>> delegates) override {
+    for (size_t i = 0; i < requests.size(); ++i) {
+      ONEPACK_RETURN_IF_ERROR(
+          session_->LoadDelegates(requests.subspan(i, 1), delegates.subspan(i, 1)));
+    }
+    return Status::Ok();
+  }
+
+ private:
+  const Ref<BackendSession> session_;
+};
+
+class OneByOneBackend final : public Backend {
+ public:
+  explicit OneByOneBackend(Ref<Backend> backend) : backend_(std::move(backend)) {}
+
+  const char* name() const override { return backend_->name(); }
+  Result<Ref<BackendSession>> OpenSession() override {
+    ONEPACK_ASSIGN_OR_RETURN(Ref<BackendSession> session, backend_->OpenSession());
+    ONEPACK_ASSIGN_OR_RETURN(Ref<OneByOneSession> one_by_one,
+                             MakeRef<OneByOneSession>(HeapAllocator(), std::move(session)));
+    return Ref<BackendSession>(one_by_one);
+  }
+
+ private:
+  const Ref<Backend> backend_;
+};
+
+TEST_P(RuntimePoolTest, DelegatesThatAreLoadedOneByOneShareALane) {
+  backend_ = MakeRef<OneByOneBackend>(HeapAllocator(), backend_).value();
+  LinearProgram program = Adapter(10);  // of two structures
+  program.delegate_per_layer = true;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load(program));
+  EXPECT_EQ(pool_->Stats().idle_lanes, 1u);
+  EXPECT_EQ(pool_->Stats().idle_runtimes, 2u);
+  const std::vector<float> input = MakeRows(3, kWidth);
+  ExpectRun(*method, input, Alone(program, input));
+}
+
+TEST_P(RuntimePoolTest, ALoadDoesNotWaitForTheLaneThatItHasFilledBefore) {
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load(Adapter(10)));
+  const Lane* filled = nullptr;
+  {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(RuntimePool::Lease lease,
+                                 pool_->Take(DigestBuilder("test").Finish(), 0, nullptr));
+    filled = &lease.lane();
+    ONEPACK_ASSERT_OK_AND_ASSIGN(RuntimePool::Lease other, pool_->TakeToFill(filled));
+    EXPECT_NE(&other.lane(), filled);
+  }
+  ONEPACK_ASSERT_OK_AND_ASSIGN(RuntimePool::Lease again, pool_->TakeToFill(filled));
+  EXPECT_EQ(&again.lane(), filled);
+}
+
 TEST_P(RuntimePoolTest, ALaterProgramCostsItsWeightsAndNoMemoryForRuntimes) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> first, Load(Adapter(10)));
   const WeightCacheStats before = cache_->Stats();

@@ -1,17 +1,9 @@
-#include "onepack/named_data_scope.h"
+#include "runtime/method_scope.h"
 
 #include "base/printable.h"
 
 namespace onepack {
-namespace {
-
-Span<const NamedData> EntriesOf(const Ref<NamedDataMap>& map) {
-  return map ? map->entries() : Span<const NamedData>();
-}
-
-}  // namespace
-
-Result<const NamedData*> NamedDataScope::Find(std::string_view key) const {
+Result<const NamedData*> MethodScope::Find(std::string_view key) const {
   const NamedData* own = program_ ? program_->Find(key) : nullptr;
   const NamedData* other = external_ ? external_->Find(key) : nullptr;
   if (own == nullptr && other == nullptr) {
@@ -28,20 +20,8 @@ Result<const NamedData*> NamedDataScope::Find(std::string_view key) const {
   return own != nullptr ? own : other;
 }
 
-size_t NamedDataScope::entry_count() const {
-  return EntriesOf(program_).size() + EntriesOf(external_).size();
-}
-
-size_t NamedDataScope::IndexOf(const NamedData& entry) const {
-  const Span<const NamedData> own = EntriesOf(program_);
-  const Span<const NamedData> other = EntriesOf(external_);
-  const bool is_other = &entry >= other.begin() && &entry < other.end();
-  return is_other ? own.size() + static_cast<size_t>(&entry - other.data())
-                  : static_cast<size_t>(&entry - own.data());
-}
-
-Result<bool*> NamedDataScope::MarkOf(const NamedDataMap& map, const NamedData& entry,
-                                     Array<bool>* marks) const {
+Result<bool*> MethodScope::MarkOf(const NamedDataMap& map, const NamedData& entry,
+                                  Array<bool>* marks) const {
   const Span<const NamedData> all = map.entries();
   if (marks->empty()) {
     ONEPACK_ASSIGN_OR_RETURN(*marks, Array<bool>::Create(allocator_, all.size()));
@@ -50,7 +30,7 @@ Result<bool*> NamedDataScope::MarkOf(const NamedDataMap& map, const NamedData& e
 }
 
 // A program may ask for a key any number of times; it is compared the first time.
-Status NamedDataScope::CheckOnce(const NamedData& own, const NamedData& other) const {
+Status MethodScope::CheckOnce(const NamedData& own, const NamedData& other) const {
   ONEPACK_ASSIGN_OR_RETURN(bool* is_checked, MarkOf(*program_, own, &is_checked_));
   if (!*is_checked) ONEPACK_RETURN_IF_ERROR(CheckSameData(own, other));
   *is_checked = true;
