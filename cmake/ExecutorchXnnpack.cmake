@@ -10,13 +10,18 @@ function(_onepack_find_executorch)
   if(ONEPACK_EXECUTORCH_DIR)
     return()
   endif()
-  find_program(ONEPACK_PYTHON NAMES python3 python DOC "Python that is asked where the package executorch is")
+  # What is built by pip is for the Python that runs it.
+  find_program(ONEPACK_PYTHON NAMES ${Python_EXECUTABLE} python3 python
+               DOC "Python that is asked where the package executorch is")
   set(found "")
   if(ONEPACK_PYTHON)
-    # Without importing it, which would need its dependencies.
+    # Without importing it, which would need its dependencies. While pip builds, modules that are installed are not found.
     execute_process(
       COMMAND ${ONEPACK_PYTHON} -c
-              "import importlib.util as u; print(u.find_spec('executorch').submodule_search_locations[0])"
+              "import importlib.util as u, os, sysconfig
+spec = u.find_spec('executorch')
+folder = spec.submodule_search_locations[0] if spec else os.path.join(sysconfig.get_path('purelib'), 'executorch')
+print(folder if os.path.isdir(folder) else '')"
       OUTPUT_VARIABLE found ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
   endif()
   set(ONEPACK_EXECUTORCH_DIR "${found}" CACHE PATH "Folder of the Python package executorch; empty: ask Python" FORCE)

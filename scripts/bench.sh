@@ -14,6 +14,8 @@ onepack=build/release/tools/onepack
 bash scripts/setup.sh --peer
 cmake --preset release
 cmake --build --preset release --target peer_onepack peer_executorch onepack_cli
+cmake --preset executorch-backend
+cmake --build --preset executorch-backend
 
 # make KIND NAME OPTIONS...: unless it is there, from this version of the options.
 make_model() {
@@ -25,10 +27,12 @@ make_model() {
 }
 make_model stack stack --width 1024 --hidden 4096 --blocks 6 --rank 16 --adapters 8 --rows 128
 make_model stack stack_8da4w --width 1024 --hidden 4096 --blocks 6 --rank 16 --adapters 2 --rows 128 --weights 8da4w
+make_model stack tiny --width 64 --hidden 128 --blocks 2 --rank 4 --adapters 1 --rows 8
 make_model stack small --width 256 --hidden 512 --blocks 4 --rank 4 --adapters 2 --rows 128
 make_model llm llm --preset Qwen3-0.6B --layers 4 --weights 8da4w --int8-embedding --untied --context 512 --chunk 256 \
   --rank 16 --adapters 8
 mkdir -p docs
-python3 bench/peer/compare.py --peers build/release/bench/peer --models "$models" --runs "$runs" \
+python3 bench/peer/compare.py --peers build/release/bench/peer \
+  --inside "$PWD/build/executorch-backend/integrations/executorch" --models "$models" --runs "$runs" \
   --results bench/results --docs docs
 echo "bench: wrote docs/benchmarks.md"

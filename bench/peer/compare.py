@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Runs both peers interleaved and writes what they said as JSON, Markdown and SVG.
 
-    compare.py --peers FOLDER --models FOLDER --runs 7 --results bench/results --docs docs
+    compare.py --peers FOLDER --inside FOLDER --models FOLDER --runs 7 --results bench/results --docs docs
+
+FOLDER of --inside has our libexecutorch_backend_xnnpack.so: ExecuTorch's own program is then run with it, too.
 
 scripts/bench.sh calls it. Every data point is a process of its own, and both peers must give the same answers.
 """
@@ -14,7 +16,7 @@ import subprocess
 import tempfile
 
 from figures import SCENARIOS
-from report import PEERS, adapters_svg, markdown, ratios_svg
+from report import INSIDE, PEERS, adapters_svg, markdown, ratios_svg
 
 # Of what onepack links with, the libraries that are there for it; ExecuTorch's have its name.
 LIBRARIES = re.compile(r"executorch|XNNPACK|pthreadpool|cpuinfo")
@@ -24,26 +26,31 @@ TOLERANCE = 0.02
 
 def run(scenario, peer, options):
     command = scenario.command(peer, options.peers, options.models)
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False)
+    variables = dict(os.environ, LD_LIBRARY_PATH=options.inside) if peer == INSIDE else None
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, env=variables)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)}: {done.stderr.strip()[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def peers_of(scenario):
+    return PEERS + (INSIDE,) if scenario.inside else PEERS
+
+
 def check_answers(scenario, theirs, ours):
     for index, (a, b) in enumerate(zip(theirs.get("loads", []), ours.get("loads", []))):
         if abs(a["output"] - b["output"]) > TOLERANCE * max(abs(a["output"]), 1):
-            raise SystemExit(f"{scenario.model}, program {index}: ExecuTorch says {a['output']}, onepack {b['output']}")
+            raise SystemExit(f"{scenario.model}, program {index}: ExecuTorch says {a['output']}, we {b['output']}")
 
 
 def measure(options):
-    results = {(scenario.model, scenario.name): {peer: [] for peer in PEERS} for scenario in SCENARIOS}
+    results = {(scenario.model, scenario.name): {peer: [] for peer in peers_of(scenario)} for scenario in SCENARIOS}
     for index in range(options.runs):
-        order = PEERS if index % 2 == 0 else PEERS[::-1]
         for scenario in SCENARIOS:
-            found = {peer: run(scenario, peer, options) for peer in order}
-            check_answers(scenario, found["executorch"], found["onepack"])
-            for peer in PEERS:
+            peers = peers_of(scenario)
+            found = {peer: run(scenario, peer, options) for peer in (peers if index % 2 == 0 else peers[::-1])}
+            for peer in peers:
+                check_answers(scenario, found["executorch"], found[peer])
                 results[scenario.model, scenario.name][peer].append(found[peer])
         print(f"bench: run {index + 1} of {options.runs}", flush=True)
     return results
@@ -80,7 +87,7 @@ def write(path, text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("--peers", "--models", "--results", "--docs"):
+    for name in ("--peers", "--inside", "--models", "--results", "--docs"):
         parser.add_argument(name, required=True)
     parser.add_argument("--runs", type=count, default=7)
     options = parser.parse_args()
@@ -88,7 +95,7 @@ def main():
     os.makedirs(options.results, exist_ok=True)
     for (model, name), by_peer in results.items():
         lines = [f'"{peer}": [\n' + ",\n".join(json.dumps(result) for result in by_peer[peer]) + "\n]"
-                 for peer in PEERS]
+                 for peer in by_peer]
         write(f"{options.results}/{model}_{name}.json", "{" + ",\n".join(lines) + "}\n")
     write(f"{options.docs}/benchmarks.md", markdown(results, sizes(options), options.runs))
     write(f"{options.docs}/benchmarks.svg", ratios_svg(results))

@@ -241,6 +241,24 @@ Json BusyScenario(Engine& engine, const Options& options) {
           {"worst_ms", *std::max_element(times.begin(), times.end())}};
 }
 
+// The last program is closed and loaded again, over the others, which stay.
+Json ReloadScenario(Engine& engine, const Options& options) {
+  constexpr size_t kTimes = 20;
+  std::vector<ProgramPtr> others;
+  for (size_t i = 0; i + 1 < options.programs.size(); ++i) {
+    others.push_back(engine.Load(options.programs[i]));
+    others.back()->Run(1);
+  }
+  std::vector<double> times;
+  for (size_t i = 0; i <= kTimes; ++i) {
+    const Clock::time_point start = Clock::now();
+    const ProgramPtr program = engine.Load(options.programs.back());
+    if (i > 0) times.push_back(MillisecondsSince(start));
+    program->Run(1);
+  }
+  return {{"load_ms", Median(times)}};
+}
+
 // Says when all is loaded and has run, and what it holds; after a line of standard input, what it
 // holds then; and ends after another one: for processes that are measured beside each other.
 Json HoldScenario(Engine& engine, const Options& options) {
@@ -266,7 +284,7 @@ const std::map<std::string, Scenario> kScenarios = {
     {"load", LoadScenario},         {"execute", ExecuteScenario},
     {"generate", GenerateScenario}, {"parallel", ParallelScenario},
     {"busy", BusyScenario},         {"interference", InterferenceScenario},
-    {"hold", HoldScenario}};
+    {"reload", ReloadScenario},     {"hold", HoldScenario}};
 
 ProgramFiles FilesOf(const std::string& list) {
   const std::vector<std::string> paths = ValueOf("--program", ParsePathList(list));

@@ -11,15 +11,17 @@ PACKED = ["--linears", "packed"]
 class Scenario:
     """One command line of the driver. `ours` is added for onepack only."""
 
-    def __init__(self, name, model, arguments, programs, ours=()):
+    def __init__(self, name, model, arguments, programs, ours=(), inside=False):
         self.name = name
+        self.inside = inside  # run with our backend in ExecuTorch, too
         self.model = model
         self.arguments = list(arguments)
         self.programs = programs
         self.ours = list(ours)
 
     def command(self, peer, peers, models):
-        command = [f"{peers}/peer_{peer}"] + self.arguments + (self.ours if peer == "onepack" else [])
+        program = "peer_onepack" if peer == "onepack" else "peer_executorch"
+        command = [f"{peers}/{program}"] + self.arguments + (self.ours if peer == "onepack" else [])
         for model, program in self.programs:
             folder = f"{models}/{model}"
             files = [f"{folder}/{program}.pte", f"{folder}/foundation.ptd"]
@@ -34,14 +36,15 @@ def of_model(model, adapters):
     base = [(model, "base")]
     some = base + [(model, f"lora{i}") for i in range(adapters)]
     return [
-        Scenario("load", model, ["load"], some),
+        Scenario("load", model, ["load"], some, inside=True),
         Scenario("load_cold", model, ["load", "--cold"], some[:2]),
         Scenario("load_apart", model, ["load", "--apart"], some[:2]),
         Scenario("load_packed", model, ["load"], some[:2], PACKED),
         Scenario("load_all_cores", model, ["load"], some[:2], PACKED + ["--packing-threads", "0"]),
         Scenario("load_huge_pages", model, ["load"], some[:2],
                  PACKED + ["--packing-threads", "0", "--huge-pages"]),
-        Scenario("execute", model, ["execute"], base),
+        Scenario("execute", model, ["execute"], base, inside=True),
+        Scenario("reload", model, ["reload"], some[:2], inside=True),
         Scenario("execute_packed", model, ["execute"], base, PACKED),
         Scenario("execute_huge_pages", model, ["execute"], base, PACKED + ["--huge-pages"]),
         Scenario("parallel", model, ["parallel"], some[1:3]),
@@ -54,8 +57,9 @@ def busy_name(threads):
 
 SCENARIOS = (
     of_model("stack", ADAPTERS) + of_model("stack_8da4w", 2) + of_model("llm", ADAPTERS) + [
-        Scenario("interference", "stack", ["interference"], [("small", "base"), ("stack", "base")]),
-        Scenario("interference", "llm", ["interference"], [("small", "base"), ("llm", "base")]),
+        Scenario("interference", "stack", ["interference"], [("small", "base"), ("stack", "base")], inside=True),
+        Scenario("interference", "llm", ["interference"], [("small", "base"), ("llm", "base")], inside=True),
+        Scenario("reload", "tiny", ["reload"], [("tiny", "base"), ("tiny", "lora0")], inside=True),
     ] + [Scenario(busy_name(threads), model, ["busy", "--threads", str(threads)], [(model, "base")])
          for model in BUSY_MODELS for threads in BUSY_THREADS])
 
@@ -123,6 +127,30 @@ INTERFERENCE = Figure("worst run of a small program meanwhile", "interference", 
 
 # By rows.
 IN_PLACE = {1: 0.75, 16: 0.8, 128: 0.8}
+
+
+def inside_figures(goals):
+    """Our backend in ExecuTorch against ExecuTorch's own: `goals` by what is measured, of runs by rows."""
+    return [
+        Figure("load, first program", "load", "ms", lambda r: r["loads"][0]["load_ms"], goals.get("start")),
+        Figure("anonymous memory of the first program, loaded", "load", "MB",
+               lambda r: anonymous_added(r, 0, "loaded"), goals.get("anonymous")),
+        Figure("load, second program", "load", "ms", lambda r: r["loads"][1]["load_ms"], 0.5),
+        Figure("memory that the second adds, loaded", "load", "MB", lambda r: anonymous_added(r, 1, "loaded"), 0.9),
+        Figure("load of an adapter that was dropped", "reload", "ms", lambda r: r["load_ms"], 1.0),
+    ] + [Figure(f"run of {rows} row{'s' if rows > 1 else ''}", "execute", "ms",
+                lambda r, rows=rows: r[f"ms_of_{rows}_rows"], goals["run"]) for rows in (1, 16, 128)]
+
+
+MEANWHILE = Figure(INTERFERENCE.title, "interference", "ms", INTERFERENCE.read, 0.1)
+
+# Model, figures.
+INSIDE_TABLES = [
+    ("stack", inside_figures({"run": 1.0}) + [MEANWHILE]),
+    ("stack_8da4w", inside_figures({"run": 1.0})),
+    ("llm", inside_figures({"start": 0.1, "anonymous": 0.1, "run": 0.75}) + [MEANWHILE]),
+    ("tiny", [Figure("load of an adapter that was dropped", "reload", "ms", lambda r: r["load_ms"], 1.0)]),
+]
 
 # Model, what it is, its figures.
 TABLES = [

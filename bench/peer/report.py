@@ -5,17 +5,19 @@ import os
 import platform
 import statistics
 
-from figures import ADAPTERS, BUSY_MODELS, BUSY_THREADS, TABLES, anonymous_after, busy_name
+from figures import ADAPTERS, BUSY_MODELS, BUSY_THREADS, INSIDE_TABLES, TABLES, anonymous_after, busy_name
 
 PEERS = ("executorch", "onepack")
+# ExecuTorch with our backend in place of its own.
+INSIDE = "inside"
 NAMES = {"executorch": "ExecuTorch", "onepack": "onepack"}
 COLOURS = {"executorch": "#8a8f98", "onepack": "#3a7d44"}
 
 
-def rows_of(results, model, figures):
+def rows_of(results, model, figures, peers=PEERS):
     rows = []
     for figure in figures:
-        theirs, ours = ([figure.read(result) for result in results[model, figure.scenario][peer]] for peer in PEERS)
+        theirs, ours = ([figure.read(result) for result in results[model, figure.scenario][peer]] for peer in peers)
         ratios = [a / b for a, b in zip(ours, theirs) if b > 0]
         rows.append({
             "title": figure.title, "unit": figure.unit, "goal": figure.goal,
@@ -43,13 +45,23 @@ def gains(results, model, peer):
     return [r["together_per_second"] / r["alone_per_second"] for r in results[model, "parallel"][peer]]
 
 
-def table(rows):
-    lines = ["| figure | ExecuTorch | onepack | ours / theirs | goal |", "| --- | ---: | ---: | ---: | ---: |"]
+def table(rows, name="onepack"):
+    lines = [f"| figure | ExecuTorch | {name} | ours / theirs | goal |", "| --- | ---: | ---: | ---: | ---: |"]
     for row in rows:
         goal = "" if row["goal"] is None else f"≤ {row['goal']} {'✓' if row['ratio'] <= row['goal'] else '✗'}"
         lines.append(
             f"| {row['title']} | {number(row['executorch'])} {row['unit']} | {number(row['onepack'])} {row['unit']} | "
             f"**{row['ratio']:.2f}** ({row['lowest']:.2f} to {row['highest']:.2f}) | {goal} |")
+    return lines
+
+
+def inside_lines(results):
+    lines = ["## Inside ExecuTorch", "",
+             "One program of ExecuTorch's API in both columns, in the second with our library in LD_LIBRARY_PATH",
+             "([integrations/executorch](../integrations/executorch/README.md)): the same XNNPACK under both."]
+    for model, figures in INSIDE_TABLES:
+        lines += ["", f"### {model}", ""]
+        lines += table(rows_of(results, model, figures, ("executorch", INSIDE)), "with our backend")
     return lines
 
 
@@ -125,7 +137,7 @@ def markdown(results, sizes, runs):
     ]
     for model, description, figures in TABLES:
         lines += ["", f"## {model}", "", description, ""] + table(rows_of(results, model, figures))
-    lines += [""] + parallel_lines(results) + [""] + busy_lines(results) + [""] + adapter_lines(results) + [""] + size_lines(sizes)
+    lines += [""] + inside_lines(results) + [""] + parallel_lines(results) + [""] + busy_lines(results) + [""] + adapter_lines(results) + [""] + size_lines(sizes)
     lines += ["", "How the figures are taken, and what the profiles say where a goal is missed:",
               "[bench/README.md](../bench/README.md).", ""]
     return "\n".join(lines)

@@ -1,0 +1,115 @@
+#include "integrations/executorch/backends.h"
+
+#include <unistd.h>
+
+#include <mutex>
+#include <utility>
+
+#include "integrations/executorch/report_error.h"
+#include "onepack/xnnpack_backend.h"
+
+namespace onepack {
+namespace {
+
+std::shared_ptr<WeightCache> CreateCache(const LoadOptions& options) {
+  WeightCacheOptions cache;
+  cache.retained_bytes = static_cast<size_t>(options.retained_mebibytes) << 20;
+  cache.packed_file.path = options.packed_file;
+  cache.packed_file.on_trouble = [](const Status& trouble) {
+    static_cast<void>(ReportError(trouble));
+  };
+  return WeightCache::Create(cache);
+}
+
+void Add(const WeightCacheStats& from, WeightCacheStats& to) {
+  to.entries += from.entries;
+  to.bytes += from.bytes;
+  to.private_bytes += from.private_bytes;
+  to.retained_bytes += from.retained_bytes;
+  to.file_bytes += from.file_bytes;
+  to.in_place_bytes += from.in_place_bytes;
+  to.copied_bytes += from.copied_bytes;
+  to.pins += from.pins;
+  to.hits += from.hits;
+  to.hit_bytes += from.hit_bytes;
+  to.misses.absent += from.misses.absent;
+  to.misses.other_content += from.misses.other_content;
+  to.misses.other_quantization += from.misses.other_quantization;
+  to.misses.other_layout += from.misses.other_layout;
+  to.packed_bytes += from.packed_bytes;
+  to.packing_ns += from.packing_ns;
+  to.waits += from.waits;
+  to.evictions += from.evictions;
+  to.file.hits += from.file.hits;
+  to.file.written += from.file.written;
+  to.file.troubles += from.file.troubles;
+}
+
+}  // namespace
+
+const Backends::Cache* Backends::FindCache(const LoadOptions& options) const {
+  for (const Cache& known : caches_) {
+    if (known.options.HasSameCache(options)) return &known;
+  }
+  return nullptr;
+}
+
+std::shared_ptr<WeightCache> Backends::CacheFor(const LoadOptions& options) {
+  {
+    const std::lock_guard<ForkSafeMutex> lock(mutex_);
+    if (const Cache* known = FindCache(options)) return known->cache;
+  }
+  Cache made{options, options.shares_weights ? CreateCache(options) : nullptr};
+  const std::lock_guard<ForkSafeMutex> lock(mutex_);
+  if (const Cache* known = FindCache(options)) return known->cache;
+  caches_.push_back(made);
+  return made.cache;
+}
+
+const Backends::Entry* Backends::Find(const Entry& wanted) const {
+  for (const Entry& known : entries_) {
+    if (known.pool == wanted.pool && known.process == wanted.process &&
+        known.options.HasSameCache(wanted.options)) {
+      return &known;
+    }
+  }
+  return nullptr;
+}
+
+Result<Ref<Backend>> Backends::For(const LoadOptions& options) {
+  Entry wanted{options, ::executorch::extension::threadpool::get_pthreadpool(), getpid(), {}};
+  {
+    const std::lock_guard<ForkSafeMutex> lock(mutex_);
+    if (const Entry* known = Find(wanted)) return known->backend;
+  }
+  XnnpackBackendOptions backend_options;
+  backend_options.weight_cache = CacheFor(options);
+  backend_options.threadpool = wanted.pool;
+  ONEPACK_ASSIGN_OR_RETURN(wanted.backend, CreateXnnpackBackend(backend_options));
+  const std::lock_guard<ForkSafeMutex> lock(mutex_);
+  if (const Entry* known = Find(wanted)) return known->backend;
+  entries_.push_back(wanted);
+  return wanted.backend;
+}
+
+std::vector<std::shared_ptr<WeightCache>> Backends::SharedCaches() {
+  const std::lock_guard<ForkSafeMutex> lock(mutex_);
+  std::vector<std::shared_ptr<WeightCache>> shared;
+  for (const Cache& known : caches_) {
+    if (known.cache != nullptr) shared.push_back(known.cache);
+  }
+  return shared;
+}
+
+Status Backends::Flush() {
+  for (const auto& cache : SharedCaches()) ONEPACK_RETURN_IF_ERROR(cache->Flush());
+  return Status::Ok();
+}
+
+WeightCacheStats Backends::Stats() {
+  WeightCacheStats sum;
+  for (const auto& cache : SharedCaches()) Add(cache->Stats(), sum);
+  return sum;
+}
+
+}  // namespace onepack

@@ -1,0 +1,106 @@
+#include "integrations/executorch/data_scope.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "base/printable.h"
+#include "integrations/executorch/heap_data.h"
+#include "onepack/key_integrity.h"
+#include "schema/detached_data.h"
+
+namespace onepack {
+namespace {
+
+std::optional<Digest> HashInKey(std::string_view key) {
+  Digest hash;
+  return ParseContentKey(key, hash.bytes.data()) ? std::make_optional(hash) : std::nullopt;
+}
+
+}  // namespace
+
+Result<const NamedData*> DataScope::Find(std::string_view key) const {
+  const auto known = entries_.find(std::string(key));
+  if (known != entries_.end()) return &known->second.data;
+  if (const NamedData* data = FindInOpenFiles(key)) return data;
+  if (is_on_heap_) {
+    const std::optional<Digest> hash = HashInKey(key);
+    const std::optional<uint64_t> size = hash ? HeapData::FindSize(*hash) : std::nullopt;
+    if (size) return AddHeapData(key, *hash, *size);
+  }
+  return Ask(key);
+}
+
+Result<const NamedData*> DataScope::Ask(std::string_view key) const {
+  if (map_ == nullptr) {
+    return Status::Error(StatusCode::kNotFound,
+                         "key '%s': the program was loaded without named data",
+                         Printable(key).c_str());
+  }
+  const et::Result<et::FreeableBuffer> data = map_->get_data(key);
+  if (!data.ok()) return FindDetached(key, data.error());
+  ONEPACK_ASSIGN_OR_RETURN(const Bytes bytes, MapAccess::BytesOf(*data));
+  if (const auto place = FindFilePlace(bytes.data(), bytes.size())) {
+    ONEPACK_ASSIGN_OR_RETURN(const NamedData* found, FindInFile(key, *place, bytes.size()));
+    if (found != nullptr) return found;
+  }
+  std::optional<Digest> hash = HashInKey(key);
+  if (!hash) hash = Sha256Of(bytes);
+  if (!hash) {
+    return Status::Error(StatusCode::kInternal, "key '%s': its SHA-256 cannot be computed",
+                         Printable(key).c_str());
+  }
+  return AddHeapData(key, *hash, bytes.size());
+}
+
+const NamedData* DataScope::FindInOpenFiles(std::string_view key) const {
+  for (const auto& file : open_) {
+    const NamedData* data = file->named_data ? file->named_data->Find(key) : nullptr;
+    if (data != nullptr) return data;
+  }
+  return nullptr;
+}
+
+// ExecuTorch does not know the keys of data that were detached, but the one that says so.
+Result<const NamedData*> DataScope::FindDetached(std::string_view key, et::Error error) const {
+  if (error == et::Error::NotFound && key != kDetachedKey && Find(kDetachedKey).ok()) {
+    if (const NamedData* data = FindInOpenFiles(key)) return data;
+  }
+  return Status::Error(error == et::Error::NotFound ? StatusCode::kNotFound : StatusCode::kIoError,
+                       "key '%s': ExecuTorch's named data give %s", Printable(key).c_str(),
+                       et::to_string(error));
+}
+
+// Null where the file cannot be opened. Where its index says something else, only this key is taken
+// from it.
+Result<const NamedData*> DataScope::FindInFile(std::string_view key, const FilePlace& place,
+                                               uint64_t size) const {
+  const std::shared_ptr<const MappedFile> file = files_.Open(place);
+  if (file == nullptr) return nullptr;
+  const NamedData* data = file->named_data ? file->named_data->Find(key) : nullptr;
+  const bool is_indexed =
+      data != nullptr && data->segment.offset == place.offset && data->segment.size == size;
+  const bool is_new = std::find(open_.begin(), open_.end(), file) == open_.end();
+  if (is_new && (is_indexed || data == nullptr)) open_.push_back(file);
+  return is_indexed ? data : Add(key, file->source, {place.offset, size});
+}
+
+Result<const NamedData*> DataScope::AddHeapData(std::string_view key, const Digest& sha256,
+                                                uint64_t size) const {
+  ONEPACK_ASSIGN_OR_RETURN(Ref<HeapData> source, HeapData::Create(key, sha256, size, access_));
+  has_heap_data_ = true;
+  return Add(key, source, {0, size});
+}
+
+const NamedData* DataScope::Add(std::string_view key, const Ref<DataSource>& source,
+                                const Segment& segment) const {
+  const auto [at, is_new] = entries_.try_emplace(std::string(key));
+  Entry& entry = at->second;
+  entry.source = source;
+  entry.data.key = at->first;
+  entry.data.source = source.get();
+  entry.data.segment = segment;
+  return &entry.data;
+}
+
+}  // namespace onepack
