@@ -18,10 +18,11 @@ function(_onepack_find_executorch)
     # Without importing it, which would need its dependencies. While pip builds, modules that are installed are not found.
     execute_process(
       COMMAND ${ONEPACK_PYTHON} -c
-              "import importlib.util as u, os, sysconfig
+              "import importlib.util as u, os, site, sysconfig
 spec = u.find_spec('executorch')
-folder = spec.submodule_search_locations[0] if spec else os.path.join(sysconfig.get_path('purelib'), 'executorch')
-print(folder if os.path.isdir(folder) else '')"
+found = spec.submodule_search_locations if spec else [os.path.join(folder, 'executorch') for folder in (
+    sysconfig.get_path('platlib'), sysconfig.get_path('purelib'), site.getusersitepackages())]
+print(next(filter(os.path.isdir, found), ''))"
       OUTPUT_VARIABLE found ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
   endif()
   set(ONEPACK_EXECUTORCH_DIR "${found}" CACHE PATH "Folder of the Python package executorch; empty: ask Python" FORCE)

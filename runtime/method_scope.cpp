@@ -20,6 +20,10 @@ Result<const NamedData*> MethodScope::Find(std::string_view key) const {
   return own != nullptr ? own : other;
 }
 
+Result<const NamedData*> MethodScope::Find(std::string_view key, uint64_t /*size_bytes*/) const {
+  return Find(key);
+}
+
 Result<bool*> MethodScope::MarkOf(const NamedDataMap& map, const NamedData& entry,
                                   Array<bool>* marks) const {
   const Span<const NamedData> all = map.entries();

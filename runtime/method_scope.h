@@ -22,7 +22,8 @@ class MethodScope final : public NamedDataScope {
 
   // Errors: kNotFound names the key and every file that was searched; a key in both with other data
   // is kMismatch.
-  Result<const NamedData*> Find(std::string_view key) const override;
+  Result<const NamedData*> Find(std::string_view key) const;
+  Result<const NamedData*> Find(std::string_view key, uint64_t size_bytes) const override;
 
   // By entry of the data files: whether it was asked for. Empty: none was.
   Array<bool> TakeUses() { return std::move(is_used_); }

@@ -68,7 +68,7 @@ run_preset dev
 if [ "$has_peer" -eq 1 ]; then
   run_preset executorch-xnnpack
 else
-  say 'executorch cannot be installed here: its XNNPACK was not tested'
+  say 'executorch cannot be installed here: its XNNPACK, and the backend inside it, were not tested'
 fi
 if [ "$has_clang" -eq 1 ]; then
   run_lint format
@@ -78,6 +78,7 @@ if [ "$has_clang" -eq 1 ]; then
   export ONEPACK_TEST_PCH=ON
   run_preset asan
   run_preset tsan
+  if [ "$has_peer" -eq 1 ]; then run_preset executorch-tsan; fi
 else
   broken=$((broken + 1))
 fi

@@ -49,7 +49,8 @@ class RawBytes {
   // Calls `use` with the bytes, which are valid until it returns, and then lets go of what reading
   // them took. kNotFound where there are none, but for their hash.
   virtual Status Read(const std::function<void(Bytes)>& use) const = 0;
-  // Their SHA-256, 32 bytes, where it is known without reading them; else null.
+  // Their SHA-256, 32 bytes, where it is known without reading them and Read gives no others; else
+  // null.
   virtual const uint8_t* FindHash() const { return nullptr; }
 };
 

@@ -30,7 +30,10 @@ def run(scenario, peer, options):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False, env=variables)
     if done.returncode != 0:
         raise SystemExit(f"{' '.join(command)}: {done.stderr.strip()[-2000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    found = json.loads(done.stdout.splitlines()[-1])
+    if found["peer"] != peer:
+        raise SystemExit(f"{' '.join(command)} ran {found['peer']}, {peer} expected")
+    return found
 
 
 def peers_of(scenario):

@@ -1,5 +1,6 @@
 // ExecuTorch as one of the peers, through its own C++ API.
 
+#include <dlfcn.h>
 #include <executorch/extension/module/module.h>
 #include <executorch/extension/tensor/tensor.h>
 #include <executorch/extension/threadpool/threadpool_guard.h>
@@ -129,7 +130,11 @@ class ExecuTorchEngine final : public Engine {
     Check(executorch::runtime::set_option("XnnpackBackend", options.view()), "set_option");
   }
 
-  const char* name() const override { return "executorch"; }
+  // Whose backend it is: ours may have been put in place of ExecuTorch's own.
+  const char* name() const override {
+    return dlsym(RTLD_DEFAULT, "onepack_executorch_is_registered") != nullptr ? "inside"
+                                                                              : "executorch";
+  }
 
   std::unique_ptr<LoadedProgram> Load(const ProgramFiles& files) override {
     return std::make_unique<ExecuTorchProgram>(files, uses_pool_, packed_file_);

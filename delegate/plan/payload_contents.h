@@ -76,8 +76,11 @@ class PayloadContents {
    public:
     explicit Witness(const Constant& constant) : constant_(constant) {}
     Status Read(const std::function<void(Bytes)>& use) const override;
+    // Of a source that could serve other bytes than it says, what it says is not believed.
     const uint8_t* FindHash() const override {
-      return constant_.source().FindHash(constant_.segment());
+      const DataSource& source = constant_.source();
+      const bool is_kept = !source.has_bytes() || source.identity().IsOfSha256();
+      return is_kept ? source.FindHash(constant_.segment()) : nullptr;
     }
 
    private:

@@ -39,8 +39,9 @@ class GraphOrder {
 GraphOrder::GraphOrder(const Tensor& tensor, const Shape& bound)
     : order_(tensor.dim_order().data()) {
   // By the bounds, because they do not change from run to run: a size that is 1 now has its place.
+  // What fits as it is stays so: of another runtime's tensor no more may be known than some sizes.
   for (size_t i = 0; i < bound.rank(); ++i) {
-    if (static_cast<size_t>(tensor.bounds()[order_[i]]) != bound[i]) {
+    if (static_cast<size_t>(tensor.bounds()[order_[i]]) > bound[i]) {
       MoveOnes(tensor, bound);
       return;
     }
@@ -56,8 +57,8 @@ void GraphOrder::MoveOnes(const Tensor& tensor, const Shape& bound) {
     surplus += is_one[i] ? 1 : 0;
   }
   for (size_t i = 0; i < bound.rank(); ++i) surplus -= bound[i] == 1 && surplus > 0 ? 1 : 0;
-  // Another runtime's tensor may be known by its sizes of now alone (Tensor::Of). What is 1 now and
-  // may be more, as the number of images is, comes first as a rule.
+  // What is 1 as far as is known, and may be more, as the number of images is, comes first as a
+  // rule.
   for (size_t i = 0; surplus > 0; ++i) {
     if (!is_one[i]) continue;
     is_one[i] = false;

@@ -36,7 +36,7 @@ Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
   const OneNodeRuntime node_packer;
   const Packer packer(options_.cache, node_packer, options_.packer, reporter);
   ONEPACK_ASSIGN_OR_RETURN(std::vector<PinnedWeights> pins, packer.Pin(plans));
-  // No delegate runs in it before all is loaded: what runs meanwhile is not held up.
+  // Nothing runs in it until this load gives it back: what runs meanwhile is not held up.
   ONEPACK_ASSIGN_OR_RETURN(RuntimePool::Lease lease,
                            context_->pool().TakeToFill(context_->filled_lane()));
   context_->set_filled_lane(&lease.lane());

@@ -36,6 +36,9 @@ class ONEPACK_API DataIdentity {
   // harms nothing but what is loaded from that source.
   static DataIdentity OfSha256(const uint8_t* sha256);
 
+  // Whether it is such a one.
+  bool IsOfSha256() const { return number_ == kOfHash; }
+
   // Of the same bytes from `offset` on.
   DataIdentity At(uint64_t offset) const;
 

@@ -9,6 +9,8 @@
 #ifndef ONEPACK_NAMED_DATA_SCOPE_H_
 #define ONEPACK_NAMED_DATA_SCOPE_H_
 
+#include <stdint.h>
+
 #include <string_view>
 
 #include "onepack/named_data_map.h"
@@ -18,10 +20,12 @@ namespace onepack {
 
 class NamedDataScope {
  public:
-  // The same entry whenever the same key is asked for. Errors: kNotFound names the key and where it
-  // was looked for; kMismatch where two that are not equal have it.
-  virtual Result<const NamedData*> Find(std::string_view key) const {
+  // The same entry whenever the same key is asked for. `size_bytes` is what the graph says of the
+  // data, 0 if nothing: for a scope that would have to read them to know it. Errors: kNotFound names
+  // the key and where it was looked for; kMismatch where two that are not equal have it.
+  virtual Result<const NamedData*> Find(std::string_view key, uint64_t size_bytes) const {
     (void)key;
+    (void)size_bytes;
     return Status::Error(StatusCode::kNotFound, "no named data");
   }
 

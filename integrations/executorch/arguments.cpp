@@ -9,7 +9,11 @@ static_assert(std::is_same_v<executorch::aten::SizesType, int32_t>);
 static_assert(std::is_same_v<executorch::aten::DimOrderType, uint8_t>);
 
 Result<Span<Value* const>> Arguments::Take(et::Span<et::EValue*> values) {
-  while (arguments_.size() < values.size()) values_.push_back(arguments_.emplace_back().value());
+  while (arguments_.size() < values.size()) arguments_.emplace_back();
+  if (values_.size() < values.size()) {
+    values_.clear();
+    for (Argument& argument : arguments_) values_.push_back(argument.value());
+  }
   for (size_t i = 0; i < values.size(); ++i) {
     Status status = arguments_[i].Take(values[i]);
     if (!status.ok()) return std::move(status).WithContext("argument %zu of a delegate call", i);
@@ -27,7 +31,7 @@ Status Arguments::Argument::Take(et::EValue* value) {
     return Status::Error(StatusCode::kUnsupported, "a tensor of rank %zu, at most %zu expected",
                          sizes.size(), bounds_.size());
   }
-  for (size_t i = 0; i < sizes.size(); ++i) bounds_[i] = std::max(bounds_[i], sizes[i]);
+  for (size_t i = 0; i < sizes.size(); ++i) bounds_[i] = std::max(accepted_[i], sizes[i]);
   TensorLayout layout;
   layout.scalar_type = static_cast<ScalarType>(tensor_->scalar_type());
   layout.sizes = {sizes.data(), sizes.size()};

@@ -25,17 +25,25 @@ class Arguments {
   // Errors: kInvalidArgument for a tensor without memory.
   Result<Span<Value* const>> Take(et::Span<et::EValue*> values);
 
+  // What was taken last was right.
+  void Accept() {
+    for (Argument& argument : arguments_) argument.Accept();
+  }
+
  private:
   class Argument final : public TensorHome {
    public:
     Status Take(et::EValue* value);
     Status Resize(Span<const int32_t> sizes) override;
+    void Accept() { accepted_ = bounds_; }
     Value* value() { return &value_; }
 
    private:
     executorch::aten::Tensor* tensor_ = nullptr;
-    // The largest sizes that were seen. Outputs begin with the largest that they can have.
+    // The largest sizes that were seen, now and in calls that were accepted. Outputs begin with the
+    // largest that they can have.
     std::array<int32_t, kMaxTensorRank> bounds_{};
+    std::array<int32_t, kMaxTensorRank> accepted_{};
     Tensor view_;
     Value value_;
   };

@@ -1,7 +1,5 @@
 // ExecuTorch's "XnnpackBackend": an ExecuTorch backend over ours.
 
-#include <dlfcn.h>
-
 #include <mutex>
 #include <new>
 #include <string>
@@ -53,7 +51,7 @@ class ExecutorchBackend final : public et::BackendInterface {
                        const et::Span<et::BackendOption>& options) override try {
     return ReportError(SetOptions(options));
   } catch (const std::bad_alloc&) {
-    return et::Error::MemoryAllocationFailed;
+    return ReportNoMemory("setting options of");
   }
 
   et::Error get_option(et::BackendOptionContext& /*context*/,
@@ -76,6 +74,12 @@ class ExecutorchBackend final : public et::BackendInterface {
     }
     for (const et::BackendOption& option : context.runtime_specs()) {
       ONEPACK_RETURN_IF_ERROR(options.Set(option));
+      ONEPACK_ASSIGN_OR_RETURN(const bool asks, AsksToSave(option));
+      if (asks) {
+        return Status::Error(StatusCode::kInvalidArgument,
+                             "backend option %s: for set_option, not for one load",
+                             kSaveWeightCacheOnDisk);
+      }
     }
     ONEPACK_ASSIGN_OR_RETURN(const Ref<Backend> backend, backends_.For(options));
     return LoadedDelegate::Load(context, processed, specs, *backend, files_);
@@ -109,19 +113,25 @@ ExecutorchBackend& TheBackend() {
   return *backend;
 }
 
-size_t StatsOfTheBackend(onepack_executorch_stat* stats, size_t capacity) {
+size_t StatsOfTheBackend(onepack_executorch_stat* stats, size_t capacity) try {
   return WriteStats(TheBackend().Stats(), stats, capacity);
+} catch (const std::bad_alloc&) {
+  return 0;
 }
 
 }  // namespace
 }  // namespace onepack
 
-const onepack::ExecutorchImplementation* onepack_executorch_implementation(const char** message) {
+const onepack::ExecutorchImplementation* onepack_executorch_implementation(
+    const char** message) try {
   // Never freed: the caller keeps both.
   static const onepack::Status* const status = new onepack::Status(onepack::CheckXnnpackLibrary());
   static const onepack::ExecutorchImplementation implementation{&onepack::TheBackend(),
                                                                 &onepack::StatsOfTheBackend};
   if (status->ok()) return &implementation;
   *message = status->message();
+  return nullptr;
+} catch (const std::bad_alloc&) {
+  *message = "out of memory";
   return nullptr;
 }

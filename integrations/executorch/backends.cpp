@@ -45,6 +45,19 @@ void Add(const WeightCacheStats& from, WeightCacheStats& to) {
   to.file.troubles += from.file.troubles;
 }
 
+// A process that ends soon after its first load would leave a packed file with nothing in it.
+void FlushAtExit(Backends& backends) {
+  class Flusher {
+   public:
+    explicit Flusher(Backends& of) : backends_(of) {}
+    ~Flusher() { static_cast<void>(ReportError(backends_.Flush())); }
+
+   private:
+    Backends& backends_;  // which are never destroyed
+  };
+  static const Flusher flusher(backends);
+}
+
 }  // namespace
 
 const Backends::Cache* Backends::FindCache(const LoadOptions& options) const {
@@ -60,6 +73,7 @@ std::shared_ptr<WeightCache> Backends::CacheFor(const LoadOptions& options) {
     if (const Cache* known = FindCache(options)) return known->cache;
   }
   Cache made{options, options.shares_weights ? CreateCache(options) : nullptr};
+  if (!options.packed_file.empty()) FlushAtExit(*this);
   const std::lock_guard<ForkSafeMutex> lock(mutex_);
   if (const Cache* known = FindCache(options)) return known->cache;
   caches_.push_back(made);

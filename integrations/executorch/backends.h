@@ -23,7 +23,8 @@ class Backends {
   // Over ExecuTorch's thread pool of now: an application may exchange it.
   Result<Ref<Backend>> For(const LoadOptions& options);
 
-  // Has what was packed so far written to the packed files, and waits for it.
+  // Has what was packed so far written to the packed files, and waits for it. The end of the
+  // process does so, too.
   Status Flush();
 
   // Of all caches.

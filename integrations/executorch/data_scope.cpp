@@ -19,16 +19,20 @@ std::optional<Digest> HashInKey(std::string_view key) {
 
 }  // namespace
 
-Result<const NamedData*> DataScope::Find(std::string_view key) const {
+Result<const NamedData*> DataScope::Find(std::string_view key, uint64_t size_bytes) const {
   const auto known = entries_.find(std::string(key));
   if (known != entries_.end()) return &known->second.data;
   if (const NamedData* data = FindInOpenFiles(key)) return data;
-  if (is_on_heap_) {
-    const std::optional<Digest> hash = HashInKey(key);
-    const std::optional<uint64_t> size = hash ? HeapData::FindSize(*hash) : std::nullopt;
-    if (size) return AddHeapData(key, *hash, *size);
-  }
+  const std::optional<Digest> hash = HashInKey(key);
+  if (hash && size_bytes > 0 && IsOnHeap()) return AddHeapData(key, *hash, size_bytes);
   return Ask(key);
+}
+
+// Where ExecuTorch has not mapped the program, it has not mapped the data, either, as a rule: to
+// ask for them is to read them. Where it has, to ask costs little.
+bool DataScope::IsOnHeap() const {
+  if (!is_on_heap_) is_on_heap_ = !places_.Find(payload_.data(), payload_.size());
+  return *is_on_heap_;
 }
 
 Result<const NamedData*> DataScope::Ask(std::string_view key) const {
@@ -40,7 +44,7 @@ Result<const NamedData*> DataScope::Ask(std::string_view key) const {
   const et::Result<et::FreeableBuffer> data = map_->get_data(key);
   if (!data.ok()) return FindDetached(key, data.error());
   ONEPACK_ASSIGN_OR_RETURN(const Bytes bytes, MapAccess::BytesOf(*data));
-  if (const auto place = FindFilePlace(bytes.data(), bytes.size())) {
+  if (const auto place = places_.Find(bytes.data(), bytes.size())) {
     ONEPACK_ASSIGN_OR_RETURN(const NamedData* found, FindInFile(key, *place, bytes.size()));
     if (found != nullptr) return found;
   }
@@ -63,7 +67,7 @@ const NamedData* DataScope::FindInOpenFiles(std::string_view key) const {
 
 // ExecuTorch does not know the keys of data that were detached, but the one that says so.
 Result<const NamedData*> DataScope::FindDetached(std::string_view key, et::Error error) const {
-  if (error == et::Error::NotFound && key != kDetachedKey && Find(kDetachedKey).ok()) {
+  if (error == et::Error::NotFound && key != kDetachedKey && Find(kDetachedKey, 0).ok()) {
     if (const NamedData* data = FindInOpenFiles(key)) return data;
   }
   return Status::Error(error == et::Error::NotFound ? StatusCode::kNotFound : StatusCode::kIoError,
@@ -80,14 +84,17 @@ Result<const NamedData*> DataScope::FindInFile(std::string_view key, const FileP
   const NamedData* data = file->named_data ? file->named_data->Find(key) : nullptr;
   const bool is_indexed =
       data != nullptr && data->segment.offset == place.offset && data->segment.size == size;
+  const bool is_of_program = is_indexed || !file->named_data || key == kDetachedKey;
   const bool is_new = std::find(open_.begin(), open_.end(), file) == open_.end();
-  if (is_new && (is_indexed || data == nullptr)) open_.push_back(file);
+  if (is_new && is_of_program) open_.push_back(file);
   return is_indexed ? data : Add(key, file->source, {place.offset, size});
 }
 
 Result<const NamedData*> DataScope::AddHeapData(std::string_view key, const Digest& sha256,
                                                 uint64_t size) const {
-  ONEPACK_ASSIGN_OR_RETURN(Ref<HeapData> source, HeapData::Create(key, sha256, size, access_));
+  ONEPACK_ASSIGN_OR_RETURN(Ref<HeapData> source,
+                           MakeRef<HeapData>(HeapAllocator(), std::string(key), sha256, size,
+                                             std::shared_ptr<const MapAccess>(access_)));
   has_heap_data_ = true;
   return Add(key, source, {0, size});
 }

@@ -3,12 +3,13 @@
 // Where ExecuTorch has mapped them from a file, they are found in that file itself (MappedFiles).
 // A data file that has one of the keys that ExecuTorch knows is a file of this program, and all of
 // its keys are: ExecuTorch refuses a key that stands in two files. So it is asked for one key of
-// each data file. All other data are HeapData.
+// each data file, and for each key that the program's own file has. All other data are HeapData.
 
 #ifndef ONEPACK_INTEGRATIONS_EXECUTORCH_DATA_SCOPE_H_
 #define ONEPACK_INTEGRATIONS_EXECUTORCH_DATA_SCOPE_H_
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -16,6 +17,7 @@
 
 #include "base/digest.h"
 #include "integrations/executorch/executorch_api.h"
+#include "integrations/executorch/file_place.h"
 #include "integrations/executorch/map_access.h"
 #include "integrations/executorch/mapped_files.h"
 #include "onepack/named_data_scope.h"
@@ -25,14 +27,12 @@ namespace onepack {
 // Of one delegate, during its init. May throw std::bad_alloc.
 class DataScope final : public NamedDataScope {
  public:
-  // `map` may be null. `is_on_heap`: what ExecuTorch has of the program is not mapped, and so the
-  // data are not, either, as a rule: a key that is the hash of data that are known is not asked
-  // for.
-  DataScope(const et::NamedDataMap* map, std::shared_ptr<const MapAccess> access,
-            MappedFiles& files, bool is_on_heap)
-      : map_(map), access_(std::move(access)), files_(files), is_on_heap_(is_on_heap) {}
+  // `map` may be null. `payload` is what ExecuTorch has of the delegate, for as long as this lives.
+  DataScope(const et::NamedDataMap* map, std::shared_ptr<const MapAccess> access, Bytes payload,
+            MappedFiles& files, FilePlaces& places)
+      : map_(map), access_(std::move(access)), payload_(payload), files_(files), places_(places) {}
 
-  Result<const NamedData*> Find(std::string_view key) const override;
+  Result<const NamedData*> Find(std::string_view key, uint64_t size_bytes) const override;
 
   // Whether some of what was found is read through ExecuTorch.
   bool has_heap_data() const { return has_heap_data_; }
@@ -45,6 +45,7 @@ class DataScope final : public NamedDataScope {
     Ref<DataSource> source;
   };
 
+  bool IsOnHeap() const;
   Result<const NamedData*> Ask(std::string_view key) const;
   const NamedData* FindInOpenFiles(std::string_view key) const;
   Result<const NamedData*> FindDetached(std::string_view key, et::Error error) const;
@@ -57,8 +58,10 @@ class DataScope final : public NamedDataScope {
 
   const et::NamedDataMap* const map_;
   const std::shared_ptr<const MapAccess> access_;
+  const Bytes payload_;
   MappedFiles& files_;
-  const bool is_on_heap_;
+  FilePlaces& places_;
+  mutable std::optional<bool> is_on_heap_;
   mutable bool has_heap_data_ = false;
   mutable std::vector<std::shared_ptr<const MappedFile>> open_;  // of this program
   mutable std::unordered_map<std::string, Entry> entries_;       // found outside an indexed file

@@ -1,6 +1,6 @@
 // Which bytes of which file an address in this process is mapped to.
 //
-// Threads: any.
+// Threads: one at a time.
 
 #ifndef ONEPACK_INTEGRATIONS_EXECUTORCH_FILE_PLACE_H_
 #define ONEPACK_INTEGRATIONS_EXECUTORCH_FILE_PLACE_H_
@@ -21,11 +21,32 @@ struct FilePlace {
   uint64_t offset = 0;  // in it
 };
 
-// Of the `size` bytes from `data` on, which are mapped. nullopt where they are not all mapped from
-// one file, one after the other and read-only, or where that file is not at its path any more: it
-// was replaced or removed, or the file system gives other numbers for it (overlayfs). May throw
-// std::bad_alloc.
-std::optional<FilePlace> FindFilePlace(const void* data, size_t size);
+// Asks the kernel; what was mapped or unmapped since the last question is seen. Of one process: not
+// for a child that was forked off since.
+class FilePlaces {
+ public:
+  FilePlaces() = default;
+  FilePlaces(const FilePlaces&) = delete;
+  FilePlaces& operator=(const FilePlaces&) = delete;
+  ~FilePlaces();
+
+  // Of the `size` bytes from `data` on. nullopt where they are not all mapped from one file, one
+  // after the other, MAP_SHARED and read-only (a private mapping may have been written to before),
+  // or where that file is not at its path any more: it was replaced or removed, or the file system
+  // gives other numbers for it (overlayfs). May throw std::bad_alloc.
+  std::optional<FilePlace> Find(const void* data, size_t size);
+
+ private:
+  struct Range;
+
+  std::optional<Range> FindRange(uint64_t address);
+  std::optional<Range> Query(uint64_t address);
+
+  static constexpr int kNotOpened = -1;
+  static constexpr int kCannotAsk = -2;  // for one address: all of them have to be read
+
+  int maps_ = kNotOpened;
+};
 
 }  // namespace onepack
 

@@ -2,11 +2,9 @@
 
 #include <string.h>
 
-#include <mutex>
-#include <unordered_map>
+#include <optional>
 #include <utility>
 
-#include "base/fork_safe_mutex.h"
 #include "base/hex.h"
 #include "base/mapping.h"
 #include "base/printable.h"
@@ -14,41 +12,6 @@
 
 namespace onepack {
 namespace {
-
-// How large the data are that some program has now.
-class Sizes {
- public:
-  static Sizes& Get() {
-    static Sizes* const sizes = new Sizes();  // sources may outlive static objects
-    return *sizes;
-  }
-
-  void Add(const Digest& sha256, uint64_t size) {
-    const std::lock_guard<ForkSafeMutex> lock(mutex_);
-    Entry& entry = entries_[sha256];
-    entry.size = size;
-    ++entry.users;
-  }
-  void Remove(const Digest& sha256) {
-    const std::lock_guard<ForkSafeMutex> lock(mutex_);
-    const auto found = entries_.find(sha256);
-    if (--found->second.users == 0) entries_.erase(found);
-  }
-  std::optional<uint64_t> Find(const Digest& sha256) {
-    const std::lock_guard<ForkSafeMutex> lock(mutex_);
-    const auto found = entries_.find(sha256);
-    return found == entries_.end() ? std::nullopt : std::make_optional(found->second.size);
-  }
-
- private:
-  struct Entry {
-    uint64_t size = 0;
-    size_t users = 0;
-  };
-
-  ForkSafeMutex mutex_;
-  std::unordered_map<Digest, Entry, DigestHash> entries_;
-};
 
 class Copy final : public RefCounted {
  public:
@@ -64,32 +27,17 @@ class Copy final : public RefCounted {
 
 }  // namespace
 
-Result<Ref<HeapData>> HeapData::Create(std::string_view key, const Digest& sha256, uint64_t size,
-                                       std::shared_ptr<const MapAccess> access) {
-  Sizes::Get().Add(sha256, size);
-  auto data = MakeRef<HeapData>(HeapAllocator(), std::string(key), sha256, size, std::move(access));
-  if (!data.ok()) Sizes::Get().Remove(sha256);
-  return data;
-}
-
-HeapData::~HeapData() { Sizes::Get().Remove(sha256_); }
-
-std::optional<uint64_t> HeapData::FindSize(const Digest& sha256) {
-  return Sizes::Get().Find(sha256);
-}
-
 const uint8_t* HeapData::FindHash(const Segment& range) const {
   return range.offset == 0 && range.size == size_ ? sha256_.bytes.data() : nullptr;
 }
 
-// Each time: a file that ExecuTorch reads may have been rewritten, and who packs other bytes under
-// this identity gives them to all programs.
-Status HeapData::CheckBytes(Bytes bytes) const {
-  if (bytes.size() != size_) {
-    return Status::Error(StatusCode::kInvalidFile, "key '%s': %zu bytes, %llu expected",
-                         Printable(key_).c_str(), bytes.size(),
-                         static_cast<unsigned long long>(size_));
-  }
+Status HeapData::CheckSize(size_t found) const {
+  if (found == size_) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile, "key '%s': %zu bytes found, %llu expected",
+                       Printable(key_).c_str(), found, static_cast<unsigned long long>(size_));
+}
+
+Status HeapData::CheckHash(Bytes bytes) const {
   const std::optional<Digest> found = Sha256Of(bytes);
   if (!found) {
     return Status::Error(StatusCode::kInternal, "key '%s': its SHA-256 cannot be computed",
@@ -101,12 +49,19 @@ Status HeapData::CheckBytes(Bytes bytes) const {
                        Printable(key_).c_str(), bytes.size(), HexText(found->bytes).c_str());
 }
 
+// Checked each time, and what is checked is the copy: the bytes may be those of a file that is
+// being rewritten, and who packs others under this identity gives them to all programs.
 Status HeapData::Read(const Segment& range, uint8_t* destination) const {
   ONEPACK_RETURN_IF_ERROR(CheckRange(range));
-  return access_->Read(key_, [&](Bytes bytes) -> Status {
-    ONEPACK_RETURN_IF_ERROR(CheckBytes(bytes));
-    if (range.size > 0) memcpy(destination, bytes.data() + range.offset, range.size);
+  if (range.size < size_) {
+    ONEPACK_ASSIGN_OR_RETURN(const Buffer all, Load({0, size_}));
+    if (range.size > 0) memcpy(destination, all.bytes.data() + range.offset, range.size);
     return Status::Ok();
+  }
+  return access_->Read(key_, [&](Bytes bytes) -> Status {
+    ONEPACK_RETURN_IF_ERROR(CheckSize(bytes.size()));
+    if (!bytes.empty()) memcpy(destination, bytes.data(), bytes.size());
+    return CheckHash({destination, bytes.size()});
   });
 }
 

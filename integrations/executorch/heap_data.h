@@ -7,7 +7,6 @@
 #define ONEPACK_INTEGRATIONS_EXECUTORCH_HEAP_DATA_H_
 
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "base/digest.h"
@@ -19,23 +18,16 @@ namespace onepack {
 // Threads: any.
 class HeapData final : public DataSource {
  public:
-  // `sha256` is what the key says, or was computed. May throw std::bad_alloc.
-  static Result<Ref<HeapData>> Create(std::string_view key, const Digest& sha256, uint64_t size,
-                                      std::shared_ptr<const MapAccess> access);
-  ~HeapData() override;
-
-  // The size of data with this SHA-256, if there are some now: then ExecuTorch need not be asked.
-  static std::optional<uint64_t> FindSize(const Digest& sha256);
-
   const char* name() const override { return "ExecuTorch's named data"; }
   uint64_t size() const override { return size_; }
-  // A copy: what ExecuTorch hands out may be the application's own memory, which goes with the
-  // program.
+  // A copy, which was checked: what ExecuTorch hands out may be the application's own memory, which
+  // goes with the program.
   Result<Buffer> Load(const Segment& range) const override;
   Status Read(const Segment& range, uint8_t* destination) const override;
   const uint8_t* FindHash(const Segment& range) const override;
 
-  // For MakeRef.
+  // For MakeRef. `sha256` is what the key says, or was computed; `size` what the graph says, or was
+  // seen.
   HeapData(std::string key, const Digest& sha256, uint64_t size,
            std::shared_ptr<const MapAccess> access)
       : DataSource(DataIdentity::OfSha256(sha256.bytes.data())),
@@ -45,7 +37,8 @@ class HeapData final : public DataSource {
         access_(std::move(access)) {}
 
  private:
-  Status CheckBytes(Bytes bytes) const;
+  Status CheckSize(size_t found) const;
+  Status CheckHash(Bytes bytes) const;
 
   const std::string key_;
   const Digest sha256_;

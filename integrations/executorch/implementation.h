@@ -1,4 +1,4 @@
-// What the door (door.cpp) takes from libonepack_executorch.so, which has the backend itself.
+// What registration.cpp takes from libonepack_executorch.so, which has the backend itself.
 
 #ifndef ONEPACK_INTEGRATIONS_EXECUTORCH_IMPLEMENTATION_H_
 #define ONEPACK_INTEGRATIONS_EXECUTORCH_IMPLEMENTATION_H_

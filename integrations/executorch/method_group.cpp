@@ -18,6 +18,11 @@ struct Load {
 
 }  // namespace
 
+std::unique_lock<std::mutex> MethodGroup::Claim() {
+  if (ForkSafeMutex::forks() == forks_) return std::unique_lock<std::mutex>(mutex_);
+  return std::unique_lock<std::mutex>(mutex_, std::try_to_lock);
+}
+
 Result<std::shared_ptr<MethodGroup>> MethodGroup::Of(et::BackendInitContext& context,
                                                      Backend& backend) {
   // Of this thread; not kept when the method is destroyed.
@@ -27,8 +32,8 @@ Result<std::shared_ptr<MethodGroup>> MethodGroup::Of(et::BackendInitContext& con
                   context.get_named_data_map(), &backend};
   std::shared_ptr<MethodGroup> group = last_group.lock();
   if (group != nullptr && load == last) return group;
-  group = std::make_shared<MethodGroup>();
-  ONEPACK_ASSIGN_OR_RETURN(group->session, backend.OpenSession());
+  ONEPACK_ASSIGN_OR_RETURN(Ref<BackendSession> session, backend.OpenSession());
+  group = std::make_shared<MethodGroup>(std::move(session));
   last = load;
   last_group = group;
   return group;

@@ -18,12 +18,8 @@ if(NOT EXISTS "${_onepack_executorch_library}")
   return()
 endif()
 
-# A library that registers itself, which the linker would leave out, and whose folder comes before that of the one with the
-# same name.
-set(_onepack_executorch_options
-    "LINKER:--enable-new-dtags" "LINKER:-rpath,${_onepack_executorch_dir}"
-    "LINKER:--push-state,--no-as-needed,${_onepack_executorch_library},--pop-state")
-
+# A library that registers itself, which the linker would leave out.
+set(_onepack_executorch_options "LINKER:--push-state,--no-as-needed,${_onepack_executorch_library},--pop-state")
 if(NOT TARGET onepack::executorch)
   add_library(onepack::executorch SHARED IMPORTED)
   set_target_properties(onepack::executorch PROPERTIES
@@ -32,12 +28,13 @@ if(NOT TARGET onepack::executorch)
     INTERFACE_LINK_OPTIONS "${_onepack_executorch_options}")
 endif()
 
-if(CMAKE_VERSION VERSION_LESS 3.28)
-  # ExecuTorch's package has no targets for this CMake, and EXECUTORCH_LIBRARIES names its libraries by their paths. The
-  # program that is linked with them asks for libexecutorch_backend_xnnpack.so by this name alone, and finds ours first.
-  add_link_options("LINKER:--enable-new-dtags" "LINKER:-rpath,${_onepack_executorch_dir}")
-elseif(NOT TARGET executorch::backend_xnnpack)
-  # ExecuTorch's package takes the one that is there.
+# A program asks for libexecutorch_backend_xnnpack.so by this name alone, and ExecuTorch's libraries, all in the folder of
+# their own one, bring that folder along: ours has to be looked at first. What targets ask for comes behind what their folder
+# does.
+add_link_options("LINKER:--enable-new-dtags" "LINKER:-rpath,${_onepack_executorch_dir}")
+# Before CMake 3.28 ExecuTorch's package has no targets, and EXECUTORCH_LIBRARIES names its libraries by their paths. Else it
+# takes a target that is there.
+if(CMAKE_VERSION VERSION_GREATER_EQUAL 3.28 AND NOT TARGET executorch::backend_xnnpack)
   add_library(executorch::backend_xnnpack SHARED IMPORTED)
   set_target_properties(executorch::backend_xnnpack PROPERTIES
     IMPORTED_LOCATION "${_onepack_executorch_library}"

@@ -1,5 +1,7 @@
 #include "integrations/executorch/report_error.h"
 
+#include "integrations/executorch/log_error.h"
+
 namespace onepack {
 namespace {
 
@@ -32,7 +34,7 @@ et::Error ErrorOf(StatusCode code) {
 }  // namespace
 
 et::Error ReportError(const Status& status) {
-  if (!status.ok()) ET_LOG(Error, "onepack: %s", status.message());
+  if (!status.ok()) LogError(status.message());
   return ErrorOf(status.code());
 }
 

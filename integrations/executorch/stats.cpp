@@ -30,7 +30,7 @@ size_t WriteStats(const WeightCacheStats& from, onepack_executorch_stat* stats, 
       {"file_troubles", from.file.troubles},
   };
   constexpr size_t kCount = sizeof(all) / sizeof(*all);
-  std::copy_n(all, std::min(capacity, kCount), stats);
+  if (stats != nullptr) std::copy_n(all, std::min(capacity, kCount), stats);
   return kCount;
 }
 

@@ -8,8 +8,8 @@
 namespace onepack {
 
 // Whether it is the one in the wheel of the ExecuTorch that runs, as this library was built for. A
-// library that came earlier and shows its XNNPACK to all answers instead: with other structs under
-// the same names.
+// library that came earlier and shows its XNNPACK, or its pthreadpool, to all answers instead: with
+// other structures under the same names.
 // Errors: kFailedPrecondition names both libraries, and what to do.
 Status CheckXnnpackLibrary();
 

@@ -54,7 +54,7 @@ TEST_F(DelegateTest, FindsNamedDataOfTheProgramAndOfDataFiles) {
   std::string found;
   record_.on_load = [&](const DelegateRequest& request) {
     for (const char* key : {"own", "shared"}) {
-      ONEPACK_ASSIGN_OR_RETURN(const NamedData* entry, request.named_data->Find(key));
+      ONEPACK_ASSIGN_OR_RETURN(const NamedData* entry, request.named_data->Find(key, 0));
       ONEPACK_ASSIGN_OR_RETURN(const Buffer buffer, entry->Load());
       found.append(buffer.bytes.begin(), buffer.bytes.end());
     }

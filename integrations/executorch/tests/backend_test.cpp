@@ -81,21 +81,47 @@ TEST(BackendTest, MoreRowsThanThereMayBeAreRefused) {
   EXPECT_EQ(RunOnOnes(delegate, 4), Expected(0.5f, 4));
 }
 
+// y = |x|, of a graph with these bounds.
+std::vector<uint8_t> AbsPayload(const std::vector<uint32_t>& bounds) {
+  PayloadWriter payload;
+  const uint32_t x = payload.AddInput(bounds);
+  payload.AddUnary(wire::xnnpack::XNodeUnion::XNNAbs, x, payload.AddOutput(bounds));
+  return payload.Finish();
+}
+
+void ExpectAbs(DirectDelegate& delegate, const std::vector<int32_t>& sizes,
+               const std::vector<int32_t>& bounds) {
+  size_t count = 1;
+  for (const int32_t size : sizes) count *= static_cast<size_t>(size);
+  const std::vector<float> found = delegate.Run(sizes, std::vector<float>(count, -2.0f), bounds);
+  EXPECT_EQ(delegate.error, et::Error::Ok);
+  EXPECT_EQ(found, std::vector<float>(count, 2.0f));
+  EXPECT_EQ(delegate.output_sizes, sizes);
+}
+
 // A graph has images with the channels last, ExecuTorch a single channel anywhere: where it is
 // cannot be told by sizes that are all 1, unless it is known which may be more.
 TEST(BackendTest, AChannelAloneIsFoundWhereverItStands) {
-  PayloadWriter payload;
-  const uint32_t x = payload.AddInput({4, 5, 6, 1});
-  payload.AddUnary(wire::xnnpack::XNodeUnion::XNNAbs, x, payload.AddOutput({4, 5, 6, 1}));
-  DirectDelegate delegate(payload.Finish(), nullptr);
-  ASSERT_EQ(delegate.error, et::Error::Ok);
-  for (const int32_t images : {1, 3, 1, 4}) {
-    const std::vector<float> found =
-        delegate.Run({images, 1, 5, 6}, std::vector<float>(static_cast<size_t>(images) * 30, -2.0f),
-                     {4, 1, 5, 6});
-    EXPECT_EQ(found, std::vector<float>(static_cast<size_t>(images) * 30, 2.0f)) << images;
-    EXPECT_EQ(delegate.error, et::Error::Ok) << images;
+  DirectDelegate delegate(AbsPayload({4, 5, 6, 1}), nullptr);
+  for (const int32_t images : {1, 3, 1, 4}) ExpectAbs(delegate, {images, 1, 5, 6}, {4, 1, 5, 6});
+}
+
+// One token at first, of a batch that is one always.
+TEST(BackendTest, DimensionsThatAreOneNowStayWhereTheyAre) {
+  DirectDelegate heads(AbsPayload({1, 8, 128, 64}), nullptr);
+  for (const int32_t tokens : {1, 7, 1, 128}) {
+    ExpectAbs(heads, {1, 8, tokens, 64}, {1, 8, 128, 64});
   }
+  DirectDelegate rows(AbsPayload({4, 5, 6}), nullptr);
+  for (const int32_t width : {1, 6, 1}) ExpectAbs(rows, {1, 5, width}, {4, 5, 6});
+}
+
+// What it was given last is no proof of what it may be given.
+TEST(BackendTest, ACallThatIsRefusedChangesNothing) {
+  DirectDelegate delegate(AbsPayload({4, 5, 6, 1}), nullptr);
+  delegate.Run({2, 3, 5, 6}, std::vector<float>(180, 1.0f), {4, 3, 5, 6});
+  EXPECT_EQ(delegate.error, et::Error::InvalidArgument);
+  ExpectAbs(delegate, {2, 1, 5, 6}, {4, 1, 5, 6});
 }
 
 TEST(BackendTest, EqualBytesAreSharedWhateverTheirKeyAndTheirMap) {
@@ -126,8 +152,8 @@ TEST(BackendTest, AKeyThatIsAHashIsAskedForWhenItIsPackedAndNotAgain) {
   const std::string hash = HashOf(WeightOf(0.5f));
   one.data[hash] = other.data[hash] = WeightOf(0.5f);
   DirectDelegate first(LinearPayload(hash), &one);
-  EXPECT_GT(one.requests, 0u);
   const size_t requests = one.requests;
+  EXPECT_EQ(requests, 1u);
   DirectDelegate second(LinearPayload(hash), &other);
   EXPECT_EQ(one.requests, requests);
   EXPECT_EQ(other.requests, 0u);
@@ -147,6 +173,23 @@ TEST(BackendTest, BytesThatAreNotWhatTheirKeySaysAreRefused) {
   DirectDelegate second(LinearPayload(hash), &liar);
   EXPECT_EQ(RunOnOnes(first, 2), Expected(0.5f, 2));
   EXPECT_EQ(RunOnOnes(second, 2), Expected(0.5f, 2)) << "what its key says";
+}
+
+// Nor does one whose graph says that they are of another size.
+TEST(BackendTest, AGraphThatLiesAboutASizeIsRefusedAndNoOther) {
+  FakeMap honest, liar;
+  const std::string hash = HashOf(WeightOf(0.5f));
+  honest.data[hash] = WeightOf(0.5f);
+  liar.data[hash] = {1, 2, 3};
+  PayloadWriter payload;
+  const uint32_t weight = payload.AddNamedConstant(hash, 3);
+  const uint32_t x = payload.AddInput({kMaxRows, kInputs});
+  const uint32_t y = payload.AddOutput({kMaxRows, kOutputs});
+  payload.AddFullyConnected(x, payload.AddConstant({kOutputs, kInputs}, weight), y);
+  DirectDelegate refused(payload.Finish(), &liar);
+  EXPECT_NE(refused.error, et::Error::Ok);
+  DirectDelegate delegate(LinearPayload(hash), &honest);
+  EXPECT_EQ(RunOnOnes(delegate, 2), Expected(0.5f, 2));
 }
 
 TEST(BackendTest, NamedDataMayBeGoneBeforeTheirDelegateIs) {
@@ -226,6 +269,8 @@ TEST(BackendTest, OptionsOfALoadHoldForThatLoad) {
   EXPECT_EQ(BackendStats()["hits"], before.at("hits"));
   DirectDelegate again(LinearPayload("w"), &map);
   EXPECT_EQ(BackendStats()["hits"], before.at("hits") + 1);
+  const et::BackendOption save[] = {OptionOf("save_weight_cache_on_disk", true)};
+  EXPECT_EQ(DirectDelegate(LinearPayload("w"), &map, {save, 1}).error, et::Error::InvalidArgument);
 }
 
 TEST(BackendTest, OptionsAreSetTogetherOrNotAtAll) {
@@ -248,6 +293,9 @@ TEST(BackendTest, OptionsAreSetTogetherOrNotAtAll) {
   EXPECT_EQ(set({OptionOf("save_weight_cache_on_disk", 1)}), et::Error::InvalidArgument);
   EXPECT_EQ(set({OptionOf("retained_mebibytes", true)}), et::Error::InvalidArgument);
   EXPECT_EQ(set({OptionOf("of another version", true)}), et::Error::Ok);
+  EXPECT_EQ(onepack_executorch_set_bool(nullptr, 1), 0x12);
+  EXPECT_EQ(onepack_executorch_set_text("packed_cache_path", nullptr), 0x12);
+  EXPECT_EQ(onepack_executorch_set_text("packed_cache_path", std::string(256, 'x').c_str()), 0x12);
   EXPECT_EQ(set({OptionOf("workspace_sharing_mode", 0)}), et::Error::Ok);
 }
 
@@ -324,6 +372,31 @@ TEST(BackendTest, AForkedChildIsRefusedWhereItWouldHang) {
   EXPECT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 0);
   EXPECT_EQ(RunOnOnes(delegate, 1), Expected(0.5f, 1));
+}
+
+TEST(BackendTest, AForkedChildOfARunThatWasGoingOnDoesNotHang) {
+  if (kThreadSanitized) GTEST_SKIP() << "it does not let a child run";
+  FakeMap map;
+  map.data["w"] = WeightOf(0.5f);
+  DirectDelegate delegate(LinearPayload("w"), &map);
+  for (int time = 0; time < 20; ++time) {
+    pid_t child = -1;
+    {
+      const Busy running([&] { RunOnOnes(delegate, 1); });
+      child = fork();
+      if (child == 0) {
+        alarm(10);
+        RunOnOnes(delegate, 1);
+        const bool is_refused = delegate.error == et::Error::InvalidState;
+        delegate.Destroy();
+        _exit(is_refused ? 0 : 1);
+      }
+    }
+    int status = 0;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+    ASSERT_EQ(WEXITSTATUS(status), 0);
+  }
 }
 
 }  // namespace

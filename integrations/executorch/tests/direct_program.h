@@ -81,11 +81,13 @@ class DirectDelegate {
     et::EValue in(*x), out(*y);
     error = Execute({&in, &out});
     if (error != et::Error::Ok) return {};
+    output_sizes.assign(y->sizes().begin(), y->sizes().end());
     const float* const numbers = y->const_data_ptr<float>();
     return {numbers, numbers + y->numel()};
   }
 
-  et::Error error = et::Error::Ok;  // of the last call
+  et::Error error = et::Error::Ok;    // of the last call
+  std::vector<int32_t> output_sizes;  // of the last Run
 
  private:
   et::DelegateHandle* handle_ = nullptr;

@@ -26,10 +26,10 @@ class FilePlaceTest : public testing::Test {
     if (begin_ != nullptr) munmap(begin_, size());
   }
 
-  uint8_t* Map(int protection, size_t first_page = 0) {
+  uint8_t* Map(int protection, size_t first_page = 0, int kind = MAP_SHARED) {
     auto file = Fd::Open(path_.c_str(), O_RDWR);
     EXPECT_TRUE(file.ok());
-    void* const mapped = mmap(nullptr, size(), protection, MAP_PRIVATE, file->get(),
+    void* const mapped = mmap(nullptr, size(), protection, kind, file->get(),
                               static_cast<off_t>(first_page * PageSize()));
     EXPECT_NE(mapped, MAP_FAILED);
     begin_ = static_cast<uint8_t*>(mapped);
@@ -41,11 +41,12 @@ class FilePlaceTest : public testing::Test {
   const std::string path_ = folder_.File("data");
   const std::vector<uint8_t> content_ = std::vector<uint8_t>(2 * size(), 7);
   uint8_t* begin_ = nullptr;
+  FilePlaces places_;
 };
 
 TEST_F(FilePlaceTest, IsTheFileAndTheOffsetInIt) {
   const uint8_t* const data = Map(PROT_READ, 2) + 100;
-  const auto place = FindFilePlace(data, 200);
+  const auto place = places_.Find(data, 200);
   ASSERT_TRUE(place);
   EXPECT_EQ(place->path, path_);
   EXPECT_EQ(place->offset, 2 * PageSize() + 100);
@@ -55,41 +56,49 @@ TEST_F(FilePlaceTest, IsTheFileAndTheOffsetInIt) {
 TEST_F(FilePlaceTest, GoesOnWhereAMappingWasSplit) {
   uint8_t* const data = Map(PROT_READ);
   ASSERT_EQ(madvise(data + PageSize(), PageSize(), MADV_DONTDUMP), 0);
-  const auto place = FindFilePlace(data + 5, size() - 5);
+  const auto place = places_.Find(data + 5, size() - 5);
   ASSERT_TRUE(place);
   EXPECT_EQ(place->offset, 5u);
 }
 
 TEST_F(FilePlaceTest, EndsWhereTheMappingEnds) {
   uint8_t* const data = Map(PROT_READ);
-  EXPECT_TRUE(FindFilePlace(data, size()));
+  EXPECT_TRUE(places_.Find(data, size()));
   ASSERT_EQ(munmap(data + size() - PageSize(), PageSize()), 0);
-  EXPECT_FALSE(FindFilePlace(data, size()));
+  EXPECT_FALSE(places_.Find(data, size()));
 }
 
 // What is mapped there may have been changed, or be changed yet.
 TEST_F(FilePlaceTest, WritableMemoryIsNoPlaceInAFile) {
   uint8_t* const data = Map(PROT_READ | PROT_WRITE);
-  EXPECT_FALSE(FindFilePlace(data, 10));
+  EXPECT_FALSE(places_.Find(data, 10));
   ASSERT_EQ(mprotect(data, PageSize(), PROT_READ), 0);
-  EXPECT_TRUE(FindFilePlace(data, 10));
-  EXPECT_FALSE(FindFilePlace(data, PageSize() + 1));
+  EXPECT_TRUE(places_.Find(data, 10));
+  EXPECT_FALSE(places_.Find(data, PageSize() + 1));
 }
 
-TEST_F(FilePlaceTest, NeitherIsMemoryOfNoFile) {
+// As an application may decrypt a file.
+TEST_F(FilePlaceTest, NeitherIsAPrivateMappingWhichMayHaveBeenWrittenTo) {
+  uint8_t* const data = Map(PROT_READ | PROT_WRITE, 0, MAP_PRIVATE);
+  data[3] ^= 1;
+  ASSERT_EQ(mprotect(data, size(), PROT_READ), 0);
+  EXPECT_FALSE(places_.Find(data, 10));
+}
+
+TEST_F(FilePlaceTest, NorIsMemoryOfNoFile) {
   const std::vector<uint8_t> heap(100);
-  EXPECT_FALSE(FindFilePlace(heap.data(), heap.size()));
-  EXPECT_FALSE(FindFilePlace(nullptr, 1));
-  EXPECT_FALSE(FindFilePlace(Map(PROT_READ), 0));
+  EXPECT_FALSE(places_.Find(heap.data(), heap.size()));
+  EXPECT_FALSE(places_.Find(nullptr, 1));
+  EXPECT_FALSE(places_.Find(Map(PROT_READ), 0));
 }
 
 TEST_F(FilePlaceTest, NorAFileThatIsNotAtItsPathAnyMore) {
   const uint8_t* const data = Map(PROT_READ);
   WriteFile(path_ + ".new", {content_.data(), content_.size()});
   ASSERT_EQ(rename((path_ + ".new").c_str(), path_.c_str()), 0);
-  EXPECT_FALSE(FindFilePlace(data, 10));
+  EXPECT_FALSE(places_.Find(data, 10));
   ASSERT_EQ(unlink(path_.c_str()), 0);
-  EXPECT_FALSE(FindFilePlace(data, 10));
+  EXPECT_FALSE(places_.Find(data, 10));
 }
 
 TEST_F(FilePlaceTest, NorTwoFilesSideBySide) {
@@ -98,10 +107,10 @@ TEST_F(FilePlaceTest, NorTwoFilesSideBySide) {
   WriteFile(other, {content_.data(), content_.size()});
   auto file = Fd::OpenForReading(other.c_str());
   ASSERT_TRUE(file.ok());
-  ASSERT_NE(mmap(data + PageSize(), PageSize(), PROT_READ, MAP_PRIVATE | MAP_FIXED, file->get(),
+  ASSERT_NE(mmap(data + PageSize(), PageSize(), PROT_READ, MAP_SHARED | MAP_FIXED, file->get(),
                  static_cast<off_t>(PageSize())),
             MAP_FAILED);
-  EXPECT_FALSE(FindFilePlace(data, size()));
+  EXPECT_FALSE(places_.Find(data, size()));
 }
 
 }  // namespace

@@ -53,7 +53,9 @@ def _open() -> ctypes.CDLL:
     try:
         library = ctypes.CDLL(str(library_dir / "libexecutorch_backend_xnnpack.so"))
     except OSError as error:
-        raise ImportError(f"onepack_executorch: {error}") from error
+        raise ImportError(
+            f"onepack_executorch: {error}. It needs the package executorch beside it, in {library_dir.parent}"
+        ) from error
     library.onepack_executorch_open.restype = ctypes.c_char_p
     library.onepack_executorch_stats.restype = ctypes.c_size_t
     library.onepack_executorch_stats.argtypes = [ctypes.POINTER(_Stat), ctypes.c_size_t]
@@ -105,6 +107,8 @@ def set_options(**options: bool | int | str) -> None:
             raise TypeError(f"there is no option {name!r}: {', '.join(_TYPES)}")
         if type(value) is not expected:
             raise TypeError(f"option {name!r}: {expected.__name__} expected, {value!r} given")
+        if expected is int and not 0 <= value < 2**31 or expected is str and "\0" in value:
+            raise ValueError(f"option {name!r}: {value!r} is refused")
         if expected is bool:
             error = _library.onepack_executorch_set_bool(name.encode(), value)
         elif expected is int:

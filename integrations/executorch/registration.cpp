@@ -7,62 +7,62 @@
 // name has it: so this one comes first, and what needs the other one is loaded from here.
 
 #include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <array>
-#include <string>
+#include <new>
 
 #include "integrations/executorch/implementation.h"
+#include "integrations/executorch/log_error.h"
 
 namespace onepack {
 namespace {
 
 constexpr char kLibrary[] = "libonepack_executorch.so";
 
-// "" if this library's own path is not known.
-std::string FolderOfThisLibrary() {
-  Dl_info info{};
-  if (dladdr(reinterpret_cast<const void*>(&onepack_executorch_open), &info) == 0) return "";
-  const std::string path = info.dli_fname;
-  return path.substr(0, path.rfind('/') + 1);
-}
-
 // Opened once, for as long as the process lives.
 class Implementation {
  public:
   static const Implementation& Get() {
-    static const Implementation* const implementation = new Implementation();
-    return *implementation;
+    static const Implementation implementation;
+    return implementation;
   }
 
   // Null where there is none; then `message` says why.
   const ExecutorchImplementation* get() const { return implementation_; }
-  const char* message() const { return message_.c_str(); }
+  const char* message() const { return message_; }
 
  private:
   Implementation() {
     Open();
-    if (implementation_ == nullptr) ET_LOG(Error, "onepack: %s", message());
+    if (implementation_ == nullptr) LogError(message_);
   }
 
   void Open() {
-    void* const library = dlopen((FolderOfThisLibrary() + kLibrary).c_str(), RTLD_NOW | RTLD_LOCAL);
-    if (library == nullptr) {
-      message_ = dlerror();
-      return;
-    }
+    char path[PATH_MAX];
+    Dl_info info{};
+    if (dladdr(reinterpret_cast<const void*>(&onepack_executorch_open), &info) == 0) return;
+    const char* const name = strrchr(info.dli_fname, '/');
+    const int folder = name == nullptr ? 0 : static_cast<int>(name + 1 - info.dli_fname);
+    snprintf(path, sizeof(path), "%.*s%s", folder, info.dli_fname, kLibrary);
+    void* const library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (library == nullptr) return Say(dlerror());
     const auto find = reinterpret_cast<decltype(&onepack_executorch_implementation)>(
         dlsym(library, kImplementationSymbol));
-    const char* message = "no such function";
+    const char* message = "it is of another version";
     implementation_ = find == nullptr ? nullptr : find(&message);
-    if (implementation_ == nullptr) message_ = std::string(kLibrary) + ": " + message;
+    Say(message);
   }
 
+  void Say(const char* message) { snprintf(message_, sizeof(message_), "%s", message); }
+
   const ExecutorchImplementation* implementation_ = nullptr;
-  std::string message_;
+  char message_[1024] = "it is not known where this library is";
 };
 
-class Door final : public et::BackendInterface {
+class RegisteredBackend final : public et::BackendInterface {
  public:
   bool is_available() const override { return Implementation::Get().get() != nullptr; }
 
@@ -93,8 +93,9 @@ class Door final : public et::BackendInterface {
 };
 
 et::Error Register() {
-  static Door* const door = new Door();  // programs may be destroyed after static objects are
-  return et::register_backend({"XnnpackBackend", door});
+  // Never destroyed: programs may be after static objects are.
+  alignas(RegisteredBackend) static char memory[sizeof(RegisteredBackend)];
+  return et::register_backend({"XnnpackBackend", new (memory) RegisteredBackend()});
 }
 
 const et::Error registered = Register();
@@ -106,7 +107,7 @@ namespace {
 
 template <size_t kSize>
 bool CopyText(const char* text, char (&copy)[kSize]) {
-  const size_t size = strlen(text);
+  const size_t size = text == nullptr ? kSize : strnlen(text, kSize);
   if (size >= kSize) return false;
   memcpy(copy, text, size + 1);
   return true;
