@@ -77,6 +77,8 @@ RUN_CASES = """
     import onepack_executorch
     import numpy as np
     import torch
+    import executorch.kernels.quantized  # the operators of language models register themselves
+    from executorch.extension.llm.custom_ops import custom_ops
     from executorch.extension.pybindings import portable_lib
 
     TYPES = {"float32": np.float32, "int64": np.int64}
@@ -113,10 +115,10 @@ class PortableLibTest(unittest.TestCase):
         return json.loads(done.stdout.splitlines()[-1])
 
     def test_recorded_cases_give_their_answers_alive_together(self):
-        paths = [path for family in ("lora_fp32", "lora_8da4w", "lora_8da8w", "scale_8da4w")
+        paths = [path for family in ("lora_fp32", "lora_8da4w", "lora_8da8w", "scale_8da4w", "llm_fp32", "llm_8da4w")
                  for path in sorted((CASES / family).glob("*.json"))
                  if len(json.loads(path.read_text())["data"]) <= 1]
-        self.assertGreater(len(paths), 3)
+        self.assertGreater(len(paths), 5)
         for order in (paths, paths[::-1]):
             found = self.run_cases(order)
             self.assertEqual(found["programs"], len(paths))
