@@ -30,6 +30,12 @@ tidy() {
   # Those of the command are compiled together, which halves the time of this.
   run_tidy build/tidy "^$PWD/(?!build/|tests/)" "^$PWD/build/tidy/tools/" || status=1
   run_tidy build/dev "^$PWD/(bench/|tools/tokenizer\.)" || status=1
+  # For the package that they are for, where it is.
+  if [ -d build/peer/executorch ]; then
+    cmake --preset executorch-xnnpack >/dev/null
+    cmake --build --preset executorch-xnnpack --target onepack_schema_generated
+    run_tidy build/executorch-xnnpack "^$PWD/integrations/executorch/[^/]*\.cpp" || status=1
+  fi
   return "$status"
 }
 

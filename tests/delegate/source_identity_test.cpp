@@ -5,10 +5,12 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <vector>
 
+#include "base/digest.h"
 #include "base/fd.h"
 #include "tests/support/case_loader.h"
 #include "tests/support/delegate_fixture.h"
@@ -24,7 +26,7 @@ constexpr uint32_t kOutputs = 32;
 constexpr uint32_t kRows = 4;
 
 // As an application writes one: says its name, its size and its bytes, and nothing about who it is.
-class OwnSource final : public DataSource {
+class OwnSource : public DataSource {
  public:
   enum class Way { kMapped, kRead };
 
@@ -44,6 +46,18 @@ class OwnSource final : public DataSource {
  private:
   const std::vector<uint8_t> bytes_;
   const Way way_;
+};
+
+// Says of all its bytes that they have a hash which is that of others.
+class LyingSource final : public OwnSource {
+ public:
+  LyingSource(std::vector<uint8_t> bytes, Way way, const Digest& hash)
+      : OwnSource(std::move(bytes), way), hash_(hash) {}
+
+  const uint8_t* FindHash(const Segment& /*range*/) const override { return hash_.bytes.data(); }
+
+ private:
+  const Digest hash_;
 };
 
 // As one for the assets of a package: bytes as they stand in a file, from an offset on.
@@ -141,6 +155,25 @@ TEST_P(OwnSourceTest, EqualBytesUnderOneNameAreComparedAndPackedOnce) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> second, Load(kSeeds[0], cache));
   EXPECT_EQ(cache->Stats().entries, 1u);
   EXPECT_TRUE(Uses(kSeeds[0], second));
+}
+
+TEST_P(OwnSourceTest, AHashThatIsNotTrueGivesNoOtherProgramWrongWeights) {
+  const LinearLayer layer = Layer(kind(), kSeeds[0]);
+  const std::optional<Digest> hash = Sha256Of(DataOf(layer).at(layer.key));
+  ASSERT_TRUE(hash);
+  const LinearLayer other = Layer(kind(), kSeeds[1]);
+  for (const bool is_first : {true, false}) {
+    const auto cache = PackedWeightCache::Create();
+    Ref<Method> honest;
+    if (!is_first) ONEPACK_ASSERT_OK_AND_ASSIGN(honest, Load(kSeeds[0], cache));
+    const auto lying = Make<LyingSource>(MakeData(DataOf(other)), std::get<1>(GetParam()), *hash);
+    ONEPACK_ASSERT_OK_AND_ASSIGN(
+        const Ref<Method> liar,
+        LoadMethod(Own(MakeLinearProgram({{other}, kRows})), {lying}, cache));
+    if (is_first) ONEPACK_ASSERT_OK_AND_ASSIGN(honest, Load(kSeeds[0], cache));
+    EXPECT_TRUE(Uses(kSeeds[0], honest));
+    EXPECT_TRUE(Uses(kSeeds[1], liar));
+  }
 }
 
 TEST_P(OwnSourceTest, OneSourceOpenedTwiceIsSharedAtNoCost) {
