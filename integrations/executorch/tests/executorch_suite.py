@@ -32,7 +32,10 @@ import time
 # Below executorch/backends/xnnpack/test.
 #
 # Left out, for reasons that have nothing to do with the backend:
-#   ops/test_elu.py                  has no test that pytest collects.
+#   ops/test_elu.py, models/very_big_model.py: no test that pytest collects.
+#   models/deeplab_v3.py, emformer_rnnt.py, inception_v3.py, mobilenet_v2.py, mobilenet_v3.py,
+#     torchvision_vit.py: they download trained weights.
+#   models/inception_v4.py: three minutes. models/mobilebert.py: more than six minutes.
 FILES = [
     "ops/test_abs.py",
     "ops/test_add.py",
@@ -82,10 +85,7 @@ FILES = [
     "ops/test_tanh.py",
     "ops/test_to_copy.py",
     "models/edsr.py",
-    "models/emformer_rnnt.py",
-    "models/inception_v4.py",
     "models/llama2_et_example.py",
-    "models/mobilebert.py",
     "models/resnet.py",
     "models/w2l.py",
 ]
@@ -93,7 +93,8 @@ FILES = [
 # Tests that fail with the wheel's own backend as well: "file::class::test" -> why.
 EXPECTED_FAILURES = {}
 
-TIME_LIMIT_SECONDS = 600  # for one file
+# For one file: three times what the slowest need on two cores that are busy with other work.
+TIME_LIMIT_SECONDS = 2400
 
 # Imported by pytest (`-p`) before any test file. What it needs comes through the
 # environment: the library ("" for the baseline), the file for its events (one JSON object a line),
