@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import textwrap
 import unittest
 from pathlib import Path
@@ -75,6 +76,8 @@ RUN_CASES = """
     import json, sys
     from pathlib import Path
     import onepack_executorch
+    if len(sys.argv) > 2:
+        onepack_executorch.set_options(packed_cache_path=sys.argv[2])
     import numpy as np
     import torch
     import executorch.kernels.quantized  # the operators of language models register themselves
@@ -108,9 +111,9 @@ RUN_CASES = """
 
 @unittest.skipUnless(HAS_TORCH, "torch is not installed: ExecuTorch's Python API needs it")
 class PortableLibTest(unittest.TestCase):
-    def run_cases(self, paths):
-        done = subprocess.run([sys.executable, "-c", textwrap.dedent(RUN_CASES), json.dumps(list(map(str, paths)))],
-                              capture_output=True, text=True, check=False)
+    def run_cases(self, paths, *arguments):
+        done = subprocess.run([sys.executable, "-c", textwrap.dedent(RUN_CASES), json.dumps(list(map(str, paths))),
+                               *arguments], capture_output=True, text=True, check=False)
         self.assertEqual(done.returncode, 0, done.stderr[-3000:])
         return json.loads(done.stdout.splitlines()[-1])
 
@@ -128,6 +131,16 @@ class PortableLibTest(unittest.TestCase):
         path = CASES / "lora_8da8w" / "base.json"
         found = self.run_cases([path, path])
         self.assertEqual(found["hits"], found["misses"])
+
+    def test_a_process_that_ends_at_once_leaves_its_packed_weights(self):
+        path = CASES / "lora_8da8w" / "base.json"
+        with tempfile.TemporaryDirectory() as folder:
+            packed = str(Path(folder) / "weights.onepack")
+            first = self.run_cases([path], packed)
+            second = self.run_cases([path], packed)
+        self.assertEqual(first["file_hits"], 0)
+        self.assertGreater(second["file_hits"], 0)
+        self.assertEqual(second["packed_bytes"], 0)
 
 
 if __name__ == "__main__":
