@@ -36,11 +36,7 @@ bool DataScope::IsOnHeap() const {
 }
 
 Result<const NamedData*> DataScope::Ask(std::string_view key) const {
-  if (map_ == nullptr) {
-    return Status::Error(StatusCode::kNotFound,
-                         "key '%s': the program was loaded without named data",
-                         Printable(key).c_str());
-  }
+  if (map_ == nullptr) return MapAccess::NoMap(key);
   const et::Result<et::FreeableBuffer> data = map_->get_data(key);
   if (!data.ok()) return FindDetached(key, data.error());
   ONEPACK_ASSIGN_OR_RETURN(const Bytes bytes, MapAccess::BytesOf(*data));
@@ -70,9 +66,7 @@ Result<const NamedData*> DataScope::FindDetached(std::string_view key, et::Error
   if (error == et::Error::NotFound && key != kDetachedKey && Find(kDetachedKey, 0).ok()) {
     if (const NamedData* data = FindInOpenFiles(key)) return data;
   }
-  return Status::Error(error == et::Error::NotFound ? StatusCode::kNotFound : StatusCode::kIoError,
-                       "key '%s': ExecuTorch's named data give %s", Printable(key).c_str(),
-                       et::to_string(error));
+  return MapAccess::NoData(key, error);
 }
 
 // Null where the file cannot be opened. Where its index says something else, only this key is taken
@@ -95,7 +89,6 @@ Result<const NamedData*> DataScope::AddHeapData(std::string_view key, const Dige
   ONEPACK_ASSIGN_OR_RETURN(Ref<HeapData> source,
                            MakeRef<HeapData>(HeapAllocator(), std::string(key), sha256, size,
                                              std::shared_ptr<const MapAccess>(access_)));
-  has_heap_data_ = true;
   return Add(key, source, {0, size});
 }
 

@@ -34,8 +34,6 @@ class DataScope final : public NamedDataScope {
 
   Result<const NamedData*> Find(std::string_view key, uint64_t size_bytes) const override;
 
-  // Whether some of what was found is read through ExecuTorch.
-  bool has_heap_data() const { return has_heap_data_; }
   // What a delegate keeps, so that the next one finds these files open.
   std::vector<std::shared_ptr<const MappedFile>> TakeOpenFiles() { return std::move(open_); }
 
@@ -62,7 +60,6 @@ class DataScope final : public NamedDataScope {
   MappedFiles& files_;
   FilePlaces& places_;
   mutable std::optional<bool> is_on_heap_;
-  mutable bool has_heap_data_ = false;
   mutable std::vector<std::shared_ptr<const MappedFile>> open_;  // of this program
   mutable std::unordered_map<std::string, Entry> entries_;       // found outside an indexed file
 };

@@ -30,18 +30,19 @@ Result<Bytes> MapAccess::BytesOf(const et::FreeableBuffer& buffer) {
 }
 
 Status MapAccess::CheckOpen(const std::string& key) const {
-  if (map_ == nullptr) {
-    return Status::Error(StatusCode::kNotFound,
-                         "key '%s': the program was loaded without named data",
-                         Printable(key).c_str());
-  }
+  if (map_ == nullptr) return NoMap(key);
   if (is_open_ || in_call == this) return Status::Ok();
   return Status::Error(StatusCode::kFailedPrecondition,
                        "key '%s' of another program, which is not being called",
                        Printable(key).c_str());
 }
 
-Status MapAccess::NoData(const std::string& key, et::Error error) {
+Status MapAccess::NoMap(std::string_view key) {
+  return Status::Error(StatusCode::kNotFound, "key '%s': the program was loaded without named data",
+                       Printable(key).c_str());
+}
+
+Status MapAccess::NoData(std::string_view key, et::Error error) {
   return Status::Error(error == et::Error::NotFound ? StatusCode::kNotFound : StatusCode::kIoError,
                        "key '%s': ExecuTorch's named data give %s", Printable(key).c_str(),
                        et::to_string(error));

@@ -11,6 +11,7 @@
 
 #include <shared_mutex>
 #include <string>
+#include <string_view>
 
 #include "integrations/executorch/executorch_api.h"
 #include "onepack/result.h"
@@ -51,12 +52,15 @@ class MapAccess {
     return use(bytes);
   }
 
+  // Why there are none: the program was loaded without, or ExecuTorch says so.
+  static Status NoMap(std::string_view key);
+  static Status NoData(std::string_view key, et::Error error);
+
   // What ExecuTorch has in memory, where this process can read it. Errors: kUnsupported.
   static Result<Bytes> BytesOf(const et::FreeableBuffer& buffer);
 
  private:
   Status CheckOpen(const std::string& key) const;
-  static Status NoData(const std::string& key, et::Error error);
 
   const et::NamedDataMap* const map_;
   mutable std::shared_mutex mutex_;

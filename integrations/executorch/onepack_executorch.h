@@ -38,8 +38,8 @@ typedef struct onepack_executorch_stat {
 
 /* Writes as many as there are, at most `capacity`, and returns how many there are. 0 if the backend
  * is not ready. `stats` may be null: nothing is written. */
-ONEPACK_EXECUTORCH_API size_t
-onepack_executorch_stats(onepack_executorch_stat* stats, size_t capacity);
+ONEPACK_EXECUTORCH_API size_t onepack_executorch_stats(onepack_executorch_stat* stats,
+                                                       size_t capacity);
 
 #ifdef __cplusplus
 }
