@@ -129,7 +129,8 @@ Status Payload::FindConstants(const Sources& sources) {
 Result<Constant> Payload::FindConstant(const Sources& sources, uint32_t index) {
   const std::string_view key = sources.keys[index];
   if (key.empty()) return InGraph(sources.request, sources.header, index);
-  ONEPACK_ASSIGN_OR_RETURN(const NamedData* data, sources.request.named_data->Find(key, SizeInGraph(graph(), index)));
+  ONEPACK_ASSIGN_OR_RETURN(const NamedData* data,
+                           sources.request.named_data->Find(key, SizeInGraph(graph(), index)));
   if (sources.verifier != nullptr) {
     ONEPACK_RETURN_IF_ERROR(sources.verifier->Verify(*data));
   }

@@ -21,8 +21,8 @@ namespace onepack {
 class NamedDataScope {
  public:
   // The same entry whenever the same key is asked for. `size_bytes` is what the graph says of the
-  // data, 0 if nothing: for a scope that would have to read them to know it. Errors: kNotFound names
-  // the key and where it was looked for; kMismatch where two that are not equal have it.
+  // data, 0 if nothing: for a scope that would have to read them to know it. Errors: kNotFound
+  // names the key and where it was looked for; kMismatch where two that are not equal have it.
   virtual Result<const NamedData*> Find(std::string_view key, uint64_t size_bytes) const {
     (void)key;
     (void)size_bytes;
