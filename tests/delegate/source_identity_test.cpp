@@ -165,12 +165,16 @@ TEST_P(OwnSourceTest, AHashThatIsNotTrueGivesNoOtherProgramWrongWeights) {
   for (const bool is_first : {true, false}) {
     const auto cache = PackedWeightCache::Create();
     Ref<Method> honest;
-    if (!is_first) ONEPACK_ASSERT_OK_AND_ASSIGN(honest, Load(kSeeds[0], cache));
+    if (!is_first) {
+      ONEPACK_ASSERT_OK_AND_ASSIGN(honest, Load(kSeeds[0], cache));
+    }
     const auto lying = Make<LyingSource>(MakeData(DataOf(other)), std::get<1>(GetParam()), *hash);
     ONEPACK_ASSERT_OK_AND_ASSIGN(
         const Ref<Method> liar,
         LoadMethod(Own(MakeLinearProgram({{other}, kRows})), {lying}, cache));
-    if (is_first) ONEPACK_ASSERT_OK_AND_ASSIGN(honest, Load(kSeeds[0], cache));
+    if (is_first) {
+      ONEPACK_ASSERT_OK_AND_ASSIGN(honest, Load(kSeeds[0], cache));
+    }
     EXPECT_TRUE(Uses(kSeeds[0], honest));
     EXPECT_TRUE(Uses(kSeeds[1], liar));
   }

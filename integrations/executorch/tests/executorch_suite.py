@@ -15,8 +15,9 @@ the file that runs the delegates. That must be the given library, or else the wh
 The tests draw their weights and inputs from torch's generator. It is seeded before the file is
 imported and before each test, so that two backends are asked the same.
 
-Exit status: 0 if tests ran and none failed but those of EXPECTED_FAILURES; 1 if a test failed, a
-process crashed, ran out of time, or another backend answered; 2 if nothing could be run.
+Exit status: 0 if tests ran and none failed, but those of EXPECTED_FAILURES in the baseline; 1 if a
+test failed, a process crashed or ran out of time, or another backend answered; 2 if nothing could
+be run.
 """
 
 import argparse
@@ -90,8 +91,13 @@ FILES = [
     "models/w2l.py",
 ]
 
-# Tests that fail with the wheel's own backend as well: "file::class::test" -> why.
-EXPECTED_FAILURES = {}
+# Tests that the wheel's own backend fails: "file::class::test" -> why. They are excused in the
+# baseline only; another backend is to pass them.
+INT4_ODD = "4-bit weights, 63 input channels: all rows but the first are wrong if 2 to 8 are drawn"
+EXPECTED_FAILURES = {
+    "ops/test_linear.py::TestLinear::test_linear_qd8_f16_per_channel_int4": INT4_ODD,
+    "ops/test_linear.py::TestLinear::test_linear_qd8_f32_per_channel_int4": INT4_ODD,
+}
 
 # For one file: three times what the slowest need on two cores that are busy with other work.
 TIME_LIMIT_SECONDS = 2400
@@ -330,18 +336,15 @@ def print_row(name, result):
     )
 
 
-def print_failures(name, result):
+def print_failures(name, result, is_baseline):
     """Prints what did not pass; returns how much of it was not expected."""
     unexpected = 0
     for test in result.failing():
-        expected = EXPECTED_FAILURES.get(name + "::" + test)
+        expected = EXPECTED_FAILURES.get(name + "::" + test) if is_baseline else None
         unexpected += expected is None
         print("    failed, %s: %s" % ("as expected" if expected else "NOT EXPECTED", test))
         for line in [expected] if expected else telling_lines(result.reasons[test]):
             print("        " + line[:160])
-    for test, outcome in sorted(result.outcomes.items()):
-        if outcome == "passed" and name + "::" + test in EXPECTED_FAILURES:
-            print("    passed, though its failure is expected: " + test)
     for problem in result.problems:
         print("    " + problem)
     return unexpected + bool(result.problems)
@@ -386,7 +389,7 @@ def main():
                 os.path.join(tests, name), wanted, bool(arguments.library), arguments.seed, scratch
             )
             print_row(name, result)
-            unexpected += print_failures(name, result)
+            unexpected += print_failures(name, result, not arguments.library)
             total.outcomes.update((name + "::" + test, o) for test, o in result.outcomes.items())
             total.runs += result.runs
             total.seconds += result.seconds
