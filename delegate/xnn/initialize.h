@@ -7,8 +7,13 @@
 // Sapphire Rapids, Zen 5) or of 16 (AMX) reads up to 5 entries of whatever lies behind it, and the
 // last row of a batch comes out wrong when 1 to 3 (5) rows are left over from whole tiles.
 //
-// XNNPACK chooses these kernels only if cpuinfo says that there is GFNI, and looks once. So it is
-// hidden while XNNPACK looks; the kernels that are chosen instead take at most 10 rows.
+// With AVX512-FP16 (Sapphire Rapids and later) the kernels of fp16 matrices compute 64 outputs in
+// two vectors, and write the second one a single element behind the first: of 64 outputs and more
+// all are wrong.
+//
+// XNNPACK chooses these kernels only if cpuinfo says that there is GFNI or AVX512-FP16, and looks
+// once. So both are hidden while XNNPACK looks. The kernels that are chosen instead take at most 10
+// rows, and sum products of fp16 as fp32, as on all other x86 processors.
 
 #ifndef ONEPACK_DELEGATE_XNN_INITIALIZE_H_
 #define ONEPACK_DELEGATE_XNN_INITIALIZE_H_

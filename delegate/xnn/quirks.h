@@ -1,7 +1,7 @@
 // What XNNPACK does otherwise than one would expect, and what onepack does about it. Each quirk has
-// a number. Those up to 14 have a test of XNNPACK alone (tests/delegate/xnn/quirks_test.cpp, and
-// initialize_test.cpp of the first), which fails when the quirk is gone: then what is done about it
-// can go as well.
+// a number. Those up to 14 and the last have a test of XNNPACK alone
+// (tests/delegate/xnn/quirks_test.cpp, and initialize_test.cpp of 1 and 19), which fails when the
+// quirk is gone: then what is done about it can go as well.
 //
 // Quirks of some releases only have a constant, which says whether this release has them.
 
@@ -90,6 +90,11 @@ inline constexpr bool kTilesDependOnChannels = kHasAliasData;
 //
 // 18. Fully connected nodes read 4-bit rows of an odd number, and transposed 4-bit weights, as not
 // all of their kernels expect them. Both are widened to 8 bits. (ChooseWidening.)
+
+// Tested again:
+//
+// 19. The kernels of fp16 matrices for AVX512-FP16 write half of the outputs to the wrong place.
+// InitializeXnnpack has XNNPACK choose others.
 
 }  // namespace onepack
 

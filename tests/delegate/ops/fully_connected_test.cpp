@@ -1,5 +1,6 @@
 // Linear layers of every pair of datatypes, against plain loops.
 
+#include <cmath>
 #include <string>
 
 #include "tests/delegate/ops/graph_test.h"
@@ -9,7 +10,7 @@ namespace {
 
 constexpr uint32_t kRows = 3;
 constexpr uint32_t kInputs = 32;
-constexpr uint32_t kOutputs = 5;
+constexpr uint32_t kOutputs = 67;  // a whole tile of the widest kernels, and a part of one
 constexpr uint32_t kTransposed = 1;
 
 std::vector<float> ExpectedOf(const std::vector<float>& x, const std::vector<float>& filter,
@@ -164,11 +165,19 @@ IntWeights Int4Weights() {
   return weights;
 }
 
-constexpr float kScales[kOutputs] = {0.015625f, 0.03125f, 0.0625f, 0.0078125f, 0.03125f};
+const std::vector<float>& Scales() {
+  static const std::vector<float> scales = [] {
+    std::vector<float> all;
+    for (size_t i = 0; i < kOutputs; ++i)
+      all.push_back(std::ldexp(1.0f, -4 - static_cast<int>(i * 3 % 4)));
+    return all;
+  }();
+  return scales;
+}
 
 std::vector<float> Scaled(const IntWeights& weights) {
   std::vector<float> scaled = weights.wide;
-  for (size_t i = 0; i < scaled.size(); ++i) scaled[i] *= kScales[i / kInputs];
+  for (size_t i = 0; i < scaled.size(); ++i) scaled[i] *= Scales()[i / kInputs];
   return scaled;
 }
 
@@ -180,7 +189,7 @@ uint32_t AddPerChannel(PayloadWriter& payload, XNNDatatype datatype, const IntWe
   tensor.datatype = datatype;
   tensor.dims = {kOutputs, kInputs};
   tensor.constant = payload.AddOwnConstant(weights.bytes);
-  const std::vector<float> scales(std::begin(kScales), std::end(kScales));
+  const std::vector<float>& scales = Scales();
   const uint32_t constant =
       place == ScalePlace::kConstant ? payload.AddOwnConstant(AsBytes(scales)) : 0;
   const auto params = wire::xnnpack::CreatePerChannelQuantDirect(
@@ -222,7 +231,7 @@ TEST(FullyConnectedTest, OfIntegerWeightsIsNearTheSumOfProducts) {
           ONEPACK_ASSERT_OK_AND_ASSIGN(const auto found,
                                        program.Run({TensorOf(border, {kRows, kInputs}, x)}));
           EXPECT_LT(LargestDifference(FloatsOf(found[0]), ExpectedOf(x, Scaled(weights), bias)),
-                    filter == XNNDatatype::qcint8 ? 0.15f : 0.03f);
+                    filter == XNNDatatype::qcint8 ? 0.25f : 0.03f);
         }
       }
     }
@@ -238,8 +247,8 @@ TEST(FullyConnectedTest, OfRowsOfAnOddNumberOf4BitWeightsIsNearTheSumOfProducts)
     for (uint32_t i = 0; i < kOdd; i += 2) {
       const uint32_t low = (output * 5 + i * 3) % 16, high = i + 1 < kOdd ? (output + i) % 16 : 8;
       bytes.push_back(static_cast<uint8_t>(low | high << 4));
-      filter.push_back((static_cast<float>(low) - 8) * kScales[output]);
-      if (i + 1 < kOdd) filter.push_back((static_cast<float>(high) - 8) * kScales[output]);
+      filter.push_back((static_cast<float>(low) - 8) * Scales()[output]);
+      if (i + 1 < kOdd) filter.push_back((static_cast<float>(high) - 8) * Scales()[output]);
     }
   }
   const std::vector<float> x = Mixed(kRows * kOdd, 1);
@@ -253,7 +262,7 @@ TEST(FullyConnectedTest, OfRowsOfAnOddNumberOf4BitWeightsIsNearTheSumOfProducts)
                tensor.datatype = XNNDatatype::qcint4;
                tensor.dims = {kOutputs, kOdd};
                tensor.constant = payload.AddOwnConstant(bytes);
-               const std::vector<float> scales(std::begin(kScales), std::end(kScales));
+               const std::vector<float>& scales = Scales();
                const auto params =
                    wire::xnnpack::CreatePerChannelQuantDirect(payload.builder(), &scales, 0);
                const uint32_t w = payload.AddQuantized(

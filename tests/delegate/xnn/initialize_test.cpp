@@ -2,11 +2,14 @@
 
 #include <cpuinfo.h>
 #include <gtest/gtest.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <vector>
 
+#include "delegate/xnn/handles.h"
 #include "tests/support/delegate_fixture.h"
 #include "tests/support/sources.h"
 #include "tests/support/status_matchers.h"
@@ -57,7 +60,64 @@ TEST(XnnInitializeTest, RowsOfABatchAreWhatTheyAreAlone) {
   }
 }
 
-// In a process of its own, because XNNPACK chooses its kernels once.
+// Whether XNNPACK, left alone, takes kernels that write outputs of fp16 to the wrong place.
+bool HasKernelsThatMisplaceHalves() {
+#if (defined(__x86_64__) || defined(__i386__)) && XNN_EXTRA_QUANTIZATION_PARAMS < 15
+  return cpuinfo_initialize() && cpuinfo_has_x86_avx512fp16();
+#else
+  return false;
+#endif
+}
+
+// A row of fp16 ones times a matrix of them, by XNNPACK as it is.
+bool HalvesAreRight() {
+  constexpr size_t kSize = 64;
+  const size_t dims[] = {kSize, kSize}, row[] = {1, kSize};
+  constexpr uint16_t kOne = 0x3C00, kSum = 0x5400;  // 64
+  std::vector<uint16_t> matrix(kSize * kSize, kOne), x(kSize + XNN_EXTRA_BYTES, kOne);
+  std::vector<uint16_t> y(kSize + XNN_EXTRA_BYTES);
+  xnn_subgraph_t created_graph = nullptr;
+  if (xnn_create_subgraph(2, 0, &created_graph) != xnn_status_success) return false;
+  const XnnSubgraph graph(created_graph);
+  uint32_t in = 0, weight = 0, out = 0;
+  const auto define = [&](const size_t* sizes, const void* data, uint32_t external, uint32_t flags,
+                          uint32_t& id) {
+    return xnn_define_tensor_value(graph.get(), xnn_datatype_fp16, 2, sizes, data, external, flags,
+                                   &id) == xnn_status_success;
+  };
+  xnn_workspace_t created_workspace = nullptr;
+  if (xnn_create_workspace(&created_workspace) != xnn_status_success) return false;
+  const XnnWorkspace workspace(created_workspace);
+  xnn_runtime_t created = nullptr;
+  if (!define(row, nullptr, 0, XNN_VALUE_FLAG_EXTERNAL_INPUT, in) ||
+      !define(dims, matrix.data(), XNN_INVALID_VALUE_ID, 0, weight) ||
+      !define(row, nullptr, 1, XNN_VALUE_FLAG_EXTERNAL_OUTPUT, out) ||
+      xnn_define_fully_connected(graph.get(), -INFINITY, INFINITY, in, weight, XNN_INVALID_VALUE_ID,
+                                 out, 0) != xnn_status_success ||
+      xnn_create_runtime_v4(graph.get(), nullptr, workspace.get(), nullptr, 0, &created) !=
+          xnn_status_success) {
+    return false;
+  }
+  const XnnRuntime runtime(created);
+  const xnn_external_value values[] = {{0, x.data()}, {1, y.data()}};
+  return xnn_reshape_runtime(runtime.get()) == xnn_status_success &&
+         xnn_setup_runtime_v2(runtime.get(), 2, values) == xnn_status_success &&
+         xnn_invoke_runtime(runtime.get()) == xnn_status_success &&
+         std::all_of(y.begin(), y.begin() + kSize, [](uint16_t sum) { return sum == kSum; });
+}
+
+// The next two in processes of their own, because XNNPACK chooses its kernels once.
+TEST(XnnInitializeDeathTest, OutputsOfHalfAreWhereTheyBelong) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  const auto answer = [](bool is_initialized) {
+    fputs(!is_initialized ? "not initialized" : HalvesAreRight() ? "right" : "wrong", stderr);
+    exit(0);
+  };
+  EXPECT_EXIT(answer(InitializeXnnpack().ok()), testing::ExitedWithCode(0), "right");
+  EXPECT_EXIT(answer(xnn_initialize(nullptr) == xnn_status_success), testing::ExitedWithCode(0),
+              HasKernelsThatMisplaceHalves() ? "wrong" : "right");
+}
+
 TEST(XnnInitializeDeathTest, AKernelThatWasChosenBeforeIsFound) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   const auto initialize_too_late = [] {
