@@ -25,11 +25,6 @@
 namespace onepack {
 namespace {
 
-// Less for a run whose numbers mean nothing.
-size_t WorkingSetBytes() {
-  const char* megabytes = getenv("ONEPACK_BENCH_WORKING_SET_MB");
-  return strtoull(megabytes != nullptr ? megabytes : "150", nullptr, 10) << 20;
-}
 constexpr size_t kBlockSize = 32;
 
 uint32_t Random() {

@@ -19,10 +19,8 @@
 namespace onepack::linear {
 namespace {
 
-constexpr size_t kBytesOfAllLayers = size_t{96} << 20;
-
 size_t LayersOf(const LinearShape& shape) {
-  return 1 + kBytesOfAllLayers / (shape.outputs * shape.inputs * sizeof(float));
+  return 1 + WorkingSetBytes() / (shape.outputs * shape.inputs * sizeof(float));
 }
 
 std::vector<float> Noise(size_t count) {

@@ -1,4 +1,4 @@
-// What the benchmarks of linear layers are run with: sizes and threads.
+// What the benchmarks of linear layers are run with: sizes, threads and memory.
 
 #ifndef ONEPACK_BENCH_LINEAR_SHAPE_H_
 #define ONEPACK_BENCH_LINEAR_SHAPE_H_
@@ -6,6 +6,7 @@
 #include <benchmark/benchmark.h>
 #include <pthreadpool.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #include <memory>
 
@@ -26,6 +27,13 @@ struct LinearShape {
     return {range(0), range(1), range(2), range(3)};
   }
 };
+
+// What all weights of one shape take together, so that they come from memory. Less for a run whose
+// numbers mean nothing.
+inline size_t WorkingSetBytes() {
+  const char* megabytes = getenv("ONEPACK_BENCH_WORKING_SET_MB");
+  return strtoull(megabytes != nullptr ? megabytes : "150", nullptr, 10) << 20;
+}
 
 // Null for one thread, the one that calls.
 using Pool = std::unique_ptr<pthreadpool, decltype(&pthreadpool_destroy)>;
