@@ -25,14 +25,7 @@ class LentMemory final : public DataSource {
   const char* name() const override { return name_.c_str(); }
   uint64_t size() const override { return bytes_.size(); }
   bool is_mapped() const override { return true; }
-  Result<Buffer> Load(const Segment& range) const override {
-    ONEPACK_RETURN_IF_ERROR(CheckRange(range));
-    Buffer buffer;
-    buffer.bytes = bytes_.subspan(range.offset, range.size);
-    buffer.readable_padding = bytes_.size() - range.offset - range.size;
-    buffer.owner = Ref<const RefCounted>::Share(this);
-    return buffer;
-  }
+  Result<Buffer> Load(const Segment& range) const override { return LoadFrom(bytes_, range); }
 
  private:
   const Bytes bytes_;

@@ -75,14 +75,7 @@ class MemorySource final : public DataSource {
   uint64_t size() const override { return bytes_.size(); }
   bool is_mapped() const override { return true; }
   bool keeps_bytes() const override { return false; }
-  Result<Buffer> Load(const Segment& range) const override {
-    ONEPACK_RETURN_IF_ERROR(CheckRange(range));
-    Buffer buffer;
-    buffer.bytes = bytes_.subspan(range.offset, range.size);
-    buffer.readable_padding = bytes_.size() - range.offset - range.size;
-    buffer.owner = Ref<const RefCounted>::Share(this);
-    return buffer;
-  }
+  Result<Buffer> Load(const Segment& range) const override { return LoadFrom(bytes_, range); }
 
  private:
   const Array<char> name_;
@@ -139,6 +132,15 @@ Status DataSource::CheckRange(const Segment& range) const {
       StatusCode::kInvalidFile, "%s: %llu bytes at %llu asked for, but it has %llu bytes", name(),
       static_cast<unsigned long long>(range.size), static_cast<unsigned long long>(range.offset),
       static_cast<unsigned long long>(size()));
+}
+
+Result<Buffer> DataSource::LoadFrom(Bytes all, const Segment& range) const {
+  ONEPACK_RETURN_IF_ERROR(CheckRange(range));
+  Buffer buffer;
+  buffer.bytes = all.subspan(range.offset, range.size);
+  buffer.readable_padding = all.size() - range.offset - range.size;
+  buffer.owner = Ref<const RefCounted>::Share(this);
+  return buffer;
 }
 
 Result<Buffer> DataSource::LoadNothing(const Segment& range) const {

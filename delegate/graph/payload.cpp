@@ -15,11 +15,6 @@ using wire::xnnpack::XNNGraph;
 // Stands in the graph for each character of a key.
 constexpr char kBlank = '-';
 
-// What the graph says of a named constant; old files say nothing.
-uint64_t SizeInGraph(const XNNGraph& graph, uint32_t index) {
-  return CountOf(graph.constant_data()) > index ? graph.constant_data()->Get(index)->size() : 0;
-}
-
 size_t OffsetIn(const AlignedCopy& flatbuffer, std::string_view text) {
   return static_cast<size_t>(reinterpret_cast<const uint8_t*>(text.data()) -
                              flatbuffer.bytes().data());
@@ -129,8 +124,9 @@ Status Payload::FindConstants(const Sources& sources) {
 Result<Constant> Payload::FindConstant(const Sources& sources, uint32_t index) {
   const std::string_view key = sources.keys[index];
   if (key.empty()) return InGraph(sources.request, sources.header, index);
+  const uint64_t size_bytes = graph().constant_data()->Get(index)->size();
   ONEPACK_ASSIGN_OR_RETURN(const NamedData* data,
-                           sources.request.named_data->Find(key, SizeInGraph(graph(), index)));
+                           sources.request.named_data->Find(key, size_bytes));
   if (sources.verifier != nullptr) {
     ONEPACK_RETURN_IF_ERROR(sources.verifier->Verify(*data));
   }

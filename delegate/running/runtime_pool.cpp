@@ -9,6 +9,12 @@ namespace {
 
 constexpr ptrdiff_t kPlansKept = 2;
 
+std::list<Lane> CutOut(std::list<Lane>& from, std::list<Lane>::iterator lane) {
+  std::list<Lane> taken;
+  taken.splice(taken.end(), from, lane);
+  return taken;
+}
+
 }  // namespace
 
 Result<Lane> Lane::Create() {
@@ -65,11 +71,7 @@ Result<RuntimePool::Lease> RuntimePool::Take(const Digest& structure, DelegateRu
   {
     const std::lock_guard<ForkSafeMutex> lock(mutex_);
     const auto chosen = Choose(structure, user, last);
-    if (chosen != idle_.end()) {
-      std::list<Lane> lane;
-      lane.splice(lane.end(), idle_, chosen);
-      return Lease(this, std::move(lane));
-    }
+    if (chosen != idle_.end()) return Lease(this, CutOut(idle_, chosen));
   }
   return TakeNew();
 }
@@ -94,11 +96,7 @@ Result<RuntimePool::Lease> RuntimePool::TakeToFill(const Lane* last) {
     const std::lock_guard<ForkSafeMutex> lock(mutex_);
     const auto found = std::find_if(idle_.begin(), idle_.end(),
                                     [last](const Lane& lane) { return &lane == last; });
-    if (found != idle_.end()) {
-      std::list<Lane> lane;
-      lane.splice(lane.end(), idle_, found);
-      return Lease(this, std::move(lane));
-    }
+    if (found != idle_.end()) return Lease(this, CutOut(idle_, found));
   }
   return TakeNew();
 }
@@ -152,11 +150,7 @@ void RuntimePool::Leave(const Digest& structure, DelegateRuntime::UserId user) {
       lane = next;
     }
   }
-  while (!affected.empty()) {
-    std::list<Lane> lane;
-    lane.splice(lane.end(), affected, affected.begin());
-    GiveBack(std::move(lane));
-  }
+  while (!affected.empty()) GiveBack(CutOut(affected, affected.begin()));
 }
 
 void RuntimePool::CondemnUnused(Lane& lane) const {

@@ -88,6 +88,10 @@ class ONEPACK_API DataSource : public RefCounted {
   // at no cost. It outlives the source: packed weights may stay in a cache.
   explicit DataSource(const DataIdentity& identity) : identity_(identity) {}
 
+  // What Load gives of a source whose bytes are all in memory: `all` of them, which stay where they
+  // are while it lives.
+  Result<Buffer> LoadFrom(Bytes all, const Segment& range) const;
+
   // The status for a range that does not lie in the source.
   Status CheckRange(const Segment& range) const;
 

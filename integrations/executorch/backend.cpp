@@ -1,5 +1,6 @@
 // ExecuTorch's "XnnpackBackend": an ExecuTorch backend over ours.
 
+#include <algorithm>
 #include <mutex>
 #include <new>
 #include <string>
@@ -61,7 +62,7 @@ class ExecutorchBackend final : public et::BackendInterface {
     return et::Error::Ok;
   }
 
-  WeightCacheStats Stats() { return backends_.Stats(); }
+  BackendStats Stats() { return backends_.Stats(); }
 
  private:
   Result<std::unique_ptr<LoadedDelegate>> Load(et::BackendInitContext& context,
@@ -114,7 +115,9 @@ ExecutorchBackend& TheBackend() {
 }
 
 size_t StatsOfTheBackend(onepack_executorch_stat* stats, size_t capacity) try {
-  return WriteStats(TheBackend().Stats(), stats, capacity);
+  const BackendStats all = TheBackend().Stats();
+  if (stats != nullptr) std::copy_n(all.begin(), std::min(capacity, all.size()), stats);
+  return all.size();
 } catch (const std::bad_alloc&) {
   return 0;
 }

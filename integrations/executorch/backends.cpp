@@ -21,30 +21,6 @@ std::shared_ptr<WeightCache> CreateCache(const LoadOptions& options) {
   return WeightCache::Create(cache);
 }
 
-void Add(const WeightCacheStats& from, WeightCacheStats& to) {
-  to.entries += from.entries;
-  to.bytes += from.bytes;
-  to.private_bytes += from.private_bytes;
-  to.retained_bytes += from.retained_bytes;
-  to.file_bytes += from.file_bytes;
-  to.in_place_bytes += from.in_place_bytes;
-  to.copied_bytes += from.copied_bytes;
-  to.pins += from.pins;
-  to.hits += from.hits;
-  to.hit_bytes += from.hit_bytes;
-  to.misses.absent += from.misses.absent;
-  to.misses.other_content += from.misses.other_content;
-  to.misses.other_quantization += from.misses.other_quantization;
-  to.misses.other_layout += from.misses.other_layout;
-  to.packed_bytes += from.packed_bytes;
-  to.packing_ns += from.packing_ns;
-  to.waits += from.waits;
-  to.evictions += from.evictions;
-  to.file.hits += from.file.hits;
-  to.file.written += from.file.written;
-  to.file.troubles += from.file.troubles;
-}
-
 // A process that ends soon after its first load would leave a packed file with nothing in it.
 void FlushAtExit(Backends& backends) {
   class Flusher {
@@ -120,9 +96,12 @@ Status Backends::Flush() {
   return Status::Ok();
 }
 
-WeightCacheStats Backends::Stats() {
-  WeightCacheStats sum;
-  for (const auto& cache : SharedCaches()) Add(cache->Stats(), sum);
+BackendStats Backends::Stats() {
+  BackendStats sum = StatsOf(WeightCacheStats());
+  for (const auto& cache : SharedCaches()) {
+    const BackendStats one = StatsOf(cache->Stats());
+    for (size_t i = 0; i < sum.size(); ++i) sum[i].value += one[i].value;
+  }
   return sum;
 }
 

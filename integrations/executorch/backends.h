@@ -12,6 +12,7 @@
 
 #include "base/fork_safe_mutex.h"
 #include "integrations/executorch/load_options.h"
+#include "integrations/executorch/stats.h"
 #include "onepack/backend.h"
 #include "onepack/result.h"
 #include "onepack/weight_cache.h"
@@ -28,7 +29,7 @@ class Backends {
   Status Flush();
 
   // Of all caches.
-  WeightCacheStats Stats();
+  BackendStats Stats();
 
  private:
   struct Cache {

@@ -25,7 +25,7 @@ Result<const NamedData*> DataScope::Find(std::string_view key, uint64_t size_byt
   if (const NamedData* data = FindInOpenFiles(key)) return data;
   const std::optional<Digest> hash = HashInKey(key);
   if (hash && size_bytes > 0 && IsOnHeap()) return AddHeapData(key, *hash, size_bytes);
-  return Ask(key);
+  return Ask(key, hash);
 }
 
 // Where ExecuTorch has not mapped the program, it has not mapped the data, either, as a rule: to
@@ -35,7 +35,7 @@ bool DataScope::IsOnHeap() const {
   return *is_on_heap_;
 }
 
-Result<const NamedData*> DataScope::Ask(std::string_view key) const {
+Result<const NamedData*> DataScope::Ask(std::string_view key, std::optional<Digest> hash) const {
   if (map_ == nullptr) return MapAccess::NoMap(key);
   const et::Result<et::FreeableBuffer> data = map_->get_data(key);
   if (!data.ok()) return FindDetached(key, data.error());
@@ -44,7 +44,6 @@ Result<const NamedData*> DataScope::Ask(std::string_view key) const {
     ONEPACK_ASSIGN_OR_RETURN(const NamedData* found, FindInFile(key, *place, bytes.size()));
     if (found != nullptr) return found;
   }
-  std::optional<Digest> hash = HashInKey(key);
   if (!hash) hash = Sha256Of(bytes);
   if (!hash) {
     return Status::Error(StatusCode::kInternal, "key '%s': its SHA-256 cannot be computed",

@@ -44,7 +44,7 @@ class DataScope final : public NamedDataScope {
   };
 
   bool IsOnHeap() const;
-  Result<const NamedData*> Ask(std::string_view key) const;
+  Result<const NamedData*> Ask(std::string_view key, std::optional<Digest> hash) const;
   const NamedData* FindInOpenFiles(std::string_view key) const;
   Result<const NamedData*> FindDetached(std::string_view key, et::Error error) const;
   Result<const NamedData*> FindInFile(std::string_view key, const FilePlace& place,

@@ -113,7 +113,7 @@ Status LoadedDelegate::Execute(et::Span<et::EValue*> values) {
                          "this process was forked off while the method ran: load it again");
   }
   ONEPACK_ASSIGN_OR_RETURN(const Span<Value* const> arguments, arguments_.Take(values));
-  const MapAccess::Call call(access_.get());
+  const MapAccess::Call call(*access_);
   ONEPACK_RETURN_IF_ERROR(delegate_->Execute(arguments));
   arguments_.Accept();
   return Status::Ok();

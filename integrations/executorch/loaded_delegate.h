@@ -33,7 +33,7 @@ class LoadedDelegate {
 
   std::shared_ptr<MethodGroup> group_;
   std::vector<std::shared_ptr<const MappedFile>> files_;  // so that others find them open
-  std::shared_ptr<MapAccess> access_;                     // null where nothing is read through it
+  std::shared_ptr<MapAccess> access_;
   Arguments arguments_;
   Ref<Delegate> delegate_;
 };

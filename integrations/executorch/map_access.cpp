@@ -17,7 +17,7 @@ void MapAccess::Close() {
   is_open_ = false;
 }
 
-MapAccess::Call::Call(const MapAccess* access) : before_(std::exchange(in_call, access)) {}
+MapAccess::Call::Call(const MapAccess& access) : before_(std::exchange(in_call, &access)) {}
 
 MapAccess::Call::~Call() { in_call = before_; }
 

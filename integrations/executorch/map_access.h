@@ -27,10 +27,10 @@ class MapAccess {
   // Init ends: waits for who is reading.
   void Close();
 
-  // While it lives, this thread may read: it is in execute. Null: nothing is read.
+  // While it lives, this thread may read: it is in execute.
   class Call {
    public:
-    explicit Call(const MapAccess* access);
+    explicit Call(const MapAccess& access);
     ~Call();
     Call(const Call&) = delete;
     Call& operator=(const Call&) = delete;

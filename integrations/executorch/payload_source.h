@@ -22,14 +22,7 @@ class PayloadSource final : public DataSource {
   uint64_t size() const override { return bytes_.size(); }
   bool is_mapped() const override { return true; }
   bool keeps_bytes() const override { return false; }
-  Result<Buffer> Load(const Segment& range) const override {
-    ONEPACK_RETURN_IF_ERROR(CheckRange(range));
-    Buffer buffer;
-    buffer.bytes = bytes_.subspan(range.offset, range.size);
-    buffer.readable_padding = bytes_.size() - range.offset - range.size;
-    buffer.owner = Ref<const RefCounted>::Share(this);
-    return buffer;
-  }
+  Result<Buffer> Load(const Segment& range) const override { return LoadFrom(bytes_, range); }
 
  private:
   const et::FreeableBuffer buffer_;

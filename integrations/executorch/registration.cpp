@@ -105,17 +105,19 @@ const et::Error registered = Register();
 
 namespace {
 
-template <size_t kSize>
-bool CopyText(const char* text, char (&copy)[kSize]) {
-  const size_t size = text == nullptr ? kSize : strnlen(text, kSize);
-  if (size >= kSize) return false;
+// False where there is no text, or no room for it.
+bool CopyText(const char* text, char* copy, size_t room) {
+  const size_t size = text == nullptr ? room : strnlen(text, room);
+  if (size >= room) return false;
   memcpy(copy, text, size + 1);
   return true;
 }
 
 int SetOption(const char* name, const onepack::et::OptionValue& value) {
   onepack::et::BackendOption option;
-  if (!CopyText(name, option.key)) return static_cast<int>(onepack::et::Error::InvalidArgument);
+  if (!CopyText(name, option.key, sizeof(option.key))) {
+    return static_cast<int>(onepack::et::Error::InvalidArgument);
+  }
   option.value = value;
   return static_cast<int>(onepack::et::set_option("XnnpackBackend", {&option, 1}));
 }
@@ -127,10 +129,10 @@ int onepack_executorch_set_bool(const char* name, int value) { return SetOption(
 int onepack_executorch_set_int(const char* name, int value) { return SetOption(name, value); }
 
 int onepack_executorch_set_text(const char* name, const char* value) {
-  char copy[onepack::et::kMaxOptionValueLength] = {};
-  if (!CopyText(value, copy)) return static_cast<int>(onepack::et::Error::InvalidArgument);
-  std::array<char, sizeof(copy)> text;
-  memcpy(text.data(), copy, sizeof(copy));
+  std::array<char, onepack::et::kMaxOptionValueLength> text{};
+  if (!CopyText(value, text.data(), text.size())) {
+    return static_cast<int>(onepack::et::Error::InvalidArgument);
+  }
   return SetOption(name, text);
 }
 

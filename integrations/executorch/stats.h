@@ -3,15 +3,17 @@
 #ifndef ONEPACK_INTEGRATIONS_EXECUTORCH_STATS_H_
 #define ONEPACK_INTEGRATIONS_EXECUTORCH_STATS_H_
 
-#include <stddef.h>
+#include <array>
 
 #include "integrations/executorch/onepack_executorch.h"
 #include "onepack/weight_cache.h"
 
 namespace onepack {
 
-// As onepack_executorch_stats does.
-size_t WriteStats(const WeightCacheStats& from, onepack_executorch_stat* stats, size_t capacity);
+using BackendStats = std::array<onepack_executorch_stat, 22>;
+
+// In the same order whatever they are.
+BackendStats StatsOf(const WeightCacheStats& cache);
 
 }  // namespace onepack
 

@@ -7,6 +7,7 @@
 
 #include "delegate/xnn/xnnpack.h"
 #include "integrations/executorch/executorch_api.h"
+#include "onepack/file_identity.h"
 
 namespace onepack {
 namespace {
@@ -23,7 +24,7 @@ std::string FileOf(const void* function) {
 bool IsSameFile(const std::string& a, const std::string& b) {
   struct stat info_a, info_b;
   return stat(a.c_str(), &info_a) == 0 && stat(b.c_str(), &info_b) == 0 &&
-         info_a.st_dev == info_b.st_dev && info_a.st_ino == info_b.st_ino;
+         FileIdentity(info_a).IsSameFile(FileIdentity(info_b));
 }
 
 Status Refuse(const std::string& found, const std::string& wanted) {

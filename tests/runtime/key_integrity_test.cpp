@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
-#include "aot/data_bytes.h"
 #include "aot/ptd_writer.h"
+#include "tests/support/content_key.h"
 #include "tests/support/counted_file.h"
 #include "tests/support/files.h"
 #include "tests/support/sources.h"
@@ -14,11 +14,7 @@
 namespace onepack {
 namespace {
 
-std::string HashOf(const char* text) {
-  auto hash = DataBytes::Borrowed(AsBytes(text)).Sha256();
-  EXPECT_TRUE(IsOk(hash));
-  return hash.ok() ? *hash : "";
-}
+std::string HashOf(const char* text) { return ContentKeyOf(AsBytes(text)); }
 
 CountedFile FileOf(const std::vector<std::pair<std::string, const char*>>& entries) {
   PtdWriter writer;

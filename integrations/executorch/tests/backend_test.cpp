@@ -1,6 +1,5 @@
 // The backend as ExecuTorch calls it: data in memory, options, errors.
 
-#include <executorch/extension/threadpool/threadpool_guard.h>
 #include <executorch/runtime/backend/options.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -9,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "aot/data_bytes.h"
 #include "aot/payload_writer.h"
 #include "integrations/executorch/tests/backend_stats.h"
 #include "integrations/executorch/tests/direct_program.h"
+#include "tests/support/content_key.h"
 #include "tests/support/files.h"
 #include "tests/support/sanitizers.h"
 #include "tests/support/threads.h"
@@ -26,17 +25,14 @@ constexpr uint32_t kMaxRows = 4;
 
 // All weights of one number.
 std::vector<uint8_t> WeightOf(float number) {
-  const std::vector<float> numbers(size_t{kInputs} * kOutputs, number);
-  const Bytes bytes = AsBytes(numbers);
-  return {bytes.begin(), bytes.end()};
+  return FloatWeight(size_t{kInputs} * kOutputs, number);
 }
 
 std::string HashOf(const std::vector<uint8_t>& bytes) {
-  auto hash = DataBytes::Borrowed({bytes.data(), bytes.size()}).Sha256();
-  return hash.ok() ? *hash : "";
+  return ContentKeyOf({bytes.data(), bytes.size()});
 }
 
-// y = W x, with W under `key`; XNNPACK packs it twice as large as a linear in place takes.
+// y = W x, with W under `key`.
 std::vector<uint8_t> LinearPayload(const std::string& key) {
   PayloadWriter payload;
   const uint32_t weight = payload.AddNamedConstant(key, WeightOf(0).size());

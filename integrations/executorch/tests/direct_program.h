@@ -6,6 +6,7 @@
 
 #include <executorch/extension/tensor/tensor.h>
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <string>
@@ -13,17 +14,40 @@
 #include <vector>
 
 #include "integrations/executorch/executorch_api.h"
+#include "tests/support/files.h"
 
 namespace onepack {
 
-// ExecuTorch's named data: bytes in memory that it does not own, as of a BufferDataLoader.
-class FakeMap final : public et::NamedDataMap {
+// Named data of ExecuTorch's that count what they are asked for; the backend asks for data alone.
+class CountingMap : public et::NamedDataMap {
  public:
-  et::Result<const et::TensorLayout> get_tensor_layout(std::string_view) const override {
+  et::Result<et::FreeableBuffer> get_data(std::string_view key) const final {
+    ++requests;
+    return Find(key);
+  }
+  et::Result<const et::TensorLayout> get_tensor_layout(std::string_view) const final {
     return et::Error::NotSupported;
   }
-  et::Result<et::FreeableBuffer> get_data(std::string_view key) const override {
-    ++requests;
+  et::Error load_data_into(std::string_view, void*, size_t) const final {
+    return et::Error::NotSupported;
+  }
+  et::Result<uint32_t> get_num_keys() const final { return et::Error::NotSupported; }
+  et::Result<const char*> get_key(uint32_t) const final { return et::Error::NotSupported; }
+
+  mutable std::atomic<size_t> requests{0};
+
+ private:
+  virtual et::Result<et::FreeableBuffer> Find(std::string_view key) const = 0;
+};
+
+// Bytes in memory that it does not own, as of a BufferDataLoader.
+class FakeMap final : public CountingMap {
+ public:
+  std::map<std::string, std::vector<uint8_t>> data;
+  bool is_elsewhere = false;  // in the memory of another processor
+
+ private:
+  et::Result<et::FreeableBuffer> Find(std::string_view key) const override {
     const auto found = data.find(std::string(key));
     if (found == data.end()) return et::Error::NotFound;
     if (is_elsewhere) {
@@ -31,16 +55,14 @@ class FakeMap final : public et::NamedDataMap {
     }
     return et::FreeableBuffer(found->second.data(), found->second.size(), nullptr);
   }
-  et::Error load_data_into(std::string_view, void*, size_t) const override {
-    return et::Error::NotSupported;
-  }
-  et::Result<uint32_t> get_num_keys() const override { return static_cast<uint32_t>(data.size()); }
-  et::Result<const char*> get_key(uint32_t) const override { return et::Error::NotSupported; }
-
-  std::map<std::string, std::vector<uint8_t>> data;
-  bool is_elsewhere = false;  // in the memory of another processor
-  mutable std::atomic<size_t> requests{0};
 };
+
+// A weight of f32 that is all one number.
+inline std::vector<uint8_t> FloatWeight(size_t count, float number) {
+  const std::vector<float> numbers(count, number);
+  const Bytes bytes = AsBytes(numbers);
+  return {bytes.begin(), bytes.end()};
+}
 
 inline et::BackendInterface& XnnpackBackend() { return *et::get_backend_class("XnnpackBackend"); }
 

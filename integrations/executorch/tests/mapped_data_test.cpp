@@ -22,7 +22,7 @@ namespace {
 constexpr uint32_t kWidth = 32;
 
 // As of ExecuTorch's MmapDataLoader: what is asked for is where the file is mapped.
-class MappedMap final : public et::NamedDataMap {
+class MappedMap final : public CountingMap {
  public:
   explicit MappedMap(const std::string& path) {
     auto source = OpenMappedFile(path.c_str());
@@ -35,36 +35,21 @@ class MappedMap final : public et::NamedDataMap {
   }
   ~MappedMap() override { munmap(bytes_, size_); }
 
-  et::Result<et::FreeableBuffer> get_data(std::string_view key) const override {
-    ++requests;
+  bool IsRecognisedHere() const { return FilePlaces().Find(bytes_, size_).has_value(); }
+
+ private:
+  et::Result<et::FreeableBuffer> Find(std::string_view key) const override {
     const NamedData* const data = entries_->Find(key);
     if (data == nullptr) return et::Error::NotFound;
     return et::FreeableBuffer(bytes_ + data->segment.offset, data->segment.size, nullptr);
   }
-  et::Result<const et::TensorLayout> get_tensor_layout(std::string_view) const override {
-    return et::Error::NotSupported;
-  }
-  et::Error load_data_into(std::string_view, void*, size_t) const override {
-    return et::Error::NotSupported;
-  }
-  et::Result<uint32_t> get_num_keys() const override { return et::Error::NotSupported; }
-  et::Result<const char*> get_key(uint32_t) const override { return et::Error::NotSupported; }
 
-  bool IsRecognisedHere() const { return FilePlaces().Find(bytes_, size_).has_value(); }
-
-  mutable size_t requests = 0;
-
- private:
   Ref<onepack::NamedDataMap> entries_;
   uint8_t* bytes_ = nullptr;
   size_t size_ = 0;
 };
 
-std::vector<uint8_t> Floats(float number) {
-  const std::vector<float> numbers(size_t{kWidth} * kWidth, number);
-  const Bytes bytes = AsBytes(numbers);
-  return {bytes.begin(), bytes.end()};
-}
+std::vector<uint8_t> Floats(float number) { return FloatWeight(size_t{kWidth} * kWidth, number); }
 
 // Two linears, one after the other, over the weights of these names.
 std::vector<uint8_t> TwoLinears(const std::string& first, const std::string& second) {

@@ -37,7 +37,7 @@ TensorPtr TensorOf(const RecordedCase& recorded, const RecordedTensor& tensor) {
                          static_cast<::executorch::aten::ScalarType>(tensor.scalar_type));
 }
 
-// As a value of ours. `layout` and `tensor` keep what it refers to.
+// As a value of ours, which refers to the other members.
 struct Ours {
   std::vector<int32_t> sizes;
   std::vector<uint8_t> dim_order;
@@ -70,9 +70,6 @@ std::string ErrorText(::executorch::runtime::Error error) {
 ModuleCase::ModuleCase(const std::string& path, Module::LoadMode mode)
     : recorded_(ReadCase(path)),
       module_(std::make_unique<Module>(recorded_.program, recorded_.data, mode)) {}
-
-ModuleCase::ModuleCase(const std::string& path, std::unique_ptr<Module> module)
-    : recorded_(ReadCase(path)), module_(std::move(module)) {}
 
 std::string ModuleCase::Load() {
   const auto error = module_->load_method(recorded_.method);

@@ -19,11 +19,8 @@ class ModuleCase {
  public:
   // `path` is of the recording. Nothing is loaded yet. Throws std::runtime_error.
   ModuleCase(const std::string& path, Module::LoadMode mode);
-  // Over a module of the caller's for the case's program.
-  ModuleCase(const std::string& path, std::unique_ptr<Module> module);
 
   const RecordedCase& recorded() const { return recorded_; }
-  Module& module() { return *module_; }
 
   // Loads the method; "" or what went wrong.
   std::string Load();

@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "aot/data_bytes.h"
+#include "tests/support/content_key.h"
 #include "tests/support/counted_file.h"
 #include "tests/support/files.h"
 #include "tests/support/status_matchers.h"
@@ -12,11 +12,7 @@
 namespace onepack {
 namespace {
 
-std::string HashOf(const char* text) {
-  auto hash = DataBytes::Borrowed(AsBytes(text)).Sha256();
-  EXPECT_TRUE(IsOk(hash));
-  return hash.ok() ? *hash : "";
-}
+std::string HashOf(const char* text) { return ContentKeyOf(AsBytes(text)); }
 
 TEST(KeyVerifierTest, ReadsEachEntryOnce) {
   PtdWriter writer;
