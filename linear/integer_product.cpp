@@ -120,8 +120,8 @@ struct PanelReader {
 
 // Sums of kRows rows of a tile, over a part of the inputs.
 template <class Sums, size_t kRows>
-void MultiplyTile(const Panel& panel, size_t groups, const uint8_t* activations, bool is_first,
-                  bool is_last, const uint8_t* headers, const OutputTerms& terms,
+void MultiplyTile(const Panel& panel, size_t groups, const uint8_t* activations, NextPanel& next,
+                  bool is_first, bool is_last, const uint8_t* headers, const OutputTerms& terms,
                   const Outputs& outputs) {
   typename Sums::Sum sums[kRows][kPanelVectors];
   if (is_first) {
@@ -129,7 +129,7 @@ void MultiplyTile(const Panel& panel, size_t groups, const uint8_t* activations,
   } else {
     LoadSums<Sums>(outputs, sums);
   }
-  AddPanel<Sums>(panel, groups, activations, sums);
+  AddPanel<Sums>(panel, groups, activations, next, sums);
   if (is_last) {
     FinishSums<Sums>(terms, headers, sums, outputs);
   } else {
@@ -153,10 +153,11 @@ void MultiplyPanel(const Product& product, size_t first_output, size_t first_til
   const PanelReader<Type> reader(weights, first_output);
   const OutputTerms terms(weights, product.sums, product.finish, first_output);
   Panel panel;
-  PrefetchNextScales(reader.scales);
+  const size_t tiles = end_tile - first_tile;
+  NextPanel next(reader.values, reader.scales, tiles * reader.groups);
   // With few rows most of the time goes into reading weights: smaller panels leave more of the
   // first-level cache to those that are on their way.
-  const size_t most = end_tile - first_tile < kManyTiles ? kPanelGroups / 2 : kPanelGroups;
+  const size_t most = tiles < kManyTiles ? kPanelGroups / 2 : kPanelGroups;
   for (size_t group = 0; group < reader.groups; group += most) {
     const size_t groups = HWY_MIN(reader.groups - group, most);
     reader.ReadQuads(group, groups, panel.quads);
@@ -169,7 +170,7 @@ void MultiplyPanel(const Product& product, size_t first_output, size_t first_til
         const uint8_t* activations =
             product.quantized + layout.TileOffset(tile) + group * rows * layout.GroupBytes();
         MultiplyTile<typename Type::Sums, rows>(
-            panel, groups, activations, group == 0, group + groups == reader.groups,
+            panel, groups, activations, next, group == 0, group + groups == reader.groups,
             product.quantized + row * sizeof(RowHeader), terms, outputs);
       });
     }

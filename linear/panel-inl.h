@@ -39,6 +39,10 @@ struct PanelRows {
       begin[i] = values + HWY_MIN(first + i, outputs - 1) * row_bytes;
     }
   }
+  size_t bytes() const { return kPanelOutputs * row_bytes; }
+  // Where the next panel begins.
+  const uint8_t* end() const { return begin[0] + bytes(); }
+
   size_t row_bytes;
   const uint8_t* begin[kPanelOutputs];
 };
@@ -134,21 +138,35 @@ struct Int8Storage {
   }
 };
 
-// Asks for the next panel's bytes, in the order of addresses, as many as are read of this one
-// meanwhile. Addresses beside the weights may be among them: nothing is read there.
-template <size_t kBytes>
-HWY_INLINE void Prefetch(const uint8_t* from) {
-  for (size_t i = 0; i < kBytes; i += 64) hwy::Prefetch(from + i);
-}
+// Asks for bytes in the order of addresses, a few lines of the cache at a time: memory then answers
+// while products are computed. All at once they would wait for each other, and the products for
+// them. Addresses beside the weights may be among them: nothing is read there.
+class PrefetchAhead {
+ public:
+  // `bytes` from `begin` on, in so many steps.
+  PrefetchAhead(const uint8_t* begin, size_t bytes, size_t steps)
+      : next_(begin), left_(DivideUp(bytes, kLine)), lines_(DivideUp(left_, steps)) {}
+
+  HWY_INLINE void Step() {
+    for (size_t i = 0; i < lines_ && left_ != 0; ++i, --left_, next_ += kLine) {
+      hwy::Prefetch(next_);
+    }
+  }
+
+ private:
+  static constexpr size_t kLine = 64;
+
+  const uint8_t* next_;
+  size_t left_;
+  const size_t lines_;  // of a step
+};
 
 template <class Storage>
 void FillQuads(const PanelRows& rows, size_t first_group, size_t groups, uint8_t* quads) {
   constexpr size_t kGroupOutputBytes = kGroupInputs * kPanelOutputs;
-  const uint8_t* next = rows.begin[0] + kPanelOutputs * rows.row_bytes;
   for (size_t g = 0; g < groups; ++g) {
     const size_t offset = (first_group + g) * Storage::kGroupBytes;
     uint8_t* group = quads + g * kGroupOutputBytes;
-    Prefetch<Storage::kGroupBytes * kPanelOutputs>(next + offset * kPanelOutputs);
     const bool is_whole = offset + Storage::kGroupBytes <= rows.row_bytes;
     for (size_t vector = 0; vector < kPanelVectors; ++vector) {
       const uint8_t* const* begin = rows.begin + vector * kLanes;
@@ -184,12 +202,24 @@ HWY_INLINE void LoadScales(const PanelRows& rows, size_t block, size_t vector, V
   }
 }
 
-// Asks for the next panel's scales. They stand apart from the values, and are too few for the
-// processor to see that they are read in order.
-HWY_INLINE void PrefetchNextScales(const PanelRows& rows) {
-  const size_t bytes = kPanelOutputs * rows.row_bytes;
-  for (size_t i = 0; i < bytes; i += 64) hwy::Prefetch(rows.begin[0] + bytes + i);
-}
+// The panel that is computed after this one. Its scales stand apart from the values, and are too
+// few for the processor to see that they are read in order.
+class NextPanel {
+ public:
+  // It is asked for in so many steps.
+  NextPanel(const PanelRows& values, const PanelRows& scales, size_t steps)
+      : values_(values.end(), values.bytes(), steps),
+        scales_(scales.end(), scales.bytes(), steps) {}
+
+  HWY_INLINE void Prefetch() {
+    values_.Step();
+    scales_.Step();
+  }
+
+ private:
+  PrefetchAhead values_;
+  PrefetchAhead scales_;
+};
 
 // `block_groups`: groups that share a scale.
 HWY_INLINE void FillScales(const PanelRows& rows, size_t block_groups, size_t first_group,

@@ -64,14 +64,16 @@ HWY_INLINE hn::Vec<D> SetFrom(D d, const uint8_t* p) {
   return hn::Set(d, value);
 }
 
-// `sums` gain the products of a panel's groups and of those of a tile of kRows rows.
+// `sums` gain the products of a panel's groups and of those of a tile of kRows rows. For each group
+// a part of the `next` panel is asked for.
 template <class Sums, size_t kRows>
 HWY_INLINE void AddPanel(const Panel& panel, size_t groups, const uint8_t* activations,
-                         typename Sums::Sum (&sums)[kRows][kPanelVectors]) {
+                         NextPanel& next, typename Sums::Sum (&sums)[kRows][kPanelVectors]) {
   using Dot = typename Sums::Dot;
   const uint8_t* weights = panel.quads;
   const float* scales = panel.scales;
   for (size_t g = 0; g < groups; ++g) {
+    next.Prefetch();
     VI32 starts[kRows];
     typename Dot::Sum dots[kRows][kPanelVectors];
     HWY_UNROLL(16)
