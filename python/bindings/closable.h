@@ -1,0 +1,75 @@
+// What a Python object holds until it is closed.
+//
+// Threads: used with the GIL. A call that releases it works on a copy of the reference, so another
+//          thread may close the object meanwhile: what it holds goes when that call is done.
+
+#ifndef ONEPACK_PYTHON_BINDINGS_CLOSABLE_H_
+#define ONEPACK_PYTHON_BINDINGS_CLOSABLE_H_
+
+#include <nanobind/nanobind.h>
+
+#include <utility>
+
+#include "python/bindings/errors.h"
+
+namespace onepack::python {
+
+// `Reference` is a Ref or a shared_ptr.
+template <typename Reference>
+class Closable {
+ public:
+  // `name` is a literal: what messages call the object.
+  Closable(const char* name, Reference reference) : name_(name), reference_(std::move(reference)) {}
+  Closable(Closable&& other) noexcept
+      : name_(other.name_), reference_(std::exchange(other.reference_, Reference())) {}
+  Closable& operator=(Closable&&) = delete;
+  ~Closable() { Close(); }
+
+  // Not null.
+  Reference Get() const {
+    if (!reference_) {
+      throw StatusException(
+          Status::Error(StatusCode::kFailedPrecondition, "this %s is closed", name_), {}, true);
+    }
+    return reference_;
+  }
+
+  bool is_closed() const { return !reference_; }
+
+  // Does nothing the second time. To unmap files and to wait for threads takes a while.
+  void Close() {
+    if (!reference_) return;
+    Reference dropped = std::exchange(reference_, Reference());
+    const nanobind::gil_scoped_release release;
+    dropped = Reference();
+  }
+
+ private:
+  const char* name_;
+  Reference reference_;
+};
+
+// close(), closed and the `with` statement, for a class that has a member `handle`.
+template <typename Class>
+void BindClosing(Class& bound) {
+  namespace nb = nanobind;
+  using Self = typename Class::Type;
+  bound
+      .def(
+          "close", [](Self& self) { self.handle.Close(); },
+          "Gives back what this object holds; what other objects use of it stays. May be called "
+          "again.")
+      .def_prop_ro(
+          "closed", [](const Self& self) { return self.handle.is_closed(); },
+          "Whether close() was called.")
+      .def(
+          "__enter__", [](nb::handle self) { return nb::borrow(self); },
+          nb::sig("def __enter__(self) -> typing.Self"))
+      .def(
+          "__exit__", [](Self& self, const nb::args&) { self.handle.Close(); },
+          nb::sig("def __exit__(self, *_: object) -> None"));
+}
+
+}  // namespace onepack::python
+
+#endif  // ONEPACK_PYTHON_BINDINGS_CLOSABLE_H_

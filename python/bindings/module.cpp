@@ -1,0 +1,24 @@
+// onepack._core: the C++ interface in Python. onepack/__init__.py says what of it is public.
+
+#include <nanobind/nanobind.h>
+
+#include "onepack/version.h"
+#include "python/bindings/bind.h"
+#include "python/bindings/errors.h"
+
+NB_MODULE(_core, module) {
+#define ONEPACK_TEXT_OF(number) #number
+#define ONEPACK_VERSION_TEXT(major, minor, patch) \
+  ONEPACK_TEXT_OF(major) "." ONEPACK_TEXT_OF(minor) "." ONEPACK_TEXT_OF(patch)
+  module.attr("__version__") =
+      ONEPACK_VERSION_TEXT(ONEPACK_VERSION_MAJOR, ONEPACK_VERSION_MINOR, ONEPACK_VERSION_PATCH);
+  module.doc() = "The C++ core of onepack.";
+  onepack::python::BindErrors(module);
+  onepack::python::BindWeightCache(module);
+  onepack::python::BindBackend(module);
+  onepack::python::BindNamedData(module);
+  onepack::python::BindProgram(module);
+  onepack::python::BindMethod(module);
+  onepack::python::BindLanguageModel(module);
+  onepack::python::BindAdapterPool(module);
+}
