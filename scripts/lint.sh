@@ -22,14 +22,14 @@ prepare_tidy() {
   cmake --preset dev >/dev/null && cmake --build --preset dev --target onepack_schema_generated onepack_edit_generated
 }
 
-# What the preset tidy leaves out, the preset dev compiles: what is linked with Google Benchmark, ExecuTorch, SentencePiece,
-# and what counts.
+# What the preset tidy leaves out, the preset dev compiles: what is linked with Google Benchmark, ExecuTorch, SentencePiece
+# or Python, and what counts.
 tidy() {
   prepare_tidy || return
   local status=0
   # Those of the command are compiled together, which halves the time of this.
   run_tidy build/tidy "^$PWD/(?!build/|tests/)" "^$PWD/build/tidy/tools/" || status=1
-  run_tidy build/dev "^$PWD/(bench/|tools/tokenizer\.)" || status=1
+  run_tidy build/dev "^$PWD/(bench/|python/|tools/tokenizer\.)" || status=1
   # For the package that they are for, where it is.
   if [ -d build/peer/executorch ]; then
     cmake --preset executorch-xnnpack >/dev/null

@@ -3,7 +3,7 @@
 # With --peer also ExecuTorch, with pip and into build/peer: for the benchmarks that compare with it, and for the XNNPACK
 # in it (docs/xnnpack.md); with --clang also clang with libc++, its sanitizers and fuzzer, clang-format, clang-tidy and
 # Doxygen: for the presets asan and tsan, scripts/lint.sh and scripts/fuzz.sh; with --aarch64 also what the aarch64 preset
-# needs (docs/aarch64.md).
+# needs (docs/aarch64.md); with --python what the tests of the Python package need, with pip and into build/python.
 #
 # Debian 13 (trixie) has everything. Debian 12 (bookworm) has an XNNPACK of 2022 without the weights cache
 # provider interface, so a few packages come from the trixie suite of the machine's own mirror, pinned below
@@ -240,6 +240,26 @@ install_peer() {
   python3 -m pip install --quiet --no-deps --target "$folder" "executorch==$peer_version"
 }
 
+# install_python: an environment of the machine's python3, with what python/tests/requirements.txt names.
+install_python() {
+  local folder wanted
+  folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+  wanted=$(cat "$folder/python/tests/requirements.txt")
+  if [ "$(cat "$folder/build/python/installed" 2>/dev/null)" = "$wanted" ]; then
+    say "what the Python package needs is in build/python already"
+    return
+  fi
+  # Debian has both in packages of their own.
+  if ! python3 -c 'import ensurepip, os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' 2>/dev/null; then
+    apt_install python3-dev python3-venv
+  fi
+  say "what the Python package needs into build/python"
+  rm -rf "$folder/build/python"
+  python3 -m venv "$folder/build/python"
+  "$folder/build/python/bin/python" -m pip install --quiet --requirement "$folder/python/tests/requirements.txt"
+  printf '%s\n' "$wanted" >"$folder/build/python/installed"
+}
+
 install_packages() {
   local id=unknown version=''
   if [ -r /etc/os-release ]; then
@@ -295,8 +315,12 @@ case "${1:-}" in
     install_packages
     install_aarch64 "$own"
     ;;
+  --python)
+    install_packages
+    install_python
+    ;;
   *)
-    echo 'usage: setup.sh [--peer | --clang | --aarch64]' >&2
+    echo 'usage: setup.sh [--peer | --clang | --aarch64 | --python]' >&2
     exit 2
     ;;
 esac

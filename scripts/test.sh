@@ -62,6 +62,7 @@ bash scripts/setup.sh
 has_peer=1 has_clang=1 has_aarch64=1
 set_up --peer || has_peer=0  # not from where the package index cannot be reached, and not on every processor
 set_up --clang || has_clang=0
+set_up --python || say 'what the Python package needs cannot be installed here: it was not tested'
 if [ "$(uname -m)" != aarch64 ]; then set_up --aarch64 || has_aarch64=0; fi
 
 run_preset dev

@@ -64,7 +64,7 @@ void BindClosing(Class& bound) {
           "Whether close() was called.")
       .def(
           "__enter__", [](nb::handle self) { return nb::borrow(self); },
-          nb::sig("def __enter__(self) -> typing.Self"))
+          nb::sig("def __enter__(self) -> typing_extensions.Self"))
       .def(
           "__exit__", [](Self& self, const nb::args&) { self.handle.Close(); },
           nb::sig("def __exit__(self, *_: object) -> None"));

@@ -2,24 +2,51 @@
 
 #include <nanobind/stl/vector.h>
 
+#include "python/bindings/errors.h"
+
 namespace nb = nanobind;
 using namespace nb::literals;
 
 namespace onepack::python {
+namespace {
+
+template <typename T>
+T FieldOf(nb::handle object, const char* name) {
+  T value;
+  if (nb::try_cast(object.attr(name), value)) return value;
+  throw StatusException(
+      Status::Error(StatusCode::kInvalidArgument, "%s: no such number can be asked for", name));
+}
+
+}  // namespace
+
+std::vector<int64_t> TokensOf(nb::handle tokens) {
+  std::vector<int64_t> numbers;
+  for (const nb::handle token : nb::iter(tokens)) {
+    const nb::object index = nb::steal(PyNumber_Index(token.ptr()));
+    if (!index) throw nb::python_error();
+    int64_t& number = numbers.emplace_back();
+    if (!nb::try_cast(index, number)) {
+      throw StatusException(
+          Status::Error(StatusCode::kInvalidArgument, "a token that 64 bits do not hold"));
+    }
+  }
+  return numbers;
+}
 
 GenerateArguments ArgumentsOf(nb::handle request) {
   GenerateArguments arguments;
-  arguments.prompt = nb::cast<std::vector<int64_t>>(request.attr("prompt"));
+  arguments.prompt = TokensOf(request.attr("prompt"));
   GenerateOptions& options = arguments.options;
-  options.max_new_tokens = nb::cast<size_t>(request.attr("max_new_tokens"));
-  options.stop_tokens = nb::cast<std::vector<int64_t>>(request.attr("stop_tokens"));
-  options.ignore_eos = nb::cast<bool>(request.attr("ignore_eos"));
-  options.prefill_chunk = nb::cast<size_t>(request.attr("prefill_chunk"));
+  options.max_new_tokens = FieldOf<size_t>(request, "max_new_tokens");
+  options.stop_tokens = TokensOf(request.attr("stop_tokens"));
+  options.ignore_eos = FieldOf<bool>(request, "ignore_eos");
+  options.prefill_chunk = FieldOf<size_t>(request, "prefill_chunk");
   const nb::object sampling = request.attr("sampling");
-  options.sampling.temperature = nb::cast<float>(sampling.attr("temperature"));
-  options.sampling.top_k = nb::cast<size_t>(sampling.attr("top_k"));
-  options.sampling.top_p = nb::cast<float>(sampling.attr("top_p"));
-  options.sampling.seed = nb::cast<uint64_t>(sampling.attr("seed"));
+  options.sampling.temperature = FieldOf<float>(sampling, "temperature");
+  options.sampling.top_k = FieldOf<size_t>(sampling, "top_k");
+  options.sampling.top_p = FieldOf<float>(sampling, "top_p");
+  options.sampling.seed = FieldOf<uint64_t>(sampling, "seed");
   return arguments;
 }
 

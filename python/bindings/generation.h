@@ -30,6 +30,9 @@ struct GenerateArguments {
   GenerateOptions options;
 };
 
+// Whatever gives ints. Throws TypeError for what does not.
+std::vector<int64_t> TokensOf(nanobind::handle tokens);
+
 // From the attributes of an onepack.generation.Request.
 GenerateArguments ArgumentsOf(nanobind::handle request);
 

@@ -57,7 +57,8 @@ auto Alone(const PyLanguageModel& self, const Work& work) {
 
 using Logits = nb::ndarray<nb::numpy, float, nb::ndim<1>>;
 
-Logits Append(const PyLanguageModel& self, const std::vector<int64_t>& tokens, size_t chunk) {
+Logits Append(const PyLanguageModel& self, const nb::object& given, size_t chunk) {
+  const std::vector<int64_t> tokens = TokensOf(given);
   std::unique_ptr<float[]> copy;
   size_t size = 0;
   Alone(self, [&](LanguageModel& model) {
@@ -118,10 +119,10 @@ void LoadFile(const PyLanguageModel& self, const nb::object& path) {
 
 void BindContext(nb::class_<PyLanguageModel>& bound) {
   bound
-      .def_prop_ro("context", Context, nb::sig("@property\ndef context(self) -> list[int]"),
+      .def_prop_ro("context", Context, nb::sig("def context(self) -> list[int]"),
                    "The tokens that were read since the last reset.")
       .def("append", Append, "tokens"_a, "chunk"_a = 0,
-           nb::sig("def append(self, tokens: collections.abc.Sequence[int], chunk: int = 0) "
+           nb::sig("def append(self, tokens: collections.abc.Iterable[int], chunk: int = 0) "
                    "-> numpy.typing.NDArray[numpy.float32]"),
            "Reads tokens after what is in the context. Returns the logits of what comes next: "
            "float32, [vocabulary], an array of its own. ``chunk``: tokens of one call of the "
@@ -175,7 +176,7 @@ void BindLanguageModel(nb::module_& module) {
   nb::class_<PySavedContext>(module, "SavedContext", "A context that was read once. Never changes.")
       .def_prop_ro(
           "tokens", [](const PySavedContext& self) { return self.saved.tokens; },
-          nb::sig("@property\ndef tokens(self) -> list[int]"))
+          nb::sig("def tokens(self) -> list[int]"))
       .def_prop_ro("size_bytes",
                    [](const PySavedContext& self) { return self.saved.state->size_bytes(); });
   nb::class_<PyLanguageModel> bound(module, "LanguageModel");
@@ -191,7 +192,7 @@ void BindLanguageModel(nb::module_& module) {
            nb::sig("def _generate(self, request: onepack.generation.Request, "
                    "on_token: collections.abc.Callable[[int], object] | None, "
                    "cancel: _CancelFlag) -> onepack.records.GenerateResult"))
-      .def_prop_ro("info", Info, nb::sig("@property\ndef info(self) -> onepack.records.ModelInfo"),
+      .def_prop_ro("info", Info, nb::sig("def info(self) -> onepack.records.ModelInfo"),
                    "What the program says of itself.")
       .def_prop_ro(
           "name",

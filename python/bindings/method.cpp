@@ -250,11 +250,10 @@ void BindMethod(nb::module_& module) {
            nb::sig("def __call__(self, *inputs: typing.Any, copy: bool = True) "
                    "-> tuple[typing.Any, ...]"))
       .def_prop_ro(
-          "inputs", Inputs,
-          nb::sig("@property\ndef inputs(self) -> tuple[onepack.records.ValueInfo, ...]"),
+          "inputs", Inputs, nb::sig("def inputs(self) -> tuple[onepack.records.ValueInfo, ...]"),
           "What kind of value each input is; of tensors dtype and the bounds of the shape.")
       .def_prop_ro("outputs", Outputs,
-                   nb::sig("@property\ndef outputs(self) -> tuple[onepack.records.ValueInfo, ...]"),
+                   nb::sig("def outputs(self) -> tuple[onepack.records.ValueInfo, ...]"),
                    "The same of each output.")
       .def("used_keys", UsedKeys, nb::sig("def used_keys(self) -> list[str]"),
            "Of ``data``: the keys that loading has asked for, in alphabetical order.")

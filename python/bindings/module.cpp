@@ -6,13 +6,14 @@
 #include "python/bindings/bind.h"
 #include "python/bindings/errors.h"
 
-NB_MODULE(_core, module) {
 #define ONEPACK_TEXT_OF(number) #number
 #define ONEPACK_VERSION_TEXT(major, minor, patch) \
   ONEPACK_TEXT_OF(major) "." ONEPACK_TEXT_OF(minor) "." ONEPACK_TEXT_OF(patch)
-  module.attr("__version__") =
-      ONEPACK_VERSION_TEXT(ONEPACK_VERSION_MAJOR, ONEPACK_VERSION_MINOR, ONEPACK_VERSION_PATCH);
+
+NB_MODULE(_core, module) {
   module.doc() = "The C++ core of onepack.";
+  module.attr("version") =
+      ONEPACK_VERSION_TEXT(ONEPACK_VERSION_MAJOR, ONEPACK_VERSION_MINOR, ONEPACK_VERSION_PATCH);
   onepack::python::BindErrors(module);
   onepack::python::BindWeightCache(module);
   onepack::python::BindBackend(module);

@@ -109,7 +109,7 @@ void BindNamedData(nb::module_& module) {
             return PyNamedData{{"data", Open(OpenBuffer(buffer, name.c_str()))}};
           },
           "buffer"_a, "name"_a = "(buffer)",
-          nb::sig("def from_buffer(buffer: collections.abc.Buffer, name: str = '(buffer)') "
+          nb::sig("def from_buffer(buffer: typing_extensions.Buffer, name: str = '(buffer)') "
                   "-> NamedData"),
           "As Program.from_buffer.")
       .def_static("merge", Merge, "maps"_a,

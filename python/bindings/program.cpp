@@ -70,7 +70,7 @@ void BindProgram(nb::module_& module) {
             return PyProgram{{"program", Open(OpenBuffer(buffer, name.c_str()))}};
           },
           "buffer"_a, "name"_a = "(buffer)",
-          nb::sig("def from_buffer(buffer: collections.abc.Buffer, name: str = '(buffer)') "
+          nb::sig("def from_buffer(buffer: typing_extensions.Buffer, name: str = '(buffer)') "
                   "-> Program"),
           "Opens a program in memory: bytes, a memoryview, an mmap. Nothing is copied; the buffer "
           "is held, and must not be written to, as long as anything uses it. ``name`` is what "

@@ -113,7 +113,7 @@ void BindWeightCache(nb::module_& module) {
            nb::sig("def __init__(self, *, retained_bytes: int = 0, record_hashes: bool = False, "
                    "huge_pages: bool = False, packed_file: str | os.PathLike[str] | None = None, "
                    "packed_read_only: bool = False, packed_max_bytes: int | None = None, "
-                   "packed_checksums: ChecksumPolicy = ChecksumPolicy.ON_FIRST_USE) -> None"))
+                   "packed_checksums: ChecksumPolicy = ...) -> None"))
       .def(
           "stats",
           [](const PyWeightCache& self) {
@@ -125,8 +125,7 @@ void BindWeightCache(nb::module_& module) {
       .def("flush", Flush,
            "Waits until all that was packed so far is in the packed file, and on the disk. Does "
            "nothing without such a file. Raises what keeps it from being there.")
-      .def_prop_ro("trouble", Trouble,
-                   nb::sig("@property\ndef trouble(self) -> onepack.errors.Error | None"),
+      .def_prop_ro("trouble", Trouble, nb::sig("def trouble(self) -> onepack.errors.Error | None"),
                    "The first reason why the packed file could not be used or written: no "
                    "permission, a full disk, a damaged file. Everything goes on in memory. "
                    "None: there was none.");

@@ -24,9 +24,9 @@ from onepack._core import (
     StatusCode,
     StopReason,
     WeightCache,
-    __version__,
     thread_pool_suits_busy_machines,
 )
+from onepack._core import version as __version__
 from onepack.adapter_pool import AdapterPool
 from onepack.errors import (
     CancelledError,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Optional
 
 from onepack import _core
 from onepack.generation import Generation, Request, Sampling
@@ -29,7 +28,7 @@ class AdapterPool(_core.AdapterPool):
         prompt: Iterable[int],
         *,
         max_new_tokens: int = 128,
-        sampling: Optional[Sampling] = None,
+        sampling: Sampling | None = None,
         stop_tokens: Iterable[int] = (),
         ignore_eos: bool = False,
         prefill_chunk: int = 0,

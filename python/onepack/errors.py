@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-from typing import Optional
 
 from onepack._core import StatusCode
 
@@ -92,5 +91,5 @@ def _error_of(code: StatusCode, message: str, path: str, is_closed: bool) -> Err
     return error
 
 
-def _errno_of(error: OSError) -> Optional[int]:
+def _errno_of(error: OSError) -> int | None:
     return errno.ENOENT if isinstance(error, FileNotFoundError) else None

@@ -8,15 +8,18 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Optional
+from typing import TYPE_CHECKING
 
 from onepack._core import _CancelFlag
 from onepack.records import GenerateResult
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 OnToken = Callable[[int], object]
 """Called with each token; returning False cancels."""
 
-_Run = Callable[[Optional[OnToken], _CancelFlag], GenerateResult]
+_Run = Callable[[OnToken | None, _CancelFlag], GenerateResult]
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,7 @@ class Request:
     def of(
         prompt: Iterable[int],
         max_new_tokens: int,
-        sampling: Optional[Sampling],
+        sampling: Sampling | None,
         stop_tokens: Iterable[int],
         ignore_eos: bool,
         prefill_chunk: int,
@@ -70,15 +73,15 @@ class _Answer:
 
     def __init__(self, run: _Run) -> None:
         self.cancel = _CancelFlag()
-        self.result: Optional[GenerateResult] = None
-        self.error: Optional[BaseException] = None
-        self.tokens: queue.SimpleQueue[Optional[int]] = queue.SimpleQueue()  # None: the end
+        self.result: GenerateResult | None = None
+        self.error: BaseException | None = None
+        self.tokens: queue.SimpleQueue[int | None] = queue.SimpleQueue()  # None: the end
         self._run = run
 
-    def make(self, on_token: Optional[OnToken]) -> None:
+    def make(self, on_token: OnToken | None) -> None:
         try:
             self.result = self._run(on_token, self.cancel)
-        except BaseException as error:  # it is raised where the answer is read
+        except BaseException as error:  # noqa: BLE001  (it is raised where the answer is read)
             self.error = error
         finally:
             self.tokens.put(None)
@@ -105,7 +108,7 @@ class Generation(Iterator[int]):
     def __init__(self, run: _Run) -> None:
         self._answer = _Answer(run)
         self._started = False
-        self._thread: Optional[threading.Thread] = None
+        self._thread: threading.Thread | None = None
         self._lock = threading.Lock()  # of the start
 
     def __next__(self) -> int:
@@ -117,7 +120,7 @@ class Generation(Iterator[int]):
         self._raise_error()
         raise StopIteration
 
-    def result(self, on_token: Optional[OnToken] = None) -> GenerateResult:
+    def result(self, on_token: OnToken | None = None) -> GenerateResult:
         """All of the answer, when it has ended. May be called again.
 
         ``on_token`` is called with each token, in this thread; returning False cancels, and what it
@@ -146,14 +149,14 @@ class Generation(Iterator[int]):
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
-    def __enter__(self) -> Generation:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        traceback: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
@@ -180,4 +183,3 @@ class Generation(Iterator[int]):
     def _raise_error(self) -> None:
         if self._answer.error is not None:
             raise self._answer.error
-

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Optional
 
 import numpy
 
@@ -128,9 +127,9 @@ class ValueInfo:
 
     kind: str
     """"tensor", "int", "double", "bool", "string" and so on."""
-    dtype: Optional[numpy.dtype]
+    dtype: numpy.dtype | None
     """Of a tensor; of quantized ones the integers that their bytes are."""
-    shape: Optional[tuple[int, ...]]
+    shape: tuple[int, ...] | None
     """Of a tensor: the most that each dimension may be, and what it is unless ``is_dynamic``."""
     is_dynamic: bool
     """Whether a tensor's sizes may be less than ``shape``."""
