@@ -36,6 +36,7 @@ Args:
     random_seed: Of aten::rand, aten::randn and their like.
 
 Raises:
+    InvalidArgumentError: No threads.
     Error: Threads cannot be started; XNNPACK does not run on this processor.
 )";
 

@@ -2,6 +2,8 @@
 
 #include <nanobind/stl/string.h>
 
+#include "python/bindings/text.h"
+
 namespace nb = nanobind;
 
 namespace onepack::python {
@@ -31,7 +33,7 @@ bool CallScope::Report(const LoadProgress& progress) {
   return CallPython([&] {
     const nb::object told =
         nb::module_::import_("onepack.records")
-            .attr("LoadProgress")(nb::str(progress.program), progress.served_bytes,
+            .attr("LoadProgress")(TextOf(progress.program), progress.served_bytes,
                                   progress.expected_bytes);
     // A callback that returns nothing, as tqdm's do, means "go on".
     return !on_progress_(told).is(nb::bool_(false));

@@ -28,6 +28,9 @@ Status CacheWithTrouble::trouble() const {
 std::shared_ptr<const Engine> Engine::Create(XnnpackBackendOptions options, size_t threads,
                                              uint64_t random_seed) {
   std::shared_ptr<Engine> engine(new Engine);
+  if (threads == 0) {
+    ThrowIfError(Status::Error(StatusCode::kInvalidArgument, "threads: at least one is needed"));
+  }
   if (threads > 1) {
     engine->threads_.reset(pthreadpool_create(threads));
     if (engine->threads_ == nullptr) {

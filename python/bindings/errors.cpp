@@ -2,15 +2,17 @@
 
 #include <nanobind/stl/string.h>
 
+#include "python/bindings/text.h"
+
 namespace nb = nanobind;
 
 namespace onepack::python {
 namespace {
 
 void SetPythonError(const StatusException& error) {
-  const nb::object exception =
-      nb::module_::import_("onepack.errors")
-          .attr("_error_of")(error.code(), nb::str(error.what()), error.path(), error.is_closed());
+  const nb::object exception = nb::module_::import_("onepack.errors")
+                                   .attr("_error_of")(error.code(), TextOf(error.what()),
+                                                      TextOf(error.path()), error.is_closed());
   PyErr_SetObject(exception.type().ptr(), exception.ptr());
 }
 

@@ -16,6 +16,7 @@
 #include "python/bindings/generation.h"
 #include "python/bindings/handles.h"
 #include "python/bindings/path.h"
+#include "python/bindings/text.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -160,11 +161,11 @@ void BindContext(nb::class_<PyLanguageModel>& bound) {
           "The context becomes what was saved. Raises InvalidArgumentError for one of another "
           "program or method.")
       .def("save_file", SaveFile, "path"_a,
-           nb::sig("def save_file(self, path: str | os.PathLike[str]) -> None"),
+           nb::sig("def save_file(self, path: str | bytes | os.PathLike[str]) -> None"),
            "Writes the context to a file, for the same model in another process. It appears whole "
            "or not at all. Reads every byte of the model's files the first time.")
       .def("load_file", LoadFile, "path"_a,
-           nb::sig("def load_file(self, path: str | os.PathLike[str]) -> None"),
+           nb::sig("def load_file(self, path: str | bytes | os.PathLike[str]) -> None"),
            "The context becomes what save_file() wrote. Raises FileNotFoundError, "
            "InvalidFileError; Error with MISMATCH for the context of another model.");
 }
@@ -196,7 +197,7 @@ void BindLanguageModel(nb::module_& module) {
                    "What the program says of itself.")
       .def_prop_ro(
           "name",
-          [](const PyLanguageModel& self) { return nb::str(self.handle.Get()->model->name()); },
+          [](const PyLanguageModel& self) { return TextOf(self.handle.Get()->model->name()); },
           "The program's file, as messages call it.")
       .def_prop_ro(
           "max_chunk",

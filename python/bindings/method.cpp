@@ -10,6 +10,7 @@
 #include "python/bindings/call_scope.h"
 #include "python/bindings/data_argument.h"
 #include "python/bindings/handles.h"
+#include "python/bindings/text.h"
 #include "python/bindings/values.h"
 
 namespace nb = nanobind;
@@ -164,6 +165,12 @@ nb::object Describe(const Value& value) {
       .attr("ValueInfo")(ValueKindName(value.kind()), dtype, shape, is_dynamic);
 }
 
+// For tests: what a run would read.
+uintptr_t AddressOfInput(const PyMethod& self, nb::handle object, size_t index) {
+  ArrayTensor array(object, self.handle.Get()->method->input(index).tensor());
+  return reinterpret_cast<uintptr_t>(array.tensor().data());
+}
+
 nb::tuple Inputs(const PyMethod& self) {
   const std::shared_ptr<LoadedMethod> loaded = self.handle.Get();
   nb::list described;
@@ -189,7 +196,7 @@ nb::object UsedKeys(const PyMethod& self) {
   const Span<const NamedData> entries = loaded->data->entries();
   for (size_t i = 0; i < entries.size(); ++i) {
     if (loaded->method->UsesData(i)) {
-      keys.append(nb::str(entries[i].key.data(), entries[i].key.size()));
+      keys.append(TextOf(entries[i].key));
     }
   }
   return keys;
@@ -220,9 +227,10 @@ void RestoreState(const PyMethod& self, const PyMethodState& saved) {
   ThrowIfError(loaded->method->RestoreState(*saved.state));
 }
 
-std::string Show(const PyMethod& self) {
-  if (self.handle.is_closed()) return "<onepack.Method, closed>";
-  return std::string("<onepack.Method of '") + self.handle.Get()->method->program().name() + "'>";
+nb::str Show(const PyMethod& self) {
+  if (self.handle.is_closed()) return nb::str("<onepack.Method, closed>");
+  return TextOf(std::string("<onepack.Method of '") + self.handle.Get()->method->program().name() +
+                "'>");
 }
 
 }  // namespace
@@ -257,6 +265,8 @@ void BindMethod(nb::module_& module) {
                    "The same of each output.")
       .def("used_keys", UsedKeys, nb::sig("def used_keys(self) -> list[str]"),
            "Of ``data``: the keys that loading has asked for, in alphabetical order.")
+      .def("_address_of_input", AddressOfInput, "array"_a, "index"_a = 0,
+           "For tests: where the bytes are that a run would copy from.")
       .def("reset", Reset, "The state becomes what it was after loading.")
       .def("save_state", SaveState, "A copy of the state of now.")
       .def("restore_state", RestoreState, "state"_a,

@@ -11,6 +11,7 @@
   ONEPACK_TEXT_OF(major) "." ONEPACK_TEXT_OF(minor) "." ONEPACK_TEXT_OF(patch)
 
 NB_MODULE(_core, module) {
+  nanobind::set_leak_warnings(false);  // a library prints nothing
   module.doc() = "The C++ core of onepack.";
   module.attr("version") =
       ONEPACK_VERSION_TEXT(ONEPACK_VERSION_MAJOR, ONEPACK_VERSION_MINOR, ONEPACK_VERSION_PATCH);

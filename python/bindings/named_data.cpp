@@ -11,6 +11,7 @@
 #include "python/bindings/data_argument.h"
 #include "python/bindings/handles.h"
 #include "python/bindings/path.h"
+#include "python/bindings/text.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -55,7 +56,7 @@ std::vector<nb::str> Keys(const PyNamedData& self) {
   const Ref<NamedDataMap> map = self.handle.Get();
   std::vector<nb::str> keys;
   for (const NamedData& data : map->entries()) {
-    keys.emplace_back(data.key.data(), data.key.size());
+    keys.push_back(TextOf(data.key));
   }
   return keys;
 }
@@ -85,9 +86,9 @@ nb::object BytesOf(const PyNamedData& self, const std::string& key) {
   return nb::steal(PyMemoryView_FromObject(constant.ptr()));
 }
 
-std::string Show(const PyNamedData& self) {
-  if (self.handle.is_closed()) return "<onepack.NamedData, closed>";
-  return std::string("<onepack.NamedData '") + self.handle.Get()->names() + "'>";
+nb::str Show(const PyNamedData& self) {
+  if (self.handle.is_closed()) return nb::str("<onepack.NamedData, closed>");
+  return TextOf(std::string("<onepack.NamedData '") + self.handle.Get()->names() + "'>");
 }
 
 }  // namespace
@@ -102,7 +103,7 @@ void BindNamedData(nb::module_& module) {
           [](PyNamedData* self, const nb::object& path) {
             new (self) PyNamedData{{"data", OpenFile(PathOf(path))}};
           },
-          "path"_a, nb::sig("def __init__(self, path: str | os.PathLike[str]) -> None"))
+          "path"_a, nb::sig("def __init__(self, path: str | bytes | os.PathLike[str]) -> None"))
       .def_static(
           "from_buffer",
           [](const nb::object& buffer, const std::string& name) {
@@ -117,7 +118,7 @@ void BindNamedData(nb::module_& module) {
                   "All keys of all of them. Raises Error with MISMATCH for a key that stands for "
                   "different bytes in two of them.")
       .def_prop_ro(
-          "name", [](const PyNamedData& self) { return nb::str(self.handle.Get()->names()); },
+          "name", [](const PyNamedData& self) { return TextOf(self.handle.Get()->names()); },
           "The file or files, as messages call them.")
       .def("keys", Keys, nb::sig("def keys(self) -> list[str]"), "In alphabetical order.")
       .def("__len__", [](const PyNamedData& self) { return self.handle.Get()->entries().size(); })

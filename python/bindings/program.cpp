@@ -8,6 +8,7 @@
 #include "python/bindings/buffer_source.h"
 #include "python/bindings/handles.h"
 #include "python/bindings/path.h"
+#include "python/bindings/text.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -39,18 +40,18 @@ Ref<Program> OpenFile(const std::string& path) {
   return ValueOrThrow(Program::Open(ValueOrThrow(OpenMappedFile(path.c_str()), path)));
 }
 
-std::vector<std::string> MethodNames(const PyProgram& self) {
+std::vector<nb::str> MethodNames(const PyProgram& self) {
   const Ref<Program> program = self.handle.Get();
-  std::vector<std::string> names;
+  std::vector<nb::str> names;
   for (size_t i = 0; i < program->method_count(); ++i) {
-    names.emplace_back(program->method_name(i));
+    names.push_back(TextOf(program->method_name(i)));
   }
   return names;
 }
 
-std::string Show(const PyProgram& self) {
-  if (self.handle.is_closed()) return "<onepack.Program, closed>";
-  return std::string("<onepack.Program '") + self.handle.Get()->name() + "'>";
+nb::str Show(const PyProgram& self) {
+  if (self.handle.is_closed()) return nb::str("<onepack.Program, closed>");
+  return TextOf(std::string("<onepack.Program '") + self.handle.Get()->name() + "'>");
 }
 
 }  // namespace
@@ -63,7 +64,7 @@ void BindProgram(nb::module_& module) {
           [](PyProgram* self, const nb::object& path) {
             new (self) PyProgram{{"program", OpenFile(PathOf(path))}};
           },
-          "path"_a, nb::sig("def __init__(self, path: str | os.PathLike[str]) -> None"))
+          "path"_a, nb::sig("def __init__(self, path: str | bytes | os.PathLike[str]) -> None"))
       .def_static(
           "from_buffer",
           [](const nb::object& buffer, const std::string& name) {
@@ -76,9 +77,10 @@ void BindProgram(nb::module_& module) {
           "is held, and must not be written to, as long as anything uses it. ``name`` is what "
           "messages call it.")
       .def_prop_ro(
-          "name", [](const PyProgram& self) { return nb::str(self.handle.Get()->name()); },
+          "name", [](const PyProgram& self) { return TextOf(self.handle.Get()->name()); },
           "The file, as messages call it.")
-      .def_prop_ro("method_names", MethodNames, "Of the methods, in the order of the file.")
+      .def_prop_ro("method_names", MethodNames, nb::sig("def method_names(self) -> list[str]"),
+                   "Of the methods, in the order of the file.")
       .def(
           "named_data",
           [](const PyProgram& self) -> PyNamedData {

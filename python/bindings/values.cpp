@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "python/bindings/errors.h"
+#include "python/bindings/text.h"
 
 namespace nb = nanobind;
 
@@ -59,7 +60,7 @@ nb::object ToPython(const Value& value, const TensorToPython& tensor) {
     case ValueKind::kDouble:
       return nb::float_(value.double_value());
     case ValueKind::kString:
-      return nb::str(value.string_value().data(), value.string_value().size());
+      return TextOf(value.string_value());
     case ValueKind::kTensor:
       return value.has_no_tensor() ? nb::none() : tensor(value.tensor());
     case ValueKind::kBoolList: {

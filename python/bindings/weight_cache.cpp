@@ -7,6 +7,7 @@
 #include "python/bindings/bind.h"
 #include "python/bindings/handles.h"
 #include "python/bindings/path.h"
+#include "python/bindings/text.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;
@@ -79,7 +80,7 @@ nb::object Trouble(const PyWeightCache& self) {
   const Status status = self.handle.Get()->trouble();
   if (status.ok()) return nb::none();
   return nb::module_::import_("onepack.errors")
-      .attr("_error_of")(status.code(), status.message(), "", false);
+      .attr("_error_of")(status.code(), TextOf(status.message()), "", false);
 }
 
 void Make(PyWeightCache* self, size_t retained_bytes, bool record_hashes, bool huge_pages,
@@ -111,7 +112,8 @@ void BindWeightCache(nb::module_& module) {
            "huge_pages"_a = false, "packed_file"_a = nb::none(), "packed_read_only"_a = false,
            "packed_max_bytes"_a = nb::none(), "packed_checksums"_a = ChecksumPolicy::kOnFirstUse,
            nb::sig("def __init__(self, *, retained_bytes: int = 0, record_hashes: bool = False, "
-                   "huge_pages: bool = False, packed_file: str | os.PathLike[str] | None = None, "
+                   "huge_pages: bool = False, packed_file: str | bytes | os.PathLike[str] | None = "
+                   "None, "
                    "packed_read_only: bool = False, packed_max_bytes: int | None = None, "
                    "packed_checksums: ChecksumPolicy = ...) -> None"))
       .def(

@@ -76,15 +76,24 @@ class _Answer:
         self.result: GenerateResult | None = None
         self.error: BaseException | None = None
         self.tokens: queue.SimpleQueue[int | None] = queue.SimpleQueue()  # None: the end
+        self.maker: int | None = None  # the thread, once it is started
+        self.has_ended = threading.Event()
         self._run = run
 
     def make(self, on_token: OnToken | None) -> None:
+        self.maker = threading.get_ident()
         try:
             self.result = self._run(on_token, self.cancel)
         except BaseException as error:  # noqa: BLE001  (it is raised where the answer is read)
             self.error = error
         finally:
             self.tokens.put(None)
+            self.has_ended.set()
+
+    def wait(self) -> None:
+        """Until it has ended, unless this thread makes it."""
+        if self.maker != threading.get_ident():
+            self.has_ended.wait()
 
     def put(self, token: int) -> bool:
         self.tokens.put(token)
@@ -108,7 +117,6 @@ class Generation(Iterator[int]):
     def __init__(self, run: _Run) -> None:
         self._answer = _Answer(run)
         self._started = False
-        self._thread: threading.Thread | None = None
         self._lock = threading.Lock()  # of the start
 
     def __next__(self) -> int:
@@ -130,11 +138,10 @@ class Generation(Iterator[int]):
             self._answer.make(on_token)
         elif on_token is not None:
             raise ValueError("the answer has been started already")
-        elif self._thread is not None:
-            self._thread.join()
+        self._answer.wait()
         self._raise_error()
         if self._answer.result is None:
-            raise ValueError("the answer is being made by another thread")
+            raise ValueError("the answer has not ended: this is called back for it")
         return self._answer.result
 
     def cancel(self) -> None:
@@ -146,8 +153,8 @@ class Generation(Iterator[int]):
     def close(self) -> None:
         """Cancels, and waits until the model is free."""
         self.cancel()
-        if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join()
+        if self._started:
+            self._answer.wait()
 
     def __enter__(self) -> Self:
         return self
@@ -175,10 +182,9 @@ class Generation(Iterator[int]):
                 return
             self._started = True
             answer = self._answer
-            self._thread = threading.Thread(
+            threading.Thread(
                 target=answer.make, args=(answer.put,), name="onepack generation"
-            )
-            self._thread.start()
+            ).start()
 
     def _raise_error(self) -> None:
         if self._answer.error is not None:

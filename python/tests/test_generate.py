@@ -321,6 +321,29 @@ def test_a_with_statement_frees_the_model(model: LanguageModel) -> None:
     model.reset()  # nobody is in it
 
 
+def test_close_waits_for_the_thread_that_makes_it(model: LanguageModel) -> None:
+    generation = model.generate(PROMPT)
+    inside = threading.Event()
+    thread = threading.Thread(target=generation.result, args=(lambda _: inside.set(),))
+    thread.start()
+    assert inside.wait(60)
+    generation.close()
+    assert generation.result().tokens
+    model.reset()
+    thread.join()
+
+
+def test_a_callback_does_not_wait_for_its_own_answer(model: LanguageModel) -> None:
+    generation = model.generate(PROMPT)
+
+    def ask(_: int) -> None:
+        with pytest.raises(ValueError, match="has not ended"):
+            generation.result()
+        generation.close()
+
+    assert generation.result(ask).stop_reason == StopReason.CANCELLED
+
+
 def test_one_that_is_forgotten_is_collected_and_cancelled(model: LanguageModel) -> None:
     generation = model.generate(PROMPT)
     next(generation)

@@ -95,6 +95,26 @@ def test_a_path_is_whatever_python_takes_for_one(form: Any) -> None:
         Program("a\0b")
 
 
+def test_a_path_may_be_any_bytes(tmp_path: Path, backend: Backend) -> None:
+    path = os.fsencode(tmp_path) + b"/\xff\xfe.pte"
+    with pytest.raises(FileNotFoundError) as raised:
+        Program(path)
+    assert os.fsencode(raised.value.filename) == path
+    Path(os.fsdecode(path)).write_bytes(CASE.program.read_bytes())
+    program = Program(path)
+    assert os.fsencode(program.name) == path
+    assert "Program" in repr(program)
+    with pytest.raises(NotFoundError):
+        Method(program, backend=backend)
+
+
+def test_a_backend_has_a_thread(cache: WeightCache) -> None:
+    with pytest.raises(InvalidArgumentError, match="threads"):
+        Backend(cache, threads=0)
+    with pytest.raises(TypeError):
+        Backend(cache, threads=-1)
+
+
 def test_files_may_be_in_memory(backend: Backend) -> None:
     program = Program.from_buffer(CASE.program.read_bytes(), "in memory")
     data = [NamedData.from_buffer(bytearray(path.read_bytes())) for path in CASE.data]
