@@ -1,20 +1,23 @@
-"""What Python adds to a load and to a call, beside C++ (native_calls.cpp), in turns.
+"""What Python adds to a load and to a call, beside C++ (native_calls.cpp).
 
-    compare.py NATIVE_CALLS ONEPACK [--turns N]
+    compare.py NATIVE_CALLS COMMAND [--turns N]
 
-NATIVE_CALLS and ONEPACK are programs of the build; the package is on the path. Prints a table of
-medians over turns, each of which is a process of its own for C++ and one for Python.
+NATIVE_CALLS: the library of that source; COMMAND: onepack, which makes models; both of the build. The
+package is on the path. Both sides are measured in one process and in turns, because a machine is
+never equally busy for long; the table has the median of C++, and of what Python adds in each turn.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy
@@ -22,56 +25,73 @@ import numpy
 import onepack
 
 CASES = Path(__file__).resolve().parents[2] / "tests/data/cases"
+CALLS = 200  # in one measurement
 
 
-def load(program: str, data: list[str]) -> onepack.Method:
-    backend = onepack.Backend(onepack.WeightCache())
-    files = [onepack.NamedData(path) for path in data]
-    return onepack.Method(onepack.Program(program), backend=backend, data=files)
+@dataclass(frozen=True)
+class Files:
+    program: str
+    data: list[str]
+
+    def load(self) -> onepack.Method:
+        backend = onepack.Backend(onepack.WeightCache())
+        files = [onepack.NamedData(path) for path in self.data]
+        return onepack.Method(onepack.Program(self.program), backend=backend, data=files)
 
 
-def measure(loads: int, calls: int, program: str, data: list[str]) -> None:
-    """As native_calls: prints microseconds."""
-    for _ in range(loads):
-        start = time.perf_counter_ns()
-        load(program, data)
-        print((time.perf_counter_ns() - start) / 1000, end=" ")
-    print()
-    method = load(program, data)
-    if len(method.inputs) != 1:
-        return
-    value = method.inputs[0]
+class Native:
+    """The same in C++."""
+
+    def __init__(self, path: str) -> None:
+        self._library = ctypes.CDLL(path)
+        self._library.onepack_native_load.restype = ctypes.c_double
+        self._library.onepack_native_call.restype = ctypes.c_double
+
+    def load(self, files: Files) -> float:
+        return self._measure(self._library.onepack_native_load, files)
+
+    def call(self, files: Files) -> float:
+        return self._measure(self._library.onepack_native_call, files, ctypes.c_size_t(CALLS))
+
+    def _measure(self, function: Callable[..., float], files: Files, *more: object) -> float:
+        data = (ctypes.c_char_p * len(files.data))(*map(os.fsencode, files.data))
+        count = ctypes.c_size_t(len(files.data))
+        microseconds = function(os.fsencode(files.program), data, count, *more)
+        if microseconds < 0:
+            raise RuntimeError("the native side failed")
+        return microseconds
+
+
+def python_load(files: Files) -> float:
+    start = time.perf_counter_ns()
+    files.load()  # and closed again
+    return (time.perf_counter_ns() - start) / 1000
+
+
+def python_call(files: Files) -> float:
+    method = files.load()
+    (value,) = method.inputs
     assert value.shape is not None
     x = numpy.zeros((1, *value.shape[1:]) if value.is_dynamic else value.shape, value.dtype)
-    for _ in range(calls // 10):
-        method(x)
+    method(x)
     start = time.perf_counter_ns()
-    for _ in range(calls):
+    for _ in range(CALLS):
         method(x)
-    print((time.perf_counter_ns() - start) / 1000 / calls)
+    return (time.perf_counter_ns() - start) / 1000 / CALLS
 
 
-def run(command: list[str]) -> tuple[float, float | None]:
-    """The median of the loads but the first, and a call."""
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    lines = done.stdout.splitlines()
-    loads = [float(number) for number in lines[0].split()]
-    return statistics.median(loads[1:] or loads), float(lines[1]) if len(lines) > 1 else None
+Measure = Callable[[Files], float]
 
 
-def compare(native: str, turns: int, loads: int, calls: int, files: list[str]) -> list[list[float]]:
-    """Microseconds: loads in C++ and in Python, calls in C++ and in Python."""
-    found: list[list[float]] = [[], [], [], []]
-    counts = [str(loads), str(calls)]
-    python = [sys.executable, __file__, "--measure", *counts, *files]
-    for turn in range(turns):
-        sides = [(0, [native, *counts, *files]), (1, python)]
-        for side, command in sides if turn % 2 == 0 else reversed(sides):
-            a_load, a_call = run(command)
-            found[side].append(a_load)
-            if a_call is not None:
-                found[2 + side].append(a_call)
-    return found
+def compare(turns: int, native: Measure, python: Measure, files: Files) -> tuple[float, float]:
+    """The median of the native side, and of what the other one takes more; in microseconds."""
+    found: dict[Measure, list[float]] = {native: [], python: []}
+    for turn in range(turns + 2):
+        for side in (native, python) if turn % 2 == 0 else (python, native):
+            found[side].append(side(files))
+    # The first ones read the files, and initialize XNNPACK.
+    pairs = list(zip(found[native], found[python]))[2:]
+    return statistics.median(a for a, _ in pairs), statistics.median(b - a for a, b in pairs)
 
 
 def processor() -> str:
@@ -81,38 +101,35 @@ def processor() -> str:
     return os.uname().machine
 
 
-def show(name: str, found: list[list[float]]) -> None:
-    native, python = (statistics.median(side) for side in found[:2])
-    print(f"{name:28} load {native:10.1f} us  in Python {python:10.1f} us ({python / native:.3f})")
-    if found[2]:
-        native_call, python_call = (statistics.median(side) for side in found[2:])
-        added = python_call - native_call
-        print(
-            f"{'':28} call {native_call:10.1f} us  in Python {python_call:10.1f} us (+{added:.1f})"
-        )
+def show(what: str, times: tuple[float, float]) -> None:
+    native, more = times
+    print(f"{what:28} C++ {native:9.1f} us   Python {more:+7.1f} us ({100 * more / native:+.1f} %)")
+
+
+def make_model(command: str, folder: str, weights: str, preset: list[str]) -> Files:
+    make = [command, "make-model", "llm", folder, "--weights", weights, "--adapters", "0", *preset]
+    subprocess.run(make, check=True, capture_output=True)
+    return Files(f"{folder}/base.pte", [str(path) for path in Path(folder).glob("*.ptd")])
 
 
 def main() -> None:
-    if sys.argv[1:2] == ["--measure"]:
-        loads, calls, program, *data = sys.argv[2:]
-        return measure(int(loads), int(calls), program, data)
     parser = argparse.ArgumentParser()
-    parser.add_argument("native")
+    parser.add_argument("native_calls")
     parser.add_argument("command")
-    parser.add_argument("--turns", type=int, default=11)
+    parser.add_argument("--turns", type=int, default=101)
     options = parser.parse_args()
+    native = Native(options.native_calls)
     print(f"{processor()}; medians of {options.turns} turns")
     family = CASES / "lora_fp32"
-    small = [str(family / file) for file in ("base.pte", "foundation.ptd")]
-    show("lora_fp32/base", compare(options.native, options.turns, 20, 2000, small))
-    with tempfile.TemporaryDirectory() as folder:
-        for weights in ("f32", "8da4w"):
-            sizes = ["--dim", "512", "--layers", "4", "--ffn", "1536", "--adapters", "0"]
-            make = [options.command, "make-model", "llm", f"{folder}/{weights}", *sizes]
-            subprocess.run([*make, "--weights", weights], check=True, capture_output=True)
-            files = [f"{folder}/{weights}/base.pte"]
-            files += map(str, Path(folder, weights).glob("*.ptd"))
-            show(f"language model, {weights}", compare(options.native, options.turns, 8, 1, files))
+    small = Files(str(family / "base.pte"), [str(family / "foundation.ptd")])
+    show("call of lora_fp32", compare(options.turns, native.call, python_call, small))
+    show("load of lora_fp32", compare(options.turns, native.load, python_load, small))
+    sizes = ["--dim", "512", "--layers", "8", "--ffn", "1536", "--vocabulary", "8000"]
+    for weights in ("f32", "8da4w"):
+        with tempfile.TemporaryDirectory() as folder:
+            model = make_model(options.command, folder, weights, sizes)
+            times = compare(options.turns, native.load, python_load, model)
+            show(f"load of a model, {weights}", times)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,6 @@
-// What a load and a call take without Python: compare.py runs this beside the same in Python.
-//
-//     native_calls LOADS CALLS PROGRAM [DATA]...
-//
-// Prints the microseconds of each load, from paths to a method that can run, and closed again, in
-// one line; and those of one call, the mean of CALLS: inputs of zeros copied in, outputs copied
-// out.
+// What a load and a call take without Python: compare.py has both in one process, in turns.
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <chrono>
@@ -26,7 +19,7 @@ double MicrosecondsSince(Clock::time_point start) {
 
 struct Files {
   const char* program;
-  Span<char* const> data;
+  Span<const char* const> data;
 };
 
 Result<Ref<Method>> Load(const Files& files, const std::shared_ptr<WeightCache>& cache,
@@ -49,18 +42,15 @@ Result<Ref<Method>> Load(const Files& files, const std::shared_ptr<WeightCache>&
   return Method::Load(program, "forward", options);
 }
 
-Status MeasureLoads(size_t loads, const Files& files) {
-  for (size_t i = 0; i < loads; ++i) {
-    const Clock::time_point start = Clock::now();
-    {
-      ONEPACK_ASSIGN_OR_RETURN(const CpuOperators operators, CpuOperators::Create({}));
-      ONEPACK_ASSIGN_OR_RETURN(const Ref<Method> method,
-                               Load(files, WeightCache::Create(), operators));
-    }
-    printf("%.3f ", MicrosecondsSince(start));
+// Of paths to a method that can run, and closed again.
+Result<double> MeasureLoad(const Files& files) {
+  const Clock::time_point start = Clock::now();
+  {
+    ONEPACK_ASSIGN_OR_RETURN(const CpuOperators operators, CpuOperators::Create({}));
+    ONEPACK_ASSIGN_OR_RETURN(const Ref<Method> method,
+                             Load(files, WeightCache::Create(), operators));
   }
-  printf("\n");
-  return Status::Ok();
+  return MicrosecondsSince(start);
 }
 
 // Zeros as large as an input may be, in the one row that a decode step has.
@@ -88,32 +78,41 @@ Status Call(Method& method, Zeros& zeros, uint8_t* copy) {
   return Status::Ok();
 }
 
-Status MeasureCalls(size_t calls, const Files& files) {
+// Of one, the mean of `calls`: inputs of zeros copied in, outputs copied out.
+Result<double> MeasureCalls(const Files& files, size_t calls) {
   ONEPACK_ASSIGN_OR_RETURN(const CpuOperators operators, CpuOperators::Create({}));
   ONEPACK_ASSIGN_OR_RETURN(const Ref<Method> method, Load(files, WeightCache::Create(), operators));
-  if (method->input_count() != 1 || method->output_count() != 1) return Status::Ok();
   Zeros zeros;
   ONEPACK_RETURN_IF_ERROR(zeros.Fit(method->input(0).tensor()));
   std::vector<uint8_t> copy(method->output(0).tensor().size_bytes());
-  for (size_t i = 0; i < calls / 10; ++i) {
-    ONEPACK_RETURN_IF_ERROR(Call(*method, zeros, copy.data()));
-  }
+  ONEPACK_RETURN_IF_ERROR(Call(*method, zeros, copy.data()));
   const Clock::time_point start = Clock::now();
   for (size_t i = 0; i < calls; ++i) {
     ONEPACK_RETURN_IF_ERROR(Call(*method, zeros, copy.data()));
   }
-  printf("%.3f\n", MicrosecondsSince(start) / static_cast<double>(calls));
-  return Status::Ok();
+  return MicrosecondsSince(start) / static_cast<double>(calls);
+}
+
+// -1 and a line on standard error for a failure.
+double Report(Result<double> microseconds) {
+  if (microseconds.ok()) return *microseconds;
+  fprintf(stderr, "%s\n", microseconds.status().message());
+  return -1;
 }
 
 }  // namespace
 }  // namespace onepack
 
-int main(int argc, char** argv) {
-  if (argc < 4) return 2;
-  const onepack::Files files{argv[3], {argv + 4, static_cast<size_t>(argc - 4)}};
-  onepack::Status status = onepack::MeasureLoads(strtoul(argv[1], nullptr, 10), files);
-  if (status.ok()) status = onepack::MeasureCalls(strtoul(argv[2], nullptr, 10), files);
-  if (!status.ok()) fprintf(stderr, "%s\n", status.message());
-  return status.ok() ? 0 : 1;
+extern "C" {
+
+// Microseconds.
+double onepack_native_load(const char* program, const char* const* data, size_t data_count) {
+  return onepack::Report(onepack::MeasureLoad({program, {data, data_count}}));
 }
+
+double onepack_native_call(const char* program, const char* const* data, size_t data_count,
+                           size_t calls) {
+  return onepack::Report(onepack::MeasureCalls({program, {data, data_count}}, calls));
+}
+
+}  // extern "C"
