@@ -50,7 +50,9 @@ void Drop(const PyAdapterPool& self, const std::string& name) {
 }
 
 std::vector<std::string> Names(const PyAdapterPool& self) {
-  return ValueOrThrow(self.handle.Get()->pool.Names());
+  const std::shared_ptr<OpenPool> open = self.handle.Get();
+  const nb::gil_scoped_release release;
+  return ValueOrThrow(open->pool.Names());
 }
 
 nb::object Generate(const PyAdapterPool& self, const std::string& name, const nb::object& request,

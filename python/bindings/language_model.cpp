@@ -68,9 +68,10 @@ Logits Append(const PyLanguageModel& self, const nb::object& given, size_t chunk
     copy = std::make_unique<float[]>(size);
     memcpy(copy.get(), logits.data(), size * sizeof(float));
   });
-  float* data = copy.release();
+  float* data = copy.get();
   const nb::capsule owner(data,
                           [](void* memory) noexcept { delete[] static_cast<float*>(memory); });
+  static_cast<void>(copy.release());
   return Logits(data, {size}, owner);
 }
 

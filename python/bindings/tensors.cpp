@@ -217,8 +217,9 @@ OwnedBytes CopyBytesOf(const Tensor& tensor) {
 }
 
 nb::object ArrayOf(const Tensor& tensor, OwnedBytes bytes) {
-  uint8_t* data = bytes.release();
+  uint8_t* data = bytes.get();
   const nb::capsule owner(data, [](void* memory) noexcept { free(memory); });
+  static_cast<void>(bytes.release());
   return MakeArray<nb::ndarray<nb::numpy>>(tensor, data, owner);
 }
 

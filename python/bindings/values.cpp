@@ -111,42 +111,11 @@ Value Arguments::Add(nb::handle object, const Value& wanted) {
     case ValueKind::kNone:
       if (!object.is_none()) Refuse(object, "None");
       return Value();
-    default:
-      return AddList(object, wanted);
+    default:  // the exporter makes inputs of their items
+      throw StatusException(Status::Error(StatusCode::kUnsupported,
+                                          "a method with an input that is a list (%s)",
+                                          ValueKindName(wanted.kind())));
   }
-}
-
-// Items of lists of tensors have the type of the item in that place: a method's lists are as long
-// as they were exported.
-Value Arguments::AddList(nb::handle object, const Value& wanted) {
-  const nb::list given = nb::steal<nb::list>(PySequence_List(object.ptr()));
-  if (!given) {
-    PyErr_Clear();
-    Refuse(object, "a sequence");
-  }
-  if (wanted.is(ValueKind::kDoubleList)) {
-    std::vector<double>& numbers = doubles_.emplace_back();
-    for (const nb::handle item : given) numbers.push_back(DoubleOf(item));
-    return Value::OfDoubleList(numbers);
-  }
-  if (wanted.is(ValueKind::kBoolList)) {
-    std::vector<uint8_t>& truths = bools_.emplace_back();
-    for (const nb::handle item : given) truths.push_back(BoolOf(item) ? 1 : 0);
-    static_assert(sizeof(bool) == 1);
-    return Value::OfBoolList({reinterpret_cast<const bool*>(truths.data()), truths.size()});
-  }
-  const Span<Value* const> places = wanted.list();
-  if (places.size() != given.size()) {
-    throw StatusException(Status::Error(StatusCode::kInvalidArgument,
-                                        "a list of %zu items, where %zu are expected", given.size(),
-                                        places.size()));
-  }
-  std::vector<Value*>& items = lists_.emplace_back();
-  for (size_t i = 0; i < places.size(); ++i) {
-    items.push_back(places[i] == nullptr ? nullptr
-                                         : &items_.emplace_back(Add(given[i], *places[i])));
-  }
-  return Value::OfList(wanted.kind(), items);
 }
 
 void OutputCopies::Add(const Value& output) {

@@ -7,7 +7,6 @@
 
 #include <deque>
 #include <string>
-#include <vector>
 
 #include "onepack/value.h"
 #include "python/bindings/tensors.h"
@@ -26,15 +25,9 @@ class Arguments {
   Value Add(nanobind::handle object, const Value& wanted);
 
  private:
-  Value AddList(nanobind::handle object, const Value& wanted);
-
   // At addresses that stay.
   std::deque<ArrayTensor> tensors_;
   std::deque<std::string> strings_;
-  std::deque<Value> items_;
-  std::deque<std::vector<Value*>> lists_;
-  std::deque<std::vector<double>> doubles_;
-  std::deque<std::vector<uint8_t>> bools_;
 };
 
 // The outputs of one run: as arrays of their own, or as views that keep `owner`.

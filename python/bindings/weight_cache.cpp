@@ -64,6 +64,15 @@ nb::object PythonStats(const WeightCacheStats& stats) {
       "lock_count"_a = stats.lock_count, "file"_a = python_file);
 }
 
+nb::object Stats(const PyWeightCache& self) {
+  const std::shared_ptr<CacheWithTrouble> cache = self.handle.Get();
+  const WeightCacheStats stats = [&] {
+    const nb::gil_scoped_release release;  // a load may hold the lock, and wait for the GIL
+    return cache->cache()->Stats();
+  }();
+  return PythonStats(stats);
+}
+
 void Flush(const PyWeightCache& self) {
   const std::shared_ptr<CacheWithTrouble> cache = self.handle.Get();
   const nb::gil_scoped_release release;
@@ -116,13 +125,8 @@ void BindWeightCache(nb::module_& module) {
                    "None, "
                    "packed_read_only: bool = False, packed_max_bytes: int | None = None, "
                    "packed_checksums: ChecksumPolicy = ...) -> None"))
-      .def(
-          "stats",
-          [](const PyWeightCache& self) {
-            return PythonStats(self.handle.Get()->cache()->Stats());
-          },
-          nb::sig("def stats(self) -> onepack.records.WeightCacheStats"),
-          "What the cache holds now, and what it did since it was made.")
+      .def("stats", Stats, nb::sig("def stats(self) -> onepack.records.WeightCacheStats"),
+           "What the cache holds now, and what it did since it was made.")
       .def("prune", Prune, "Drops every weight that no program uses.")
       .def("flush", Flush,
            "Waits until all that was packed so far is in the packed file, and on the disk. Does "

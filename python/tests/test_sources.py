@@ -25,6 +25,7 @@ PACKAGE = Path(onepack.__file__).parent  # with the stub of the module
     ids=["lint", "format", "types"],
 )
 def test_sources_are_clean(check: list[str]) -> None:
+    pytest.importorskip(check[0])  # build/python has them
     done = subprocess.run(
         [sys.executable, "-m", *check],
         cwd=FOLDER,
