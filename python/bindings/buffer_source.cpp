@@ -40,11 +40,7 @@ class BufferSource final : public DataSource {
   bool is_mapped() const override { return true; }
 
   Result<Buffer> Load(const Segment& range) const override {
-    ONEPACK_RETURN_IF_ERROR(CheckRange(range));
-    Buffer buffer;
-    buffer.bytes = buffer_.bytes().subspan(range.offset, range.size);
-    buffer.owner = Ref<const RefCounted>(Ref<const BufferSource>::Share(this));
-    return buffer;
+    return LoadFrom(buffer_.bytes(), range);
   }
 
  private:

@@ -64,7 +64,7 @@ def test_a_read_only_array_goes_in(method: Method) -> None:
     numpy.testing.assert_array_equal(method(frozen)[0], method(X)[0])
 
 
-def test_a_buffer_of_one_dimension_goes_in(backend: Backend) -> None:
+def test_what_has_a_buffer_and_no_dlpack_goes_in(backend: Backend) -> None:
     case = read_case(CONFORMANCE / "add_f32.json")
     method = case.load(backend)
     shape = case.calls[0].inputs[0].shape

@@ -115,3 +115,7 @@ class Tokenizer(ABC):
     def _named_id(self, name: str) -> int | None:
         text = self.config.named_tokens.get(name)
         return None if text is None else self.token_id(text)
+
+
+def no_such_token(token: int) -> InvalidArgumentError:
+    return InvalidArgumentError(f"no such token: {token}")
