@@ -55,8 +55,8 @@ std::vector<std::string> Names(const PyAdapterPool& self) {
   return ValueOrThrow(open->pool.Names());
 }
 
-nb::object Generate(const PyAdapterPool& self, const std::string& name, const nb::object& request,
-                    const nb::object& on_token, const CancelFlag& cancel) {
+void Generate(const PyAdapterPool& self, const std::string& name, const nb::object& request,
+              const nb::object& on_token, const CancelFlag& cancel, const nb::object& keep) {
   const std::shared_ptr<OpenPool> open = self.handle.Get();
   GenerateArguments arguments = ArgumentsOf(request);
   CallScope scope;
@@ -65,8 +65,7 @@ nb::object Generate(const PyAdapterPool& self, const std::string& name, const nb
     const nb::gil_scoped_release release;
     return open->pool.Generate(name, arguments.prompt, arguments.options);
   }();
-  scope.Finish();
-  return PythonResult(ValueOrThrow(std::move(result)));
+  Finish(scope, std::move(result), keep);
 }
 
 }  // namespace
@@ -103,10 +102,12 @@ void BindAdapterPool(nb::module_& module) {
             return false;
           },
           "name"_a)
-      .def("_generate", Generate, "name"_a, "request"_a, "on_token"_a.none(), "cancel"_a,
+      .def("_generate", Generate, "name"_a, "request"_a, "on_token"_a.none(), "cancel"_a, "keep"_a,
            nb::sig("def _generate(self, name: str, request: onepack.generation.Request, "
                    "on_token: collections.abc.Callable[[int], object] | None, "
-                   "cancel: _CancelFlag) -> onepack.records.GenerateResult"));
+                   "cancel: _CancelFlag, "
+                   "keep: collections.abc.Callable[[onepack.records.GenerateResult], None]) "
+                   "-> None"));
   BindClosing(bound);
 }
 

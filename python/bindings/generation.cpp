@@ -59,12 +59,18 @@ void Connect(GenerateOptions& options, CallScope& scope, nb::handle on_token,
   };
 }
 
-nb::object PythonResult(const GenerateResult& result) {
-  return nb::module_::import_("onepack.records")
-      .attr("GenerateResult")(
-          "tokens"_a = nb::tuple(nb::cast(result.tokens)), "stop_reason"_a = result.stop_reason,
-          "prefill_seconds"_a = result.prefill_seconds, "decode_seconds"_a = result.decode_seconds,
-          "prefill_tokens"_a = result.prefill_tokens, "decode_tokens"_a = result.decode_tokens);
+void Finish(CallScope& scope, Result<GenerateResult> result, nb::handle keep) {
+  if (result.ok()) {
+    const GenerateResult& made = result.value();
+    keep(nb::module_::import_("onepack.records")
+             .attr("GenerateResult")(
+                 "tokens"_a = nb::tuple(nb::cast(made.tokens)), "stop_reason"_a = made.stop_reason,
+                 "prefill_seconds"_a = made.prefill_seconds,
+                 "decode_seconds"_a = made.decode_seconds, "prefill_tokens"_a = made.prefill_tokens,
+                 "decode_tokens"_a = made.decode_tokens));
+  }
+  scope.Finish();
+  if (!result.ok()) throw StatusException(result.status());
 }
 
 void BindGeneration(nb::module_& module) {
@@ -77,7 +83,9 @@ void BindGeneration(nb::module_& module) {
   nb::class_<CancelFlag>(module, "_CancelFlag", "Ends a generation, from any thread.")
       .def(nb::init<>())
       .def("set", &CancelFlag::Set)
-      .def_prop_ro("is_set", &CancelFlag::is_set);
+      .def_prop_ro("is_set", &CancelFlag::is_set)
+      .def_prop_rw("is_in_background", &CancelFlag::is_in_background,
+                   &CancelFlag::set_is_in_background);
 }
 
 }  // namespace onepack::python

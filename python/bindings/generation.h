@@ -5,24 +5,14 @@
 
 #include <nanobind/nanobind.h>
 
-#include <atomic>
 #include <cstdint>
 #include <vector>
 
 #include "onepack/generate.h"
 #include "python/bindings/call_scope.h"
+#include "python/bindings/cancel_flag.h"
 
 namespace onepack::python {
-
-// Says from any thread that a generation is to end.
-class CancelFlag {
- public:
-  void Set() { is_set_.store(true, std::memory_order_relaxed); }
-  bool is_set() const { return is_set_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<bool> is_set_{false};
-};
 
 // What Python passes, one keyword each.
 struct GenerateArguments {
@@ -41,8 +31,9 @@ GenerateArguments ArgumentsOf(nanobind::handle request);
 void Connect(GenerateOptions& options, CallScope& scope, nanobind::handle on_token,
              const CancelFlag& cancel);
 
-// An onepack.records.GenerateResult.
-nanobind::object PythonResult(const GenerateResult& result);
+// When the call has returned: hands an onepack.records.GenerateResult to `keep`, and then throws
+// what a callback has raised, or `result`'s error.
+void Finish(CallScope& scope, Result<GenerateResult> result, nanobind::handle keep);
 
 void BindGeneration(nanobind::module_& module);
 

@@ -75,10 +75,10 @@ Logits Append(const PyLanguageModel& self, const nb::object& given, size_t chunk
   return Logits(data, {size}, owner);
 }
 
-nb::object Generate(const PyLanguageModel& self, const nb::object& request,
-                    const nb::object& on_token, const CancelFlag& cancel) {
+void Generate(const PyLanguageModel& self, const nb::object& request, const nb::object& on_token,
+              const CancelFlag& cancel, const nb::object& keep) {
   const std::shared_ptr<LoadedModel> loaded = self.handle.Get();
-  const Turn::Claim claim(loaded->turn, "model");
+  const Turn::Claim claim(loaded->turn, "model", &cancel);
   GenerateArguments arguments = ArgumentsOf(request);
   CallScope scope;
   Connect(arguments.options, scope, on_token, cancel);
@@ -86,8 +86,7 @@ nb::object Generate(const PyLanguageModel& self, const nb::object& request,
     const nb::gil_scoped_release release;
     return onepack::Generate(*loaded->model, arguments.prompt, arguments.options);
   }();
-  scope.Finish();
-  return PythonResult(ValueOrThrow(std::move(result)));
+  Finish(scope, std::move(result), keep);
 }
 
 nb::object Info(const PyLanguageModel& self) {
@@ -103,7 +102,7 @@ nb::object Info(const PyLanguageModel& self) {
 
 std::vector<int64_t> Context(const PyLanguageModel& self) {
   const std::shared_ptr<LoadedModel> loaded = self.handle.Get();
-  loaded->turn.CheckIsOursOrFree("model");
+  loaded->turn.AwaitOursOrFree("model");
   return loaded->model->context();
 }
 
@@ -190,10 +189,12 @@ void BindLanguageModel(nb::module_& module) {
                    "method: str = '', max_planned_bytes: int = 0, "
                    "on_progress: collections.abc.Callable[[onepack.records.LoadProgress], object] "
                    "| None = None) -> None"))
-      .def("_generate", Generate, "request"_a, "on_token"_a.none(), "cancel"_a,
+      .def("_generate", Generate, "request"_a, "on_token"_a.none(), "cancel"_a, "keep"_a,
            nb::sig("def _generate(self, request: onepack.generation.Request, "
                    "on_token: collections.abc.Callable[[int], object] | None, "
-                   "cancel: _CancelFlag) -> onepack.records.GenerateResult"))
+                   "cancel: _CancelFlag, "
+                   "keep: collections.abc.Callable[[onepack.records.GenerateResult], None]) "
+                   "-> None"))
       .def_prop_ro("info", Info, nb::sig("def info(self) -> onepack.records.ModelInfo"),
                    "What the program says of itself.")
       .def_prop_ro(

@@ -42,4 +42,6 @@ class AdapterPool(_core.AdapterPool):
         request = Request.of(
             prompt, max_new_tokens, sampling, stop_tokens, ignore_eos, prefill_chunk
         )
-        return Generation(lambda on_token, cancel: self._generate(name, request, on_token, cancel))
+        return Generation(
+            lambda on_token, cancel, keep: self._generate(name, request, on_token, cancel, keep)
+        )

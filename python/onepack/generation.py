@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import operator
 import queue
 import threading
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from onepack._core import _CancelFlag
+from onepack._core import StopReason, _CancelFlag
 from onepack.records import GenerateResult
 
 if TYPE_CHECKING:
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 OnToken = Callable[[int], object]
 """Called with each token; returning False cancels."""
 
-_Run = Callable[[OnToken | None, _CancelFlag], GenerateResult]
+_Keep = Callable[[GenerateResult], None]
+
+_Run = Callable[[OnToken | None, _CancelFlag, _Keep], None]
+"""Gives the result to the last argument, also where a callback's exception then comes out."""
 
 
 @dataclass(frozen=True)
@@ -69,62 +73,134 @@ class Request:
 
 class _Answer:
     """What the thread that makes an answer shares with the Generation that reads it. The thread does
-    not know the latter, so that one nobody reads any more is collected, and cancelled."""
+    not know the latter, so that one nobody reads any more is collected, and cancelled.
+
+    Nothing that is kept here has a traceback: its frames would keep models as long as the answer,
+    and often the answer itself.
+    """
 
     def __init__(self, run: _Run) -> None:
         self.cancel = _CancelFlag()
         self.result: GenerateResult | None = None
-        self.error: BaseException | None = None
+        self.error: Exception | None = None  # the model's; None where there is a result
         self.tokens: queue.SimpleQueue[int | None] = queue.SimpleQueue()  # None: the end
         self.maker: int | None = None  # the thread, once it is started
         self.has_ended = threading.Event()
-        self._run = run
+        self._run: _Run | None = run
+        self._lock = threading.Lock()  # of the start
 
-    def make(self, on_token: OnToken | None) -> None:
+    @property
+    def is_being_made_here(self) -> bool:
+        return self.maker == threading.get_ident() and not self.has_ended.is_set()
+
+    def make_here(self, on_token: OnToken | None) -> bool:
+        """Makes it in this thread, and raises what comes out. False: it was started before."""
+        is_ours = False
+        try:
+            with self._lock:
+                if self.maker is None:
+                    self.maker = threading.get_ident()
+                    is_ours = True
+            if is_ours:
+                self._make(on_token)
+        except BaseException as error:
+            if is_ours:
+                self._keep_error(error)
+            raise
+        finally:
+            if is_ours:
+                for token in self.result.tokens if self.result else ():
+                    self.tokens.put(token)  # for who iterates now
+                self._end()
+        return is_ours
+
+    def make_in_thread(self) -> None:
+        """Starts a thread that makes it, unless it was started before."""
+        is_ours = False
+        try:
+            with self._lock:
+                if self.maker is not None:
+                    return
+                self.maker = 0  # of no thread
+                is_ours = True
+            self.cancel.is_in_background = True
+            threading.Thread(target=self._make_in_thread, name="onepack generation").start()
+        except BaseException as error:
+            # An interrupt may come after the thread was started: that ends the answer then.
+            if is_ours and self.maker == 0:
+                self.cancel.set()
+                self._keep_error(error)
+                self._end()
+            raise
+
+    def _make_in_thread(self) -> None:
         self.maker = threading.get_ident()
         try:
-            self.result = self._run(on_token, self.cancel)
+            self._make(self._put)
         except BaseException as error:  # noqa: BLE001  (it is raised where the answer is read)
-            self.error = error
+            self._keep_error(error)
         finally:
-            self.tokens.put(None)
-            self.has_ended.set()
+            self._end()
 
-    def wait(self) -> None:
-        """Until it has ended, unless this thread makes it."""
-        if self.maker != threading.get_ident():
-            self.has_ended.wait()
+    def _make(self, on_token: OnToken | None) -> None:
+        run, self._run = self._run, None  # the model is not needed afterwards
+        if run is not None:
+            run(on_token, self.cancel, self._keep)
 
-    def put(self, token: int) -> bool:
+    def _keep(self, result: GenerateResult) -> None:
+        self.result = result
+
+    def _keep_error(self, error: BaseException) -> None:
+        if self.result is not None:
+            return  # somebody else's: a callback's, or Ctrl-C
+        if isinstance(error, Exception):
+            self.error = _anew(error)
+        else:
+            self.result = GenerateResult((), StopReason.CANCELLED, 0, 0, 0, 0)
+
+    def _end(self) -> None:
+        self._run = None
+        self.tokens.put(None)
+        self.has_ended.set()
+
+    def _put(self, token: int) -> bool:
         self.tokens.put(token)
         # Python waits for its threads at the end: nobody reads this answer then.
         return threading.main_thread().is_alive()
+
+
+def _anew(error: Exception) -> Exception:
+    """``error`` without what it has picked up on its way."""
+    try:
+        return copy.copy(error)
+    except Exception:  # noqa: BLE001  (a class whose arguments are not those of its __init__)
+        return RuntimeError(f"{type(error).__name__}: {error}")
 
 
 class Generation(Iterator[int]):
     """An answer: iterate over it for its tokens as they come, or take its result().
 
     Iterating starts a thread, in which the model goes on while the tokens are read; result() alone
-    runs the model in the calling thread. Nothing runs before one of them. An error of the model is
-    raised where the answer is read.
+    runs the model in the calling thread, and iterating afterwards gives what it has made. Nothing
+    runs before one of them. An error of the model is raised wherever the answer is read.
 
     A ``with`` statement, close() or forgetting the object ends it early. Afterwards the context has
     what the model had read by then, which may be more than was read here: result() has all tokens.
 
-    Threads: any; tokens that several threads read go to one of them each.
+    Threads: any; where several iterate, each token goes to one of them.
     """
 
     def __init__(self, run: _Run) -> None:
         self._answer = _Answer(run)
-        self._started = False
-        self._lock = threading.Lock()  # of the start
 
     def __next__(self) -> int:
-        self._start_thread()
-        token = self._answer.tokens.get()
+        answer = self._answer
+        self._refuse_own_callback()
+        answer.make_in_thread()
+        token = answer.tokens.get()
         if token is not None:
             return token
-        self._answer.tokens.put(None)  # for the next who asks
+        answer.tokens.put(None)  # for the next who asks
         self._raise_error()
         raise StopIteration
 
@@ -132,17 +208,18 @@ class Generation(Iterator[int]):
         """All of the answer, when it has ended. May be called again.
 
         ``on_token`` is called with each token, in this thread; returning False cancels, and what it
-        raises comes out of here. ValueError: the answer has been started without it.
+        raises comes out of here, as Ctrl-C does. Another result() then has the tokens until there.
+        ValueError: the answer has been started without it.
         """
-        if self._start():
-            self._answer.make(on_token)
-        elif on_token is not None:
-            raise ValueError("the answer has been started already")
-        self._answer.wait()
+        answer = self._answer
+        if not answer.make_here(on_token):
+            if on_token is not None:
+                raise ValueError("the answer has been started already")
+            self._refuse_own_callback()
+            answer.has_ended.wait()
         self._raise_error()
-        if self._answer.result is None:
-            raise ValueError("the answer has not ended: this is called back for it")
-        return self._answer.result
+        assert answer.result is not None
+        return answer.result
 
     def cancel(self) -> None:
         """Ends the answer before the model's next call; returns at once. From any thread, and from
@@ -151,10 +228,11 @@ class Generation(Iterator[int]):
         self._answer.cancel.set()
 
     def close(self) -> None:
-        """Cancels, and waits until the model is free."""
+        """Cancels, and waits until the model is free; not in a callback of the answer itself."""
         self.cancel()
-        if self._started:
-            self._answer.wait()
+        answer = self._answer
+        if answer.maker is not None and not answer.is_being_made_here:
+            answer.has_ended.wait()
 
     def __enter__(self) -> Self:
         return self
@@ -170,22 +248,10 @@ class Generation(Iterator[int]):
     def __del__(self) -> None:
         self.cancel()
 
-    def _start(self) -> bool:
-        """Whether this is the call that starts it."""
-        with self._lock:
-            was_started, self._started = self._started, True
-        return not was_started
-
-    def _start_thread(self) -> None:
-        with self._lock:
-            if self._started:
-                return
-            self._started = True
-            answer = self._answer
-            threading.Thread(
-                target=answer.make, args=(answer.put,), name="onepack generation"
-            ).start()
+    def _refuse_own_callback(self) -> None:
+        if self._answer.is_being_made_here:
+            raise ValueError("the answer has not ended: this is called back for it")
 
     def _raise_error(self) -> None:
         if self._answer.error is not None:
-            raise self._answer.error
+            raise _anew(self._answer.error)

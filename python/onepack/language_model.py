@@ -12,7 +12,8 @@ class LanguageModel(_core.LanguageModel):
     """A loaded language model with the context that it has read so far.
 
     Threads: belongs to one thread at a time, and tells one that comes while another is in it (Error
-    with FAILED_PRECONDITION). Different models run in parallel; the GIL is released meanwhile.
+    with FAILED_PRECONDITION); for an answer that was iterated over and is cancelled, or forgotten,
+    it waits. Different models run in parallel; the GIL is released meanwhile.
 
     Errors: after one the context is as before the chunk that failed, and the model can be used again.
 
@@ -58,4 +59,6 @@ class LanguageModel(_core.LanguageModel):
         request = Request.of(
             prompt, max_new_tokens, sampling, stop_tokens, ignore_eos, prefill_chunk
         )
-        return Generation(lambda on_token, cancel: self._generate(request, on_token, cancel))
+        return Generation(
+            lambda on_token, cancel, keep: self._generate(request, on_token, cancel, keep)
+        )

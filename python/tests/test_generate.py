@@ -77,7 +77,7 @@ def test_tokens_come_one_by_one_and_are_those_of_the_result(model: LanguageModel
     assert (result.prefill_tokens, result.decode_tokens) == (3, 9)
     assert result.prefill_seconds > 0
     assert model.context == PROMPT + tokens[:-1]
-    assert list(generation) == []  # it has ended
+    assert list(generation) == []  # all were read
     model.reset()
     assert model.context == []
     assert model.generate(PROMPT, max_new_tokens=10).result().tokens == tuple(tokens)
@@ -268,6 +268,13 @@ def test_on_token_sees_every_token(model: LanguageModel) -> None:
         generation.result(seen.append)
 
 
+def test_iterating_after_the_result_gives_its_tokens(model: LanguageModel) -> None:
+    generation = model.generate(PROMPT, max_new_tokens=4)
+    tokens = generation.result().tokens
+    assert tuple(generation) == tokens
+    assert tuple(generation) == ()  # as with other iterators
+
+
 def test_false_from_on_token_cancels(model: LanguageModel) -> None:
     result = model.generate(PROMPT).result(lambda _: False)
     assert (len(result.tokens), result.stop_reason) == (1, StopReason.CANCELLED)
@@ -278,8 +285,11 @@ def test_what_on_token_raises_comes_out(model: LanguageModel, kind: type[BaseExc
     def raise_it(_: int) -> None:
         raise kind("mine")
 
+    generation = model.generate(PROMPT)
     with pytest.raises(kind, match="mine"):
-        model.generate(PROMPT).result(raise_it)
+        generation.result(raise_it)
+    result = generation.result()  # what there is so far
+    assert (len(result.tokens), result.stop_reason) == (1, StopReason.CANCELLED)
     model.reset()
     model.generate(PROMPT, max_new_tokens=1).result()
 
@@ -344,6 +354,89 @@ def test_a_callback_does_not_wait_for_its_own_answer(model: LanguageModel) -> No
     assert generation.result(ask).stop_reason == StopReason.CANCELLED
 
 
+def test_a_callback_does_not_iterate_over_its_own_answer(model: LanguageModel) -> None:
+    generation = model.generate(PROMPT, max_new_tokens=2)
+
+    def read(_: int) -> None:
+        with pytest.raises(ValueError, match="has not ended"):
+            next(generation)
+
+    assert tuple(generation.result(read).tokens) == tuple(generation)
+
+
+def test_an_answer_whose_thread_does_not_start_has_ended(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    generation = model.generate(PROMPT)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError, match="new thread"), generation:
+            next(generation)
+    for read in (Generation.result, next):
+        with pytest.raises(RuntimeError, match="new thread"):
+            read(generation)
+    generation.close()
+    model.generate(PROMPT, max_new_tokens=1).result()
+
+
+def test_an_interrupt_before_the_model_runs_ends_an_answer(
+    model: LanguageModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    generation = model.generate(PROMPT)
+    monkeypatch.setattr(generation._answer, "_make", interrupt)
+    with pytest.raises(KeyboardInterrupt), generation:
+        generation.result()
+    assert generation.result().stop_reason == StopReason.CANCELLED
+    assert list(generation) == []
+
+
+@pytest.mark.parametrize("read", [Generation.result, list])
+def test_an_error_keeps_no_model(backend: Backend, read: Any) -> None:
+    model = load(backend)
+    generation = model.generate([])
+    seen = weakref.ref(model)
+
+    def fail(generation: Generation) -> None:
+        with pytest.raises(InvalidArgumentError):
+            read(generation)
+
+    gc.disable()
+    try:
+        fail(generation)
+        fail(generation)
+        for thread in threading.enumerate():
+            if thread.name == "onepack generation":
+                thread.join()
+        del model
+        assert seen() is None
+        kept = weakref.ref(generation)
+        del generation
+        assert kept() is None
+    finally:
+        gc.enable()
+
+
+def test_a_loop_that_is_left_frees_the_model(model: LanguageModel) -> None:
+    for number in range(50):
+        for _ in model.generate(PROMPT, ignore_eos=True):
+            break
+        uses: list[Any] = [
+            model.reset,
+            model.save,
+            lambda: model.append([1]),
+            lambda: model.context,
+            lambda: list(model.generate([1], max_new_tokens=1)),
+        ]
+        uses[number % len(uses)]()
+        model.reset()
+
+
 def test_one_that_is_forgotten_is_collected_and_cancelled(model: LanguageModel) -> None:
     generation = model.generate(PROMPT)
     next(generation)
@@ -401,6 +494,8 @@ def test_a_signal_interrupts_the_main_thread(long_model: Path, read: Any) -> Non
             signal.setitimer(signal.ITIMER_REAL, 0.2)
             with pytest.raises(KeyboardInterrupt):
                 read(generation)
+            generation.close()
+            assert generation.result().stop_reason == StopReason.CANCELLED
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
