@@ -2,10 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import threading
+from collections.abc import Callable, Iterable
 
 from onepack import _core
-from onepack.generation import Generation, Request, Sampling
+from onepack.errors import Error
+from onepack.generation import Generation, OnToken, Request, Sampling
+from onepack.records import GenerateResult
+
+
+class _Requests(threading.local):
+    """Of any pool, that this thread answers now."""
+
+    count = 0
+
+
+_requests = _Requests()
+
+
+def _refuse_callback() -> None:
+    # A thread that waits for an adapter does not know that a callback waits for that thread.
+    if _requests.count > 0:
+        error = Error("a callback of a pool's request does not iterate: take the answer's result()")
+        error.code = _core.StatusCode.FAILED_PRECONDITION
+        raise error
 
 
 class AdapterPool(_core.AdapterPool):
@@ -37,11 +57,22 @@ class AdapterPool(_core.AdapterPool):
         LanguageModel.generate. NotFoundError, where it is read: there is no such adapter.
 
         In ``on_token`` of another request it does not wait for an adapter that is answering, because
-        that may be waiting for this one: Error with FAILED_PRECONDITION.
+        that may be waiting for this one: Error with FAILED_PRECONDITION. There its result() is taken;
+        iterating, which starts a thread, is the same error.
         """
         request = Request.of(
             prompt, max_new_tokens, sampling, stop_tokens, ignore_eos, prefill_chunk
         )
-        return Generation(
-            lambda on_token, cancel, keep: self._generate(name, request, on_token, cancel, keep)
-        )
+
+        def run(
+            on_token: OnToken | None,
+            cancel: _core._CancelFlag,
+            keep: Callable[[GenerateResult], None],
+        ) -> None:
+            _requests.count += 1
+            try:
+                self._generate(name, request, on_token, cancel, keep)
+            finally:
+                _requests.count -= 1
+
+        return Generation(run, _refuse_callback)

@@ -79,7 +79,7 @@ class _Answer:
     and often the answer itself.
     """
 
-    def __init__(self, run: _Run) -> None:
+    def __init__(self, run: _Run, check_thread: Callable[[], None] | None) -> None:
         self.cancel = _CancelFlag()
         self.result: GenerateResult | None = None
         self.error: Exception | None = None  # the model's; None where there is a result
@@ -87,6 +87,7 @@ class _Answer:
         self.maker: int | None = None  # the thread, once it is started
         self.has_ended = threading.Event()
         self._run: _Run | None = run
+        self._check_thread = check_thread
         self._lock = threading.Lock()  # of the start
 
     @property
@@ -121,6 +122,8 @@ class _Answer:
             with self._lock:
                 if self.maker is not None:
                     return
+                if self._check_thread is not None:
+                    self._check_thread()
                 self.maker = 0  # of no thread
                 is_ours = True
             self.cancel.is_in_background = True
@@ -190,8 +193,9 @@ class Generation(Iterator[int]):
     Threads: any; where several iterate, each token goes to one of them.
     """
 
-    def __init__(self, run: _Run) -> None:
-        self._answer = _Answer(run)
+    def __init__(self, run: _Run, check_thread: Callable[[], None] | None = None) -> None:
+        # `check_thread` raises what keeps a thread from being started for it here and now.
+        self._answer = _Answer(run, check_thread)
 
     def __next__(self) -> int:
         answer = self._answer

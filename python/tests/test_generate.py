@@ -600,6 +600,24 @@ def test_a_callback_does_not_wait_for_its_own_adapter(pool: AdapterPool) -> None
     assert raised.value.code == StatusCode.FAILED_PRECONDITION
 
 
+@pytest.mark.parametrize("name", ["a0", "a1"])
+def test_a_callback_of_a_pool_does_not_iterate(
+    pool: AdapterPool, model: LanguageModel, name: str
+) -> None:
+    def ask(_: int) -> bool:
+        generation = pool.generate(name, PROMPT, max_new_tokens=2)
+        with pytest.raises(Error, match="does not iterate") as raised:
+            next(generation)
+        assert raised.value.code == StatusCode.FAILED_PRECONDITION
+        if name == "a1":
+            assert len(generation.result().tokens) == 2
+        assert len(list(model.generate(PROMPT, max_new_tokens=2))) == 2
+        return False
+
+    assert len(pool.generate("a0", PROMPT).result(ask).tokens) == 1
+    assert list(pool.generate("a0", PROMPT, max_new_tokens=1))
+
+
 def test_a_callback_may_ask_another_adapter_and_drop_its_own(pool: AdapterPool) -> None:
     def ask(_: int) -> bool:
         assert len(pool.generate("a1", PROMPT, max_new_tokens=2).result().tokens) == 2
