@@ -36,7 +36,7 @@ bool CallScope::Report(const LoadProgress& progress) {
             .attr("LoadProgress")(TextOf(progress.program), progress.served_bytes,
                                   progress.expected_bytes);
     // A callback that returns nothing, as tqdm's do, means "go on".
-    return !on_progress_(told).is(nb::bool_(false));
+    return !CallApplication([&] { return on_progress_(told); }).is(nb::bool_(false));
   });
 }
 

@@ -9,7 +9,9 @@
 #ifndef ONEPACK_PYTHON_BINDINGS_CALL_SCOPE_H_
 #define ONEPACK_PYTHON_BINDINGS_CALL_SCOPE_H_
 
+#include <cxxabi.h>
 #include <nanobind/nanobind.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <exception>
@@ -18,6 +20,23 @@
 #include "onepack/load_progress.h"
 
 namespace onepack::python {
+
+// What `call`, which runs code of the application's, returns. Until 3.13 Python ends a daemon
+// thread that comes back to it after its end by unwinding the thread's stack. What is on ours, in
+// the core and here, takes that for an exception, or needs the GIL to be destroyed; so the thread
+// is left where it is, as later versions do.
+template <typename Call>
+auto CallApplication(const Call& call) {
+#ifdef __GLIBCXX__
+  try {
+    return call();
+  } catch (abi::__forced_unwind&) {
+    for (;;) pause();
+  }
+#else  // whose library has no name for it
+  return call();
+#endif
+}
 
 class CallScope {
  public:
@@ -36,12 +55,15 @@ class CallScope {
   bool CallPython(const Ask& ask) {
     if (raised_) return false;
     const nanobind::gil_scoped_acquire acquire;
+    if (!acquire.is_valid()) return false;  // Python has ended
     try {
       return ask();
-    } catch (...) {
+    } catch (const nanobind::python_error&) {
       raised_ = std::current_exception();
-      return false;
+    } catch (const std::exception&) {
+      raised_ = std::current_exception();
     }
+    return false;
   }
 
   // Whether to go on: false after Ctrl-C. Looks at most 20 times a second, because to get the GIL

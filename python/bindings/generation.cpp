@@ -55,7 +55,10 @@ void Connect(GenerateOptions& options, CallScope& scope, nb::handle on_token,
   options.should_cancel = [&scope, &cancel] { return cancel.is_set() || !scope.CheckSignals(); };
   if (on_token.is_none()) return;
   options.on_token = [&scope, on_token](int64_t token) {
-    return scope.CallPython([&] { return !on_token(token).is(nb::bool_(false)); });
+    return scope.CallPython([&] {
+      const nb::int_ number(token);
+      return !CallApplication([&] { return on_token(number); }).is(nb::bool_(false));
+    });
   };
 }
 

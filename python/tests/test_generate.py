@@ -519,6 +519,40 @@ def test_python_ends_while_an_answer_is_made(long_model: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.parametrize("call", ["generate", "load"])
+def test_python_ends_while_a_daemon_thread_is_in_a_callback(call: str) -> None:
+    script = (
+        "import sys; sys.path[:0] = sys.argv[2:]\n"
+        "import threading, time\n"
+        "from onepack import Backend, Program\n"
+        "from recorded import CASES, read_case\n"
+        "from test_generate import load\n"
+        "inside = threading.Event()\n"
+        "class Slow:\n"  # the thread comes back while Python ends
+        "    def __del__(self, sleep=time.sleep):\n"
+        "        sleep(0.5)\n"
+        "sys.kept = Slow()\n"
+        "def wait(_, sleep=time.sleep):\n"
+        "    inside.set()\n"
+        "    sleep(0.2)\n"
+        "def generate():\n"
+        "    load(Backend()).generate([3]).result(wait)\n"
+        "def load_method():\n"
+        "    read_case(CASES / 'lora_fp32/lora0.json').load(Backend(), on_progress=wait)\n"
+        "target = generate if sys.argv[1] == 'generate' else load_method\n"
+        "threading.Thread(target=target, daemon=True).start()\n"
+        "inside.wait()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, call, str(Path(__file__).parent)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 # ---- Pools
 
 
