@@ -5,6 +5,7 @@
 #define ONEPACK_PYTHON_BINDINGS_ENGINE_H_
 
 #include <pthreadpool.h>
+#include <unistd.h>
 
 #include <memory>
 #include <mutex>
@@ -53,8 +54,13 @@ class Engine {
   MethodOptions LoadOptions() const;
 
  private:
+  // In a forked child the threads are not there, and destroying would wait for them: it leaks.
   struct ThreadPoolDeleter {
-    void operator()(pthreadpool* pool) const { pthreadpool_destroy(pool); }
+    ThreadPoolDeleter() : owner(getpid()) {}
+    void operator()(pthreadpool* pool) const {
+      if (getpid() == owner) pthreadpool_destroy(pool);
+    }
+    pid_t owner;
   };
 
   Engine() = default;

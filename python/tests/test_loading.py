@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import itertools
+import os
+import signal
 import threading
 import weakref
 from collections.abc import Callable
@@ -187,6 +189,31 @@ def test_threads_run_programs_of_one_backend(backend: Backend) -> None:
 def test_a_backend_may_have_threads() -> None:
     with Backend(threads=2, packing_threads=2) as backend:
         CASE.check(CASE.load(backend))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="a system without fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that it has threads
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_forked_process_closes_what_was_loaded(threads: int) -> None:
+    backend = Backend(threads=threads)
+    method = CASE.load(backend)
+    child = os.fork()
+    if child == 0:
+        signal.alarm(60)
+        try:
+            if threads == 1:
+                CASE.check(method)
+            else:
+                with pytest.raises(Error) as raised:
+                    method(X)
+                assert raised.value.code == StatusCode.FAILED_PRECONDITION
+            method.close()
+            backend.close()
+        except BaseException:  # noqa: BLE001  (pytest must not go on in here)
+            os._exit(1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    CASE.check(method)
 
 
 @pytest.mark.parametrize("how", ["close", "forget"])
