@@ -1,6 +1,8 @@
 #include "python/bindings/buffer_source.h"
 
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "python/bindings/errors.h"
 
@@ -33,25 +35,28 @@ class PythonBuffer {
 
 class BufferSource final : public DataSource {
  public:
-  BufferSource(nb::handle object, const char* name) : name_(name), buffer_(object) {}
+  // Throws nothing: what MakeRef has allocated would leak.
+  BufferSource(std::unique_ptr<const PythonBuffer> buffer, std::string name) noexcept
+      : name_(std::move(name)), buffer_(std::move(buffer)) {}
 
   const char* name() const override { return name_.c_str(); }
-  uint64_t size() const override { return buffer_.bytes().size(); }
+  uint64_t size() const override { return buffer_->bytes().size(); }
   bool is_mapped() const override { return true; }
 
   Result<Buffer> Load(const Segment& range) const override {
-    return LoadFrom(buffer_.bytes(), range);
+    return LoadFrom(buffer_->bytes(), range);
   }
 
  private:
   const std::string name_;
-  const PythonBuffer buffer_;
+  const std::unique_ptr<const PythonBuffer> buffer_;
 };
 
 }  // namespace
 
 Ref<DataSource> OpenBuffer(nb::handle object, const char* name) {
-  return ValueOrThrow(MakeRef<BufferSource>(HeapAllocator(), object, name));
+  auto buffer = std::make_unique<const PythonBuffer>(object);
+  return ValueOrThrow(MakeRef<BufferSource>(HeapAllocator(), std::move(buffer), std::string(name)));
 }
 
 }  // namespace onepack::python
