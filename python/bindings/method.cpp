@@ -64,7 +64,7 @@ Returns:
     None or a list of them.
 
 Raises:
-    TypeError: An input is no such thing, or there are more or fewer inputs.
+    TypeError: An input is something else, or there are more or fewer inputs.
     InvalidArgumentError: An input of another dtype or shape.
     Error: What the program's operators say; FAILED_PRECONDITION while another call is in it.
 
@@ -100,11 +100,15 @@ Value AddInput(Arguments& arguments, size_t index, nb::handle object, const Valu
   } catch (const StatusException& error) {
     throw StatusException(Status::Error(error.code(), "input %zu: %s", index, error.what()));
   } catch (const nb::builtin_exception& error) {
-    throw nb::type_error(("input " + std::to_string(index) + ": " + error.what()).c_str());
+    const std::string message = "input " + std::to_string(index) + ": " + error.what();
+    throw nb::builtin_exception(error.type(), message.c_str());
   } catch (nb::python_error& error) {
-    if (!error.matches(PyExc_TypeError)) throw;
-    const nb::str message(error.value());
-    throw nb::type_error(("input " + std::to_string(index) + ": " + message.c_str()).c_str());
+    for (PyObject* kind : {PyExc_TypeError, PyExc_ValueError, PyExc_OverflowError}) {
+      if (!error.matches(kind)) continue;
+      const nb::str message(error.value());
+      nb::raise_from(error, kind, "input %zu: %s", index, message.c_str());
+    }
+    throw;
   }
 }
 
@@ -167,7 +171,14 @@ nb::object Describe(const Value& value) {
 
 // For tests: what a run would read.
 uintptr_t AddressOfInput(const PyMethod& self, nb::handle object, size_t index) {
-  ArrayTensor array(object, self.handle.Get()->method->input(index).tensor());
+  const std::shared_ptr<LoadedMethod> loaded = self.handle.Get();
+  const Turn::Claim claim(loaded->turn, "method");
+  if (index >= loaded->method->input_count()) throw nb::index_error("no such input");
+  const Value& input = loaded->method->input(index);
+  if (!input.is(ValueKind::kTensor) || input.has_no_tensor()) {
+    throw nb::type_error("an input that is no tensor");
+  }
+  ArrayTensor array(object, input.tensor());
   return reinterpret_cast<uintptr_t>(array.tensor().data());
 }
 

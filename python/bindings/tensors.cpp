@@ -103,6 +103,36 @@ nb::dlpack::dtype TypeToNumpy(const TypePair& pair) {
   return {static_cast<uint8_t>(code), pair.bits, 1};
 }
 
+struct Dim {
+  size_t size;
+  int64_t step;  // in bytes
+};
+
+template <size_t kItem>
+void CopyItems(uint8_t* to, const uint8_t* from, const Dim& row) {
+  for (size_t i = 0; i < row.size; ++i, from += row.step) memcpy(to + i * kItem, from, kItem);
+}
+
+// To where they lie one after the other.
+void CopyRow(uint8_t* to, const uint8_t* from, const Dim& row, size_t item) {
+  if (row.step == static_cast<int64_t>(item)) {
+    memcpy(to, from, row.size * item);
+    return;
+  }
+  switch (item) {
+    case 1:
+      return CopyItems<1>(to, from, row);
+    case 2:
+      return CopyItems<2>(to, from, row);
+    case 4:
+      return CopyItems<4>(to, from, row);
+    case 8:
+      return CopyItems<8>(to, from, row);
+    default:  // the widest type of kTypes
+      return CopyItems<16>(to, from, row);
+  }
+}
+
 template <typename Array, typename Data>
 nb::object MakeArray(const Tensor& tensor, Data* data, nb::handle owner) {
   const TypePair& pair = PairOf(tensor.scalar_type());
@@ -128,22 +158,24 @@ ArrayTensor::ArrayTensor(nb::handle object, const Tensor& wanted)
                                         "an array of %zu dimensions, where %zu are expected",
                                         array_.ndim(), wanted.rank()));
   }
+  // Before anything is copied: an array of few bytes may have any shape.
   for (size_t i = 0; i < array_.ndim(); ++i) {
-    if (array_.shape(i) > INT32_MAX) {
-      throw StatusException(Status::Error(StatusCode::kInvalidArgument,
-                                          "an array with a dimension of %zu", array_.shape(i)));
+    const auto most = static_cast<size_t>(wanted.bounds()[i]);
+    if (array_.shape(i) > most) {
+      throw StatusException(
+          Status::Error(StatusCode::kInvalidArgument,
+                        "an array whose dimension %zu is %zu, where %s%zu is expected", i,
+                        array_.shape(i), wanted.is_dynamic() ? "at most " : "", most));
     }
     sizes_.push_back(static_cast<int32_t>(array_.shape(i)));
   }
   // Tensors are views of what may be written; an input is only read.
   auto* data = static_cast<uint8_t*>(const_cast<void*>(static_cast<const void*>(array_.data())));
-  size_t size = array_.nbytes();
   if (!LiesAs(dim_order_)) {
     copied_ = CopyAs(dim_order_);
-    data = copied_.data();
-    size = copied_.size();
+    data = copied_.get();
   }
-  tensor_ = ValueOrThrow(Tensor::Over({scalar_type_, sizes_, dim_order_}, {data, size}));
+  tensor_ = ValueOrThrow(Tensor::Over({scalar_type_, sizes_, dim_order_}, {data, array_.nbytes()}));
 }
 
 void ArrayTensor::Import(nb::handle object, ScalarType wanted) {
@@ -175,19 +207,35 @@ bool ArrayTensor::LiesAs(Span<const uint8_t> dim_order) const {
   return true;
 }
 
-std::vector<uint8_t> ArrayTensor::CopyAs(Span<const uint8_t> dim_order) const {
-  const size_t item = array_.itemsize();
-  std::vector<uint8_t> bytes(array_.nbytes());
-  std::vector<size_t> index(dim_order.size());
+std::unique_ptr<uint8_t[]> ArrayTensor::CopyAs(Span<const uint8_t> dim_order) const {
+  const auto item = static_cast<int64_t>(array_.itemsize());
+  // Outer dims first; two that are stepped through as one become one.
+  std::vector<Dim> dims;
+  for (const uint8_t dim : dim_order) {
+    const Dim inner{array_.shape(dim), array_.stride(dim) * item};
+    if (inner.size == 1) continue;
+    if (!dims.empty() && dims.back().step == inner.step * static_cast<int64_t>(inner.size)) {
+      dims.back() = {dims.back().size * inner.size, inner.step};
+    } else {
+      dims.push_back(inner);
+    }
+  }
+  if (dims.empty()) dims.push_back({1, item});
+  const Dim row = dims.back();
+  dims.pop_back();
+
+  const size_t size = array_.nbytes();
+  const size_t row_bytes = row.size * array_.itemsize();
+  std::unique_ptr<uint8_t[]> bytes(new uint8_t[size]);
+  std::vector<size_t> index(dims.size());
   const auto* source = static_cast<const uint8_t*>(static_cast<const void*>(array_.data()));
-  int64_t at = 0;  // in elements
-  for (size_t done = 0; done < bytes.size(); done += item) {
-    memcpy(bytes.data() + done, source + at * static_cast<int64_t>(item), item);
-    for (size_t i = dim_order.size(); i-- > 0;) {
-      const size_t dim = dim_order[i];
-      at += array_.stride(dim);
-      if (++index[i] < array_.shape(dim)) break;
-      at -= array_.stride(dim) * static_cast<int64_t>(array_.shape(dim));
+  const nb::gil_scoped_release release;
+  for (size_t done = 0; done < size; done += row_bytes) {
+    CopyRow(bytes.get() + done, source, row, array_.itemsize());
+    for (size_t i = dims.size(); i-- > 0;) {
+      source += dims[i].step;
+      if (++index[i] < dims[i].size) break;
+      source -= dims[i].step * static_cast<int64_t>(dims[i].size);
       index[i] = 0;
     }
   }

@@ -19,8 +19,8 @@ namespace onepack::python {
 // Threads: made and destroyed with the GIL; the tensor may be read without.
 class ArrayTensor {
  public:
-  // Throws TypeError for what is no array on the CPU, kInvalidArgument for another element type or
-  // rank.
+  // Throws TypeError for what is no array on the CPU, kInvalidArgument for another element type,
+  // rank or a size beyond the bounds.
   ArrayTensor(nanobind::handle object, const Tensor& wanted);
   ArrayTensor(const ArrayTensor&) = delete;
   ArrayTensor& operator=(const ArrayTensor&) = delete;
@@ -30,13 +30,13 @@ class ArrayTensor {
  private:
   void Import(nanobind::handle object, ScalarType wanted);
   bool LiesAs(Span<const uint8_t> dim_order) const;
-  std::vector<uint8_t> CopyAs(Span<const uint8_t> dim_order) const;
+  std::unique_ptr<uint8_t[]> CopyAs(Span<const uint8_t> dim_order) const;
 
   nanobind::ndarray<nanobind::ro> array_;  // keeps the bytes
   ScalarType scalar_type_ = ScalarType::kFloat;
   std::vector<int32_t> sizes_;
   std::vector<uint8_t> dim_order_;
-  std::vector<uint8_t> copied_;
+  std::unique_ptr<uint8_t[]> copied_;
   Tensor tensor_;
 };
 
