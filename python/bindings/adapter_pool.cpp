@@ -4,6 +4,7 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -93,15 +94,16 @@ void BindAdapterPool(nb::module_& module) {
            "them. Raises NotFoundError.")
       .def("names", Names, nb::sig("def names(self) -> list[str]"), "In alphabetical order.")
       .def("__len__", [](const PyAdapterPool& self) { return Names(self).size(); })
+      .def("__bool__", [](const PyAdapterPool& /*self*/) { return true; })  // empty, too
       .def(
           "__contains__",
-          [](const PyAdapterPool& self, const std::string& name) {
-            for (const std::string& known : Names(self)) {
-              if (known == name) return true;
-            }
-            return false;
+          [](const PyAdapterPool& self, const nb::object& name) {
+            const std::vector<std::string> names = Names(self);
+            std::string wanted;
+            return nb::try_cast(name, wanted) &&
+                   std::find(names.begin(), names.end(), wanted) != names.end();
           },
-          "name"_a)
+          "name"_a.none())
       .def("_generate", Generate, "name"_a, "request"_a, "on_token"_a.none(), "cancel"_a, "keep"_a,
            nb::sig("def _generate(self, name: str, request: onepack.generation.Request, "
                    "on_token: collections.abc.Callable[[int], object] | None, "

@@ -25,7 +25,7 @@ constexpr const char* kAbout =
 ``NamedData(path)`` maps the file; it must not be changed in place while anything uses it. No
 constant is read before a method that needs it is loaded, or runs.
 
-``key in data``, ``len(data)`` and ``data.keys()`` are as with a dict; ``data[key]`` is a read-only
+``key in data``, ``len(data)``, ``data.keys()`` and iterating are as with a dict; ``data[key]`` is a read-only
 memoryview of the constant's bytes, without a copy, and keeps the file mapped.
 
 Threads: any, at any time.
@@ -124,10 +124,16 @@ void BindNamedData(nb::module_& module) {
       .def("__len__", [](const PyNamedData& self) { return self.handle.Get()->entries().size(); })
       .def(
           "__contains__",
-          [](const PyNamedData& self, const std::string& key) {
-            return self.handle.Get()->Find(key) != nullptr;
+          [](const PyNamedData& self, const nb::object& key) {
+            const Ref<NamedDataMap> map = self.handle.Get();
+            std::string name;
+            return nb::try_cast(key, name) && map->Find(name) != nullptr;
           },
-          "key"_a)
+          "key"_a.none())
+      .def(
+          "__iter__",
+          [](const PyNamedData& self) { return nb::object(nb::iter(nb::cast(Keys(self)))); },
+          nb::sig("def __iter__(self) -> collections.abc.Iterator[str]"))
       .def("__getitem__", BytesOf, "key"_a,
            nb::sig("def __getitem__(self, key: str) -> memoryview"))
       .def("__repr__", Show);

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import errno
+import re
 
 from onepack._core import StatusCode
 
@@ -46,7 +46,8 @@ class OutOfMemoryError(Error, MemoryError):
 
 
 class FileAccessError(Error, OSError):
-    """The operating system refused a read, a write or a mapping. ``filename`` is the path."""
+    """The operating system refused a read, a write or a mapping. ``filename`` is the path, and
+    ``errno`` the system's number where it gave one."""
 
     code = StatusCode.IO_ERROR
 
@@ -92,4 +93,6 @@ def _error_of(code: StatusCode, message: str, path: str, is_closed: bool) -> Err
 
 
 def _errno_of(error: OSError) -> int | None:
-    return errno.ENOENT if isinstance(error, FileNotFoundError) else None
+    # How the core ends the message of what the system refuses; its statuses have no number.
+    found = re.search(r"\(errno (\d+)\)$", str(error))
+    return int(found[1]) if found else None

@@ -84,6 +84,7 @@ def test_what_the_system_refuses_is_an_os_error(tmp_path: Path) -> None:
         Program(loop)
     assert isinstance(raised.value, FileAccessError)
     assert raised.value.code == StatusCode.IO_ERROR
+    assert raised.value.errno == errno.ELOOP
 
 
 @pytest.mark.parametrize("form", [str, os.fsencode, Path])
@@ -149,6 +150,9 @@ def test_named_data_is_like_a_dict() -> None:
     assert key in adapter
     assert key in merged
     assert key not in foundation
+    assert 5 not in foundation
+    assert list(adapter) == adapter.keys()
+    assert dict(adapter).keys() == set(adapter)
     constant = merged[key]
     assert constant.readonly
     assert bytes(constant) in CASE.data[1].read_bytes()
