@@ -25,13 +25,14 @@ a backend with ``threads`` take turns at its threads; with one thread each, they
 Args:
     cache: Give the same one to every backend that shall share weights. None: every method packs
         for itself.
-    threads: That a run computes on, the caller included. 1: the calling thread does all the work.
+    threads: How many threads compute one run, the caller included. 1: the caller alone.
     linears: What linear layers run over. IN_PLACE and AUTO read the files while they run: such a
         file must be replaced, and never changed in place or cut short, while it is in use.
     prefetch_weights: Start to read weights that are used in place at load, all of them.
     verify_keys: Refuse a program when a constant is not what its key, a SHA-256, says.
-    packing_threads: That pack what a method needs and the cache does not have.
-    min_bytes_per_packing_thread: No more packing threads than there are as many raw bytes.
+    packing_threads: How many threads pack what a method needs and the cache does not have.
+    min_bytes_per_packing_thread: Each packing thread has so many raw bytes to pack; fewer threads
+        are used where that is not so.
     large_weight_bytes: Weights of at least so many raw bytes are packed in slices. 0: none is.
     random_seed: Of aten::rand, aten::randn and their like.
 

@@ -46,7 +46,7 @@ class CacheWithTrouble {
 // Threads: any, once created.
 class Engine {
  public:
-  // `threads`: that a run computes on. `random_seed`: CpuOperatorOptions::random_seed.
+  // `threads`: how many compute one run. `random_seed`: CpuOperatorOptions::random_seed.
   static std::shared_ptr<const Engine> Create(XnnpackBackendOptions options, size_t threads,
                                               uint64_t random_seed);
 
