@@ -2,6 +2,8 @@
 
 #include <nanobind/stl/vector.h>
 
+#include <string>
+
 #include "python/bindings/errors.h"
 
 namespace nb = nanobind;
@@ -10,12 +12,36 @@ using namespace nb::literals;
 namespace onepack::python {
 namespace {
 
+[[noreturn]] void RefuseField(const char* name, const char* wanted) {
+  throw nb::type_error((std::string("`") + name + "` must be " + wanted).c_str());
+}
+
 template <typename T>
-T FieldOf(nb::handle object, const char* name) {
+T NumberOf(nb::handle object, const char* name) {
+  const nb::object index = nb::steal(PyNumber_Index(object.attr(name).ptr()));
+  if (!index) {
+    PyErr_Clear();
+    RefuseField(name, "a non-negative integer");
+  }
   T value;
+  if (nb::try_cast(index, value)) return value;
+  throw StatusException(Status::Error(StatusCode::kInvalidArgument,
+                                      "`%s` must be a non-negative integer of 64 bits", name));
+}
+
+float FloatOf(nb::handle object, const char* name) {
+  float value;
   if (nb::try_cast(object.attr(name), value)) return value;
-  throw StatusException(
-      Status::Error(StatusCode::kInvalidArgument, "%s: no such number can be asked for", name));
+  RefuseField(name, "a number");
+}
+
+// Or a number, as with Python's own functions.
+bool BoolOf(nb::handle object, const char* name) {
+  const nb::object value = object.attr(name);
+  if (PyNumber_Check(value.ptr()) == 0) RefuseField(name, "a bool");
+  const int is_true = PyObject_IsTrue(value.ptr());
+  if (is_true < 0) throw nb::python_error();
+  return is_true == 1;
 }
 
 }  // namespace
@@ -38,15 +64,15 @@ GenerateArguments ArgumentsOf(nb::handle request) {
   GenerateArguments arguments;
   arguments.prompt = TokensOf(request.attr("prompt"));
   GenerateOptions& options = arguments.options;
-  options.max_new_tokens = FieldOf<size_t>(request, "max_new_tokens");
+  options.max_new_tokens = NumberOf<size_t>(request, "max_new_tokens");
   options.stop_tokens = TokensOf(request.attr("stop_tokens"));
-  options.ignore_eos = FieldOf<bool>(request, "ignore_eos");
-  options.prefill_chunk = FieldOf<size_t>(request, "prefill_chunk");
+  options.ignore_eos = BoolOf(request, "ignore_eos");
+  options.prefill_chunk = NumberOf<size_t>(request, "prefill_chunk");
   const nb::object sampling = request.attr("sampling");
-  options.sampling.temperature = FieldOf<float>(sampling, "temperature");
-  options.sampling.top_k = FieldOf<size_t>(sampling, "top_k");
-  options.sampling.top_p = FieldOf<float>(sampling, "top_p");
-  options.sampling.seed = FieldOf<uint64_t>(sampling, "seed");
+  options.sampling.temperature = FloatOf(sampling, "temperature");
+  options.sampling.top_k = NumberOf<size_t>(sampling, "top_k");
+  options.sampling.top_p = FloatOf(sampling, "top_p");
+  options.sampling.seed = NumberOf<uint64_t>(sampling, "seed");
   return arguments;
 }
 

@@ -132,6 +132,37 @@ def test_a_wrong_request_is_refused_where_it_is_read(
     model.generate(PROMPT, max_new_tokens=1).result()
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_new_tokens": "a"}, "`max_new_tokens` must be a non-negative integer"),
+        ({"prefill_chunk": 1.5}, "`prefill_chunk` must be a non-negative integer"),
+        ({"ignore_eos": "no"}, "`ignore_eos` must be a bool"),
+        ({"sampling": Sampling(temperature="hot")}, "`temperature` must be a number"),  # type: ignore[arg-type]
+        ({"sampling": Sampling(seed=None)}, "`seed` must be a non-negative"),  # type: ignore[arg-type]
+    ],
+)
+def test_an_option_of_another_kind_is_a_type_error(
+    model: LanguageModel, options: dict[str, Any], message: str
+) -> None:
+    for read in (Generation.result, list):
+        with pytest.raises(TypeError, match=message):
+            read(model.generate(PROMPT, **options))
+
+
+def test_options_are_whatever_gives_their_kind(model: LanguageModel) -> None:
+    given: list[Any] = [numpy.int32(3), numpy.uint64(2**64 - 1), 1, numpy.bool_(True)]
+    count, seed, *ignores = given
+    for ignore_eos in ignores:
+        generation = model.generate(
+            PROMPT,
+            max_new_tokens=count,
+            sampling=Sampling(temperature=1, seed=seed),
+            ignore_eos=ignore_eos,
+        )
+        assert len(generation.result().tokens) == 3
+
+
 def test_what_is_no_token_is_refused_at_once(model: LanguageModel) -> None:
     with pytest.raises(TypeError):
         model.generate(["text"])  # type: ignore[list-item]
@@ -568,6 +599,7 @@ def test_names_come_and_go(pool: AdapterPool, cache: WeightCache) -> None:
     assert len(pool) == 2
     assert "a0" in pool
     assert "base" not in pool
+    assert 5 not in pool
     with pytest.raises(InvalidArgumentError, match="a0"):
         pool.add("a0", llm_program("a0"), llm_data("a0")[1])
     pins = cache.stats().pins
@@ -581,6 +613,9 @@ def test_names_come_and_go(pool: AdapterPool, cache: WeightCache) -> None:
     ):
         with pytest.raises(NotFoundError, match="a0"):
             use()
+    pool.drop("a1")
+    assert len(pool) == 0
+    assert pool  # is one, though it is empty
     pool.close()
     assert cache.stats().pins == 0
 
