@@ -32,7 +32,7 @@ void Make(PyAdapterPool* self, const PyBackend& backend, const nb::object& found
 
 void Add(const PyAdapterPool& self, const std::string& name, const PyProgram& program,
          const nb::object& data, const std::string& method, const nb::object& on_progress) {
-  const std::shared_ptr<OpenPool> open = self.handle.Get();
+  const InUse<OpenPool> open(self.handle.Get());
   const Ref<Program> from = program.handle.Get();
   const Ref<NamedDataMap> map = MergedData(data);
   CallScope scope(on_progress);
@@ -45,20 +45,20 @@ void Add(const PyAdapterPool& self, const std::string& name, const PyProgram& pr
 }
 
 void Drop(const PyAdapterPool& self, const std::string& name) {
-  const std::shared_ptr<OpenPool> open = self.handle.Get();
+  const InUse<OpenPool> open(self.handle.Get());
   const nb::gil_scoped_release release;
   ThrowIfError(open->pool.Drop(name));
 }
 
 std::vector<std::string> Names(const PyAdapterPool& self) {
-  const std::shared_ptr<OpenPool> open = self.handle.Get();
+  const InUse<OpenPool> open(self.handle.Get());
   const nb::gil_scoped_release release;
   return ValueOrThrow(open->pool.Names());
 }
 
 void Generate(const PyAdapterPool& self, const std::string& name, const nb::object& request,
               const nb::object& on_token, const CancelFlag& cancel, const nb::object& keep) {
-  const std::shared_ptr<OpenPool> open = self.handle.Get();
+  const InUse<OpenPool> open(self.handle.Get());
   GenerateArguments arguments = ArgumentsOf(request);
   CallScope scope;
   Connect(arguments.options, scope, on_token, cancel);

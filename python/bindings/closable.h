@@ -8,11 +8,35 @@
 
 #include <nanobind/nanobind.h>
 
+#include <memory>
 #include <utility>
 
 #include "python/bindings/errors.h"
 
 namespace onepack::python {
+
+// What a call works on. Should it be closed meanwhile, the call drops it, and without the GIL: to
+// unmap files and to wait for threads takes a while.
+// Threads: made and destroyed with the GIL.
+template <typename T>
+class InUse {
+ public:
+  explicit InUse(std::shared_ptr<T> used) : used_(std::move(used)) {}
+  ~InUse() {
+    if (used_.use_count() != 1) return;
+    const nanobind::gil_scoped_release release;
+    used_.reset();
+  }
+  InUse(const InUse&) = delete;
+  InUse& operator=(const InUse&) = delete;
+
+  T& operator*() const { return *used_; }
+  T* operator->() const { return used_.get(); }
+  const std::shared_ptr<T>& shared() const { return used_; }
+
+ private:
+  std::shared_ptr<T> used_;
+};
 
 // `Reference` is a Ref or a shared_ptr.
 template <typename Reference>
@@ -36,7 +60,7 @@ class Closable {
 
   bool is_closed() const { return !reference_; }
 
-  // Does nothing the second time. To unmap files and to wait for threads takes a while.
+  // Does nothing the second time. Without the GIL, as InUse.
   void Close() {
     if (!reference_) return;
     Reference dropped = std::exchange(reference_, Reference());

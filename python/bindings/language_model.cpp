@@ -50,7 +50,7 @@ void Make(PyLanguageModel* self, const PyProgram& program, const PyBackend& back
 // Calls `work` with the model, without the GIL, while no other thread is in it.
 template <typename Work>
 auto Alone(const PyLanguageModel& self, const Work& work) {
-  const std::shared_ptr<LoadedModel> loaded = self.handle.Get();
+  const InUse<LoadedModel> loaded(self.handle.Get());
   const Turn::Claim claim(loaded->turn, "model");
   const nb::gil_scoped_release release;
   return work(*loaded->model);
@@ -77,7 +77,7 @@ Logits Append(const PyLanguageModel& self, const nb::object& given, size_t chunk
 
 void Generate(const PyLanguageModel& self, const nb::object& request, const nb::object& on_token,
               const CancelFlag& cancel, const nb::object& keep) {
-  const std::shared_ptr<LoadedModel> loaded = self.handle.Get();
+  const InUse<LoadedModel> loaded(self.handle.Get());
   const Turn::Claim claim(loaded->turn, "model", &cancel);
   GenerateArguments arguments = ArgumentsOf(request);
   CallScope scope;
@@ -90,7 +90,7 @@ void Generate(const PyLanguageModel& self, const nb::object& request, const nb::
 }
 
 nb::object Info(const PyLanguageModel& self) {
-  const std::shared_ptr<LoadedModel> loaded = self.handle.Get();
+  const InUse<LoadedModel> loaded(self.handle.Get());
   const ModelInfo& info = loaded->model->info();
   return nb::module_::import_("onepack.records")
       .attr("ModelInfo")(
@@ -101,7 +101,7 @@ nb::object Info(const PyLanguageModel& self) {
 }
 
 std::vector<int64_t> Context(const PyLanguageModel& self) {
-  const std::shared_ptr<LoadedModel> loaded = self.handle.Get();
+  const InUse<LoadedModel> loaded(self.handle.Get());
   loaded->turn.AwaitOursOrFree("model");
   return loaded->model->context();
 }

@@ -119,7 +119,7 @@ void Execute(Method& method, const std::vector<Value>& inputs) {
 }
 
 nb::object Run(const PyMethod& self, const nb::args& inputs, bool copy) {
-  const std::shared_ptr<LoadedMethod> loaded = self.handle.Get();
+  const InUse<LoadedMethod> loaded(self.handle.Get());
   const Turn::Claim claim(loaded->turn, "method");
   Method& method = *loaded->method;
   if (inputs.size() != method.input_count()) {
@@ -140,10 +140,11 @@ nb::object Run(const PyMethod& self, const nb::args& inputs, bool copy) {
   }
   nb::object owner;
   if (!copy) {
-    owner = nb::capsule(new std::shared_ptr<LoadedMethod>(loaded), [](void* reference) noexcept {
-      const nb::gil_scoped_release release;
-      delete static_cast<std::shared_ptr<LoadedMethod>*>(reference);
-    });
+    owner = nb::capsule(new std::shared_ptr<LoadedMethod>(loaded.shared()),
+                        [](void* reference) noexcept {
+                          const nb::gil_scoped_release release;
+                          delete static_cast<std::shared_ptr<LoadedMethod>*>(reference);
+                        });
   }
   nb::list outputs;
   for (size_t i = 0; i < method.output_count(); ++i) {
@@ -171,7 +172,7 @@ nb::object Describe(const Value& value) {
 
 // For tests: what a run would read.
 uintptr_t AddressOfInput(const PyMethod& self, nb::handle object, size_t index) {
-  const std::shared_ptr<LoadedMethod> loaded = self.handle.Get();
+  const InUse<LoadedMethod> loaded(self.handle.Get());
   const Turn::Claim claim(loaded->turn, "method");
   if (index >= loaded->method->input_count()) throw nb::index_error("no such input");
   const Value& input = loaded->method->input(index);
@@ -183,7 +184,7 @@ uintptr_t AddressOfInput(const PyMethod& self, nb::handle object, size_t index) 
 }
 
 nb::tuple Inputs(const PyMethod& self) {
-  const std::shared_ptr<LoadedMethod> loaded = self.handle.Get();
+  const InUse<LoadedMethod> loaded(self.handle.Get());
   nb::list described;
   for (size_t i = 0; i < loaded->method->input_count(); ++i) {
     described.append(Describe(loaded->method->input(i)));
@@ -192,7 +193,7 @@ nb::tuple Inputs(const PyMethod& self) {
 }
 
 nb::tuple Outputs(const PyMethod& self) {
-  const std::shared_ptr<LoadedMethod> loaded = self.handle.Get();
+  const InUse<LoadedMethod> loaded(self.handle.Get());
   nb::list described;
   for (size_t i = 0; i < loaded->method->output_count(); ++i) {
     described.append(Describe(loaded->method->output(i)));
@@ -201,7 +202,7 @@ nb::tuple Outputs(const PyMethod& self) {
 }
 
 nb::object UsedKeys(const PyMethod& self) {
-  const std::shared_ptr<LoadedMethod> loaded = self.handle.Get();
+  const InUse<LoadedMethod> loaded(self.handle.Get());
   nb::list keys;
   if (!loaded->data) return keys;
   const Span<const NamedData> entries = loaded->data->entries();
@@ -218,21 +219,21 @@ struct PyMethodState {
 };
 
 void Reset(const PyMethod& self) {
-  const std::shared_ptr<LoadedMethod> loaded = self.handle.Get();
+  const InUse<LoadedMethod> loaded(self.handle.Get());
   const Turn::Claim claim(loaded->turn, "method");
   const nb::gil_scoped_release release;
   ThrowIfError(loaded->method->Reset());
 }
 
 PyMethodState SaveState(const PyMethod& self) {
-  const std::shared_ptr<LoadedMethod> loaded = self.handle.Get();
+  const InUse<LoadedMethod> loaded(self.handle.Get());
   const Turn::Claim claim(loaded->turn, "method");
   const nb::gil_scoped_release release;
   return {ValueOrThrow(loaded->method->SaveState())};
 }
 
 void RestoreState(const PyMethod& self, const PyMethodState& saved) {
-  const std::shared_ptr<LoadedMethod> loaded = self.handle.Get();
+  const InUse<LoadedMethod> loaded(self.handle.Get());
   const Turn::Claim claim(loaded->turn, "method");
   const nb::gil_scoped_release release;
   ThrowIfError(loaded->method->RestoreState(*saved.state));
