@@ -62,10 +62,10 @@ std::vector<int64_t> TokensOf(nb::handle tokens) {
 
 GenerateArguments ArgumentsOf(nb::handle request) {
   GenerateArguments arguments;
-  arguments.prompt = TokensOf(request.attr("prompt"));
+  arguments.prompt = nb::cast<const PyTokens&>(request.attr("prompt")).numbers;
   GenerateOptions& options = arguments.options;
   options.max_new_tokens = NumberOf<size_t>(request, "max_new_tokens");
-  options.stop_tokens = TokensOf(request.attr("stop_tokens"));
+  options.stop_tokens = nb::cast<const PyTokens&>(request.attr("stop_tokens")).numbers;
   options.ignore_eos = BoolOf(request, "ignore_eos");
   options.prefill_chunk = NumberOf<size_t>(request, "prefill_chunk");
   const nb::object sampling = request.attr("sampling");
@@ -109,6 +109,11 @@ void BindGeneration(nb::module_& module) {
              "A token of ``stop_tokens``, or one of the model's own.")
       .value("CONTEXT_FULL", StopReason::kContextFull, "The context has no room for more.")
       .value("CANCELLED", StopReason::kCancelled, "cancel(), or ``on_token`` returned False.");
+  nb::class_<PyTokens>(module, "_Tokens", "Of a request.")
+      .def(
+          "__init__",
+          [](PyTokens* self, const nb::object& tokens) { new (self) PyTokens{TokensOf(tokens)}; },
+          "tokens"_a, nb::sig("def __init__(self, tokens: collections.abc.Iterable[int]) -> None"));
   nb::class_<CancelFlag>(module, "_CancelFlag", "Ends a generation, from any thread.")
       .def(nb::init<>())
       .def("set", &CancelFlag::Set)

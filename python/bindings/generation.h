@@ -23,6 +23,11 @@ struct GenerateArguments {
 // Whatever gives ints. Throws TypeError for what does not.
 std::vector<int64_t> TokensOf(nanobind::handle tokens);
 
+// What TokensOf gives, as an object: a request's tokens are read when it is made.
+struct PyTokens {
+  std::vector<int64_t> numbers;
+};
+
 // From the attributes of an onepack.generation.Request.
 GenerateArguments ArgumentsOf(nanobind::handle request);
 

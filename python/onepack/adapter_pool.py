@@ -61,7 +61,12 @@ class AdapterPool(_core.AdapterPool):
         iterating, which starts a thread, is the same error.
         """
         request = Request.of(
-            prompt, max_new_tokens, sampling, stop_tokens, ignore_eos, prefill_chunk
+            prompt=prompt,
+            max_new_tokens=max_new_tokens,
+            sampling=sampling,
+            stop_tokens=stop_tokens,
+            ignore_eos=ignore_eos,
+            prefill_chunk=prefill_chunk,
         )
 
         def run(

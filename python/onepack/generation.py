@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import operator
 import queue
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from onepack._core import StopReason, _CancelFlag
+from onepack._core import StopReason, _CancelFlag, _Tokens
 from onepack.records import GenerateResult
 
 if TYPE_CHECKING:
@@ -41,33 +40,34 @@ class Sampling:
     """From 0 to 2**64 - 1."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Request:
     """What an answer is made of; for _core."""
 
-    prompt: list[int]
+    prompt: _Tokens
     max_new_tokens: int
     sampling: Sampling
-    stop_tokens: list[int]
+    stop_tokens: _Tokens
     ignore_eos: bool
     prefill_chunk: int
 
     @staticmethod
     def of(
+        *,
         prompt: Iterable[int],
-        max_new_tokens: int,
         sampling: Sampling | None,
         stop_tokens: Iterable[int],
+        max_new_tokens: int,
         ignore_eos: bool,
         prefill_chunk: int,
     ) -> Request:
         return Request(
-            [operator.index(token) for token in prompt],
-            max_new_tokens,
-            sampling or Sampling(),
-            [operator.index(token) for token in stop_tokens],
-            ignore_eos,
-            prefill_chunk,
+            prompt=_Tokens(prompt),
+            sampling=sampling or Sampling(),
+            stop_tokens=_Tokens(stop_tokens),
+            max_new_tokens=max_new_tokens,
+            ignore_eos=ignore_eos,
+            prefill_chunk=prefill_chunk,
         )
 
 

@@ -57,7 +57,12 @@ class LanguageModel(_core.LanguageModel):
             prompt without tokens or with more than there is room for, or for such a ``sampling``.
         """
         request = Request.of(
-            prompt, max_new_tokens, sampling, stop_tokens, ignore_eos, prefill_chunk
+            prompt=prompt,
+            max_new_tokens=max_new_tokens,
+            sampling=sampling,
+            stop_tokens=stop_tokens,
+            ignore_eos=ignore_eos,
+            prefill_chunk=prefill_chunk,
         )
         return Generation(
             lambda on_token, cancel, keep: self._generate(request, on_token, cancel, keep)
