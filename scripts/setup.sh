@@ -240,11 +240,12 @@ install_peer() {
   python3 -m pip install --quiet --no-deps --target "$folder" "executorch==$peer_version"
 }
 
-# install_python: an environment of the machine's python3, with what python/tests/requirements.txt names.
+# install_python: an environment of the machine's python3, with what python/tests/requirements.txt names. Made anew for another
+# Python, which has neither the packages nor perhaps the interpreter that the environment points to.
 install_python() {
   local folder wanted
   folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-  wanted=$(cat "$folder/python/tests/requirements.txt")
+  wanted=$(python3 --version && cat "$folder/python/tests/requirements.txt")
   if [ "$(cat "$folder/build/python/installed" 2>/dev/null)" = "$wanted" ]; then
     say "what the Python package needs is in build/python already"
     return
