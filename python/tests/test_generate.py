@@ -455,7 +455,7 @@ def test_an_error_keeps_no_model(backend: Backend, read: Any) -> None:
 
 def test_a_loop_that_is_left_frees_the_model(model: LanguageModel) -> None:
     for number in range(50):
-        for _ in model.generate(PROMPT, ignore_eos=True):
+        for _ in model.generate(PROMPT, max_new_tokens=40, ignore_eos=True):  # room for more
             break
         uses: list[Any] = [
             model.reset,
