@@ -9,7 +9,6 @@
 #ifndef ONEPACK_PYTHON_BINDINGS_CALL_SCOPE_H_
 #define ONEPACK_PYTHON_BINDINGS_CALL_SCOPE_H_
 
-#include <cxxabi.h>
 #include <nanobind/nanobind.h>
 #include <unistd.h>
 
@@ -27,15 +26,13 @@ namespace onepack::python {
 // is left where it is, as later versions do.
 template <typename Call>
 auto CallApplication(const Call& call) {
-#ifdef __GLIBCXX__
   try {
     return call();
-  } catch (abi::__forced_unwind&) {
+  } catch (const std::exception&) {  // whatever is thrown here and by nanobind
+    throw;
+  } catch (...) {
     for (;;) pause();
   }
-#else  // whose library has no name for it
-  return call();
-#endif
 }
 
 class CallScope {
