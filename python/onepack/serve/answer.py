@@ -1,0 +1,167 @@
+"""One answer: tokens become text, and text ends at a stop string."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from enum import Enum
+
+from onepack import GenerateResult, Sampling, StopReason
+from onepack.serve.models import ServedModel
+from onepack.serve.stop import StopFilter
+from onepack.text import StreamDecoder, Tokenizer
+
+
+@dataclass(frozen=True)
+class AnswerRequest:
+    prompt: tuple[int, ...]
+    """Tokens."""
+    max_new_tokens: int
+    sampling: Sampling
+    stop: tuple[str, ...] = ()
+    """Strings that end the answer, and are no part of it."""
+    ignore_eos: bool = False
+    """Go on where the model would end."""
+
+
+class Outcome(Enum):
+    STOP = "stop"
+    """The model's own end, or a stop string."""
+    LENGTH = "length"
+    """As many tokens as were asked for, or as there is room for."""
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class Text:
+    """The next piece of the answer; not empty."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class End:
+    """The last event of every answer."""
+
+    outcome: Outcome
+    model: str
+    prompt_tokens: int
+    completion_tokens: int = 0
+    """New ones, the one that ended it included."""
+    queue_seconds: float = 0
+    """From the request to the model's first call, or to the end where there is none."""
+    first_token_seconds: float | None = None
+    """From the request to the first token; None: there is none."""
+    decode_tokens: int = 0
+    """All new ones but the first."""
+    decode_seconds: float = 0
+    """That the model took for them."""
+    error: Exception | None = None
+    """Why it has failed."""
+
+
+Event = Text | End
+OnEvent = Callable[[Event], object]
+"""Called in the thread that has the model, or in the one that cancels."""
+
+
+class Answer:
+    """A request on its way through the queue and the model.
+
+    Every answer ends with one End event, whatever happens; nothing comes after it.
+
+    Threads: run() in one, cancel() in any.
+    """
+
+    def __init__(
+        self, model: ServedModel, request: AnswerRequest, tokenizer: Tokenizer, on_event: OnEvent
+    ) -> None:
+        self.model = model
+        self._request = request
+        self._on_event = on_event
+        self._asked_at = time.monotonic()
+        self._started_at: float | None = None
+        self._first_token_at: float | None = None
+        self._tokens = 0
+        self._end_tokens = _end_tokens(model, tokenizer, request)
+        self._vocabulary = tokenizer.vocab_size
+        self._decoder = StreamDecoder(tokenizer)
+        self._stop = StopFilter(request.stop)
+        self._generation = model.language_model.generate(
+            request.prompt,
+            max_new_tokens=request.max_new_tokens,
+            sampling=request.sampling,
+            stop_tokens=self._end_tokens,
+            ignore_eos=request.ignore_eos,
+        )
+
+    def run(self) -> None:
+        """In the model's turn."""
+        self._started_at = time.monotonic()
+        try:
+            self.model.language_model.reset()
+            result = self._generation.result(self._on_token)
+            self._give(self._stop.add(self._decoder.finish()))
+            self._give(self._stop.finish())
+            end = self._end(_outcome(result, self._stop.has_stopped), result)
+        except Exception as error:  # noqa: BLE001  (whoever asked is told)
+            end = self._end(Outcome.FAILED, error=error)
+        self._on_event(end)
+
+    def cancel(self) -> None:
+        """The model stops before its next call."""
+        self._generation.cancel()
+
+    def end_unstarted(self) -> None:
+        """It will not run."""
+        self._on_event(self._end(Outcome.CANCELLED))
+
+    def _on_token(self, token: int) -> bool:
+        if self._first_token_at is None:
+            self._first_token_at = time.monotonic()
+        self._tokens += 1
+        # A model may have more tokens than its tokenizer: its head is padded to a round size.
+        if token in self._end_tokens or token >= self._vocabulary:
+            return True
+        self._give(self._stop.add(self._decoder.add(token)))
+        return not self._stop.has_stopped
+
+    def _give(self, text: str) -> None:
+        if text:
+            self._on_event(Text(text))
+
+    def _end(
+        self,
+        outcome: Outcome,
+        result: GenerateResult | None = None,
+        error: Exception | None = None,
+    ) -> End:
+        first = self._first_token_at
+        return End(
+            outcome,
+            self.model.name,
+            len(self._request.prompt),
+            self._tokens,
+            (self._started_at or time.monotonic()) - self._asked_at,
+            None if first is None else first - self._asked_at,
+            result.decode_tokens if result else 0,
+            result.decode_seconds if result else 0,
+            error,
+        )
+
+
+def _end_tokens(model: ServedModel, tokenizer: Tokenizer, request: AnswerRequest) -> frozenset[int]:
+    if request.ignore_eos:
+        return frozenset()
+    own: Iterable[int] = model.language_model.info.eos_ids
+    return frozenset((*own, *tokenizer.eos_ids))
+
+
+def _outcome(result: GenerateResult, has_stopped: bool) -> Outcome:
+    if has_stopped or result.stop_reason == StopReason.STOP_TOKEN:
+        return Outcome.STOP
+    if result.stop_reason == StopReason.CANCELLED:
+        return Outcome.CANCELLED
+    return Outcome.LENGTH

@@ -1,0 +1,166 @@
+"""The command: python -m onepack serve."""
+
+from __future__ import annotations
+
+import argparse
+import ipaddress
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+
+from onepack import Error, LinearLayout
+from onepack.serve.files import AdapterFiles, EngineFiles, cores, open_engine
+from onepack.serve.web.app import AppOptions, create_app
+
+KEY_VARIABLE = "ONEPACK_API_KEY"
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
+_LAYOUTS = {"auto": LinearLayout.AUTO, "in-place": LinearLayout.IN_PLACE}
+_LAYOUTS["packed"] = LinearLayout.PACKED
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("program", type=Path, metavar="BASE.pte", help="the base, which needs the foundation only")
+    add("--data", type=_paths, default=(), metavar="FILE,...", help="the foundation")
+    add("--tokenizer", type=Path, required=True, metavar="PLACE", help="a file or a folder")
+    add(
+        "--adapter",
+        type=_adapter,
+        action="append",
+        default=[],
+        metavar="NAME=FILE.pte,FILE.ptd,...",
+        help="an adapter: its program and its own data files; for each adapter once",
+    )
+    add("--name", default="", help="of the base as a model; default: its file's")
+    add("--adapters-dir", type=_folder, metavar="DIR", help="adapters may be added from here")
+    _add_network_arguments(parser)
+    _add_engine_arguments(parser)
+
+
+def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--host", default="127.0.0.1", help="the address to listen at; default: %(default)s")
+    add("--port", type=int, default=8000, help="default: %(default)s; 0: one that is free")
+    add(
+        "--allowed-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name that clients call the server by; default: any, or those of loopback",
+    )
+    add(
+        "--api-key-file",
+        type=Path,
+        metavar="FILE",
+        help=f"the key that requests have to bring; or in the environment, as {KEY_VARIABLE}",
+    )
+    add("--log-level", default="info", choices=["critical", "error", "warning", "info", "debug"])
+
+
+def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--parallel", type=_count, default=cores(), metavar="N", help="models that run at a time")
+    add(
+        "--queue", type=_count_or_none, default=64, metavar="N", help="requests that wait at a time"
+    )
+    add("--threads", type=_count, default=1, metavar="N", help="that all models share for a run")
+    add("--linears", choices=list(_LAYOUTS), default="auto", help="docs/linears.md")
+    add("--packed", type=Path, metavar="FILE", help="docs/packed_files.md")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serves until it is told to stop. The status of the process."""
+    try:
+        options = _app_options(arguments)
+        engine = open_engine(
+            _files(arguments),
+            parallel=arguments.parallel,
+            queue_limit=arguments.queue,
+            threads=arguments.threads,
+            linears=_LAYOUTS[arguments.linears],
+        )
+    except (Error, OSError, ImportError, ValueError) as error:
+        print(f"onepack serve: {error}", file=sys.stderr)
+        return 1
+    try:
+        uvicorn.run(
+            create_app(engine, options),
+            host=arguments.host,
+            port=arguments.port,
+            log_level=arguments.log_level,
+            # Then answers that are still being written are cancelled.
+            timeout_graceful_shutdown=10,
+        )
+    finally:
+        engine.close()
+    return 0
+
+
+def _files(arguments: argparse.Namespace) -> EngineFiles:
+    return EngineFiles(
+        arguments.program,
+        arguments.data,
+        arguments.tokenizer,
+        tuple(arguments.adapter),
+        arguments.name,
+        arguments.packed,
+    )
+
+
+def _app_options(arguments: argparse.Namespace) -> AppOptions:
+    hosts = tuple(arguments.allowed_host)
+    if not hosts and _is_loopback(arguments.host):
+        hosts = _LOOPBACK_NAMES
+    return AppOptions(_api_key(arguments.api_key_file), arguments.adapters_dir, hosts)
+
+
+def _api_key(file: Path | None) -> str | None:
+    key = os.environ.get(KEY_VARIABLE) if file is None else file.read_text(encoding="utf-8")
+    if key is None:
+        return None
+    if not key.strip():
+        raise ValueError(f"the API key is empty: {file or KEY_VARIABLE}")
+    return key.strip()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _paths(text: str) -> tuple[Path, ...]:
+    return tuple(Path(part) for part in text.split(",") if part)
+
+
+def _adapter(text: str) -> AdapterFiles:
+    name, equals, files = text.partition("=")
+    paths: Sequence[Path] = _paths(files)
+    if not (name and equals and paths):
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=FILE.pte,FILE.ptd")
+    return AdapterFiles(name, paths[0], tuple(paths[1:]))
+
+
+def _folder(text: str) -> Path:
+    path = Path(text)
+    if not path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a folder")
+    return path
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _count_or_none(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise ValueError
+    return number

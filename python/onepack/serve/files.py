@@ -1,0 +1,82 @@
+"""From files to an engine that answers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from onepack import Backend, Error, LinearLayout, WeightCache
+from onepack.serve.engine import Engine
+from onepack.serve.models import Models
+from onepack.text import Tokenizer
+
+
+@dataclass(frozen=True)
+class AdapterFiles:
+    """An adapter: its program, and the data files that are its own."""
+
+    name: str
+    program: Path
+    data: tuple[Path, ...] = ()
+
+
+@dataclass(frozen=True)
+class EngineFiles:
+    """What a server is started with."""
+
+    program: Path
+    """The base's."""
+    data: tuple[Path, ...]
+    """The foundation."""
+    tokenizer: Path
+    """A file or a folder, for Tokenizer.open()."""
+    adapters: tuple[AdapterFiles, ...] = ()
+    name: str = ""
+    """The base's; empty: the program's, without its ending."""
+    packed_file: Path | None = None
+    """For the WeightCache."""
+
+
+def cores() -> int:
+    """That this process may run on."""
+    return len(os.sched_getaffinity(0))
+
+
+def open_engine(
+    files: EngineFiles,
+    *,
+    parallel: int = 0,
+    queue_limit: int = 64,
+    threads: int = 1,
+    linears: LinearLayout = LinearLayout.AUTO,
+) -> Engine:
+    """Loads the base and the adapters. close() the engine.
+
+    Args:
+        parallel: How many models run at a time. 0: as many as there are cores.
+        queue_limit: How many requests wait at a time.
+        threads: Of the backend: models that run at the same time take turns at them.
+        linears: Of the backend.
+
+    Raises:
+        Error: What a model raises, named in the message.
+        FileNotFoundError, ImportError: What Tokenizer.open() raises.
+    """
+    tokenizer = Tokenizer.open(files.tokenizer)
+    cache = WeightCache(packed_file=files.packed_file)
+    backend = Backend(cache, threads=threads, linears=linears)
+    name = files.name or files.program.stem
+    models = Models(name, files.program, files.data, cache=cache, backend=backend)
+    _add_adapters(models, files.adapters)
+    return Engine(models, tokenizer, parallel=parallel or cores(), queue_limit=queue_limit)
+
+
+def _add_adapters(models: Models, adapters: Sequence[AdapterFiles]) -> None:
+    for adapter in adapters:
+        try:
+            models.add(adapter.name, adapter.program, adapter.data)
+        except Error as error:
+            error.args = (f"adapter {adapter.name!r}: {error}",)
+            raise

@@ -1,0 +1,46 @@
+"""Bodies of requests."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.requests import Request
+
+from onepack.serve.protocol.errors import ApiError, invalid
+
+MAX_BODY_BYTES = 4 << 20
+
+
+async def read_object(request: Request) -> dict[str, Any]:
+    """The body, which is a JSON object.
+
+    Raises:
+        ApiError: It is none, or too large.
+    """
+    _check_content_type(request)
+    raw = await _read(request)
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise invalid(f"The body is not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise invalid("The body is not a JSON object.")
+    return body
+
+
+def _check_content_type(request: Request) -> None:
+    # A page of another site can have a browser send this server anything but this type without being
+    # asked whether it may.
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        raise ApiError(415, "The content type has to be application/json.")
+
+
+async def _read(request: Request) -> bytes:
+    raw = bytearray()
+    async for part in request.stream():
+        raw += part
+        if len(raw) > MAX_BODY_BYTES:
+            raise ApiError(413, f"The body has more than {MAX_BODY_BYTES} bytes.")
+    return bytes(raw)
