@@ -103,8 +103,9 @@ class Answer:
         try:
             self.model.language_model.reset()
             result = self._generation.result(self._on_token)
-            self._give(self._stop.add(self._decoder.finish()))
-            self._give(self._stop.finish())
+            if result.stop_reason != StopReason.CANCELLED:
+                self._give(self._stop.add(self._decoder.finish()))
+                self._give(self._stop.finish())
             end = self._end(_outcome(result, self._stop.has_stopped), result)
         except Exception as error:  # noqa: BLE001  (whoever asked is told)
             end = self._end(Outcome.FAILED, error=error)
