@@ -17,6 +17,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from onepack import Error
 from onepack.serve.engine import Engine
 from onepack.serve.metrics import Metrics
 from onepack.serve.protocol.errors import ApiError, of_exception
@@ -63,7 +64,9 @@ def create_app(engine: Engine, options: AppOptions | None = None) -> Starlette:
         middleware=_middleware(options, metrics),
         exception_handlers={
             HTTPException: _answer_http_exception,
-            Exception: _answer_exception,
+            ApiError: _answer_exception,
+            Error: _answer_exception,
+            Exception: _answer_exception,  # which is logged, too
         },
         lifespan=lifespan,
     )

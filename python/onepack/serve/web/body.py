@@ -26,7 +26,18 @@ async def read_object(request: Request) -> dict[str, Any]:
         raise invalid(f"The body is not JSON: {error}") from error
     if not isinstance(body, dict):
         raise invalid("The body is not a JSON object.")
+    _check_text(raw, body)
     return body
+
+
+def _check_text(raw: bytes, body: dict[str, Any]) -> None:
+    """JSON can say half of a pair of surrogates, which is no text: nothing can encode it."""
+    if rb"\ud" not in raw.lower():
+        return
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise invalid("The body has a string that is not Unicode text.") from error
 
 
 def _check_content_type(request: Request) -> None:

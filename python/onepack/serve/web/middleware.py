@@ -28,13 +28,20 @@ class CountRequests:
             await self._app(scope, receive, send)
             return
 
-        async def count(message: Message) -> None:
+        async def look(message: Message) -> None:
             if message["type"] == "http.response.start":
-                model = scope.get(MODEL_IN_SCOPE, "")
-                self._metrics.count_request(_endpoint(scope["path"]), model, message["status"])
+                self._count(scope, message["status"])
             await send(message)
 
-        await self._app(scope, receive, count)
+        try:
+            await self._app(scope, receive, look)
+        except Exception:
+            self._count(scope, 500)  # Starlette answers it, further out
+            raise
+
+    def _count(self, scope: Scope, status: int) -> None:
+        model = scope.get(MODEL_IN_SCOPE, "")
+        self._metrics.count_request(_endpoint(scope["path"]), model, status)
 
 
 def _endpoint(path: str) -> str:
