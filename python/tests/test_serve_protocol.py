@@ -194,9 +194,7 @@ def test_a_prompt_may_be_tokens(prompt: Any) -> None:
     assert parse(CompletionRequest, {**TEXT, "prompt": prompt}).prompt == [1, 2]
 
 
-@pytest.mark.parametrize(
-    "prompt", [["a", "b"], [], [[]], [[1], [2]], [1, "a"], [1.5], [True], 5]
-)
+@pytest.mark.parametrize("prompt", [["a", "b"], [], [[]], [[1], [2]], [1, "a"], [1.5], [True], 5])
 def test_several_prompts_and_what_is_none_are_refused(prompt: Any) -> None:
     assert refused(CompletionRequest, {**TEXT, "prompt": prompt})["param"].startswith("prompt")
 

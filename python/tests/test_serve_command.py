@@ -1,0 +1,90 @@
+"""python -m onepack serve, as a process."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from serving import make_tokenizer
+
+from onepack.__main__ import main
+from onepack.serve.cli import KEY_VARIABLE
+
+
+def arguments(folder: Path) -> list[str]:
+    return [
+        str(folder / "base.pte"),
+        f"--data={folder / 'foundation.ptd'}",
+        f"--tokenizer={folder}",
+        f"--adapter=first={folder / 'lora0.pte'},{folder / 'lora0.ptd'}",
+    ]
+
+
+def test_it_serves_until_it_is_interrupted(model_folder: Path) -> None:
+    import openai
+
+    command = [sys.executable, "-m", "onepack", "serve", *arguments(model_folder), "--port=0"]
+    environment = {**os.environ, KEY_VARIABLE: "a key\n"}
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stderr is not None
+        try:
+            found = next(
+                match
+                for line in process.stderr
+                if (match := re.search(r"running on (http://127\.0\.0\.1:\d+)", line))
+            )
+            client = openai.OpenAI(base_url=f"{found[1]}/v1", api_key="a key")
+            assert [model.id for model in client.models.list()] == ["base", "first"]
+            process.send_signal(signal.SIGINT)
+            rest = process.stderr.read()
+        finally:
+            process.terminate()
+    assert process.returncode in (0, -signal.SIGINT)
+    assert "Traceback" not in rest
+
+
+def test_what_does_not_fit_is_named(
+    model_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_tokenizer(tmp_path)
+    wrong = f"--adapter=misfit={model_folder / 'lora0.pte'}"
+    for options, expected in (
+        ([wrong], "adapter 'misfit': "),
+        ([f"--api-key-file={tmp_path / 'nothing'}"], "nothing"),
+        ([f"--tokenizer={tmp_path / 'nowhere'}"], "nowhere"),
+    ):
+        assert main(["serve", *arguments(model_folder), *options]) == 1
+        assert expected in capsys.readouterr().err
+    empty = tmp_path / "key"
+    empty.write_text("\n")
+    assert main(["serve", *arguments(model_folder), f"--api-key-file={empty}"]) == 1
+    assert "empty" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "option",
+    ["--adapter=a", "--adapter==a.pte", "--adapters-dir=/no/folder", "--parallel=0", "--queue=-1"],
+)
+def test_a_wrong_command_line_is_status_2(model_folder: Path, option: str) -> None:
+    with pytest.raises(SystemExit) as raised:
+        main(["serve", *arguments(model_folder), option])
+    assert raised.value.code == 2
+
+
+@pytest.mark.parametrize("missing", ["starlette", "uvicorn", "pydantic", "prometheus_client"])
+def test_what_is_not_installed_is_named_with_the_extra(missing: str) -> None:
+    script = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        "from onepack.__main__ import main\n"
+        "main(['serve', '--help'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr == f"onepack.serve needs {missing}: pip install 'onepack[serve]'\n"
