@@ -186,6 +186,10 @@ def test_adapters_share_the_foundation(engine: Engine, model_folder: Path) -> No
         assert not adapter.is_base
         own = (model_folder / f"{adapter.name}.ptd").stat().st_size
         assert 0 < weights(adapter) < 2 * own < weights(base)
+        program = (model_folder / f"{adapter.name}.pte").stat().st_size
+        assert adapter.memory.file_bytes == own + program
+    files = [model_folder / file for file in ("base.pte", "foundation.ptd")]
+    assert base.memory.file_bytes == sum(file.stat().st_size for file in files)
 
 
 @pytest.mark.parametrize("linears", [LinearLayout.PACKED, LinearLayout.IN_PLACE])

@@ -109,6 +109,7 @@ class _Now(Collector):
             family.add_metric([model.name, "packed"], model.memory.packed_bytes)
             family.add_metric([model.name, "in_place"], model.memory.in_place_bytes)
             family.add_metric([model.name, "copied"], model.memory.copied_bytes)
+            family.add_metric([model.name, "files"], model.memory.file_bytes)
         return family
 
 

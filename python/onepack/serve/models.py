@@ -35,6 +35,9 @@ class ModelMemory:
     """Used as they lie in the file: pages of the file, which the system may drop and read again."""
     copied_bytes: int
     """Used as stored, and copied because they lie where they cannot be used."""
+    file_bytes: int
+    """Size of its files, of the base with the foundation. They are mapped: of what the cache does not
+    keep, such as embeddings, the pages that are read are in memory, once for all processes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +80,7 @@ class Models:
     ) -> None:
         self.cache = cache
         self._backend = backend
+        self._foundation_files = tuple(foundation)
         self._foundation = [NamedData(path) for path in foundation]
         self._loading = threading.Lock()
         self._lock = threading.Lock()  # of _models; nothing is loaded while it is held
@@ -135,7 +139,9 @@ class Models:
             after = self.cache.stats()
             if not is_base and before.hits == after.hits and self._needs_only(opened, own):
                 raise _of_another_foundation(name, opened)
-        return ServedModel(name, is_base, model, _difference(before, after))
+        files = [program, *data, *(self._foundation_files if is_base else ())]
+        memory = _memory(before, after, sum(os.path.getsize(file) for file in files))
+        return ServedModel(name, is_base, model, memory)
 
     def _language_model(self, program: Program, data: list[NamedData]) -> LanguageModel:
         return LanguageModel(program, backend=self._backend, data=data)
@@ -160,9 +166,10 @@ def _of_another_foundation(name: str, program: Program) -> Error:
     return error
 
 
-def _difference(before: WeightCacheStats, after: WeightCacheStats) -> ModelMemory:
+def _memory(before: WeightCacheStats, after: WeightCacheStats, file_bytes: int) -> ModelMemory:
     return ModelMemory(
         after.bytes - before.bytes,
         after.in_place_bytes - before.in_place_bytes,
         after.copied_bytes - before.copied_bytes,
+        file_bytes,
     )
