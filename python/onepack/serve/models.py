@@ -109,8 +109,7 @@ class Models:
             Error: What LanguageModel raises; MISMATCH for one that uses nothing of the foundation.
         """
         with self._loading:
-            if name in self._models:
-                raise AdapterExistsError(f"there is a model {name!r} already")
+            self._check_is_free(name)  # before anything is loaded; nobody else adds meanwhile
             model = self._load(name, program, data, is_base=False)
             with self._lock:
                 self._models[name] = model
@@ -128,6 +127,11 @@ class Models:
                 raise InvalidArgumentError(f"{name!r} is the base, which stays")
             if self._models.pop(name, None) is None:
                 raise NotFoundError(f"no adapter {name!r}")
+
+    def _check_is_free(self, name: str) -> None:
+        with self._lock:
+            if name in self._models:
+                raise AdapterExistsError(f"there is a model {name!r} already")
 
     def _load(
         self, name: str, program: Path, data: Sequence[Path], *, is_base: bool

@@ -47,7 +47,7 @@ function modelRow(model) {
   box.setAttribute("aria-label", `Ask ${model.id}`);
   box.onchange = () => (box.checked ? unchecked.delete(model.id) : unchecked.add(model.id));
   const name = element("td", model.id);
-  if (model.is_base) name.append(element("span", "base", "kind"));
+  if (model.is_base) name.append(" ", element("span", "base", "kind"));
   const { file_bytes, packed_bytes, in_place_bytes, copied_bytes } = model.memory;
   const sizes = [file_bytes, packed_bytes, in_place_bytes, copied_bytes].map((n) => element("td", size(n), "number"));
   row.append(element("td", ""), name, ...sizes, element("td", model.max_context, "number"));
