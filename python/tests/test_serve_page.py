@@ -120,8 +120,7 @@ def test_only_checked_models_are_asked_and_stop_cancels_them(
     page = Page(browser, server)
     until(lambda: page.texts("#models tr"))
     page.one("tr[data-model=lora0] input").click()
-    page.set("temperature", "1")
-    page.ask("one foundation", 60000)
+    page.ask("one foundation", 60000)  # the likeliest tokens repeat, and none ends the answer
     until(lambda: len(page.texts("article .text")) == 2 and all(page.texts("article .text")))
     assert set(page.states()) == {"base", "lora1"}
     assert engine.scheduler.running == 2

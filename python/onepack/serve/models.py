@@ -155,7 +155,7 @@ class Models:
         also be because its weights are not of the kind that the cache keeps."""
         try:
             self._language_model(program, own).close()
-        except NotFoundError:
+        except Error:
             return False
         return True
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import secrets
@@ -116,6 +117,8 @@ class RunningAnswer(Response):
             await send(start)
             async for line in self._lines():
                 await send({"type": "http.response.body", "body": line.encode(), "more_body": True})
+                # To send need not wait, and then neither would who listens for a client that goes.
+                await asyncio.sleep(0)
             await send({"type": "http.response.body", "body": b""})
 
     async def _lines(self) -> AsyncIterator[str]:
