@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import openai
 import pytest
-from serving import make_tokenizer
+from serving import FOREVER, make_tokenizer
 
 from onepack.__main__ import main
 from onepack.serve.cli import KEY_VARIABLE
@@ -25,10 +27,10 @@ def arguments(folder: Path) -> list[str]:
     ]
 
 
-def test_it_serves_until_it_is_interrupted(model_folder: Path) -> None:
-    import openai
-
-    command = [sys.executable, "-m", "onepack", "serve", *arguments(model_folder), "--port=0"]
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_told_to_stop(model_folder: Path, told: signal.Signals) -> None:
+    command = [sys.executable, "-m", "onepack", "serve", *arguments(model_folder)]
+    command += ["--port=0", "--grace=0"]
     environment = {**os.environ, KEY_VARIABLE: "a key\n"}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
@@ -40,12 +42,29 @@ def test_it_serves_until_it_is_interrupted(model_folder: Path) -> None:
             )
             client = openai.OpenAI(base_url=f"{found[1]}/v1", api_key="a key")
             assert [model.id for model in client.models.list()] == ["base", "first"]
-            process.send_signal(signal.SIGINT)
+            stream = client.completions.create(
+                model="first", prompt="one foundation", stream=True, **FOREVER
+            )
+            next(stream)
+            process.send_signal(told)
+            with pytest.raises(openai.APIError, match="closing"):
+                list(stream)
             rest = process.stderr.read()
         finally:
             process.terminate()
-    assert process.returncode in (0, -signal.SIGINT)
+    assert process.returncode in (0, -told)
     assert "Traceback" not in rest
+
+
+def test_a_port_that_is_taken_is_a_failure(
+    model_folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit) as raised:
+            main(["serve", *arguments(model_folder), f"--port={port}"])
+    assert raised.value.code not in (None, 0)
+    assert "in use" in capfd.readouterr().err
 
 
 def test_what_does_not_fit_is_named(

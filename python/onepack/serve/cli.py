@@ -9,10 +9,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import uvicorn
-
 from onepack import Error, LinearLayout
 from onepack.serve.files import AdapterFiles, EngineFiles, cores, open_engine
+from onepack.serve.listen import listen
 from onepack.serve.web.app import AppOptions, create_app
 
 KEY_VARIABLE = "ONEPACK_API_KEY"
@@ -66,6 +65,13 @@ def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--queue", type=_count_or_none, default=64, metavar="N", help="requests that wait at a time"
     )
+    add(
+        "--grace",
+        type=_count_or_none,
+        default=10,
+        metavar="S",
+        help="seconds that answers get to end when the server is told to stop; default: %(default)s",
+    )
     add("--threads", type=_count, default=1, metavar="N", help="that all models share for a run")
     add("--linears", choices=list(_LAYOUTS), default="auto", help="docs/linears.md")
     add("--packed", type=Path, metavar="FILE", help="docs/packed_files.md")
@@ -85,18 +91,14 @@ def run(arguments: argparse.Namespace) -> int:
     except (Error, OSError, ImportError, ValueError) as error:
         print(f"onepack serve: {error}", file=sys.stderr)
         return 1
-    try:
-        uvicorn.run(
-            create_app(engine, options),
-            host=arguments.host,
-            port=arguments.port,
-            log_level=arguments.log_level,
-            # Then answers that are still being written are cancelled.
-            timeout_graceful_shutdown=10,
-        )
-    finally:
-        engine.close()
-    return 0
+    return listen(
+        create_app(engine, options),
+        engine,
+        grace=arguments.grace,
+        host=arguments.host,
+        port=arguments.port,
+        log_level=arguments.log_level,
+    )
 
 
 def _files(arguments: argparse.Namespace) -> EngineFiles:
