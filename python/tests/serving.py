@@ -38,12 +38,12 @@ _TEMPLATE = (
 )
 
 
-def make_model(folder: Path, *, seed: int = 0, adapters: int = 2) -> None:
-    """base, lora0, lora1 and so on, over foundation.ptd."""
+def make_model(folder: Path, *, seed: int = 0, adapters: int = 2, data: str = "files") -> None:
+    """base, lora0, lora1 and so on, over foundation.ptd, or with ``data`` in each program."""
     if not COMMAND:
         pytest.skip("ONEPACK_COMMAND names no command")
     sizes = ["--context", str(CONTEXT), "--layers", "1", "--vocabulary", str(VOCABULARY)]
-    more = ["--adapters", str(adapters), "--seed", str(seed)]
+    more = ["--adapters", str(adapters), "--seed", str(seed), "--data", data]
     command = [COMMAND, "make-model", "llm", str(folder), *sizes, *more]
     subprocess.run(command, check=True, capture_output=True)
 

@@ -95,6 +95,12 @@ def test_events_are_as_openai_sends_them(server: Server) -> None:
     events = reply.body.decode().split("\n\n")
     assert events[-2:] == ["data: [DONE]", ""]
     assert all(event.startswith("data: {") for event in events[:-2])
+    assert all("usage" not in json.loads(event[6:]) for event in events[:-2])
+    options = {"stream": True, "stream_options": {"include_usage": True}}
+    events = ask(server, "/v1/chat/completions", {**CHAT, **options}).body.decode().split("\n\n")
+    *others, last = (json.loads(event[6:]) for event in events[:-2])
+    assert all(event["usage"] is None for event in others)
+    assert last["usage"]["total_tokens"] > last["usage"]["completion_tokens"] > 0
 
 
 def test_who_hangs_up_without_reading_cancels(server: Server, engine: Engine) -> None:

@@ -237,10 +237,21 @@ def test_an_adapter_of_another_foundation_is_refused(engine: Engine, tmp_path: P
     with pytest.raises(Error) as raised:  # of keys that the foundation does not have
         engine.models.add("other", tmp_path / "lora0.pte", own[1:])
     assert raised.value.code in (StatusCode.NOT_FOUND, StatusCode.MISMATCH)
-    before = engine.models.cache.stats()
-    with pytest.raises(Error) as raised:  # which brings all it needs
+    with pytest.raises(Error) as raised:  # of the same keys, for other bytes
         engine.models.add("other", tmp_path / "lora0.pte", own)
     assert raised.value.code == StatusCode.MISMATCH
+
+
+def test_an_adapter_that_brings_all_it_needs_is_refused(engine: Engine, tmp_path: Path) -> None:
+    make_model(tmp_path, seed=1, adapters=1, data="payload")
+    before = engine.models.cache.stats()
+    with pytest.raises(
+        Error, match="'alone': .*lora0.pte uses nothing of the foundation"
+    ) as raised:
+        engine.models.add("alone", tmp_path / "lora0.pte", [])
+    assert raised.value.code == StatusCode.MISMATCH
+    del raised
+    gc.collect()
     after = engine.models.cache.stats()
     assert (after.pins, after.entries) == (before.pins, before.entries)
 
