@@ -5,6 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 _REPLACEMENT = "\ufffd"  # what bytes decode to that are no character (yet)
+_MOST_UNFINISHED = 3  # of them for a character of four bytes that lacks one
+_MOST_WAITING = 32  # tokens that are decoded again with each new one
+_KEPT = 8  # of those, where there are more: enough to have whole characters
 
 
 class Decoding(Protocol):
@@ -15,35 +18,44 @@ class StreamDecoder:
     """Text of tokens, piece by piece: all pieces together are the text of all tokens.
 
     A character may be split over several tokens. None is given before it is complete. Bytes that make
-    no character are U+FFFD, and come with the next one or out of finish().
+    no character are U+FFFD, and come with the next character, after some more tokens, or out of
+    finish(). (A tokenizer.json with the decoder ByteFallback makes U+FFFD of all bytes in a row where
+    some of them are no character. Complete characters were given by then, and stay.)
+
+    A token that the tokenizer does not know is InvalidArgumentError, and changes nothing.
 
     Threads: belongs to one.
     """
 
     # Tokens cannot be decoded one by one, because what comes before says whether there is a space. So
-    # they are decoded behind one that was shown already: the last that has text of its own, and so is no
-    # part of a character, with which some decoders would read those that follow.
+    # they are decoded behind the tokens of the piece before, and the text of those is cut off.
 
     def __init__(self, tokenizer: Decoding, *, skip_special_tokens: bool = True) -> None:
         self._tokenizer = tokenizer
         self._skip_special_tokens = skip_special_tokens
-        self._tokens: list[int] = []  # that one, and those after it
+        self._piece: list[int] = []  # whose text was shown, the last that has any
+        self._piece_text = ""
+        self._waiting: list[int] = []  # tokens after it
         self._shown = 0  # characters of their text
 
     def add(self, token: int) -> str:
         """What can be shown since the last call: often a word, sometimes nothing."""
-        self._tokens.append(token)
-        text = self._text(self._tokens)
+        waiting = [*self._waiting, token]
+        text = self._text_after_piece(waiting)
+        self._waiting = waiting
         whole = text.rstrip(_REPLACEMENT)  # the rest may become a character
         added = self._show(whole)
-        if added and whole == text:
-            self._begin_after(token)
+        if text and whole == text:
+            self._end_piece()
+        elif len(waiting) > _MOST_WAITING:
+            added += self._shorten(text)
         return added
 
     def finish(self) -> str:
         """What is left. The decoder then begins anew."""
-        added = self._show(self._text(self._tokens))
-        self._tokens, self._shown = [], 0
+        added = self._show(self._text_after_piece(self._waiting))
+        self._piece, self._piece_text = [], ""
+        self._waiting, self._shown = [], 0
         return added
 
     def _show(self, text: str) -> str:
@@ -51,10 +63,36 @@ class StreamDecoder:
         self._shown = max(self._shown, len(text))
         return added
 
-    def _begin_after(self, token: int) -> None:
-        text = self._text([token])
-        if text and _REPLACEMENT not in text:
-            self._tokens, self._shown = [token], len(text)
+    def _end_piece(self) -> None:
+        """All text of the waiting tokens was shown."""
+        piece = self._waiting
+        text = self._decode(piece)
+        if not text:  # spaces, which decoders leave out where a text begins
+            piece = [*self._piece, *piece][-_MOST_WAITING:]
+            text = self._decode(piece)
+        self._piece, self._piece_text = piece, text
+        self._waiting, self._shown = [], 0
 
-    def _text(self, tokens: list[int]) -> str:
+    def _shorten(self, text: str) -> str:
+        """Lets go of the first of many waiting tokens: special ones, bytes that never become a character,
+        or tokens that each end one character and begin the next."""
+        added = self._show(text[: max(0, len(text) - _MOST_UNFINISHED)])
+        rest = text[self._shown :]
+        kept = self._waiting[-_KEPT:]
+        kept_text = self._text_after_piece(kept)
+        if kept_text.endswith(rest):
+            self._waiting, self._shown = kept, len(kept_text) - len(rest)
+            return added
+        added += self._show(text)
+        self._waiting = kept
+        self._end_piece()
+        return added
+
+    def _text_after_piece(self, tokens: list[int]) -> str:
+        text = self._decode([*self._piece, *tokens])
+        if text.startswith(self._piece_text):
+            return text[len(self._piece_text) :]
+        return self._decode(tokens)  # the decoder would change what was shown
+
+    def _decode(self, tokens: list[int]) -> str:
         return self._tokenizer.decode(tokens, skip_special_tokens=self._skip_special_tokens)
