@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Protocol
 
-_REPLACEMENT = "\ufffd"  # what bytes decode to that are no character (yet)
-_MOST_UNFINISHED = 3  # of them for a character of four bytes that lacks one
+_REPLACEMENT = "\ufffd"  # for bytes that do not form a character (yet)
+_MOST_UNFINISHED = 3  # so many of these at most are one character that is not complete
 _MOST_WAITING = 32  # tokens that are decoded again with each new one
-_KEPT = 8  # of those, where there are more: enough to have whole characters
+_KEPT = 8  # how many of them are kept if there are more: at least one complete character
 
 
 class Decoding(Protocol):
@@ -15,16 +15,19 @@ class Decoding(Protocol):
 
 
 class StreamDecoder:
-    """Text of tokens, piece by piece: all pieces together are the text of all tokens.
+    """The text of tokens, piece by piece: all pieces together are the text of all tokens.
 
-    A character may be split over several tokens. None is given before it is complete. Bytes that make
-    no character are U+FFFD, and come with the next character, after some more tokens, or out of
-    finish(). (A tokenizer.json with the decoder ByteFallback makes U+FFFD of all bytes in a row where
-    some of them are no character. Complete characters were given by then, and stay.)
+    A character may be split over several tokens; it is returned when it is complete. Bytes that do not
+    form a character become U+FFFD, which is returned with the next character, after some more tokens,
+    or by finish().
 
-    A token that the tokenizer does not know is InvalidArgumentError, and changes nothing.
+    One exception: the decoder ByteFallback of a tokenizer.json replaces a whole row of bytes by U+FFFD
+    if one of them is wrong. Characters of that row that were complete before the wrong byte came have
+    been returned already, and stay as they are.
 
-    Threads: belongs to one.
+    A token that the tokenizer does not have raises InvalidArgumentError and changes nothing.
+
+    Threads: one at a time.
     """
 
     # Tokens cannot be decoded one by one, because what comes before says whether there is a space. So
@@ -39,7 +42,7 @@ class StreamDecoder:
         self._shown = 0  # characters of their text
 
     def add(self, token: int) -> str:
-        """What can be shown since the last call: often a word, sometimes nothing."""
+        """The text that has become complete since the last call: often a word, sometimes nothing."""
         waiting = [*self._waiting, token]
         text = self._text_after_piece(waiting)
         self._waiting = waiting
@@ -52,7 +55,7 @@ class StreamDecoder:
         return added
 
     def finish(self) -> str:
-        """What is left. The decoder then begins anew."""
+        """The rest of the text. The decoder can then be used for another one."""
         added = self._show(self._text_after_piece(self._waiting))
         self._piece, self._piece_text = [], ""
         self._waiting, self._shown = [], 0
@@ -74,8 +77,8 @@ class StreamDecoder:
         self._waiting, self._shown = [], 0
 
     def _shorten(self, text: str) -> str:
-        """Lets go of the first of many waiting tokens: special ones, bytes that never become a character,
-        or tokens that each end one character and begin the next."""
+        """Drops the first ones if many tokens wait: special tokens, bytes that never form a character, or
+        tokens that each end one character and begin the next."""
         added = self._show(text[: max(0, len(text) - _MOST_UNFINISHED)])
         rest = text[self._shown :]
         kept = self._waiting[-_KEPT:]
