@@ -167,10 +167,19 @@ def test_special_tokens_are_known(tokenizer: Tokenizer) -> None:
     assert tokenizer.decode([model], skip_special_tokens=False) == "<|model|>"
 
 
-@pytest.mark.parametrize("token", [-1, 10**6])
+@pytest.mark.parametrize("token", [-1, 10**6, 2**32, 2**40, 2**70])
 def test_a_token_that_there_is_not_is_refused(tokenizer: Tokenizer, token: int) -> None:
     with pytest.raises(InvalidArgumentError, match="no such token"):
         tokenizer.decode([token])
+
+
+@pytest.mark.parametrize("text", ["\ud800", "many \udfff programs"])
+def test_a_lone_surrogate_is_no_text(tokenizer: Tokenizer, text: str) -> None:
+    with pytest.raises(InvalidArgumentError, match="lone surrogate"):
+        tokenizer.encode(text)
+    with pytest.raises(InvalidArgumentError, match="lone surrogate"):
+        tokenizer.encode_chat([{"role": "user", "content": text}])
+    assert tokenizer.token_id(text) is None
 
 
 def test_a_file_opens_like_its_folder(folder: Path, tokenizer: Tokenizer) -> None:

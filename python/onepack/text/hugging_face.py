@@ -29,18 +29,19 @@ class HuggingFaceTokenizer(Tokenizer):
     def vocab_size(self) -> int:
         return int(self._tokenizer.get_vocab_size())
 
-    def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
+    def _encode(self, text: str, add_special_tokens: bool) -> list[int]:
         encoding = self._tokenizer.encode(text, add_special_tokens=add_special_tokens)
         return list(encoding.ids)
 
     def decode(self, tokens: Iterable[int], *, skip_special_tokens: bool = True) -> str:
         numbers = list(tokens)
         for number in numbers:
-            if number < 0 or self._tokenizer.id_to_token(number) is None:
+            # The library takes 32 bits.
+            if not 0 <= number < 2**32 or self._tokenizer.id_to_token(number) is None:
                 raise no_such_token(number)
         return str(self._tokenizer.decode(numbers, skip_special_tokens=skip_special_tokens))
 
-    def token_id(self, token: str) -> int | None:
+    def _token_id(self, token: str) -> int | None:
         found: int | None = self._tokenizer.token_to_id(token)
         return found
 

@@ -23,9 +23,11 @@ class SentencePieceTokenizer(Tokenizer):
             self._model = library.SentencePieceProcessor(model_proto=content)
         except Exception as error:
             raise InvalidFileError(
-                f"{path}: no tokenizer.json, no tiktoken file and no SentencePiece model: {error}"
+                f"{path}: neither a tokenizer.json nor a tiktoken file nor a SentencePiece model:"
+                f" {error}"
             ) from error
         self._added = {number: text for text, number in config.added_tokens.items()}
+        self._special = set(config.special_tokens.values())
 
     @property
     def vocab_size(self) -> int:
@@ -41,7 +43,7 @@ class SentencePieceTokenizer(Tokenizer):
         own = self._model.eos_id()
         return tuple(dict.fromkeys([*super().eos_ids, *([own] if own >= 0 else [])]))
 
-    def encode(self, text: str, *, add_special_tokens: bool = True) -> list[int]:
+    def _encode(self, text: str, add_special_tokens: bool) -> list[int]:
         tokens: list[int] = self._model.encode(text)
         if not add_special_tokens:
             return tokens
@@ -53,24 +55,28 @@ class SentencePieceTokenizer(Tokenizer):
         parts: list[str] = []
         run: list[int] = []  # of tokens that the model knows as text: decoded together
         for token in tokens:
-            special = self._special_text(token)
-            if special is None:
+            text = self._own_text(token)
+            if text is None:
                 run.append(token)
-            elif not skip_special_tokens:
-                parts += [self._model.decode(run), special]
+            elif not (skip_special_tokens and self._is_special(token)):
+                parts += [self._model.decode(run), text]
                 run = []
         return "".join([*parts, self._model.decode(run)])
 
-    def token_id(self, token: str) -> int | None:
+    def _token_id(self, token: str) -> int | None:
         if token in self.config.added_tokens:
             return self.config.added_tokens[token]
         found = self._model.piece_to_id(token)
         return None if self._model.id_to_piece(found) != token else int(found)
 
-    def _special_text(self, token: int) -> str | None:
-        """None for a token that is text."""
+    def _own_text(self, token: int) -> str | None:
+        """None for a token whose text depends on those before it."""
         if token in self._added:
             return self._added[token]
         if not 0 <= token < self._model.get_piece_size():
             raise no_such_token(token)
         return str(self._model.id_to_piece(token)) if self._model.is_control(token) else None
+
+    def _is_special(self, token: int) -> bool:
+        """Of a token with text of its own: the model's control tokens are special, too."""
+        return token in self._special or token not in self._added
