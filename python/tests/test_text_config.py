@@ -125,3 +125,9 @@ def test_options_of_tiktoken_are_refused_for_other_files(tmp_path: Path) -> None
     for options in ({"pattern": "a"}, {"special_tokens": {"<s>": 0}}):
         with pytest.raises(InvalidArgumentError, match="tiktoken"):
             Tokenizer.open(tmp_path, **options)
+
+
+def test_a_text_that_the_pattern_gives_up_on_is_refused(bare: Path) -> None:
+    tokenizer = Tokenizer.open(bare, pattern=r"(a|a)*(?=b)(?!b)|c")
+    with pytest.raises(InvalidArgumentError, match="cannot be encoded"):
+        tokenizer.encode("a" * 30 + "b")

@@ -45,7 +45,10 @@ class TiktokenTokenizer(Tokenizer):
         return int(self._encoding.n_vocab)
 
     def _encode(self, text: str, add_special_tokens: bool) -> list[int]:
-        tokens: list[int] = self._encoding.encode(text, disallowed_special=())
+        try:
+            tokens: list[int] = self._encoding.encode(text, disallowed_special=())
+        except ValueError as error:  # the pattern gives up, as with a million spaces in a row
+            raise InvalidArgumentError(f"the text cannot be encoded: {error}") from error
         bos = self.bos_id
         if not add_special_tokens or bos is None or self.config.add_bos_token is False:
             return tokens
