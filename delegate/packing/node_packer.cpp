@@ -4,6 +4,7 @@
 
 #include "delegate/ops/define_value.h"
 #include "delegate/ops/unsupported_hardware.h"
+#include "delegate/xnn/fork_guard.h"
 #include "delegate/xnn/handles.h"
 #include "delegate/xnn/packing_provider.h"
 
@@ -108,9 +109,11 @@ Status CreateAndDelete(const Plan& plan, const XNode& node, xnn_subgraph_t subgr
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_create_workspace(&new_workspace), "creating a workspace");
   const XnnWorkspace workspace(new_workspace);
   xnn_runtime_t new_runtime = nullptr;
-  const xnn_status status =
-      xnn_create_runtime_v4(subgraph, cache, workspace.get(),
-                            /*threadpool=*/nullptr, kRuntimeFlags, &new_runtime);
+  const xnn_status status = [&] {
+    const XnnCall call;
+    return xnn_create_runtime_v4(subgraph, cache, workspace.get(), /*threadpool=*/nullptr,
+                                 kRuntimeFlags, &new_runtime);
+  }();
   const XnnRuntime runtime(new_runtime);
   if (status == xnn_status_unsupported_hardware && NeedsFloat16Arithmetic({plan.values}, node)) {
     return NoFloat16Kernel();

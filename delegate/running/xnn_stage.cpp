@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "delegate/ops/unsupported_hardware.h"
+#include "delegate/xnn/fork_guard.h"
 
 namespace onepack {
 namespace {
@@ -72,9 +73,11 @@ Status XnnStage::CreateOnce(const Plan& plan, Span<const PackedWeight> pins,
   weights_ = std::make_unique<WeightTable>(surroundings.cache);
   weights_->Begin(graph.rows, pins);
   xnn_runtime_t runtime = nullptr;
-  const xnn_status status =
-      xnn_create_runtime_v4(graph.subgraph.get(), weights_->handle(), surroundings.workspace,
-                            uses_threads_ ? threadpool_ : nullptr, kRuntimeFlags, &runtime);
+  const xnn_status status = [&] {
+    const XnnCall call;
+    return xnn_create_runtime_v4(graph.subgraph.get(), weights_->handle(), surroundings.workspace,
+                                 uses_threads_ ? threadpool_ : nullptr, kRuntimeFlags, &runtime);
+  }();
   runtime_.reset(runtime);
   // The table knows better than XNNPACK why it could not serve.
   ONEPACK_RETURN_IF_ERROR(weights_->End());
@@ -119,6 +122,7 @@ Status XnnStage::Reshape(const ShapeInference& shapes, StageMemory& memory) {
 Status XnnStage::Refresh() {
   if (!std::exchange(is_stale_, false)) return Status::Ok();
   is_set_up_ = false;
+  const XnnCall call;
   ONEPACK_RETURN_IF_XNN_ERROR(xnn_reshape_runtime(runtime_.get()), "reshaping a delegate");
   return Status::Ok();
 }

@@ -1,5 +1,5 @@
 // What XNNPACK does otherwise than one would expect, and what onepack does about it. Each quirk has
-// a number. Those up to 14 and the last have a test of XNNPACK alone
+// a number. Those up to 14 and 19 have a test of XNNPACK alone
 // (tests/delegate/xnn/quirks_test.cpp, and initialize_test.cpp of 1 and 19), which fails when the
 // quirk is gone: then what is done about it can go as well.
 //
@@ -95,6 +95,12 @@ inline constexpr bool kTilesDependOnChannels = kHasAliasData;
 //
 // 19. The kernels of fp16 matrices for AVX512-FP16 write half of the outputs to the wrong place.
 // InitializeXnnpack has XNNPACK choose others.
+//
+// Seen by a test of ours (fork_test.cpp), where a processor has AVX-512:
+//
+// 20. Runtimes are created and reshaped under a mutex, which a child that is forked off meanwhile
+// never gets. (XnnCall.)
+inline constexpr bool kLocksWhenTilesAreChosen = kHasAliasData;
 
 }  // namespace onepack
 
