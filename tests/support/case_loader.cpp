@@ -31,8 +31,10 @@ Result<Ref<Method>> CaseLoader::Load(const std::string& folder, const std::strin
 }
 
 Result<Ref<Backend>> CaseLoader::SharedBackend() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (backend_) return Ref<Backend>(backend_);
+  {
+    const std::lock_guard<ForkSafeMutex> lock(mutex_);
+    if (backend_) return Ref<Backend>(backend_);
+  }
   XnnpackBackendOptions options;
   options.weight_cache = cache_;
   options.threadpool = threadpool_;
@@ -40,7 +42,9 @@ Result<Ref<Backend>> CaseLoader::SharedBackend() const {
   options.packing_threads = packing_threads_;
   options.min_bytes_per_packing_thread = 1;
   options.linears = linears_;
-  ONEPACK_ASSIGN_OR_RETURN(backend_, CreateXnnpackBackend(options));
+  ONEPACK_ASSIGN_OR_RETURN(Ref<Backend> created, CreateXnnpackBackend(options));
+  const std::lock_guard<ForkSafeMutex> lock(mutex_);
+  if (!backend_) backend_ = std::move(created);
   return Ref<Backend>(backend_);
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/fork_safe_mutex.h"
 #include "onepack/method.h"
 #include "onepack/ref.h"
 #include "onepack/result.h"
@@ -62,7 +63,7 @@ class CaseLoader {
   size_t packing_threads_ = 1;
   LinearLayout linears_ = LinearLayout::kPacked;
   // Of all loads, so that programs share what a backend shares.
-  mutable std::mutex mutex_;
+  mutable ForkSafeMutex mutex_;
   mutable Ref<Backend> backend_;  // guarded by mutex_; null before the first load
   OpenSource open_;
 };
