@@ -3,7 +3,7 @@
 # With --peer also ExecuTorch, with pip and into build/peer: for the benchmarks that compare with it, and for the XNNPACK
 # in it (docs/xnnpack.md); with --clang also clang with libc++, its sanitizers and fuzzer, clang-format, clang-tidy and
 # Doxygen: for the presets asan and tsan, scripts/lint.sh and scripts/fuzz.sh; with --aarch64 also what the aarch64 preset
-# needs (docs/aarch64.md); with --python what the tests of the Python package need, with pip and into build/python.
+# needs (docs/aarch64.md); with --python what the tests of the Python package need: with pip into build/python, and Chromium.
 #
 # Debian 13 (trixie) has everything. Debian 12 (bookworm) has an XNNPACK of 2022 without the weights cache
 # provider interface, so a few packages come from the trixie suite of the machine's own mirror, pinned below
@@ -244,6 +244,8 @@ install_peer() {
 # Python, which has neither the packages nor perhaps the interpreter that the environment points to.
 install_python() {
   local folder wanted
+  # What opens the server's page; without it the tests of the page are skipped.
+  if ! command -v chromedriver >/dev/null; then apt_install chromium chromium-driver || say 'no Chromium to be had'; fi
   folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
   wanted=$(python3 --version && cat "$folder/python/tests/requirements.txt")
   if [ "$(cat "$folder/build/python/installed" 2>/dev/null)" = "$wanted" ]; then
