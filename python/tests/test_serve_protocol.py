@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from onepack.serve.protocol import requests
 from onepack.serve.protocol.errors import ApiError
 from onepack.serve.protocol.requests import (
     AdapterRequest,
@@ -152,6 +154,40 @@ def test_what_is_missing_is_named(field: str) -> None:
 )
 def test_a_message_that_is_none_is_named(message: Any, param: str) -> None:
     assert refused(ChatRequest, {**CHAT, "messages": [message]})["param"] == param
+
+
+MANY = 100_000
+
+
+@pytest.mark.parametrize(
+    ("kind", "fields", "param"),
+    [
+        (ChatRequest, {"messages": [5] * MANY}, "messages"),
+        (ChatRequest, {"messages": [5] * 4096}, "messages.0"),
+        (ChatRequest, {"messages": [dict.fromkeys(map(str, range(MANY)), 1)]}, "messages.0"),
+        (
+            ChatRequest,
+            {"stream": True, "stream_options": dict.fromkeys(map(str, range(MANY)), 1)},
+            "stream_options",
+        ),
+        (AdapterRequest, {"data": [5] * MANY}, "data"),
+        (AdapterRequest, {"data": [5] * 64}, "data.0"),
+    ],
+)
+def test_many_errors_cost_no_more_than_few(
+    kind: Any, fields: dict[str, Any], param: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts: list[int] = []
+    invalid_of = requests._invalid_of
+
+    def count(error: ValidationError) -> ApiError:
+        counts.append(error.error_count())
+        return invalid_of(error)
+
+    monkeypatch.setattr(requests, "_invalid_of", count)
+    body = {**CHAT, **fields} if kind is ChatRequest else {"name": "a", "program": "a", **fields}
+    assert refused(kind, body)["param"] == param
+    assert counts == [1]
 
 
 def test_messages_are_strings_or_parts_of_text() -> None:

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    FailFast,
+    Field,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from onepack.serve.protocol.errors import ApiError, invalid
@@ -13,6 +21,9 @@ from onepack.serve.protocol.fields import supported_fields
 
 _MOST_STOPS = 16
 _LONGEST_STOP = 1024
+_MOST_MESSAGES = 4096
+_MOST_FIELDS = 64
+_MOST_FILES = 64
 
 
 def _wrong(message: str) -> PydanticCustomError:
@@ -57,8 +68,27 @@ def _prompt(value: Any) -> Any:
     raise _wrong("one prompt is expected: a string, or a list of tokens")
 
 
+def _at_most(count: int) -> BeforeValidator:
+    def check(value: Any) -> Any:
+        if isinstance(value, list) and len(value) > count:
+            raise _wrong(f"at most {count} are expected")
+        return value
+
+    return BeforeValidator(check)
+
+
 class _Fields(BaseModel):
+    """Every error that pydantic collects costs hundreds of bytes and microseconds, for a few bytes of a
+    body: so what may have many is bounded, and ends at its first one."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_size(cls, value: Any) -> Any:
+        if isinstance(value, dict) and len(value) > _MOST_FIELDS:
+            raise _wrong(f"at most {_MOST_FIELDS} fields are expected")
+        return value
 
 
 class StreamOptions(_Fields):
@@ -105,7 +135,9 @@ class ChatMessage(_Fields):
 
 
 class ChatRequest(AnswerFields):
-    messages: Annotated[list[ChatMessage], Field(min_length=1)]
+    messages: Annotated[
+        list[ChatMessage], Field(min_length=1), FailFast(), _at_most(_MOST_MESSAGES)
+    ]
     max_completion_tokens: Annotated[int, Field(ge=1)] | None = None
 
     @property
@@ -125,7 +157,12 @@ class AdapterRequest(_Fields):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$")]
     program: Annotated[str, Field(min_length=1)]
-    data: Annotated[list[str], BeforeValidator(lambda v: [v] if isinstance(v, str) else v)] = []
+    data: Annotated[
+        list[str],
+        FailFast(),
+        _at_most(_MOST_FILES),
+        BeforeValidator(lambda v: [v] if isinstance(v, str) else v),
+    ] = []
 
 
 _Request = TypeVar("_Request", bound=_Fields)

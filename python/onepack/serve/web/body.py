@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from onepack.serve.protocol.errors import ApiError, invalid
 
-MAX_BODY_BYTES = 4 << 20
+MAX_BODY_BYTES = 2 << 20
 
 
 async def read_object(request: Request) -> dict[str, Any]:
