@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import gc
+import logging
 import random
 import threading
+import weakref
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -150,17 +153,27 @@ def test_what_waits_can_be_withdrawn() -> None:
     assert not second.started.is_set()
 
 
-def test_work_that_raises_gives_its_place_back() -> None:
+def test_work_that_raises_gives_its_place_back(caplog: pytest.LogCaptureFixture) -> None:
     scheduler = Scheduler(parallel=1, queue_limit=1)
 
     def fail() -> None:
-        raise RuntimeError
+        raise RuntimeError("no good")
 
     second = Work()
     second.release.set()
     scheduler.submit("a", fail)
     scheduler.submit("a", second)
     assert second.started.wait(60)
+    scheduler.close()
+    assert "no good" in caplog.text
+
+
+def test_what_no_thread_takes_is_not_busy() -> None:
+    scheduler = Scheduler(parallel=1, queue_limit=1)
+    scheduler._threads.shutdown()  # as at the interpreter's end
+    with pytest.raises(RuntimeError):
+        scheduler.submit("a", Work())
+    assert scheduler.running == 0
     scheduler.close()
 
 
@@ -380,6 +393,14 @@ def test_a_cancelled_request_leaves_the_queue_at_once(engine: Engine) -> None:
     assert running.end.outcome == Outcome.CANCELLED
 
 
+@pytest.fixture
+def no_collection() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_collection")
 def test_requests_to_a_dropped_adapter_are_answered(engine: Engine) -> None:
     pins = engine.models.cache.stats().pins
     running, waiting = Events(), Events()
@@ -394,7 +415,40 @@ def test_requests_to_a_dropped_adapter_are_answered(engine: Engine) -> None:
     assert engine.models.cache.stats().pins == pins
     assert (running.end.outcome, running.end.completion_tokens) == (Outcome.LENGTH, 2000)
     assert (waiting.end.outcome, waiting.end.completion_tokens) == (Outcome.LENGTH, 24)
-    until(lambda: gc.collect() >= 0 and engine.models.cache.stats().pins < pins)
+    until(lambda: engine.models.cache.stats().pins < pins)
+
+
+@pytest.mark.usefixtures("no_collection")
+def test_no_answer_keeps_its_model(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However it ends, and also where the end is kept."""
+    # pytest keeps what is logged, with its traceback.
+    monkeypatch.setattr(logging.getLogger("onepack.serve"), "disabled", True)
+    model = weakref.ref(engine.models.find("lora0"))
+    failed = answer(engine, "lora0", AnswerRequest((1, 10**6), 4, Sampling()))
+    running, waiting = Events(), Events()
+    answers = [
+        engine.start(engine.models.find("lora0"), FOREVER, events.put)
+        for events in (running, waiting)
+    ]
+    assert running.has_text.wait(60)
+    engine.models.drop("lora0")
+    for unwanted in reversed(answers):
+        engine.cancel(unwanted)
+    del answers, unwanted
+    until(lambda: model() is None)
+    assert failed.end.outcome == Outcome.FAILED
+    assert running.end.outcome == waiting.end.outcome == Outcome.CANCELLED
+
+
+def test_an_answer_ends_though_on_end_fails(
+    engine: Engine, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_: End) -> None:
+        raise RuntimeError("no more metrics")
+
+    engine.on_end = fail
+    assert answer(engine, "base", SHORT).end.outcome == Outcome.LENGTH
+    assert "no more metrics" in caplog.text
 
 
 def test_an_answer_that_fails_says_why(engine: Engine) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -66,6 +67,8 @@ Event = Text | End
 OnEvent = Callable[[Event], object]
 """Called in the thread that has the model, or in the one that cancels."""
 
+_log = logging.getLogger("onepack.serve")
+
 
 class Answer:
     """A request on its way through the queue and the model.
@@ -73,14 +76,24 @@ class Answer:
     Every answer ends with one End event, whatever happens; nothing comes after it.
 
     Threads: run() in one, cancel() in any.
+
+    Args:
+        before_end: Called before ``on_event`` gets the end. It is given the answer, which so needs no
+            reference to itself: in a cycle it would keep the model until the garbage is collected.
     """
 
     def __init__(
-        self, model: ServedModel, request: AnswerRequest, tokenizer: Tokenizer, on_event: OnEvent
+        self,
+        model: ServedModel,
+        request: AnswerRequest,
+        tokenizer: Tokenizer,
+        on_event: OnEvent,
+        before_end: Callable[[Answer, End], object],
     ) -> None:
         self.model = model
         self._request = request
         self._on_event = on_event
+        self._before_end = before_end
         self._asked_at = time.monotonic()
         self._started_at: float | None = None
         self._first_token_at: float | None = None
@@ -100,16 +113,7 @@ class Answer:
     def run(self) -> None:
         """In the model's turn."""
         self._started_at = time.monotonic()
-        try:
-            self.model.language_model.reset()
-            result = self._generation.result(self._on_token)
-            if result.stop_reason != StopReason.CANCELLED:
-                self._give(self._stop.add(self._decoder.finish()))
-                self._give(self._stop.finish())
-            end = self._end(_outcome(result, self._stop.has_stopped), result)
-        except Exception as error:  # noqa: BLE001  (whoever asked is told)
-            end = self._end(Outcome.FAILED, error=error)
-        self._on_event(end)
+        self._finish(self._run_model())
 
     def cancel(self) -> None:
         """The model stops before its next call."""
@@ -117,7 +121,26 @@ class Answer:
 
     def end_unstarted(self) -> None:
         """It will not run."""
-        self._on_event(self._end(Outcome.CANCELLED))
+        self._finish(self._end(Outcome.CANCELLED))
+
+    def _run_model(self) -> End:
+        try:
+            self.model.language_model.reset()
+            result = self._generation.result(self._on_token)
+            if result.stop_reason != StopReason.CANCELLED:
+                self._give(self._stop.add(self._decoder.finish()))
+                self._give(self._stop.finish())
+            return self._end(_outcome(result, self._stop.has_stopped), result)
+        except Exception as error:  # noqa: BLE001  (whoever asked is told)
+            _log.exception("an answer of %s has failed", self.model.name)
+            # Its traceback has this frame, and with it the model for as long as the end is kept.
+            return self._end(Outcome.FAILED, error=error.with_traceback(None))
+
+    def _finish(self, end: End) -> None:
+        try:
+            self._before_end(self, end)
+        finally:
+            self._on_event(end)
 
     def _on_token(self, token: int) -> bool:
         if self._first_token_at is None:

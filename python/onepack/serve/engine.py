@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 
-from onepack.serve.answer import Answer, AnswerRequest, End, Event, OnEvent
+from onepack.serve.answer import Answer, AnswerRequest, End, OnEvent
 from onepack.serve.models import Models, ServedModel
 from onepack.serve.scheduler import Scheduler, Ticket
 from onepack.text import Tokenizer
+
+_log = logging.getLogger("onepack.serve")
 
 
 class Engine:
@@ -46,14 +49,7 @@ class Engine:
             SchedulerClosedError: The engine is closing.
         """
 
-        def pass_on(event: Event) -> None:
-            if isinstance(event, End):
-                with self._lock:
-                    self._alive.pop(answer, None)
-                self.on_end(event)
-            on_event(event)
-
-        answer = Answer(model, request, self.tokenizer, pass_on)
+        answer = Answer(model, request, self.tokenizer, on_event, self._forget)
         with self._lock:  # before the answer may have ended
             self._alive[answer] = self.scheduler.submit(model, answer.run)
         return answer
@@ -74,3 +70,11 @@ class Engine:
         for answer in alive:
             self.cancel(answer)
         self.scheduler.close()
+
+    def _forget(self, answer: Answer, end: End) -> None:
+        with self._lock:
+            self._alive.pop(answer, None)
+        try:
+            self.on_end(end)
+        except Exception:  # noqa: BLE001  (whoever asked gets the end all the same)
+            _log.exception("on_end has failed")

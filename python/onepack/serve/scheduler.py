@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+
+_log = logging.getLogger("onepack.serve")
 
 
 class QueueFullError(Exception):
@@ -38,7 +41,7 @@ class Scheduler:
             raise ValueError("parallel is 1 at least, queue_limit 0 at least")
         self.parallel = parallel
         self.queue_limit = queue_limit
-        self._threads = ThreadPoolExecutor(parallel, thread_name_prefix="onepack answer")
+        self._threads = _started_threads(parallel)
         self._lock = threading.Lock()
         self._is_idle = threading.Condition(self._lock)
         # Guarded by _lock. Owners are compared by identity: one that was dropped and one that came in
@@ -96,17 +99,20 @@ class Scheduler:
         return len(self._busy) < self.parallel and id(ticket.owner) not in self._busy
 
     def _start(self, ticket: Ticket) -> None:
-        self._busy[id(ticket.owner)] = ticket
+        # First: what is refused, as at the interpreter's end, is not busy.
         self._threads.submit(self._run, ticket)
+        self._busy[id(ticket.owner)] = ticket
 
     def _run(self, ticket: Ticket) -> None:
         try:
             ticket.work()
+        except Exception:  # noqa: BLE001  (nobody asks the thread what became of it)
+            _log.exception("work has failed")
         finally:
             with self._lock:
                 del self._busy[id(ticket.owner)]
+                self._is_idle.notify_all()  # first: whatever happens, nobody waits for this
                 self._start_next()
-                self._is_idle.notify_all()
 
     def _start_next(self) -> None:
         for ticket in self._waiting:
@@ -114,3 +120,17 @@ class Scheduler:
                 self._waiting.remove(ticket)
                 self._start(ticket)
                 return
+
+
+def _started_threads(count: int) -> ThreadPoolExecutor:
+    """Started now: an executor that cannot start a thread later raises, and keeps the work all the same."""
+    threads = ThreadPoolExecutor(count, thread_name_prefix="onepack answer")
+    all_started = threading.Barrier(count + 1)
+    try:
+        for _ in range(count):
+            threads.submit(all_started.wait)
+    except RuntimeError:
+        all_started.abort()  # or those that did start would wait for ever
+        raise
+    all_started.wait()
+    return threads

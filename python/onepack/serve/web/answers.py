@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import secrets
 from collections.abc import AsyncIterator, Sequence
 
@@ -26,8 +25,6 @@ from onepack.serve.web.events import EventQueue, watching
 
 MODEL_IN_SCOPE = "onepack.model"
 """Where the name of the model that is asked is, for whoever counts requests."""
-
-_log = logging.getLogger("onepack.serve")
 
 
 class AnswersApi:
@@ -168,7 +165,6 @@ def _raise_if_ended_badly(end: End) -> None:
     if end.outcome == Outcome.CANCELLED:
         raise errors.closing()  # or the client has gone, and nobody reads this
     if end.error is not None:
-        _log.error("an answer of %s has failed", end.model, exc_info=end.error)
         raise errors.of_exception(end.error)
 
 
