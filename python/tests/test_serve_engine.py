@@ -234,6 +234,15 @@ def test_adapters_come_and_go(engine: Engine, model_folder: Path) -> None:
     assert models.cache.stats().pins == pins
 
 
+def test_a_dropped_model_is_unmapped_without_the_lock(engine: Engine) -> None:
+    """Others are found meanwhile."""
+    models = engine.models
+    was_locked: list[bool] = []
+    weakref.finalize(models.find("lora0"), lambda: was_locked.append(models._lock.locked()))
+    models.drop("lora0")
+    assert was_locked == [False]
+
+
 def test_an_adapter_without_its_data_changes_nothing(engine: Engine, model_folder: Path) -> None:
     before = engine.models.cache.stats()
     with pytest.raises(NotFoundError, match=r"lora0\.pte"):

@@ -125,8 +125,9 @@ class Models:
         with self._lock:
             if self._models.get(name) is self.base:
                 raise InvalidArgumentError(f"{name!r} is the base, which stays")
-            if self._models.pop(name, None) is None:
-                raise NotFoundError(f"no adapter {name!r}")
+            dropped = self._models.pop(name, None)  # unmapped when this returns, without the lock
+        if dropped is None:
+            raise NotFoundError(f"no adapter {name!r}")
 
     def _check_is_free(self, name: str) -> None:
         with self._lock:
