@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import socket
 import urllib.error
 import urllib.request
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import FOREVER, Server, make_model, make_tokenizer, serving, until
+from serving import CONTEXT, FOREVER, Server, make_model, make_tokenizer, serving, until
 
 from onepack.serve import AppOptions, Engine, EngineFiles, open_engine
 
@@ -66,8 +68,42 @@ def test_half_a_character_is_no_text(server: Server, field: str) -> None:
         assert reply.status == 400
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"model": "\xed\xa0\x80"}',  # U+D800, as if it were a character
+        '{"model": "hi"}'.encode("utf-16"),
+        '{"model": "hi"}'.encode("utf-32"),
+        b'\xef\xbb\xbf{"model": "hi"}',
+    ],
+)
+def test_a_body_is_utf_8(server: Server, raw: bytes) -> None:
+    for path in ("/v1/chat/completions", "/v1/completions", "/v1/adapters"):
+        reply = ask(server, path, raw)
+        assert reply.status == 400
+        assert "not JSON" in reply.json["error"]["message"]
+
+
+def test_a_text_that_cannot_fit_is_not_tokenized(
+    server: Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def encode(*_: Any) -> list[int]:
+        pytest.fail("it was")
+
+    monkeypatch.setattr(engine.tokenizer, "encode", encode)
+    monkeypatch.setattr(engine.tokenizer, "encode_chat", encode)
+    text = "a" * (16 * CONTEXT + 1)
+    message = {"role": "user", "content": text}
+    for path, field, value in (
+        ("/v1/completions", "prompt", text),
+        ("/v1/chat/completions", "messages", [message]),
+    ):
+        error = ask(server, path, {"model": "base", field: value}).json["error"]
+        assert (error["param"], error["code"]) == (field, "context_length_exceeded")
+
+
 def test_a_body_that_is_too_large_is_413(server: Server) -> None:
-    reply = ask(server, "/v1/chat/completions", b" " * (5 << 20))
+    reply = ask(server, "/v1/chat/completions", b" " * (3 << 20))
     assert reply.status == 413
 
 
@@ -103,19 +139,54 @@ def test_events_are_as_openai_sends_them(server: Server) -> None:
     assert last["usage"]["total_tokens"] > last["usage"]["completion_tokens"] > 0
 
 
-def test_who_hangs_up_without_reading_cancels(server: Server, engine: Engine) -> None:
-    body = {"model": "base", "prompt": "hi", "max_tokens": 60000, "ignore_eos": True}
-    raw = json.dumps({**body, "stream": True}).encode()
+def connect(server: Server) -> socket.socket:
     host, port = server.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port))) as connection:
-        connection.sendall(
-            b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
-            b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(raw)
-        )
-        connection.sendall(raw)
+    return socket.create_connection((host, int(port)))
+
+
+def head(length: int) -> bytes:
+    return (
+        b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+        b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % length
+    )
+
+
+@pytest.mark.parametrize(("stream", "status"), [(True, 200), (False, 499)])
+def test_who_hangs_up_without_reading_cancels(
+    server: Server, engine: Engine, stream: bool, status: int
+) -> None:
+    body = {"model": "base", "prompt": "hi", "max_tokens": 60000, "ignore_eos": True}
+    raw = json.dumps({**body, "stream": stream}).encode()
+    with connect(server) as connection:
+        connection.sendall(head(len(raw)) + raw)
         until(lambda: engine.scheduler.running == 1)
     until(lambda: engine.scheduler.running == 0)
     assert b'onepack_answers_total{model="base",outcome="cancelled"} 1.0' in metrics(server)
+    endpoint = 'onepack_requests_total{endpoint="/v1/completions",'
+    counted = f'{endpoint}model="base",status="{status}"}} 1.0'.encode()
+    until(lambda: counted in metrics(server))
+    assert metrics(server).count(endpoint.encode()) == 1
+
+
+def test_who_hangs_up_in_the_middle_of_a_body_is_no_failure(server: Server) -> None:
+    with connect(server) as connection:
+        connection.sendall(head(100) + b"{")
+    counted = b'onepack_requests_total{endpoint="/v1/completions",model="",status="499"} 1.0'
+    until(lambda: counted in metrics(server))
+    assert b'status="500"' not in metrics(server)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answered_request_keeps_no_model(server: Server, engine: Engine, stream: bool) -> None:
+    model = weakref.ref(engine.models.find("lora0"))
+    gc.disable()
+    try:
+        body = {**CHAT, "model": "lora0", "stream": stream}
+        assert ask(server, "/v1/chat/completions", body).status == 200
+        assert ask(server, "/v1/adapters/lora0", method="DELETE").status == 200
+        until(lambda: model() is None)
+    finally:
+        gc.enable()
 
 
 # ---- Health and metrics

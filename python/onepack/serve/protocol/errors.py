@@ -77,6 +77,11 @@ def closing() -> ApiError:
     return ApiError(503, "The server is closing.", kind="server_error", code="server_closing")
 
 
+def client_gone() -> ApiError:
+    """Nobody reads it; requests are counted by it."""
+    return ApiError(499, "The client has gone.", code="client_gone")
+
+
 def of_exception(error: Exception) -> ApiError:
     """What the engine has raised, or an answer has failed with."""
     if isinstance(error, ApiError):

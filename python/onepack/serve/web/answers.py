@@ -26,6 +26,9 @@ from onepack.serve.web.events import EventQueue, watching
 MODEL_IN_SCOPE = "onepack.model"
 """Where the name of the model that is asked is, for whoever counts requests."""
 
+# Long words and rows of spaces are single tokens, but not one after the other through a whole context.
+_CHARACTERS_PER_TOKEN = 16
+
 
 class AnswersApi:
     def __init__(self, engine: Engine) -> None:
@@ -40,6 +43,8 @@ class AnswersApi:
     async def chat(self, request: Request) -> Response:
         asked = parse(ChatRequest, await read_object(request))
         model = self._find(request, asked)
+        characters = sum(len(message.content) for message in asked.messages)
+        _check_length(characters, model, "messages")
         messages = [message.for_template() for message in asked.messages]
         prompt = await run_in_threadpool(self._engine.tokenizer.encode_chat, messages)
         _check_prompt(prompt, model, "messages")
@@ -50,6 +55,7 @@ class AnswersApi:
         model = self._find(request, asked)
         prompt: Sequence[int] | str = asked.prompt
         if isinstance(prompt, str):
+            _check_length(len(prompt), model, "prompt")
             prompt = await run_in_threadpool(self._engine.tokenizer.encode, prompt)
         _check_prompt(prompt, model, "prompt")
         return await self._answer(request, asked, model, prompt, responses.CompletionWriter)
@@ -100,9 +106,11 @@ class RunningAnswer(Response):
 
     async def whole(self, receive: Receive) -> Response:
         text = ""
-        async with watching(receive, self._cancel):
+        async with watching(receive, self._cancel) as client:
             async for event in self._events.all():
                 if isinstance(event, End):
+                    if client.has_gone:
+                        raise errors.client_gone()
                     _raise_if_ended_badly(event)
                     return JSONResponse(self._writer.whole(text, event))
                 text += event.text
@@ -147,6 +155,14 @@ def _request_of(asked: AnswerFields, model: ServedModel, prompt: Sequence[int]) 
     return AnswerRequest(tuple(prompt), most, sampling, tuple(asked.stop), asked.ignore_eos)
 
 
+def _check_length(characters: int, model: ServedModel, param: str) -> None:
+    """Before they become tokens: that takes seconds for a large text, and holds the GIL."""
+    room = model.language_model.max_context
+    if characters > room * _CHARACTERS_PER_TOKEN:
+        message = f"The prompt has {characters} characters; the model's context has {room} tokens."
+        raise errors.invalid(message, param, "context_length_exceeded")
+
+
 def _check_prompt(prompt: Sequence[int], model: ServedModel, param: str) -> None:
     """Now, because a stream that has begun has no status any more."""
     if not prompt:
@@ -163,7 +179,7 @@ def _check_prompt(prompt: Sequence[int], model: ServedModel, param: str) -> None
 
 def _raise_if_ended_badly(end: End) -> None:
     if end.outcome == Outcome.CANCELLED:
-        raise errors.closing()  # or the client has gone, and nobody reads this
+        raise errors.closing()  # or the client of a stream has gone, and nobody reads this
     if end.error is not None:
         raise errors.of_exception(end.error)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
-from onepack.serve.protocol.errors import ApiError, invalid
+from onepack.serve.protocol.errors import ApiError, client_gone, invalid
 
 MAX_BODY_BYTES = 2 << 20
 
@@ -16,12 +16,13 @@ async def read_object(request: Request) -> dict[str, Any]:
     """The body, which is a JSON object.
 
     Raises:
-        ApiError: It is none, or too large.
+        ApiError: It is none, or too large, or the client has gone.
     """
     _check_content_type(request)
     raw = await _read(request)
     try:
-        body = json.loads(raw)
+        # Decoded here: json would take UTF-16 and UTF-32, too, and bytes of half a character.
+        body = json.loads(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise invalid(f"The body is not JSON: {error}") from error
     if not isinstance(body, dict):
@@ -31,7 +32,7 @@ async def read_object(request: Request) -> dict[str, Any]:
 
 
 def _check_text(raw: bytes, body: dict[str, Any]) -> None:
-    """JSON can say half of a pair of surrogates, which is no text: nothing can encode it."""
+    """JSON can escape half of a pair of surrogates, which is no text: nothing can encode it."""
     if rb"\ud" not in raw.lower():
         return
     try:
@@ -50,8 +51,11 @@ def _check_content_type(request: Request) -> None:
 
 async def _read(request: Request) -> bytes:
     raw = bytearray()
-    async for part in request.stream():
-        raw += part
-        if len(raw) > MAX_BODY_BYTES:
-            raise ApiError(413, f"The body has more than {MAX_BODY_BYTES} bytes.")
+    try:
+        async for part in request.stream():
+            raw += part
+            if len(raw) > MAX_BODY_BYTES:
+                raise ApiError(413, f"The body has more than {MAX_BODY_BYTES} bytes.")
+    except ClientDisconnect as error:
+        raise client_gone() from error
     return bytes(raw)
