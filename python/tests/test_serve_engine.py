@@ -56,6 +56,8 @@ def filtered(stops: list[str], pieces: list[str]) -> str:
         (["abab"], "aababab", "a"),
         (["two", "one"], "zero one two", "zero "),
         (["ab", "abc"], "xabc", "x"),
+        (["abc", "b"], "xabc", "xa"),
+        (["c", "abc", "bc"], "xabc", "x"),
         (["\n\n"], "a\nb\n\nc", "a\nb"),
     ],
 )

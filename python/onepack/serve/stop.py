@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 
 class StopFilter:
-    """Text that comes in pieces, up to the first of ``stops``. What may be the beginning of one is
-    held back until it is known, so that nothing of a stop string is ever given out.
+    """Text that comes in pieces, up to the one of ``stops`` that is complete first, however the text is
+    cut. What may be the beginning of one is held back until it is known, so that nothing of the one
+    that ends the text is ever given out.
 
     Threads: belongs to one.
     """
@@ -24,11 +25,12 @@ class StopFilter:
         if self.has_stopped:
             return ""
         text = self._held + text
-        found = [at for at in (text.find(stop) for stop in self._stops) if at >= 0]
+        found = [(at + len(stop), at) for stop in self._stops if (at := text.find(stop)) >= 0]
         if found:
             self.has_stopped = True
             self._held = ""
-            return text[: min(found)]
+            _, start = min(found)  # of several that end there the longest
+            return text[:start]
         end = len(text) - self._beginning_at_the_end_of(text)
         self._held = text[end:]
         return text[:end]
