@@ -248,10 +248,14 @@ def test_with_a_key_only_the_page_and_health_are_open(engine: Engine) -> None:
 
 
 def test_only_names_that_are_the_servers_own_are_answered(engine: Engine) -> None:
-    with serving(engine, AppOptions(allowed_hosts=("localhost", "127.0.0.1"))) as server:
+    hosts = ("LocalHost", "127.0.0.1", "::1")
+    with serving(engine, AppOptions(allowed_hosts=hosts)) as server:
         assert ask(server, "/v1/models").status == 200
-        assert ask(server, "/v1/models", Host="localhost:8000").status == 200
-        assert ask(server, "/v1/models", Host="rebound.example").status == 400
+        for own in ("localhost", "localhost:8000", "LOCALHOST", "[::1]", "[::1]:8000"):
+            assert ask(server, "/v1/models", Host=own).status == 200
+        for other in ("rebound.example", "rebound.example:8000", "localhost.example", "[::2]"):
+            reply = ask(server, "/v1/models", Host=other)
+            assert (reply.status, reply.json["error"]["code"]) == (400, "invalid_host")
 
 
 # ---- Adapters

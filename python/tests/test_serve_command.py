@@ -15,6 +15,7 @@ import pytest
 from serving import FOREVER, make_tokenizer
 
 from onepack.__main__ import main
+from onepack.serve import AppOptions, cli
 from onepack.serve.cli import KEY_VARIABLE
 
 
@@ -56,6 +57,30 @@ def test_it_serves_until_it_is_told_to_stop(model_folder: Path, told: signal.Sig
     assert "Traceback" not in rest
 
 
+def test_an_answer_may_end_in_the_grace(model_folder: Path) -> None:
+    command = [sys.executable, "-m", "onepack", "serve", *arguments(model_folder)]
+    command += ["--port=0", "--grace=60"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        try:
+            found = next(
+                match
+                for line in process.stderr
+                if (match := re.search(r"running on (http://127\.0\.0\.1:\d+)", line))
+            )
+            client = openai.OpenAI(base_url=f"{found[1]}/v1", api_key="none")
+            options: dict[str, object] = {**FOREVER, "max_tokens": 3000}
+            stream = client.completions.create(  # type: ignore[call-overload]
+                model="first", prompt="one foundation", stream=True, **options
+            )
+            next(stream)
+            process.send_signal(signal.SIGTERM)
+            assert list(stream)[-1].choices[0].finish_reason == "length"
+            process.stderr.read()
+        finally:
+            process.terminate()
+
+
 def test_a_port_that_is_taken_is_a_failure(
     model_folder: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -93,6 +118,46 @@ def test_a_wrong_command_line_is_status_2(model_folder: Path, option: str) -> No
     with pytest.raises(SystemExit) as raised:
         main(["serve", *arguments(model_folder), option])
     assert raised.value.code == 2
+
+
+def test_a_number_that_is_too_small_is_named(
+    model_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["serve", *arguments(model_folder), "--parallel=0"])
+    assert "--parallel: '0' is not a number from 1 on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "is_open"),
+    [
+        ("127.0.0.1", {"localhost", "127.0.0.1", "::1"}, False),
+        ("Localhost", {"localhost", "127.0.0.1", "::1", "Localhost"}, False),
+        ("127.0.0.2", {"localhost", "127.0.0.1", "::1", "127.0.0.2"}, False),
+        ("::1", {"localhost", "127.0.0.1", "::1"}, False),
+        ("0.0.0.0", set(), True),
+    ],
+)
+def test_a_server_knows_its_own_names_and_warns_where_others_reach_it(
+    model_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    host: str,
+    names: set[str],
+    is_open: bool,
+) -> None:
+    found: list[AppOptions] = []
+
+    def stop_here(_: object, options: AppOptions) -> None:
+        found.append(options)
+        raise SystemExit
+
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+    monkeypatch.setattr(cli, "create_app", stop_here)
+    with pytest.raises(SystemExit):
+        main(["serve", *arguments(model_folder), f"--host={host}"])
+    assert set(found[0].allowed_hosts) == names
+    assert ("no API key is required" in capsys.readouterr().err) == is_open
 
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn", "pydantic", "prometheus_client"])

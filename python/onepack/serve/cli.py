@@ -15,7 +15,7 @@ from onepack.serve.listen import listen
 from onepack.serve.web.app import AppOptions, create_app
 
 KEY_VARIABLE = "ONEPACK_API_KEY"
-_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]", "::1")
+_LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _LAYOUTS = {"auto": LinearLayout.AUTO, "in-place": LinearLayout.IN_PLACE}
 _LAYOUTS["packed"] = LinearLayout.PACKED
 
@@ -48,7 +48,7 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="NAME",
-        help="a name that clients call the server by; default: any, or those of loopback",
+        help="a name that clients call the server by; default: any, on the loopback interface its own",
     )
     add(
         "--api-key-file",
@@ -56,14 +56,25 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=f"the key that requests have to bring; or in the environment, as {KEY_VARIABLE}",
     )
-    add("--log-level", default="info", choices=["critical", "error", "warning", "info", "debug"])
+    levels = ["critical", "error", "warning", "info", "debug"]
+    add("--log-level", default="info", choices=levels, help="default: %(default)s")
 
 
 def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("--parallel", type=_count, default=cores(), metavar="N", help="models that run at a time")
     add(
-        "--queue", type=_count_or_none, default=64, metavar="N", help="requests that wait at a time"
+        "--parallel",
+        type=_count,
+        default=cores(),
+        metavar="N",
+        help="models that run at a time; default: as many as there are cores, %(default)s",
+    )
+    add(
+        "--queue",
+        type=_count_or_none,
+        default=64,
+        metavar="N",
+        help="requests that wait at a time, for all models together; default: %(default)s",
     )
     add(
         "--grace",
@@ -72,9 +83,25 @@ def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="seconds that answers get to end when the server is told to stop; default: %(default)s",
     )
-    add("--threads", type=_count, default=1, metavar="N", help="that all models share for a run")
-    add("--linears", choices=list(_LAYOUTS), default="auto", help="docs/linears.md")
-    add("--packed", type=Path, metavar="FILE", help="docs/packed_files.md")
+    add(
+        "--threads",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="threads that all models share for a run; default: %(default)s",
+    )
+    add(
+        "--linears",
+        choices=list(_LAYOUTS),
+        default="auto",
+        help="how weights of linear layers are kept (docs/linears.md); default: %(default)s",
+    )
+    add(
+        "--packed",
+        type=Path,
+        metavar="FILE",
+        help="a file that keeps packed weights (docs/packed_files.md); default: none",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -91,6 +118,9 @@ def run(arguments: argparse.Namespace) -> int:
     except (Error, OSError, ImportError, ValueError) as error:
         print(f"onepack serve: {error}", file=sys.stderr)
         return 1
+    if options.api_key is None and not _is_loopback(arguments.host):
+        warning = f"whoever reaches {arguments.host} may use it: no API key is required"
+        print(f"onepack serve: warning: {warning}", file=sys.stderr)
     return listen(
         create_app(engine, options),
         engine,
@@ -115,7 +145,7 @@ def _files(arguments: argparse.Namespace) -> EngineFiles:
 def _app_options(arguments: argparse.Namespace) -> AppOptions:
     hosts = tuple(arguments.allowed_host)
     if not hosts and _is_loopback(arguments.host):
-        hosts = _LOOPBACK_NAMES
+        hosts = (*_LOOPBACK_NAMES, arguments.host)
     return AppOptions(_api_key(arguments.api_key_file), arguments.adapters_dir, hosts)
 
 
@@ -132,7 +162,7 @@ def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host.lower() == "localhost"
 
 
 def _paths(text: str) -> tuple[Path, ...]:
@@ -155,14 +185,14 @@ def _folder(text: str) -> Path:
 
 
 def _count(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    return _number_from(1, text)
 
 
 def _count_or_none(text: str) -> int:
-    number = int(text)
-    if number < 0:
-        raise ValueError
-    return number
+    return _number_from(0, text)
+
+
+def _number_from(least: int, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and int(text) >= least):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} on")
+    return int(text)

@@ -12,7 +12,6 @@ from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -23,7 +22,7 @@ from onepack.serve.metrics import Metrics
 from onepack.serve.protocol.errors import ApiError, of_exception
 from onepack.serve.web import page
 from onepack.serve.web.answers import AnswersApi
-from onepack.serve.web.middleware import CountRequests, RequireKey
+from onepack.serve.web.middleware import CountRequests, RequireHost, RequireKey
 from onepack.serve.web.models import ModelsApi
 
 
@@ -75,8 +74,7 @@ def create_app(engine: Engine, options: AppOptions | None = None) -> Starlette:
 def _middleware(options: AppOptions, metrics: Metrics) -> list[Middleware]:
     found = [Middleware(CountRequests, metrics=metrics)]
     if options.allowed_hosts:
-        hosts = list(options.allowed_hosts)
-        found.append(Middleware(TrustedHostMiddleware, allowed_hosts=hosts, www_redirect=False))
+        found.append(Middleware(RequireHost, hosts=options.allowed_hosts))
     if options.api_key is not None:
         public = (*page.PATHS, "/health")
         found.append(Middleware(RequireKey, key=options.api_key, public=public))

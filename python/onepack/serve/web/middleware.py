@@ -52,6 +52,35 @@ def _endpoint(path: str) -> str:
     return "other"
 
 
+class RequireHost:
+    """Refuses requests that call the server by another name than ``hosts`` (header Host)."""
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
+        self._app = app
+        self._hosts = frozenset(map(_without_port, hosts))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan" or self._is_known(Headers(scope=scope).get("host", "")):
+            await self._app(scope, receive, send)
+            return
+        error = ApiError(
+            400, "This server does not answer to the name in 'Host'.", code="invalid_host"
+        )
+        await JSONResponse(error.body(), error.status)(scope, receive, send)
+
+    def _is_known(self, host: str) -> bool:
+        return _without_port(host) in self._hosts
+
+
+def _without_port(host: str) -> str:
+    """Of an address of IPv6, also without the brackets that it has before a port."""
+    host = host.lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    name, colon, port = host.rpartition(":")
+    return name if colon and ":" not in name and port.isdigit() else host
+
+
 class RequireKey:
     """Refuses requests without the key, but for those to ``public`` paths."""
 
