@@ -10,7 +10,7 @@ from pathlib import Path
 from onepack import Backend, Error, LinearLayout, WeightCache
 from onepack.serve.engine import Engine
 from onepack.serve.models import Models
-from onepack.text import Tokenizer
+from onepack.text import ChatTemplate, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -63,14 +63,24 @@ def open_engine(
     Raises:
         Error: What a model raises, named in the message.
         FileNotFoundError, ImportError: What Tokenizer.open() raises.
+        InvalidFileError: The chat template is no template.
     """
-    tokenizer = Tokenizer.open(files.tokenizer)
+    tokenizer = _open_tokenizer(files.tokenizer)
     cache = WeightCache(packed_file=files.packed_file)
     backend = Backend(cache, threads=threads, linears=linears)
     name = files.name or files.program.stem
     models = Models(name, files.program, files.data, cache=cache, backend=backend)
     _add_adapters(models, files.adapters)
     return Engine(models, tokenizer, parallel=parallel or cores(), queue_limit=queue_limit)
+
+
+def _open_tokenizer(path: Path) -> Tokenizer:
+    tokenizer = Tokenizer.open(path)
+    template = tokenizer.config.chat_template
+    if template is not None:
+        # It is compiled with the first chat: a wrong one fails now, and not for every client.
+        ChatTemplate(template, tokenizer.config.named_tokens)
+    return tokenizer
 
 
 def _add_adapters(models: Models, adapters: Sequence[AdapterFiles]) -> None:
