@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 import threading
@@ -191,8 +192,17 @@ def test_two_adapters_stream_at_the_same_time_and_one_is_cancelled(
 
 
 def test_who_goes_while_a_whole_answer_is_made_cancels_it(server: Server) -> None:
-    with server.client(timeout=0.2) as hasty, pytest.raises(openai.APITimeoutError):
-        hasty.chat.completions.create(model="base", messages=CHAT, **FOREVER)
+    async def go_while_it_runs() -> None:
+        async with openai.AsyncOpenAI(base_url=f"{server.url}/v1", api_key="none") as client:
+            asked = asyncio.create_task(
+                client.chat.completions.create(model="base", messages=CHAT, **FOREVER)
+            )
+            await asyncio.to_thread(until, lambda: server.engine.scheduler.running == 1)
+            asked.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await asked
+
+    asyncio.run(go_while_it_runs())
     cancelled = 'onepack_answers_total{model="base",outcome="cancelled"}'
     until(lambda: metric(server, cancelled) == 1)
     until(lambda: metric(server, "onepack_running") == 0)
