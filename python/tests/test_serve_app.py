@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from serving import CONTEXT, FOREVER, Server, make_model, make_tokenizer, serving, until
 
+from onepack import InvalidArgumentError, LanguageModel
 from onepack.serve import AppOptions, Engine, EngineFiles, open_engine
 
 
@@ -128,6 +129,8 @@ def test_events_are_as_openai_sends_them(server: Server) -> None:
     reply = ask(server, "/v1/chat/completions", {**CHAT, "stream": True})
     assert reply.headers["content-type"].startswith("text/event-stream")
     assert reply.headers["content-length"] is None
+    assert reply.headers["x-accel-buffering"] == "no"
+    assert reply.body.isascii()
     events = reply.body.decode().split("\n\n")
     assert events[-2:] == ["data: [DONE]", ""]
     assert all(event.startswith("data: {") for event in events[:-2])
@@ -137,6 +140,15 @@ def test_events_are_as_openai_sends_them(server: Server) -> None:
     *others, last = (json.loads(event[6:]) for event in events[:-2])
     assert all(event["usage"] is None for event in others)
     assert last["usage"]["total_tokens"] > last["usage"]["completion_tokens"] > 0
+
+
+def test_a_failure_of_the_model_is_500(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Any) -> None:
+        raise InvalidArgumentError("no good")
+
+    monkeypatch.setattr(LanguageModel, "reset", fail)
+    reply = ask(server, "/v1/chat/completions", CHAT)
+    assert (reply.status, reply.json["error"]["type"]) == (500, "server_error")
 
 
 def connect(server: Server) -> socket.socket:
@@ -226,6 +238,14 @@ def test_metrics_tell_what_was_done_and_what_is_held(server: Server, engine: Eng
     packed = 'onepack_model_weight_bytes{kind="packed",model="base"}'
     assert float(found[packed]) == base.packed_bytes
     assert "not a model" not in reply.body.decode()
+
+
+def test_a_dropped_model_has_no_gauges(server: Server) -> None:
+    gauges = (b'onepack_tokens_per_second{model="lora0"}', b'kind="packed",model="lora0"}')
+    ask(server, "/v1/chat/completions", {**CHAT, "model": "lora0", "ignore_eos": True})
+    assert all(gauge in metrics(server) for gauge in gauges)
+    ask(server, "/v1/adapters/lora0", method="DELETE")
+    assert not any(gauge in metrics(server) for gauge in gauges)
 
 
 # ---- Keys and hosts

@@ -9,6 +9,7 @@ import threading
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from serving import Events, an_engine, answer, files_of, make_model, until
@@ -28,6 +29,7 @@ from onepack import (
 from onepack.serve import Engine, open_engine
 from onepack.serve.answer import AnswerRequest, End, Outcome
 from onepack.serve.files import AdapterFiles
+from onepack.serve.metrics import Metrics
 from onepack.serve.models import AdapterExistsError
 from onepack.serve.scheduler import QueueFullError, Scheduler, SchedulerClosedError
 from onepack.serve.stop import StopFilter
@@ -462,6 +464,23 @@ def test_an_answer_ends_though_on_end_fails(
     assert "no more metrics" in caplog.text
 
 
+def test_what_no_model_has_read_is_not_counted(engine: Engine) -> None:
+    metrics = Metrics(engine)
+    engine.on_end = metrics.observe
+    running, waiting = Events(), Events()
+    first = engine.start(engine.models.base, FOREVER, running.put)
+    second = engine.start(engine.models.base, FOREVER, waiting.put)
+    assert running.has_text.wait(60)
+    engine.cancel(second)
+    engine.cancel(first)
+    assert running.end.queue_seconds is not None
+    assert waiting.end.queue_seconds is None
+    found = metrics.render()
+    assert b'onepack_answers_total{model="base",outcome="cancelled"} 2.0' in found
+    assert b'onepack_prompt_tokens_total{model="base"} 3.0' in found
+    assert b'onepack_queue_seconds_count{model="base"} 1.0' in found
+
+
 def test_an_answer_that_fails_says_why(engine: Engine) -> None:
     events = answer(engine, "base", AnswerRequest((1, 10**6), 4, Sampling()))
     assert events.end.outcome == Outcome.FAILED
@@ -486,14 +505,23 @@ def test_closing_cancels_what_runs_and_what_waits(model_folder: Path) -> None:
             engine.start(engine.models.base, FOREVER, Events().put)
 
 
-def test_a_tokenizer_of_fewer_tokens_than_the_model(model_folder: Path) -> None:
-    """A head is padded to a round size; what is no token has no text, and ends nothing."""
+def test_a_token_that_the_tokenizer_does_not_have_is_no_text(model_folder: Path) -> None:
+    """A head is padded to a round size, and ids may have gaps; it ends nothing."""
+    tokens = tokens_of(model_folder, "base", SHORT)
+    gaps = set(tokens[1::2])
     with an_engine(model_folder) as engine:
+        known = engine.tokenizer.decode([token for token in tokens if token not in gaps])
 
-        class Small(type(engine.tokenizer)):  # type: ignore[misc]
-            vocab_size = 0
+        class Sparse(type(engine.tokenizer)):  # type: ignore[misc]
+            vocab_size = 0  # smaller than ids that there are
 
-        engine.tokenizer.__class__ = Small
+            def decode(self, tokens: list[int], **options: Any) -> str:
+                if gaps.intersection(tokens):
+                    raise InvalidArgumentError("no such token")
+                return str(super().decode(tokens, **options))
+
+        engine.tokenizer.__class__ = Sparse
         events = answer(engine, "base", SHORT)
-    assert events.all == [events.end]
+    assert events.text == known != ""
+    assert events.end.outcome == Outcome.LENGTH
     assert events.end.completion_tokens == 24

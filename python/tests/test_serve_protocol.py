@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from onepack.serve.protocol import requests
+from onepack import InvalidArgumentError
+from onepack.serve.protocol import errors, requests
 from onepack.serve.protocol.errors import ApiError
 from onepack.serve.protocol.requests import (
     AdapterRequest,
@@ -44,7 +45,7 @@ def test_defaults_are_those_of_openai() -> None:
 NEUTRAL: dict[str, Any] = {
     "n": 1,
     "logprobs": False,
-    "top_logprobs": None,
+    "top_logprobs": 0,
     "frequency_penalty": 0,
     "presence_penalty": 0.0,
     "logit_bias": {},
@@ -111,6 +112,7 @@ def test_a_field_that_there_is_not_is_named() -> None:
         ("temperature", float("nan")),
         ("temperature", "hot"),
         ("top_p", 0),
+        ("top_p", 1e-46),
         ("top_p", 1.5),
         ("seed", 2**64),
         ("seed", -(2**63) - 1),
@@ -211,6 +213,12 @@ def test_messages_are_strings_or_parts_of_text() -> None:
     ]
 
 
+def test_a_verified_request_that_fails_is_the_servers_failure() -> None:
+    error = InvalidArgumentError("of the model")
+    assert errors.of_exception(error).status == 400
+    assert errors.of_failed_answer(error).status == 500
+
+
 def test_the_newer_name_of_max_tokens_and_the_older_one() -> None:
     for fields in ({"max_tokens": 5}, {"max_completion_tokens": 5}):
         assert parse(ChatRequest, {**CHAT, **fields}).most_tokens == 5
@@ -238,6 +246,8 @@ def test_several_prompts_and_what_is_none_are_refused(prompt: Any) -> None:
 def test_options_of_a_stream_are_for_streams() -> None:
     options = {"stream_options": {"include_usage": True}}
     assert parse(ChatRequest, {**CHAT, **options, "stream": True}).wants_usage
+    nulls = {"stream_options": {"include_usage": None, "include_obfuscation": None}}
+    assert not parse(ChatRequest, {**CHAT, **nulls, "stream": True}).wants_usage
     assert refused(ChatRequest, {**CHAT, **options})["param"] == "stream_options"
     wrong = {"stream": True, "stream_options": {"include_everything": True}}
     assert refused(ChatRequest, {**CHAT, **wrong})["code"] == "unsupported_parameter"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from onepack import GenerateResult, Sampling, StopReason
+from onepack import GenerateResult, InvalidArgumentError, Sampling, StopReason
 from onepack.serve.models import ServedModel
 from onepack.serve.stop import StopFilter
 from onepack.text import StreamDecoder, Tokenizer
@@ -51,8 +51,8 @@ class End:
     prompt_tokens: int
     completion_tokens: int = 0
     """New ones, the one that ended it included."""
-    queue_seconds: float = 0
-    """From the request to the model's first call, or to the end where there is none."""
+    queue_seconds: float | None = None
+    """From the request to the model's first call; None: there is none."""
     first_token_seconds: float | None = None
     """From the request to the first token; None: there is none."""
     decode_tokens: int = 0
@@ -99,7 +99,6 @@ class Answer:
         self._first_token_at: float | None = None
         self._tokens = 0
         self._end_tokens = _end_tokens(model, tokenizer, request)
-        self._vocabulary = tokenizer.vocab_size
         self._decoder = StreamDecoder(tokenizer)
         self._stop = StopFilter(request.stop)
         self._generation = model.language_model.generate(
@@ -146,11 +145,17 @@ class Answer:
         if self._first_token_at is None:
             self._first_token_at = time.monotonic()
         self._tokens += 1
-        # A model may have more tokens than its tokenizer: its head is padded to a round size.
-        if token in self._end_tokens or token >= self._vocabulary:
+        if token in self._end_tokens:
             return True
-        self._give(self._stop.add(self._decoder.add(token)))
+        self._give(self._stop.add(self._text_of(token)))
         return not self._stop.has_stopped
+
+    def _text_of(self, token: int) -> str:
+        try:
+            return self._decoder.add(token)
+        except InvalidArgumentError:
+            # A model may have more tokens than its tokenizer: its head is padded to a round size.
+            return ""
 
     def _give(self, text: str) -> None:
         if text:
@@ -162,18 +167,20 @@ class Answer:
         result: GenerateResult | None = None,
         error: Exception | None = None,
     ) -> End:
-        first = self._first_token_at
         return End(
             outcome,
             self.model.name,
             len(self._request.prompt),
             self._tokens,
-            (self._started_at or time.monotonic()) - self._asked_at,
-            None if first is None else first - self._asked_at,
+            self._seconds_until(self._started_at),
+            self._seconds_until(self._first_token_at),
             result.decode_tokens if result else 0,
             result.decode_seconds if result else 0,
             error,
         )
+
+    def _seconds_until(self, moment: float | None) -> float | None:
+        return None if moment is None else moment - self._asked_at
 
 
 def _end_tokens(model: ServedModel, tokenizer: Tokenizer, request: AnswerRequest) -> frozenset[int]:

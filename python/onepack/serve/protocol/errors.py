@@ -83,11 +83,16 @@ def client_gone() -> ApiError:
 
 
 def of_exception(error: Exception) -> ApiError:
-    """What the engine has raised, or an answer has failed with."""
+    """What a request has raised before its answer began."""
     if isinstance(error, ApiError):
         return error
     if isinstance(error, InvalidArgumentError):
         return invalid(str(error))
+    return of_failed_answer(error)
+
+
+def of_failed_answer(error: Exception) -> ApiError:
+    """Of a request that was verified, so that the failure is the server's whatever its class."""
     if isinstance(error, OutOfMemoryError):
         return ApiError(503, str(error), kind="server_error", code="out_of_memory")
     if isinstance(error, Error):

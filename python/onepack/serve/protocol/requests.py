@@ -21,6 +21,7 @@ from onepack.serve.protocol.fields import supported_fields
 
 _MOST_STOPS = 16
 _LONGEST_STOP = 1024
+_LEAST_TOP_P = 2.0**-126  # of the sampler's float32, which rounds much smaller ones to 0
 _MOST_MESSAGES = 4096
 _MOST_FIELDS = 64
 _MOST_FILES = 64
@@ -104,7 +105,7 @@ class AnswerFields(_Fields):
     stream_options: StreamOptions | None = None
     max_tokens: Annotated[int, Field(ge=1)] | None = None
     temperature: Annotated[float, Field(ge=0, le=2)] = 1.0
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
+    top_p: Annotated[float, Field(ge=_LEAST_TOP_P, le=1)] = 1.0
     seed: Annotated[int, Field(ge=-(2**63), lt=2**64)] | None = None
     stop: Annotated[list[str], BeforeValidator(_stops)] = []
     # Not of OpenAI's API; named as vLLM names them.
@@ -177,6 +178,8 @@ def parse(kind: type[_Request], body: Mapping[str, Any]) -> _Request:
     fields = supported_fields(body, kind.model_fields.keys())
     if isinstance(messages := fields.get("messages"), list):
         fields["messages"] = [_without_nulls(message) for message in messages]
+    if "stream_options" in fields:
+        fields["stream_options"] = _without_nulls(fields["stream_options"])
     try:
         request = kind.model_validate(fields)
     except ValidationError as error:
@@ -186,11 +189,11 @@ def parse(kind: type[_Request], body: Mapping[str, Any]) -> _Request:
     return request
 
 
-def _without_nulls(message: Any) -> Any:
-    """What a client got from here, and sends back as part of the conversation, has some."""
-    if not isinstance(message, dict):
-        return message
-    return {name: value for name, value in message.items() if value is not None}
+def _without_nulls(value: Any) -> Any:
+    """A message that a client got from here, and sends back as part of the conversation, has some."""
+    if not isinstance(value, dict):
+        return value
+    return {name: field for name, field in value.items() if field is not None}
 
 
 def _invalid_of(error: ValidationError) -> ApiError:

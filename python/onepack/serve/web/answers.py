@@ -97,7 +97,9 @@ class RunningAnswer(Response):
     def __init__(
         self, engine: Engine, answer: Answer, events: EventQueue, writer: responses.Writer
     ) -> None:
-        super().__init__(media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+        # nginx would collect events before it passes them on.
+        headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        super().__init__(media_type="text/event-stream", headers=headers)
         del self.headers["content-length"]  # which of an empty body it was
         self._engine = engine
         self._answer = answer
@@ -181,8 +183,9 @@ def _raise_if_ended_badly(end: End) -> None:
     if end.outcome == Outcome.CANCELLED:
         raise errors.closing()  # or the client of a stream has gone, and nobody reads this
     if end.error is not None:
-        raise errors.of_exception(end.error)
+        raise errors.of_failed_answer(end.error)
 
 
 def _line(value: responses.Response | errors.ErrorBody) -> str:
-    return f"data: {json.dumps(value, ensure_ascii=False, separators=(',', ':'))}\n\n"
+    # In ASCII: some clients take other characters, such as U+2028, for the end of a line.
+    return f"data: {json.dumps(value, separators=(',', ':'))}\n\n"
