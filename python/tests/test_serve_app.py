@@ -6,6 +6,7 @@ import gc
 import json
 import shutil
 import socket
+import threading
 import urllib.error
 import urllib.request
 import weakref
@@ -320,6 +321,37 @@ def test_adapters_are_added_and_dropped_while_others_answer(server: Server) -> N
         assert any(chunk.choices[0].delta.content for _, chunk in zip(range(9), stream))
         assert ask(server, "/v1/chat/completions", {**CHAT, "model": "lora0"}).status == 404
         stream.close()
+
+
+def test_slow_loads_hold_one_thread_and_few_wait(
+    server: Server, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    running: list[str] = []
+
+    def add(name: str, *_: Any) -> Any:
+        running.append(name)
+        assert go_on.wait(60)
+        return engine.models.base
+
+    monkeypatch.setattr(engine.models, "add", add)
+    statuses: list[int] = []
+
+    def load(name: str) -> None:
+        body = {"name": name, "program": "lora0.pte"}
+        statuses.append(ask(server, "/v1/adapters", body).status)
+
+    loads = [threading.Thread(target=load, args=(f"a{i}",)) for i in range(12)]
+    for thread in loads:
+        thread.start()
+    until(lambda: len(statuses) == 3)  # one loads, eight wait
+    assert statuses == [429] * 3
+    assert len(running) == 1
+    assert ask(server, "/v1/chat/completions", CHAT).status == 200
+    go_on.set()
+    for thread in loads:
+        thread.join()
+    assert sorted(statuses) == [201] * 9 + [429] * 3
 
 
 def test_the_base_stays(server: Server) -> None:

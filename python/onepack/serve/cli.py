@@ -54,7 +54,7 @@ def _add_network_arguments(parser: argparse.ArgumentParser) -> None:
         "--api-key-file",
         type=Path,
         metavar="FILE",
-        help=f"the key that requests have to bring; or in the environment, as {KEY_VARIABLE}",
+        help=f"contains the key that is required of requests; default: the environment variable {KEY_VARIABLE}, or none",
     )
     levels = ["critical", "error", "warning", "info", "debug"]
     add("--log-level", default="info", choices=levels, help="default: %(default)s")

@@ -79,7 +79,7 @@ class Metrics:
 
 
 class _Now(Collector):
-    """What is asked for when somebody looks: of the models that are served now."""
+    """What is read when somebody looks: of the models that are served now."""
 
     def __init__(self, engine: Engine, rates: Mapping[str, float]) -> None:
         self._engine = engine

@@ -14,7 +14,8 @@ from onepack.serve.answer import End
 from onepack.serve.models import ServedModel
 
 FINGERPRINT = f"onepack-{onepack.__version__}"
-"""The same seed gives the same answer as long as this, the model and the request are the same."""
+"""The same seed gives the same answer as long as this, the model and the request are the same, on one
+machine and with the same options of the command: both say in which order numbers are added."""
 
 FinishReason = Literal["stop", "length"]
 

@@ -29,7 +29,7 @@ from onepack.serve.web.models import ModelsApi
 @dataclass(frozen=True)
 class AppOptions:
     api_key: str | None = None
-    """What requests have to bring; None: nothing."""
+    """The key that is required of requests; None: no key is."""
     adapters_dir: Path | None = None
     """Adapters may be added and dropped, from this folder only; None: they are fixed."""
     allowed_hosts: tuple[str, ...] = ()

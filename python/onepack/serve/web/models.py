@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -20,6 +21,8 @@ from onepack.serve.protocol.requests import AdapterRequest, parse
 from onepack.serve.protocol.responses import model_response
 from onepack.serve.web.body import read_object
 
+_MOST_WAITING_LOADS = 8
+
 
 class ModelsApi:
     """``adapters_dir``: where adapters may be loaded from while the server runs; None: nowhere."""
@@ -28,6 +31,8 @@ class ModelsApi:
         self._engine = engine
         self._models = engine.models
         self._adapters_dir = None if adapters_dir is None else adapters_dir.resolve()
+        # Loads take turns anyway: those that wait shall not hold the threads that prompts need.
+        self._loads = CapacityLimiter(1)
 
     def routes(self) -> list[Route]:
         return [
@@ -66,10 +71,16 @@ class ModelsApi:
         program = _path_in(folder, asked.program, "program")
         data = [_path_in(folder, name, "data") for name in asked.data]
         try:
-            model = await run_in_threadpool(self._models.add, asked.name, program, data)
+            model = await self._load(asked.name, program, data)
         except Error as error:
             raise _refused(asked.name, error) from error
         return JSONResponse(_adapter_response(model), 201)
+
+    async def _load(self, name: str, program: Path, data: list[Path]) -> ServedModel:
+        if self._loads.statistics().tasks_waiting >= _MOST_WAITING_LOADS:
+            raise errors.queue_full(f"{_MOST_WAITING_LOADS} adapters are waiting to be loaded")
+        add = self._models.add
+        return await to_thread.run_sync(add, name, program, data, limiter=self._loads)
 
     async def drop(self, request: Request) -> Response:
         self._folder()
