@@ -8,16 +8,18 @@ import random
 import threading
 import weakref
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Events, an_engine, answer, files_of, make_model, until
+from serving import Events, an_engine, answer, files_of, make_model, make_tokenizer, until
 
 from onepack import (
     Backend,
     Error,
     InvalidArgumentError,
+    InvalidFileError,
     LanguageModel,
     LinearLayout,
     NamedData,
@@ -287,6 +289,12 @@ def test_an_adapter_that_a_server_is_started_with_is_refused_by_name(model_folde
     wrong = AdapterFiles("misfit", model_folder / "lora0.pte")
     with pytest.raises(NotFoundError, match="adapter 'misfit': "):
         open_engine(type(files)(files.program, files.data, files.tokenizer, (wrong,)))
+
+
+def test_a_wrong_chat_template_is_refused_at_the_start(model_folder: Path, tmp_path: Path) -> None:
+    make_tokenizer(tmp_path, chat_template="{% for")
+    with pytest.raises(InvalidFileError, match="chat template"):
+        open_engine(replace(files_of(model_folder), tokenizer=tmp_path))
 
 
 # ---- Answers
