@@ -33,6 +33,7 @@ class ModelsApi:
         self._adapters_dir = None if adapters_dir is None else adapters_dir.resolve()
         # Loads take turns anyway: those that wait shall not hold the threads that prompts need.
         self._loads = CapacityLimiter(1)
+        self._load_count = 0  # running or waiting
 
     def routes(self) -> list[Route]:
         return [
@@ -77,10 +78,15 @@ class ModelsApi:
         return JSONResponse(_adapter_response(model), 201)
 
     async def _load(self, name: str, program: Path, data: list[Path]) -> ServedModel:
-        if self._loads.statistics().tasks_waiting >= _MOST_WAITING_LOADS:
+        if self._load_count > _MOST_WAITING_LOADS:
             raise errors.queue_full(f"{_MOST_WAITING_LOADS} adapters are waiting to be loaded")
-        add = self._models.add
-        return await to_thread.run_sync(add, name, program, data, limiter=self._loads)
+        # Counted here: the limiter counts who waits only when others have run in between.
+        self._load_count += 1
+        try:
+            add = self._models.add
+            return await to_thread.run_sync(add, name, program, data, limiter=self._loads)
+        finally:
+            self._load_count -= 1
 
     async def drop(self, request: Request) -> Response:
         self._folder()
