@@ -183,22 +183,22 @@ uintptr_t AddressOfInput(const PyMethod& self, nb::handle object, size_t index) 
   return reinterpret_cast<uintptr_t>(array.tensor().data());
 }
 
+// `value_at`: Method::input or Method::output.
+nb::tuple DescribeAll(const Method& method, size_t count,
+                      const Value& (Method::*value_at)(size_t) const) {
+  nb::list described;
+  for (size_t i = 0; i < count; ++i) described.append(Describe((method.*value_at)(i)));
+  return nb::tuple(described);
+}
+
 nb::tuple Inputs(const PyMethod& self) {
   const InUse<LoadedMethod> loaded(self.handle.Get());
-  nb::list described;
-  for (size_t i = 0; i < loaded->method->input_count(); ++i) {
-    described.append(Describe(loaded->method->input(i)));
-  }
-  return nb::tuple(described);
+  return DescribeAll(*loaded->method, loaded->method->input_count(), &Method::input);
 }
 
 nb::tuple Outputs(const PyMethod& self) {
   const InUse<LoadedMethod> loaded(self.handle.Get());
-  nb::list described;
-  for (size_t i = 0; i < loaded->method->output_count(); ++i) {
-    described.append(Describe(loaded->method->output(i)));
-  }
-  return nb::tuple(described);
+  return DescribeAll(*loaded->method, loaded->method->output_count(), &Method::output);
 }
 
 nb::object UsedKeys(const PyMethod& self) {

@@ -28,6 +28,17 @@ def arguments(folder: Path) -> list[str]:
     ]
 
 
+def client_of(process: subprocess.Popen[str], key: str) -> openai.OpenAI:
+    """Of a server that says on its standard error where it listens."""
+    assert process.stderr is not None
+    found = next(
+        match
+        for line in process.stderr
+        if (match := re.search(r"running on (http://127\.0\.0\.1:\d+)", line))
+    )
+    return openai.OpenAI(base_url=f"{found[1]}/v1", api_key=key)
+
+
 @pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_it_is_told_to_stop(model_folder: Path, told: signal.Signals) -> None:
     command = [sys.executable, "-m", "onepack", "serve", *arguments(model_folder)]
@@ -36,12 +47,7 @@ def test_it_serves_until_it_is_told_to_stop(model_folder: Path, told: signal.Sig
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         assert process.stderr is not None
         try:
-            found = next(
-                match
-                for line in process.stderr
-                if (match := re.search(r"running on (http://127\.0\.0\.1:\d+)", line))
-            )
-            client = openai.OpenAI(base_url=f"{found[1]}/v1", api_key="a key")
+            client = client_of(process, "a key")
             assert [model.id for model in client.models.list()] == ["base", "first"]
             stream = client.completions.create(
                 model="first", prompt="one foundation", stream=True, **FOREVER
@@ -63,12 +69,7 @@ def test_an_answer_may_end_in_the_grace(model_folder: Path) -> None:
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         try:
-            found = next(
-                match
-                for line in process.stderr
-                if (match := re.search(r"running on (http://127\.0\.0\.1:\d+)", line))
-            )
-            client = openai.OpenAI(base_url=f"{found[1]}/v1", api_key="none")
+            client = client_of(process, "none")
             options: dict[str, object] = {**FOREVER, "max_tokens": 3000}
             stream = client.completions.create(  # type: ignore[call-overload]
                 model="first", prompt="one foundation", stream=True, **options
