@@ -1,6 +1,8 @@
 // Convolutions in two dims: plain, depthwise, transposed. Images are [batch, height, width,
 // channels].
 
+#include <iterator>
+
 #include "base/checked_math.h"
 #include "delegate/ops/families.h"
 #include "delegate/ops/weights.h"
