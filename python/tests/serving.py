@@ -18,6 +18,7 @@ import openai
 import pytest
 import tokenizers
 import uvicorn
+from starlette.applications import Starlette
 
 from onepack.serve import AdapterFiles, AppOptions, Engine, EngineFiles, create_app, open_engine
 from onepack.serve.answer import AnswerRequest, End, Event, Text
@@ -99,18 +100,24 @@ class Server:
 
 @contextlib.contextmanager
 def serving(engine: Engine, options: AppOptions | None = None) -> Iterator[Server]:
-    """Serves it in a thread."""
-    config = uvicorn.Config(create_app(engine, options), port=0, log_level="warning")
-    server = uvicorn.Server(config)
+    # Closed first: it would wait for answers that a failed test has left.
+    with listening(create_app(engine, options), before_end=engine.close) as url:
+        yield Server(engine, url)
+
+
+@contextlib.contextmanager
+def listening(app: Starlette, *, before_end: Callable[[], object] = lambda: None) -> Iterator[str]:
+    """The address of ``app``, which a thread serves."""
+    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
     thread = threading.Thread(target=server.run)
     thread.start()
     try:
         until(lambda: server.started or not thread.is_alive())
         port = server.servers[0].sockets[0].getsockname()[1]
-        yield Server(engine, f"http://127.0.0.1:{port}")
+        yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        engine.close()  # or it would wait for answers that a failed test has left
+        before_end()
         thread.join()
 
 

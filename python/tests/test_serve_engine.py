@@ -240,6 +240,23 @@ def test_adapters_come_and_go(engine: Engine, model_folder: Path) -> None:
     assert models.cache.stats().pins == pins
 
 
+def test_a_loaded_adapter_is_there_as_long_as_somebody_has_it(
+    engine: Engine, model_folder: Path
+) -> None:
+    models = engine.models
+    pins = models.cache.stats().pins
+    own = models.load("own", model_folder / "lora0.pte", [model_folder / "lora0.ptd"])
+    with pytest.raises(NotFoundError, match="own"):
+        models.find("own")
+    events = Events()
+    engine.start(own, SHORT, events.put)
+    assert events.end.outcome == Outcome.LENGTH
+    assert events.text == answer(engine, "lora0", SHORT).text
+    assert models.cache.stats().pins > pins
+    del own
+    until(lambda: models.cache.stats().pins == pins)
+
+
 def test_a_dropped_model_is_unmapped_without_the_lock(engine: Engine) -> None:
     """Others are found meanwhile."""
     models = engine.models

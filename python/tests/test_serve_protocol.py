@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from typing import Any
 
 import pytest
@@ -263,3 +264,14 @@ def test_an_adapter_may_have_no_data_one_file_or_several() -> None:
     assert parse(AdapterRequest, body).data == []
     assert parse(AdapterRequest, {**body, "data": "a.ptd"}).data == ["a.ptd"]
     assert parse(AdapterRequest, {**body, "data": ["a", "b"]}).data == ["a", "b"]
+
+
+def test_an_error_of_another_process_is_the_same() -> None:
+    for error in (errors.queue_full("full"), errors.no_such_model("m"), errors.unsupported("n")):
+        other = pickle.loads(pickle.dumps(error))
+        assert isinstance(other, ApiError)
+        assert (other.status, other.headers, other.body()) == (
+            error.status,
+            error.headers,
+            error.body(),
+        )

@@ -13,6 +13,14 @@ check_imports()
 
 from onepack.serve.engine import Engine
 from onepack.serve.files import AdapterFiles, EngineFiles, open_engine
-from onepack.serve.web.app import AppOptions, create_app
+from onepack.serve.web.app import AppOptions, create_app, create_openai_app
 
-__all__ = ["AdapterFiles", "AppOptions", "Engine", "EngineFiles", "create_app", "open_engine"]
+__all__ = [
+    "AdapterFiles",
+    "AppOptions",
+    "Engine",
+    "EngineFiles",
+    "create_app",
+    "create_openai_app",
+    "open_engine",
+]

@@ -115,6 +115,15 @@ class Models:
                 self._models[name] = model
         return model
 
+    def load(self, name: str, program: Path, data: Sequence[Path]) -> ServedModel:
+        """As ``add``, but who calls has the adapter, and nobody else finds it.
+
+        Raises:
+            Error: As for ``add``.
+        """
+        with self._loading:
+            return self._load(name, program, data, is_base=False)
+
     def drop(self, name: str) -> None:
         """Requests that have it are answered to the end; what it costs goes back with the last one.
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypedDict
+from functools import partial
+from typing import Any, TypedDict
 
 from onepack import Error, InvalidArgumentError, OutOfMemoryError
 
@@ -38,6 +39,13 @@ class ApiError(Exception):
         self._kind = kind
         self._param = param
         self._code = code
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """It may come from another process; exceptions are made again of positional arguments alone."""
+        make = partial(
+            ApiError, kind=self._kind, param=self._param, code=self._code, headers=self.headers
+        )
+        return make, (self.status, str(self))
 
     def body(self) -> ErrorBody:
         return {

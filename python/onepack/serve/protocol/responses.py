@@ -11,7 +11,7 @@ from typing_extensions import NotRequired, TypedDict
 
 import onepack
 from onepack.serve.answer import End
-from onepack.serve.models import ServedModel
+from onepack.serve.answer_source import ListedModel
 
 FINGERPRINT = f"onepack-{onepack.__version__}"
 """The same seed gives the same answer as long as this, the model and the request are the same, on one
@@ -45,7 +45,7 @@ class ModelResponse(TypedDict):
     owned_by: str
 
 
-def model_response(model: ServedModel) -> ModelResponse:
+def model_response(model: ListedModel) -> ModelResponse:
     return {"id": model.name, "object": "model", "created": model.created, "owned_by": "onepack"}
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.applications import Starlette
@@ -17,10 +18,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from onepack import Error
+from onepack.serve.answer_source import AnswerSource
 from onepack.serve.engine import Engine
+from onepack.serve.engine_source import EngineSource
 from onepack.serve.metrics import Metrics
 from onepack.serve.protocol.errors import ApiError, of_exception
 from onepack.serve.web import page
+from onepack.serve.web.adapters import AdaptersApi
 from onepack.serve.web.answers import AnswersApi
 from onepack.serve.web.middleware import CountRequests, RequireHost, RequireKey
 from onepack.serve.web.models import ModelsApi
@@ -54,30 +58,44 @@ def create_app(engine: Engine, options: AppOptions | None = None) -> Starlette:
 
     return Starlette(
         routes=[
-            *AnswersApi(engine).routes(),
-            *ModelsApi(engine, options.adapters_dir).routes(),
-            Route("/health", _show_health),
+            *_openai_routes(EngineSource(engine)),
+            *AdaptersApi(engine, options.adapters_dir).routes(),
             Route("/metrics", show_metrics),
             *page.routes(),
         ],
-        middleware=_middleware(options, metrics),
-        exception_handlers={
-            HTTPException: _answer_http_exception,
-            ApiError: _answer_exception,
-            Error: _answer_exception,
-            Exception: _answer_exception,  # which is logged, too
-        },
+        middleware=[
+            Middleware(CountRequests, metrics=metrics),
+            *_access(options.api_key, options.allowed_hosts),
+        ],
+        exception_handlers=_EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )
 
 
-def _middleware(options: AppOptions, metrics: Metrics) -> list[Middleware]:
-    found = [Middleware(CountRequests, metrics=metrics)]
-    if options.allowed_hosts:
-        found.append(Middleware(RequireHost, hosts=options.allowed_hosts))
-    if options.api_key is not None:
+def create_openai_app(
+    source: AnswerSource[Any], *, api_key: str | None = None, allowed_hosts: Collection[str] = ()
+) -> Starlette:
+    """OpenAI's endpoints and /health alone, for models that are in other processes and managed there.
+    The arguments are those of AppOptions."""
+    return Starlette(
+        routes=_openai_routes(source),
+        middleware=_access(api_key, allowed_hosts),
+        exception_handlers=_EXCEPTION_HANDLERS,
+    )
+
+
+def _openai_routes(source: AnswerSource[Any]) -> list[Route]:
+    answers, models = AnswersApi(source), ModelsApi(source)
+    return [*answers.routes(), *models.routes(), Route("/health", _show_health)]
+
+
+def _access(api_key: str | None, allowed_hosts: Collection[str]) -> list[Middleware]:
+    found = []
+    if allowed_hosts:
+        found.append(Middleware(RequireHost, hosts=allowed_hosts))
+    if api_key is not None:
         public = (*page.PATHS, "/health")
-        found.append(Middleware(RequireKey, key=options.api_key, public=public))
+        found.append(Middleware(RequireKey, key=api_key, public=public))
     return found
 
 
@@ -95,3 +113,11 @@ async def _answer_http_exception(_: Request, error: Exception) -> Response:
 async def _answer_exception(_: Request, error: Exception) -> Response:
     told = of_exception(error)
     return JSONResponse(told.body(), told.status, told.headers)
+
+
+_EXCEPTION_HANDLERS: dict[Any, Any] = {
+    HTTPException: _answer_http_exception,
+    ApiError: _answer_exception,
+    Error: _answer_exception,
+    Exception: _answer_exception,  # which is logged, too
+}
