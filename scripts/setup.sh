@@ -243,11 +243,13 @@ install_peer() {
 # install_python: an environment of the machine's python3, with what python/tests/requirements.txt names. Made anew for another
 # Python, which has neither the packages nor perhaps the interpreter that the environment points to.
 install_python() {
-  local folder wanted
+  local folder wanted pinned ray
   # What opens the server's page; without it the tests of the page are skipped.
   if ! command -v chromedriver >/dev/null; then apt_install chromium chromium-driver || say 'no Chromium to be had'; fi
   folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-  wanted=$(python3 --version && cat "$folder/python/tests/requirements.txt")
+  pinned=$folder/python/tests/requirements.txt
+  ray=$folder/examples/ray_serve/requirements.txt
+  wanted=$(python3 --version && cat "$pinned" "$ray")
   if [ "$(cat "$folder/build/python/installed" 2>/dev/null)" = "$wanted" ]; then
     say "what the Python package needs is in build/python already"
     return
@@ -259,7 +261,9 @@ install_python() {
   say "what the Python package needs into build/python"
   rm -rf "$folder/build/python"
   python3 -m venv "$folder/build/python"
-  "$folder/build/python/bin/python" -m pip install --quiet --requirement "$folder/python/tests/requirements.txt"
+  "$folder/build/python/bin/python" -m pip install --quiet --requirement "$pinned"
+  # 360 MB, and not for every Python and processor; without it that example's test is skipped.
+  "$folder/build/python/bin/python" -m pip install --quiet --requirement "$ray" --constraint "$pinned" || say 'no Ray to be had'
   printf '%s\n' "$wanted" >"$folder/build/python/installed"
 }
 

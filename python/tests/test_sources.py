@@ -1,7 +1,9 @@
-"""The package's own files: formatted, linted, and typed as strictly as mypy can."""
+"""The package's own files, and those of examples that use it: formatted, linted, and typed as strictly as
+mypy can."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -12,24 +14,37 @@ import pytest
 import onepack
 
 FOLDER = Path(__file__).resolve().parents[1]
+ROOT = FOLDER.parent
 PACKAGE = Path(onepack.__file__).parent  # with the stub of the module
+EXAMPLES = [ROOT / "examples/ray_serve", ROOT / "tests/examples/ray_serve"]
+OWN_RULES = ["--no-cache", "--config", str(FOLDER / "pyproject.toml")]
 
 
 @pytest.mark.parametrize(
     "check",
     [
-        ["ruff", "check", "--no-cache", str(FOLDER)],
-        ["ruff", "format", "--no-cache", "--check", str(FOLDER)],
+        ["ruff", "check", *OWN_RULES, str(FOLDER), *map(str, EXAMPLES)],
+        ["ruff", "format", *OWN_RULES, "--check", str(FOLDER), *map(str, EXAMPLES)],
         ["mypy", "--cache-dir", os.devnull, str(PACKAGE), str(FOLDER / "tests")],
     ],
     ids=["lint", "format", "types"],
 )
 def test_sources_are_clean(check: list[str]) -> None:
+    check_sources(check)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="there is no Ray")
+def test_the_example_of_ray_serve_is_typed() -> None:
+    check_sources(["mypy", "--cache-dir", os.devnull, *map(str, EXAMPLES)])
+
+
+def check_sources(check: list[str]) -> None:
     pytest.importorskip(check[0])  # build/python has them
+    path = [PACKAGE.parent, FOLDER / "tests", ROOT / "examples"]
     done = subprocess.run(
         [sys.executable, "-m", *check],
         cwd=FOLDER,
-        env={**os.environ, "MYPYPATH": str(PACKAGE.parent)},
+        env={**os.environ, "MYPYPATH": os.pathsep.join(map(str, path))},
         capture_output=True,
         text=True,
         check=False,

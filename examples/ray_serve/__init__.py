@@ -1,0 +1,1 @@
+"""OpenAI's API over replicas on one machine or several, by Ray Serve."""

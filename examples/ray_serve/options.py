@@ -1,0 +1,74 @@
+"""What the application is started with: ``args`` in config.yaml."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from onepack import LinearLayout
+from onepack.serve import Engine, EngineFiles, open_engine
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class _Fields(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Adapter(_Fields):
+    program: Path
+    data: tuple[Path, ...] = ()
+
+
+class Options(_Fields):
+    """Paths are the same on every machine that has a replica."""
+
+    program: Path
+    """The base's."""
+    data: tuple[Path, ...]
+    """The foundation."""
+    tokenizer: Path
+    adapters: dict[str, Adapter] = {}
+    name: str = ""
+    """Of the base as a model; empty: its file's."""
+    linears: Literal["AUTO", "IN_PLACE", "PACKED"] = "IN_PLACE"
+    """IN_PLACE shares the pages of the foundation's file among all processes of a machine. What is packed
+    they share only through ``packed_file``."""
+    packed_file: Path | None = None
+    adapters_per_replica: Count = 8
+    """Loaded at a time, besides the base. Beyond them the one that was used least recently goes."""
+    parallel: Count = 1
+    """Models of a replica that run at a time; as many as ``num_cpus`` of its ray_actor_options."""
+    allowed_hosts: tuple[str, ...] = ()
+    api_key_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _check_names(self) -> Options:
+        if self.base_name in self.adapters:
+            raise ValueError(f"adapters: {self.base_name!r} is the base's name")
+        return self
+
+    @property
+    def base_name(self) -> str:
+        return self.name or self.program.stem
+
+    def open_engine(self) -> Engine:
+        """Of the base alone: adapters come when they are asked for."""
+        files = EngineFiles(
+            self.program,
+            self.data,
+            self.tokenizer,
+            name=self.base_name,
+            packed_file=self.packed_file,
+        )
+        return open_engine(files, parallel=self.parallel, linears=LinearLayout[self.linears])
+
+    def api_key(self) -> str | None:
+        if self.api_key_file is None:
+            return None
+        key = self.api_key_file.read_text(encoding="utf-8").strip()
+        if not key:
+            raise ValueError(f"the API key is empty: {self.api_key_file}")
+        return key
