@@ -7,7 +7,8 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-say() { printf 'test: %s\n' "$*"; }
+# With the minutes since the start, for whoever wants this to take less.
+say() { printf 'test: %d:%02d %s\n' $((SECONDS / 60)) $((SECONDS % 60)) "$*"; }
 
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
@@ -88,6 +89,7 @@ if [ "$has_aarch64" -eq 0 ]; then
 elif [ "$(uname -m)" != aarch64 ]; then
   ONEPACK_TEST_PCH=ON run_preset aarch64
 fi
+say 'all has run'
 if [ "$broken" -gt 0 ]; then
   # Counted, so that the line below does not read as a success.
   failed=$((failed + broken))
