@@ -22,14 +22,14 @@ prepare_tidy() {
   cmake --preset dev >/dev/null && cmake --build --preset dev --target onepack_schema_generated onepack_edit_generated
 }
 
-# What the preset tidy leaves out, the preset dev compiles: what is linked with Google Benchmark, ExecuTorch, SentencePiece
-# or Python, and what counts.
+# What the preset tidy leaves out, the preset dev compiles: what is linked with Google Benchmark, ExecuTorch, SentencePiece,
+# Hugging Face's tokenizers or Python, and what counts.
 tidy() {
   prepare_tidy || return
   local status=0
   # Those of the command are compiled together, which halves the time of this.
   run_tidy build/tidy "^$PWD/(?!build/|tests/)" "^$PWD/build/tidy/tools/" || status=1
-  run_tidy build/dev "^$PWD/(bench/|python/|tools/tokenizer\.)" || status=1
+  run_tidy build/dev "^$PWD/(bench/|python/|tools/(sentence_piece|hugging_face)_tokenizer\.)" || status=1
   # For the package that they are for, where it is.
   if [ -d build/peer/executorch ]; then
     cmake --preset executorch-xnnpack >/dev/null
@@ -43,7 +43,7 @@ tidy-tests() {
   prepare_tidy || return
   local status=0
   run_tidy build/tidy "^$PWD/tests/" || status=1
-  run_tidy build/dev "^$PWD/tests/(peer|counts)/" "^$PWD/tests/tools/(tokenizer|command_generate_text)_test\." || status=1
+  run_tidy build/dev "^$PWD/tests/(peer|counts)/" "^$PWD/tests/tools/(.*_tokenizer|text_stream|command_generate_(text|json))_test\." || status=1
   return "$status"
 }
 

@@ -15,6 +15,7 @@
 #include "tools/option_values.h"
 #include "tools/print_stats.h"
 #include "tools/seconds_since.h"
+#include "tools/text_stream.h"
 #include "tools/tokenizer.h"
 #include "tools/unused_data.h"
 
@@ -36,13 +37,16 @@ struct CommandOptions {
   bool stats = false;
 };
 
-// What begins a text begins a context only.
+// What begins a text begins a context only. The program says what it is where the tokenizer does
+// not.
 Result<std::vector<int64_t>> PromptOf(const CommandOptions& options, const LanguageModel& model,
                                       const Tokenizer* tokenizer) {
   if (options.prompt.empty()) return options.tokens;
-  ONEPACK_ASSIGN_OR_RETURN(std::vector<int64_t> prompt, tokenizer->Encode(options.prompt));
-  const int64_t bos_id = model.info().bos_id;
-  if (bos_id >= 0 && model.context().empty()) prompt.insert(prompt.begin(), bos_id);
+  const bool begins_context = model.context().empty();
+  ONEPACK_ASSIGN_OR_RETURN(std::vector<int64_t> prompt,
+                           tokenizer->Encode(options.prompt, begins_context));
+  const int64_t bos_id = tokenizer->begins_texts() ? -1 : model.info().bos_id;
+  if (bos_id >= 0 && begins_context) prompt.insert(prompt.begin(), bos_id);
   return prompt;
 }
 
@@ -165,8 +169,10 @@ void AddPromptOptions(CLI::App& command, CommandOptions& options) {
       AddNumberListOption(command, "--tokens", options.tokens, "The prompt, as token ids")
           ->type_name("3,17,99");
   CLI::Option* tokenizer =
-      command.add_option("--tokenizer", options.tokenizer, "SentencePiece model: print text")
-          ->type_name("tokenizer.model");
+      command
+          .add_option("--tokenizer", options.tokenizer,
+                      "Hugging Face's tokenizer.json, or a SentencePiece model: print text")
+          ->type_name("FILE");
   CLI::Option* prompt = command.add_option("--prompt", options.prompt, "The prompt, as text")
                             ->type_name("TEXT")
                             ->needs(tokenizer);
@@ -224,7 +230,7 @@ void AddGenerateCommand(CLI::App& app, Action* action) {
       "\n"
       "Examples:\n"
       "  onepack generate --program a.pte --data f.ptd,a.ptd --tokens 3,17,99 --max-new-tokens 32\n"
-      "  onepack generate --program a.pte --data f.ptd,a.ptd --tokenizer tokenizer.model \\\n"
+      "  onepack generate --program a.pte --data f.ptd,a.ptd --tokenizer tokenizer.json \\\n"
       "    --prompt \"Once upon a time\" --temperature 0.8 --top-p 0.95\n");
   command->callback([options, action] { *action = [options] { return Run(*options); }; });
 }

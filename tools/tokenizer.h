@@ -1,4 +1,5 @@
-// Text to token ids and back, by a SentencePiece model ("tokenizer.model").
+// Text to token ids and back, by the file of a tokenizer: Hugging Face's "tokenizer.json", or a
+// SentencePiece model ("tokenizer.model").
 //
 // Threads: belongs to one thread at a time.
 
@@ -13,58 +14,30 @@
 
 #include "onepack/result.h"
 
-namespace sentencepiece {
-class SentencePieceProcessor;
-}  // namespace sentencepiece
-
 namespace onepack {
 
 class Tokenizer {
  public:
-  // Errors: kNotFound, kIoError or kInvalidFile name the path.
+  // The content of the file decides what it is. Errors: kNotFound, kIoError or kInvalidFile, and
+  // kUnsupported where the library for it was left out, name the path.
   static Result<std::unique_ptr<Tokenizer>> Open(const std::string& path);
-  ~Tokenizer();
+  virtual ~Tokenizer() = default;
 
-  Result<std::vector<int64_t>> Encode(const std::string& text) const;
-  // Errors: kInvalidArgument for an id that the model does not have.
-  Result<std::string> Decode(const std::vector<int64_t>& tokens) const;
+  // A text that `begins_context` gets what the file says that a text begins and ends with.
+  // Errors: kInvalidArgument for a text that cannot be encoded.
+  virtual Result<std::vector<int64_t>> Encode(const std::string& text,
+                                              bool begins_context) const = 0;
 
-  // The token that ends a text; -1 where the model has none.
-  int64_t eos_id() const;
+  // Whether Encode adds what a text begins with. A SentencePiece model does not say what that is:
+  // the program has to.
+  virtual bool begins_texts() const = 0;
 
-  // The byte that a token stands for, of those that spell characters which are no pieces of their
-  // own; -1 for any other token.
-  int ByteOf(int64_t token) const;
+  // Without the text of special tokens, and with U+FFFD for bytes that form no character.
+  // Errors: kInvalidArgument for an id that the tokenizer does not have.
+  virtual Result<std::string> Decode(const std::vector<int64_t>& tokens) const = 0;
 
- private:
-  Tokenizer();
-
-  const std::unique_ptr<sentencepiece::SentencePieceProcessor> processor_;
-};
-
-// The text of tokens that come one by one. Some stand for single bytes, and a character is shown
-// with its last byte; and a space at the beginning of a piece shows only when there was text
-// before. So text is made of few tokens at a time, however long it gets: those that wait for more
-// bytes, and before them what had text first.
-class TextStream {
- public:
-  explicit TextStream(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
-
-  // What can be shown now that was not shown before; may hold NUL. Errors: those of Decode.
-  Result<std::string> Add(int64_t token);
-
-  // The rest, when no more tokens come: a replacement character for each byte that still waits.
-  Result<std::string> Finish();
-
- private:
-  size_t IncompleteBytes() const;
-  Result<std::string> Show(size_t count);
-  Status KeepContext(std::vector<int64_t> tokens, const std::string& text);
-
-  const Tokenizer& tokenizer_;
-  std::vector<int64_t> waiting_;  // not shown yet
-  std::vector<int64_t> context_;  // shown; to be decoded before those that wait
-  size_t context_size_ = 0;       // bytes of its text
+  // The token that ends a text; -1 where the file does not say.
+  virtual int64_t eos_id() const = 0;
 };
 
 }  // namespace onepack
