@@ -3,7 +3,8 @@
 # With --peer also ExecuTorch, with pip and into build/peer: for the benchmarks that compare with it, and for the XNNPACK
 # in it (docs/xnnpack.md); with --clang also clang with libc++, its sanitizers and fuzzer, clang-format, clang-tidy and
 # Doxygen: for the presets asan and tsan, scripts/lint.sh and scripts/fuzz.sh; with --aarch64 also what the aarch64 preset
-# needs (docs/aarch64.md); with --python what the tests of the Python package need: with pip into build/python, and Chromium.
+# needs (docs/aarch64.md); with --python what the tests of the Python package need: with pip into build/python, and Chromium;
+# with --rust cargo, unless one that is new enough is there, and the crates for `onepack generate` with a tokenizer.json.
 #
 # Debian 13 (trixie) has everything. Debian 12 (bookworm) has an XNNPACK of 2022 without the weights cache
 # provider interface, so a few packages come from the trixie suite of the machine's own mirror, pinned below
@@ -49,6 +50,9 @@ aarch64_packages=(
   libxnnpack-dev libcpuinfo-dev libhwy-dev libflatbuffers-dev
   libgtest-dev libgmock-dev
 )
+# Besides, Rust of rust_version: Debian 13's, and the one that Debian 12 has for its browsers beside its own of 2022.
+rust_package=cargo rust_package_of_bookworm=cargo-web
+rust_version='1.85'  # as in tools/hugging_face_tokenizer/Cargo.toml
 # The first XNNPACK with the public xnn_weights_cache_provider that onepack is written for.
 xnnpack_version='0.0~git20241108'
 # The first Highway with sums of four products of bytes, and with the instructions of Zen 4.
@@ -267,6 +271,24 @@ install_python() {
   printf '%s\n' "$wanted" >"$folder/build/python/installed"
 }
 
+has_rust() {
+  local version
+  version=$(cargo --version 2>/dev/null) || return 1
+  dpkg --compare-versions "$(cut -d ' ' -f 2 <<<"$version")" ge "$rust_version"
+}
+
+# install_rust OWN. Crates go to where cargo keeps those of all projects.
+install_rust() {
+  if [ "$1" = bookworm ]; then rust_package=$rust_package_of_bookworm; fi
+  if ! has_rust; then
+    say "Rust: will install $rust_package"
+    as_root apt-get update
+    apt_install "$rust_package"
+  fi
+  say "$(cargo --version), and crates for it"
+  cargo fetch --quiet --target "$(rustc --print host-tuple)" --manifest-path "$(dirname "${BASH_SOURCE[0]}")/../tools/hugging_face_tokenizer/Cargo.toml"
+}
+
 install_packages() {
   local id=unknown version=''
   if [ -r /etc/os-release ]; then
@@ -326,8 +348,12 @@ case "${1:-}" in
     install_packages
     install_python
     ;;
+  --rust)
+    install_packages
+    install_rust "$own"
+    ;;
   *)
-    echo 'usage: setup.sh [--peer | --clang | --aarch64 | --python]' >&2
+    echo 'usage: setup.sh [--peer | --clang | --aarch64 | --python | --rust]' >&2
     exit 2
     ;;
 esac

@@ -64,6 +64,7 @@ has_peer=1 has_clang=1 has_aarch64=1
 set_up --peer || has_peer=0  # not from where the package index cannot be reached, and not on every processor
 set_up --clang || has_clang=0
 set_up --python || say 'what the Python package needs cannot be installed here: it was not tested'
+set_up --rust || say "Rust's crates cannot be had here: generate was not tested with a tokenizer.json"
 if [ "$(uname -m)" != aarch64 ]; then set_up --aarch64 || has_aarch64=0; fi
 
 run_preset dev
