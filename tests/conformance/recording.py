@@ -148,17 +148,17 @@ class Payloads:
 class CaseFiles:
     """NAME.json and NAME.bin, call by call."""
 
-    def __init__(self, folder, name, program, data, method, atol, rtol):
+    def __init__(self, folder, name, program, data, method, atol, rtol, family="conformance"):
         self._folder, self._name, self._bytes = folder, name, bytearray()
-        self._document = {"name": f"conformance/{name}", "program": program, "data": data,
+        self._document = {"name": f"{family}/{name}", "program": program, "data": data,
                           "method": method, "atol": atol, "rtol": rtol, "calls": []}
 
     def add_call(self, inputs, outputs):
         self._document["calls"].append({"inputs": [self._value(v) for v in inputs],
                                         "outputs": [self._value(v) for v in outputs]})
 
-    def write(self):
-        text = json.dumps(self._document, indent=None, separators=(", ", ": "))
+    def write(self, **more):
+        text = json.dumps(self._document | more, indent=None, separators=(", ", ": "))
         (self._folder / f"{self._name}.json").write_text(text + "\n")
         # A mapping of nothing is an error, so a case without tensors still has a byte.
         (self._folder / f"{self._name}.bin").write_bytes(bytes(self._bytes) or b"\0")
