@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Installs what is needed, builds the demo and runs it. Ends in a table: programs that share a foundation, with one
-# cache of packed weights and with a cache for each. Further arguments go to the demo (see: onepack-demo --help).
+# Installs what is needed, builds the demo and runs it. Ends in one prompt that a base and its adapters answer, and a table:
+# programs that share a foundation, with one cache of packed weights and with a cache for each. Further arguments go to the
+# demo (see: onepack-demo --help).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -22,9 +23,9 @@ quietly cmake --preset release
 say "building (cmake --build --preset release --target onepack_demo)"
 quietly cmake --build --preset release --parallel "$(nproc)" --target onepack_demo
 
+models=examples/tiny_lm/files
 cases=()
-for family in lora_fp32 lora_8da4w; do
-  for program in base lora0 lora1; do cases+=("tests/data/cases/$family/$program.json"); done
-done
+for program in base json quiz spanish; do cases+=("$models/fp32/$program.json"); done
 say "running"
-exec build/release/examples/demo/onepack-demo "${cases[@]}" --generate "$@"
+exec build/release/examples/demo/onepack-demo "${cases[@]}" --generate --models "$models/fp32" \
+  --tokenizer "$models/tokenizer.model" --prompt "Anna lives in Oslo. She has a red bicycle and likes soup." "$@"

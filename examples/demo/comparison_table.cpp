@@ -12,7 +12,7 @@ namespace {
 constexpr size_t kLineWidth = 118;
 constexpr size_t kNameWidth = 8;
 constexpr size_t kCellWidth = 9;
-constexpr size_t kColumns = 6;
+constexpr size_t kColumns = 5;
 constexpr size_t kSideWidth = kColumns * kCellWidth;
 
 using Cells = std::array<std::string, kColumns>;
@@ -48,8 +48,8 @@ std::string Rule() {
 }
 
 std::string Header() {
-  const Cells over = {"load", "found in", "added to", "anon.", "file", ""};
-  const Cells under = {"time", "cache", "cache", "memory", "memory", "answers"};
+  const Cells over = {"load", "found in", "added to", "anon.", ""};
+  const Cells under = {"time", "cache", "cache", "memory", "answers"};
   return PadRight("", kNameWidth) + "|" +
          Center("SHARED: one cache for all programs", kSideWidth + 1) + "|" +
          TrimRight(Center("APART: a cache for each program", kSideWidth)) + "\n" +
@@ -58,19 +58,10 @@ std::string Header() {
 
 std::string BytesOrNone(uint64_t bytes) { return bytes == 0 ? "-" : FormatBytes(bytes); }
 
-Cells StartCells(const Measurement& measurement) {
-  return {"",
-          "",
-          "",
-          FormatBytes(measurement.before.anonymous_bytes),
-          FormatBytes(measurement.before.file_bytes),
-          ""};
-}
-
 Cells ProgramCells(const ProgramMeasurement& program) {
-  return {FormatSeconds(program.load_seconds),    BytesOrNone(program.found_bytes),
-          BytesOrNone(program.packed_bytes),      FormatBytes(program.memory.anonymous_bytes),
-          FormatBytes(program.memory.file_bytes), program.mismatch.empty() ? "match" : "DIFFER"};
+  return {FormatSeconds(program.load_seconds), BytesOrNone(program.found_bytes),
+          BytesOrNone(program.packed_bytes), FormatBytes(program.anonymous_bytes),
+          program.mismatch.empty() ? "match" : "DIFFER"};
 }
 
 struct Totals {
@@ -81,35 +72,28 @@ struct Totals {
   // itself takes.
   uint64_t anonymous_bytes = 0;
 
-  void Add(const Measurement& measurement) {
-    for (const ProgramMeasurement& program : measurement.programs) {
+  void Add(const Measurements& measurements) {
+    for (const ProgramMeasurement& program : measurements) {
       load_seconds += program.load_seconds;
       found_bytes += program.found_bytes;
       packed_bytes += program.packed_bytes;
     }
-    if (!measurement.programs.empty()) {
-      anonymous_bytes += measurement.programs.back().memory.anonymous_bytes;
-    }
+    if (!measurements.empty()) anonymous_bytes += measurements.back().anonymous_bytes;
   }
 };
 
-Cells TotalCells(const Measurement& measurement) {
+Cells TotalCells(const Measurements& measurements) {
   Totals totals;
-  totals.Add(measurement);
-  return {FormatSeconds(totals.load_seconds),
-          BytesOrNone(totals.found_bytes),
-          BytesOrNone(totals.packed_bytes),
-          "",
-          "",
-          ""};
+  totals.Add(measurements);
+  return {FormatSeconds(totals.load_seconds), BytesOrNone(totals.found_bytes),
+          BytesOrNone(totals.packed_bytes), "", ""};
 }
 
 std::string FormatGroup(const MeasuredGroup& group) {
   std::string text = group.title + "\n";
-  text += Row("(start)", StartCells(group.shared), StartCells(group.apart));
-  for (size_t i = 0; i < group.shared.programs.size(); ++i) {
-    const ProgramMeasurement& shared = group.shared.programs[i];
-    text += Row(shared.name, ProgramCells(shared), ProgramCells(group.apart.programs[i]));
+  for (size_t i = 0; i < group.shared.size(); ++i) {
+    const ProgramMeasurement& shared = group.shared[i];
+    text += Row(shared.name, ProgramCells(shared), ProgramCells(group.apart[i]));
   }
   return text + Row("sum", TotalCells(group.shared), TotalCells(group.apart)) + Rule();
 }
@@ -150,10 +134,6 @@ std::string FormatLegend() {
   table.AddRow({"anon. memory",
                 "resident after loading and running it: packed weights, activations; "
                 "the kernel cannot drop it"});
-  table.AddRow(
-      {"file memory",
-       "resident pages of mapped files, each counted once: libraries, and what programs read in"});
-  table.AddRow({"", "place (raw weights are dropped once packed); the kernel can drop them"});
   table.AddRow({"answers", "of the recorded calls, compared with the recording"});
   return table.ToString();
 }
@@ -167,7 +147,7 @@ std::string FormatSaving(const std::vector<MeasuredGroup>& groups) {
     shared.Add(group.shared);
     apart.Add(group.apart);
     in_place.Add(group.in_place);
-    programs += group.shared.programs.size();
+    programs += group.shared.size();
   }
   return Wrap("Sharing makes the " + FormatCount(programs, "program", "programs") + " take " +
                   Difference(shared.anonymous_bytes, apart.anonymous_bytes, FormatBytes) +
@@ -183,8 +163,9 @@ std::string FormatSaving(const std::vector<MeasuredGroup>& groups) {
 
 std::string FormatMismatches(const std::vector<MeasuredGroup>& groups) {
   std::string text;
-  const auto add = [&](const std::string& title, const char* how, const Measurement& measurement) {
-    for (const ProgramMeasurement& program : measurement.programs) {
+  const auto add = [&](const std::string& title, const char* how,
+                       const Measurements& measurements) {
+    for (const ProgramMeasurement& program : measurements) {
       if (program.mismatch.empty()) continue;
       text += title.substr(0, title.find(':')) + "/" + program.name + " " + how + ": " +
               program.mismatch + "\n";

@@ -13,9 +13,9 @@ namespace onepack {
 // One group, measured in all ways.
 struct MeasuredGroup {
   std::string title;
-  Measurement shared;
-  Measurement apart;
-  Measurement in_place;  // over one cache, and with linear layers in place
+  Measurements shared;
+  Measurements apart;
+  Measurements in_place;  // over one cache, and with linear layers in place
 };
 
 // No line is longer than 120 columns.

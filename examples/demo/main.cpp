@@ -14,6 +14,7 @@
 #include "examples/demo/child_process.h"
 #include "examples/demo/comparison_table.h"
 #include "examples/demo/measurement.h"
+#include "examples/demo/sample_answers.h"
 #include "examples/demo/stack_folder.h"
 #include "tools/format.h"
 #include "tools/option_values.h"
@@ -31,6 +32,7 @@ struct DemoOptions {
   std::string stack;
   size_t threads = 1;
   size_t repeat = 5;
+  SampleOptions sample;
   std::string measure;  // of a child: "shared" or "apart"
 };
 
@@ -53,35 +55,42 @@ Status CheckInterrupted() {
   return Status::Error(StatusCode::kFailedPrecondition, "interrupted");
 }
 
-Result<Measurement> MeasureInChild(const CaseGroup& group, const char* how,
-                                   const DemoOptions& options) {
+Result<Measurements> MeasureInChild(const CaseGroup& group, const char* how,
+                                    const DemoOptions& options) {
   std::vector<std::string> arguments = {"--measure", how, "--threads",
                                         std::to_string(options.threads)};
   arguments.insert(arguments.end(), group.cases.begin(), group.cases.end());
   ONEPACK_ASSIGN_OR_RETURN(const std::string json, RunThisProgram(arguments));
   ONEPACK_RETURN_IF_ERROR(CheckInterrupted());
-  ONEPACK_ASSIGN_OR_RETURN(Measurement measurement, MeasurementFromJson(json));
-  if (measurement.programs.size() == group.cases.size()) return measurement;
+  ONEPACK_ASSIGN_OR_RETURN(Measurements measured, MeasurementsFromJson(json));
+  if (measured.size() == group.cases.size()) return measured;
   return Status::Error(StatusCode::kInternal, "%zu programs measured, %zu expected",
-                       measurement.programs.size(), group.cases.size());
+                       measured.size(), group.cases.size());
 }
 
 // The ways alternate, so that a machine that gets slower or faster does so for all.
 Result<MeasuredGroup> MeasureAllWays(const CaseGroup& group, const DemoOptions& options) {
   printf("measuring %s\n", group.title.c_str());
   fflush(stdout);
-  std::vector<Measurement> shared;
-  std::vector<Measurement> apart;
-  std::vector<Measurement> in_place;
-  const std::pair<const char*, std::vector<Measurement>*> ways[] = {
+  std::vector<Measurements> shared;
+  std::vector<Measurements> apart;
+  std::vector<Measurements> in_place;
+  const std::pair<const char*, std::vector<Measurements>*> ways[] = {
       {"shared", &shared}, {"apart", &apart}, {"in-place", &in_place}};
   for (size_t i = 0; i < options.repeat; ++i) {
     for (const auto& [way, measurements] : ways) {
-      ONEPACK_ASSIGN_OR_RETURN(Measurement one, MeasureInChild(group, way, options));
+      ONEPACK_ASSIGN_OR_RETURN(Measurements one, MeasureInChild(group, way, options));
       measurements->push_back(std::move(one));
     }
   }
   return MeasuredGroup{group.title, Median(shared), Median(apart), Median(in_place)};
+}
+
+Status PrintSampleAnswers(const SampleOptions& options) {
+  if (options.folder.empty()) return Status::Ok();
+  ONEPACK_ASSIGN_OR_RETURN(const std::string lines, SampleAnswers(options));
+  printf("\n%s", lines.c_str());
+  return Status::Ok();
 }
 
 void PrintMeasuredGroups(const std::vector<MeasuredGroup>& groups, const DemoOptions& options) {
@@ -99,6 +108,7 @@ Result<bool> Compare(const std::vector<std::string>& cases, const DemoOptions& o
     ONEPACK_ASSIGN_OR_RETURN(MeasuredGroup one, MeasureAllWays(group, options));
     measured.push_back(std::move(one));
   }
+  ONEPACK_RETURN_IF_ERROR(PrintSampleAnswers(options.sample));
   PrintMeasuredGroups(measured, options);
   const std::string mismatches = FormatMismatches(measured);
   if (!mismatches.empty()) printf("\nAnswers that differ:\n%s", mismatches.c_str());
@@ -152,7 +162,7 @@ Result<bool> RunMeasurement(const DemoOptions& options) {
   measurement.linears =
       options.measure == "in-place" ? LinearLayout::kInPlace : LinearLayout::kPacked;
   measurement.threads = options.threads;
-  ONEPACK_ASSIGN_OR_RETURN(const Measurement measured, Measure(measurement));
+  ONEPACK_ASSIGN_OR_RETURN(const Measurements measured, Measure(measurement));
   printf("%s\n", ToJson(measured).c_str());
   return true;
 }
@@ -171,6 +181,12 @@ void DescribeOptions(CLI::App& app, DemoOptions& options) {
                  "Also the stack that was generated in this folder before")
       ->type_name("FOLDER")
       ->excludes(generate);
+  app.add_option("--models", options.sample.folder,
+                 "Let the language models in this folder answer the prompt")
+      ->type_name("FOLDER");
+  app.add_option("--tokenizer", options.sample.tokenizer, "Of those models")
+      ->type_name("tokenizer.model");
+  app.add_option("--prompt", options.sample.prompt, "What they answer")->type_name("TEXT");
   AddNumberOption<size_t>(app, "--threads", options.threads, 1, 1024, "That XNNPACK computes with");
   AddNumberOption<size_t>(app, "--repeat", options.repeat, 1, 1000,
                           "Runs each way, of which the median is printed");

@@ -12,16 +12,6 @@
 namespace onepack {
 namespace {
 
-Result<Memory> CurrentMemory() {
-  ONEPACK_ASSIGN_OR_RETURN(const MemoryUsage usage, CurrentMemoryUsage());
-  Memory memory;
-  memory.anonymous_bytes = usage.anonymous_bytes;
-  if (usage.proportional_bytes > usage.anonymous_bytes) {
-    memory.file_bytes = usage.proportional_bytes - usage.anonymous_bytes;
-  }
-  return memory;
-}
-
 // "lora0" of "lora_fp32/lora0".
 std::string ShortName(const std::string& name) { return name.substr(name.rfind('/') + 1); }
 
@@ -46,7 +36,8 @@ class Gauge {
     runners_.push_back(std::move(runner));
     const CaseOutcome outcome = runners_.back().Run();
     if (!outcome.passed) program.mismatch = outcome.reason;
-    ONEPACK_ASSIGN_OR_RETURN(program.memory, CurrentMemory());
+    ONEPACK_ASSIGN_OR_RETURN(const MemoryUsage memory, CurrentMemoryUsage());
+    program.anonymous_bytes = memory.anonymous_bytes;
     return program;
   }
 
@@ -76,66 +67,52 @@ T MedianOf(const std::vector<T>& runs, const GetNumber& number) {
   return sorted[sorted.size() / 2];
 }
 
-Memory MedianMemory(const std::vector<Memory>& runs) {
-  Memory median;
-  median.anonymous_bytes =
-      MedianOf(runs, [](const Memory& memory) { return memory.anonymous_bytes; }).anonymous_bytes;
-  median.file_bytes =
-      MedianOf(runs, [](const Memory& memory) { return memory.file_bytes; }).file_bytes;
-  return median;
-}
-
 // What was packed and found is the same in every run; what took time and memory is not.
 ProgramMeasurement MedianProgram(const std::vector<ProgramMeasurement>& runs) {
   ProgramMeasurement median =
       MedianOf(runs, [](const ProgramMeasurement& program) { return program.load_seconds; });
-  std::vector<Memory> memories;
   for (const ProgramMeasurement& run : runs) {
-    memories.push_back(run.memory);
     if (median.mismatch.empty()) median.mismatch = run.mismatch;
   }
-  median.memory = MedianMemory(memories);
+  median.anonymous_bytes = MedianOf(runs, [](const ProgramMeasurement& program) {
+                             return program.anonymous_bytes;
+                           }).anonymous_bytes;
   return median;
 }
 
 }  // namespace
 
-Result<Measurement> Measure(const MeasurementOptions& options) {
-  Measurement measurement;
-  ONEPACK_ASSIGN_OR_RETURN(measurement.before, CurrentMemory());
+Result<Measurements> Measure(const MeasurementOptions& options) {
+  Measurements measurements;
   Gauge gauge(options);
   for (const std::string& path : options.cases) {
     ONEPACK_ASSIGN_OR_RETURN(ProgramMeasurement program, gauge.LoadAndRun(path));
-    measurement.programs.push_back(std::move(program));
+    measurements.push_back(std::move(program));
   }
-  return measurement;
+  return measurements;
 }
 
-Measurement Median(const std::vector<Measurement>& runs) {
-  std::vector<Memory> before;
-  for (const Measurement& run : runs) before.push_back(run.before);
-  Measurement median;
-  median.before = MedianMemory(before);
-  for (size_t i = 0; i < runs.front().programs.size(); ++i) {
+Measurements Median(const std::vector<Measurements>& runs) {
+  Measurements median;
+  for (size_t i = 0; i < runs.front().size(); ++i) {
     std::vector<ProgramMeasurement> programs;
-    for (const Measurement& run : runs) programs.push_back(run.programs[i]);
-    median.programs.push_back(MedianProgram(programs));
+    for (const Measurements& run : runs) programs.push_back(run[i]);
+    median.push_back(MedianProgram(programs));
   }
   return median;
 }
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Memory, anonymous_bytes, file_bytes)
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(ProgramMeasurement, name, load_seconds, found_bytes,
-                                   packed_bytes, memory, mismatch)
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Measurement, before, programs)
+                                   packed_bytes, anonymous_bytes, mismatch)
 
-std::string ToJson(const Measurement& measurement) {
+std::string ToJson(const Measurements& measurements) {
   // A message may quote bytes of a file that are no UTF-8.
-  return nlohmann::json(measurement).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  return nlohmann::json(measurements)
+      .dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-Result<Measurement> MeasurementFromJson(const std::string& text) try {
-  return nlohmann::json::parse(text).get<Measurement>();
+Result<Measurements> MeasurementsFromJson(const std::string& text) try {
+  return nlohmann::json::parse(text).get<Measurements>();
 } catch (const nlohmann::json::exception& error) {
   return Status::Error(StatusCode::kInternal, "a measurement's result cannot be read: %s",
                        error.what());
