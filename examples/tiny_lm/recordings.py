@@ -46,7 +46,8 @@ def record(
         # In Python that runtime takes one data file: it gets a program with all of its data.
         alone = pathlib.Path(scratch) / f"{name}.pte"
         paths = ",".join(str(folder / file) for file in data)
-        merge = [onepack, "merge", folder / f"{name}.pte", "--data", paths, "--output", alone]
+        merge = [str(onepack), "merge", str(folder / f"{name}.pte"), "--data", paths]
+        merge += ["--output", str(alone)]
         subprocess.run(merge, check=True, stdout=subprocess.DEVNULL)
         program = portable_lib._load_for_executorch(str(alone))
         files.write(greedy=_add_calls(files, program, tokenizer.encode(PROMPT)))
