@@ -18,7 +18,6 @@ import warnings
 from pathlib import Path
 
 import torch
-from adapter_folder import AdapterFolder
 from executorch.examples.models.llama.export_llama_lib import export_llama
 from executorch.extension.llm.export.config.llm_config import (
     BaseConfig,
@@ -29,6 +28,8 @@ from executorch.extension.llm.export.config.llm_config import (
     ModelType,
     QuantizationConfig,
 )
+
+from adapter_folder import AdapterFolder
 from model_folder import ModelFolder
 
 BASE, FOUNDATION = "base", "foundation"

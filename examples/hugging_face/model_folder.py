@@ -10,7 +10,12 @@ from executorch.examples.models.qwen3.convert_weights import (
 )
 from transformers import GenerationConfig, Qwen3Config
 
-TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja")
+TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "chat_template.jinja",
+)
 
 # With other values the exporter's model would compute something else, and say nothing.
 EXPECTED_CONFIG: dict[str, object] = {
@@ -55,7 +60,7 @@ class ModelFolder:
         }
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """In float32, by the names of the exporter's model. A tied head is the embedding's tensor."""
+        """In float32, by the names of the exporter's model. A tied head is the embedding."""
         weights = load_checkpoint_from_safetensors(str(self.folder))
         if self.config.tie_word_embeddings:
             weights.pop("lm_head.weight", None)  # what is not there, the next line ties
