@@ -47,6 +47,8 @@ class AdapterFolder:
         )
 
     def _check_settings(self) -> None:
+        if not isinstance(self.config, PeftConfig):
+            refuse(self.config_file, "peft_type", f"is {self.config.peft_type}, LORA expected")
         defaults = PeftConfig()
         for field in dataclasses.fields(self.config):
             found = getattr(self.config, field.name)

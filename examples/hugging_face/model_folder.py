@@ -35,7 +35,8 @@ class ModelFolder:
             raise SystemExit(f"{config_file}: no such file")
         self.config = Qwen3Config.from_pretrained(folder, local_files_only=True)
         found = {name: getattr(self.config, name, None) for name in EXPECTED_CONFIG}
-        found["rope_type"] = self.config.rope_parameters["rope_type"]
+        self.rope = dict(self.config.rope_parameters or {})
+        found["rope_type"] = self.rope.get("rope_type")
         for name, expected in (EXPECTED_CONFIG | {"rope_type": "default"}).items():
             if found[name] != expected:
                 message = f"'{name}' is {found[name]!r}, {expected!r} expected"
@@ -53,7 +54,7 @@ class ModelFolder:
             "head_dim": config.head_dim,
             "norm_eps": config.rms_norm_eps,
             "vocab_size": config.vocab_size,
-            "rope_theta": config.rope_parameters["rope_theta"],
+            "rope_theta": self.rope["rope_theta"],
             "use_hf_rope": True,
             "use_qk_norm": True,
             "qk_norm_before_rope": True,
@@ -64,14 +65,15 @@ class ModelFolder:
         weights = load_checkpoint_from_safetensors(str(self.folder))
         if self.config.tie_word_embeddings:
             weights.pop("lm_head.weight", None)  # what is not there, the next line ties
-        return qwen_3_tune_to_meta({name: weight.float() for name, weight in weights.items()})
+        floats = {name: weight.float() for name, weight in weights.items()}
+        named: dict[str, torch.Tensor] = qwen_3_tune_to_meta(floats)
+        return named
 
     def eos_ids(self) -> list[int]:
         """The tokens that end an answer."""
-        source = self.config
+        ids = self.config.eos_token_id
         if (self.folder / "generation_config.json").is_file():
-            source = GenerationConfig.from_pretrained(self.folder, local_files_only=True)
-        ids = source.eos_token_id
+            ids = GenerationConfig.from_pretrained(self.folder, local_files_only=True).eos_token_id
         if ids is None:
             return []
         return ids if isinstance(ids, list) else [ids]
