@@ -247,28 +247,38 @@ install_peer() {
 # install_python: an environment of the machine's python3, with what python/tests/requirements.txt names. Made anew for another
 # Python, which has neither the packages nor perhaps the interpreter that the environment points to.
 install_python() {
-  local folder wanted pinned ray
+  local folder wanted pinned
   # What opens the server's page; without it the tests of the page are skipped.
   if ! command -v chromedriver >/dev/null; then apt_install chromium chromium-driver || say 'no Chromium to be had'; fi
   folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
   pinned=$folder/python/tests/requirements.txt
-  ray=$folder/examples/ray_serve/requirements.txt
-  wanted=$(python3 --version && cat "$pinned" "$ray")
+  wanted=$(python3 --version && cat "$pinned")
   if [ "$(cat "$folder/build/python/installed" 2>/dev/null)" = "$wanted" ]; then
     say "what the Python package needs is in build/python already"
-    return
+  else
+    # Debian has both in packages of their own.
+    if ! python3 -c 'import ensurepip, os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' 2>/dev/null; then
+      apt_install python3-dev python3-venv
+    fi
+    say "what the Python package needs into build/python"
+    rm -rf "$folder/build/python"
+    python3 -m venv "$folder/build/python"
+    "$folder/build/python/bin/python" -m pip install --quiet --requirement "$pinned"
+    printf '%s\n' "$wanted" >"$folder/build/python/installed"
   fi
-  # Debian has both in packages of their own.
-  if ! python3 -c 'import ensurepip, os, sysconfig as s; os.stat(s.get_path("include") + "/Python.h")' 2>/dev/null; then
-    apt_install python3-dev python3-venv
+  install_ray "$folder/build/python" "$folder/examples/ray_serve/requirements.txt" "$pinned"
+}
+
+# install_ray ENVIRONMENT REQUIREMENTS PINNED: 360 MB, and not for every Python and processor; without it that example's test is
+# skipped. Tried again in the next run where it failed.
+install_ray() {
+  if cmp --silent "$2" "$1/installed_ray"; then
+    say "Ray is in build/python already"
+  elif "$1/bin/python" -m pip install --quiet --requirement "$2" --constraint "$3"; then
+    cp "$2" "$1/installed_ray"
+  else
+    say 'no Ray to be had'
   fi
-  say "what the Python package needs into build/python"
-  rm -rf "$folder/build/python"
-  python3 -m venv "$folder/build/python"
-  "$folder/build/python/bin/python" -m pip install --quiet --requirement "$pinned"
-  # 360 MB, and not for every Python and processor; without it that example's test is skipped.
-  "$folder/build/python/bin/python" -m pip install --quiet --requirement "$ray" --constraint "$pinned" || say 'no Ray to be had'
-  printf '%s\n' "$wanted" >"$folder/build/python/installed"
 }
 
 has_rust() {
