@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ray.exceptions import RayActorError, RayTaskError, TaskCancelledError
-from ray.serve.exceptions import BackPressureError
+from ray.exceptions import RayActorError, RayError, RayTaskError, TaskCancelledError
+from ray.serve.exceptions import BackPressureError, RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from onepack import NotFoundError
@@ -22,6 +22,11 @@ REPLICA_HEADER = "X-Onepack-Replica"
 """In responses: the name of the replica that has answered."""
 
 _TRIES = 3
+"""Replicas that are asked until one has begun with the answer."""
+_BEGINNINGS = 2
+"""Replicas that may begin with it: if both are lost, it may be this request that ends them."""
+
+_log = logging.getLogger("onepack.serve")
 
 
 @dataclass(frozen=True)
@@ -35,9 +40,9 @@ class RemoteModel:
 class ReplicaSource:
     """An AnswerSource.
 
-    A replica that dies takes with it what it was answering. Until something of an answer was written
-    nobody has seen it, and another replica is asked: so this waits for the first text of a stream, and
-    for all of an answer that is sent whole.
+    A replica that is lost takes with it what it was answering. Until something of an answer was written
+    nobody has seen it, and another replica may be asked: so this waits for the first text of a stream,
+    and for all of an answer that is sent whole.
     """
 
     def __init__(self, models: DeploymentHandle[Any], base: str, adapters: Iterable[str]) -> None:
@@ -55,25 +60,24 @@ class ReplicaSource:
         return self._models[name]
 
     async def begin(self, model: RemoteModel, asked: Asked) -> ReplicaAnswer:
-        for _ in range(_TRIES):
-            with contextlib.suppress(RayActorError):
-                return await self._begin(model, asked)
-        raise _replica_died()
-
-    async def _begin(self, model: RemoteModel, asked: Asked) -> ReplicaAnswer:
-        """RayActorError: the replica has died before anything could be written."""
         replicas = self._replicas.options(multiplexed_model_id=model.adapter)
-        items: Any = replicas.answer.remote(asked)  # a DeploymentResponseGenerator
-        try:
-            with _as_api_errors():
-                replica = await anext(items)
-                read = [await anext(items)]
-                if not asked.stream:
-                    read += [event async for event in items]
-        except asyncio.CancelledError:  # the client has gone
-            items.cancel()
-            raise
-        return ReplicaAnswer(replica, read, items)
+        beginnings = 0
+        for _ in range(_TRIES):
+            items: Any = replicas.answer.remote(asked)  # a DeploymentResponseGenerator
+            replica = ""
+            try:
+                with _cancelled_if_it_fails(items), _as_api_errors():
+                    replica = await anext(items)
+                    read = [await anext(items)]
+                    if not asked.stream:
+                        read += [event async for event in items]
+                    return ReplicaAnswer(replica, read, items)
+            except RayActorError as error:
+                lost = error
+            beginnings += bool(replica)
+            if beginnings == _BEGINNINGS:
+                break
+        raise _replica_lost() from lost
 
 
 class ReplicaAnswer:
@@ -92,15 +96,27 @@ class ReplicaAnswer:
                 async for event in self._rest:
                     yield event
         except RayActorError as error:
-            raise _replica_died() from error
+            raise _replica_lost() from error
 
     def cancel(self) -> None:
         self._rest.cancel()
 
 
 @contextlib.contextmanager
+def _cancelled_if_it_fails(items: Any) -> Iterator[None]:
+    """Also where its replica is lost: that may only be out of reach, and would answer to nobody."""
+    try:
+        yield
+    except BaseException:
+        # To cancel may raise what it has failed with.
+        with contextlib.suppress(RayError, RayServeException):
+            items.cancel()
+        raise
+
+
+@contextlib.contextmanager
 def _as_api_errors() -> Iterator[None]:
-    """Of what Ray raises, all but RayActorError."""
+    """Of what Ray raises, all but RayActorError: the replica is lost."""
     try:
         yield
     except BackPressureError as error:
@@ -112,8 +128,18 @@ def _as_api_errors() -> Iterator[None]:
         if isinstance(cause, errors.ApiError):
             raise cause from None
         raise errors.of_failed_answer(cause) from error
+    except RayActorError:
+        raise
+    except (RayError, RayServeException) as error:
+        _log.exception("no replica can be asked, or its answer was lost on the way")
+        raise _out_of_reach() from error
 
 
-def _replica_died() -> errors.ApiError:
-    message = "The process that was answering has died."
-    return errors.ApiError(503, message, kind="server_error", code="replica_died")
+def _replica_lost() -> errors.ApiError:
+    message = "The process that was answering has died, or cannot be reached."
+    return errors.ApiError(503, message, kind="server_error", code="replica_lost")
+
+
+def _out_of_reach() -> errors.ApiError:
+    message = "The processes that answer cannot be reached."
+    return errors.ApiError(503, message, kind="server_error", code="replicas_out_of_reach")

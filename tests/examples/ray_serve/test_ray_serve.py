@@ -251,7 +251,7 @@ def test_a_killed_replica_loses_only_what_was_being_written(
         os.kill(cluster.stats()[replica].process, signal.SIGKILL)
         with pytest.raises(openai.APIError, match="has died") as raised:
             list(stream)
-        assert raised.value.code == "replica_died"
+        assert raised.value.code == "replica_lost"
         for name, answered in zip(("lora0", "lora1"), whole):
             text, other = answered.result(timeout=60)
             assert text == expected[name]
