@@ -121,13 +121,13 @@ def listening(app: Starlette, *, before_end: Callable[[], object] = lambda: None
         thread.join()
 
 
-def until(condition: Callable[[], object]) -> None:
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Waits for it; fails where it does not come."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:
             pytest.fail("what was waited for did not come")
-        time.sleep(0.002)
+        time.sleep(0.01)
 
 
 class Events:

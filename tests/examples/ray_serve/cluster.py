@@ -10,10 +10,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,6 +31,7 @@ from ray.exceptions import RayActorError
 from ray.serve.handle import DeploymentHandle
 from ray_serve.options import Options
 from ray_serve.replica import Models, ReplicaStats
+from serving import until
 
 CONFIG = Path(__file__).resolve().parents[3] / "examples/ray_serve/config.yaml"
 ADAPTERS = ("lora0", "lora1", "lora2", "lora3")
@@ -57,7 +57,7 @@ class Cluster:
     def stats(self) -> dict[str, ReplicaStats]:
         """Of each replica by its name. Waits where one has as many requests as it may."""
         models = serve.get_deployment_handle("Models", "onepack")
-        return {stats.name: stats for stats in models.broadcast("stats").results()}
+        return {stats.name: stats for stats in models.broadcast("stats").results(timeout_s=60)}
 
     def busy(self) -> int:
         """Requests that replicas have."""
@@ -102,8 +102,7 @@ def running(folder: Path) -> Iterator[Cluster]:
         until(lambda: _is_served(cluster.url), 150)
         yield cluster
     finally:
-        serve.shutdown()  # type: ignore[no-untyped-call]
-        ray.shutdown()
+        ray.shutdown()  # with all that runs in it
         shutil.rmtree(temporary, ignore_errors=True)
 
 
@@ -127,14 +126,6 @@ def write_config(folder: Path, port: int) -> Path:
     path = folder / "config.yaml"
     path.write_text(yaml.safe_dump(config))
     return path
-
-
-def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Waits for it; fails where it does not come."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "what was waited for did not come"
-        time.sleep(0.05)
 
 
 def _serve(config: Path) -> None:

@@ -11,9 +11,10 @@ from typing import Any
 
 import openai
 import pytest
-from cluster import ADAPTERS, ONGOING, QUEUED, REPLICAS, Cluster, until
+from cluster import ADAPTERS, ONGOING, QUEUED, REPLICAS, Cluster
 from mapped import mapped_bytes
 from ray_serve.replica_source import REPLICA_HEADER
+from serving import until
 
 from onepack import Backend, LanguageModel, LinearLayout, NamedData, Program, Sampling
 from onepack.serve.answer import Text
@@ -140,11 +141,11 @@ def test_replicas_have_the_foundation_once(cluster: Cluster, client: openai.Open
     replicas = cluster.stats().values()
     mapped = [mapped_bytes(stats.process, foundation) for stats in replicas]
     assert len(mapped) == REPLICAS
-    assert all(found.resident > 0.9 * size for found in mapped)  # each has used it
+    assert all(found.resident > 0.8 * size for found in mapped)  # each has used it
     assert sum(found.proportional for found in mapped) < 1.1 * size
     for stats in replicas:
         own = stats.memory.anonymous_bytes - stats.memory_at_start.anonymous_bytes
-        assert own < size / 4
+        assert own < size / 2
 
 
 def test_a_replica_forgets_the_adapter_that_was_used_least_recently(
