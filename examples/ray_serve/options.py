@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from onepack import LinearLayout
+from onepack import Error, LinearLayout
 from onepack.serve import Engine, EngineFiles, open_engine
+from onepack.serve.models import Models
 
 Count = Annotated[int, Field(ge=1)]
 
@@ -55,7 +57,11 @@ class Options(_Fields):
         return self.name or self.program.stem
 
     def open_engine(self) -> Engine:
-        """Of the base alone: adapters come when they are asked for."""
+        """With the base alone: adapters come when they are asked for.
+
+        Raises:
+            Error: As open_engine of onepack.serve raises it, also for an adapter that cannot be loaded.
+        """
         files = EngineFiles(
             self.program,
             self.data,
@@ -63,7 +69,28 @@ class Options(_Fields):
             name=self.base_name,
             packed_file=self.packed_file,
         )
-        return open_engine(files, parallel=self.parallel, linears=LinearLayout[self.linears])
+        engine = open_engine(
+            files,
+            parallel=self.parallel,
+            queue_limit=sys.maxsize,  # Ray bounds what a replica has: max_ongoing_requests
+            linears=LinearLayout[self.linears],
+        )
+        try:
+            self._check_adapters(engine.models)
+        except Error:
+            engine.close()
+            raise
+        return engine
+
+    def _check_adapters(self, models: Models) -> None:
+        """Loads each, and drops it again. One that cannot be loaded is an error at the start; each request
+        to it would push out a good one, because Ray makes room before it loads."""
+        for name, adapter in self.adapters.items():
+            try:
+                models.load(name, adapter.program, adapter.data)
+            except Error as error:
+                error.args = (f"adapter {name!r}: {error}",)
+                raise
 
     def api_key(self) -> str | None:
         if self.api_key_file is None:

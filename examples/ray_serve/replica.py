@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from onepack.serve.answer_source import Asked
 from onepack.serve.engine_source import EngineSource
 from onepack.serve.models import ServedModel
 from onepack.serve.process_memory import ProcessMemory
+from onepack.serve.protocol import errors
 from ray_serve.options import Options
 
 
@@ -55,11 +57,10 @@ class Models:
         """The replica's name, and the events of an answer that ends well.
 
         Raises:
-            ApiError: As EngineSource raises it.
+            ApiError: As EngineSource raises it; 404 for an adapter that is none of this replica's.
         """
         yield self._name
-        adapter = serve.get_multiplexed_model_id()
-        model = await self._adapter(adapter) if adapter else self._engine.models.base
+        model = await self._model(serve.get_multiplexed_model_id())
         answer = await self._source.begin(model, asked)
         try:
             async for event in answer.events():
@@ -79,6 +80,19 @@ class Models:
             self._memory_at_start,
             ProcessMemory.now(),
         )
+
+    def __del__(self) -> None:
+        """Ray calls it before a replica's process ends."""
+        if hasattr(self, "_engine"):  # or it could not be opened
+            self._engine.close()
+
+    async def _model(self, adapter: str) -> ServedModel:
+        if not adapter:
+            return self._engine.models.base
+        if adapter not in self._files:  # before Ray makes room for it
+            raise errors.no_such_model(adapter)
+        # Who goes does not end the load: Ray would go on to say that this replica has the adapter.
+        return await asyncio.shield(self._adapter(adapter))
 
     async def _load(self, name: str) -> ServedModel:
         """Ray keeps it, and forgets the one that was used least recently: requests that have it are

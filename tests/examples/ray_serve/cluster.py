@@ -65,12 +65,18 @@ class Cluster:
 
     @contextlib.contextmanager
     def one_replica(self, **options: Any) -> Iterator[DeploymentHandle[Any]]:
-        """Another one, alone and without HTTP, with other ``options``."""
+        """Another one, alone and without HTTP, with other ``options``.
+
+        Raises:
+            RuntimeError: It could not be started; the message is what Ray says of the deployment.
+        """
         (application,) = yaml.safe_load((self.folder / "config.yaml").read_text())["applications"]
         asked = Options.model_validate({**application["args"], **options})
-        models = serve.deployment(ray_actor_options={"num_cpus": 0})(Models)
+        deployment = serve.deployment(
+            ray_actor_options={"num_cpus": 0}, max_constructor_retry_count=1
+        )
         try:
-            yield serve.run(models.bind(asked), name="one replica", route_prefix=None)
+            yield _run(deployment(Models).bind(asked), "one replica")
         finally:
             serve.delete("one replica")
 
@@ -133,6 +139,14 @@ def _serve(config: Path) -> None:
     command += [ray.get_runtime_context().gcs_address, "--app-dir", str(CONFIG.parents[1])]
     done = subprocess.run([*command, str(config)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _run(application: serve.Application, name: str) -> DeploymentHandle[Any]:
+    try:
+        return serve.run(application, name=name, route_prefix=None)
+    except RuntimeError as error:  # which says that a deployment has failed, and not why
+        deployments = serve.status().applications[name].deployments.values()
+        raise RuntimeError(*(deployment.message for deployment in deployments)) from error
 
 
 def _free_port() -> int:

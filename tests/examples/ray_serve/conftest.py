@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import openai
 import pytest
@@ -13,7 +14,8 @@ _SIZES = {"layers": 6, "dim": 1024, "heads": 8, "kv-heads": 2, "head-dim": 64, "
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the models."""
     if not COMMAND:
         pytest.skip("ONEPACK_COMMAND names no command")
     folder = tmp_path_factory.mktemp("served")
@@ -23,6 +25,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     command.append("--int8-embedding")
     subprocess.run(command, check=True, capture_output=True)
     make_tokenizer(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cluster(folder: Path) -> Iterator[Cluster]:
     with running(folder) as cluster:
         yield cluster
 

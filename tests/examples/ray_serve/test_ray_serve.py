@@ -13,6 +13,7 @@ import openai
 import pytest
 from cluster import ADAPTERS, ONGOING, QUEUED, REPLICAS, Cluster
 from mapped import mapped_bytes
+from ray.exceptions import RayTaskError
 from ray_serve.replica_source import REPLICA_HEADER
 from serving import until
 
@@ -175,7 +176,17 @@ def test_a_replica_forgets_the_adapter_that_was_used_least_recently(
         _, *texts, _ = answer("lora0")
         assert "".join(text.text for text in texts) == expected["lora0"]
         until(lambda: pins() == one_adapter)
+        with pytest.raises(RayTaskError) as unknown:
+            list(answer("lora9"))
+        assert unknown.value.cause.status == 404
+        assert pins() == one_adapter  # nothing was forgotten for it
         assert replica.stats.remote().result().loads == {"lora0": 2, "lora1": 1}
+
+
+def test_what_cannot_be_loaded_fails_at_the_start(cluster: Cluster) -> None:
+    adapters = {"bad": {"program": str(cluster.folder / "foundation.ptd")}}
+    with pytest.raises(RuntimeError, match="adapter 'bad'"), cluster.one_replica(adapters=adapters):
+        pass
 
 
 # ---- Load
