@@ -56,6 +56,9 @@ class AnswerSource(Protocol[Model]):
         """Has ``model`` answer. A stream that has begun has no status any more: what can be refused is
         refused here.
 
+        Nobody watches the client meanwhile. Where this waits for long, the server has to cancel requests
+        whose clients have gone, as Ray Serve does and uvicorn does not.
+
         Raises:
             ApiError: It is refused.
         """
