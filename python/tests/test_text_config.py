@@ -38,6 +38,67 @@ def test_a_damaged_config_is_an_invalid_file(tmp_path: Path, content: str) -> No
         Tokenizer.open(tmp_path)
 
 
+def altered(tmp_path: Path, **parts: Any) -> Path:
+    """The folder of a tokenizer.json that has other parts, and those of its model in ``model``."""
+    make_hugging_face(tmp_path)
+    file = tmp_path / "tokenizer.json"
+    content = json.loads(file.read_text())
+    content["model"].update(parts.pop("model", {}))
+    file.write_text(json.dumps({**content, **parts}))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {"normalizer": {"type": "Precompiled", "precompiled_charsmap": "AAAA"}},
+        {"model": {"continuing_subword_prefix": "longer than any token"}},
+        {"model": {"merges": [["no such", "token"]]}},
+    ],
+    ids=["panic in a normalizer", "panic in a model", "exception"],
+)
+def test_a_damaged_tokenizer_json_is_an_invalid_file(tmp_path: Path, parts: Any) -> None:
+    with pytest.raises(InvalidFileError, match=r"tokenizer\.json: .") as raised:
+        Tokenizer.open(altered(tmp_path, **parts))
+    is_panic = not isinstance(raised.value.__cause__, Exception)
+    assert is_panic == ("merges" not in str(parts))
+
+
+WITHOUT_UNKNOWN = {
+    "type": "WordPiece",
+    "unk_token": "[UNK]",
+    "continuing_subword_prefix": "##",
+    "max_input_chars_per_word": 100,
+}
+
+
+@pytest.mark.parametrize(
+    ("parts", "reason"),
+    [
+        ({"pre_tokenizer": {"type": "FixedLength", "length": 0}}, "non-zero"),
+        ({"model": WITHOUT_UNKNOWN}, "UNK"),
+    ],
+    ids=["panic", "exception"],
+)
+def test_what_fails_when_a_text_comes_is_an_error(tmp_path: Path, parts: Any, reason: str) -> None:
+    tokenizer = Tokenizer.open(altered(tmp_path, **parts))
+    with pytest.raises(InvalidArgumentError, match=rf"tokenizer\.json: .*({reason})"):
+        tokenizer.encode("日本語")
+
+
+def test_ctrl_c_in_the_library_passes(tmp_path: Path) -> None:
+    make_hugging_face(tmp_path)
+    tokenizer = Tokenizer.open(tmp_path)
+
+    class Interrupted:
+        def encode(self, *_: Any, **__: Any) -> None:
+            raise KeyboardInterrupt
+
+    tokenizer._tokenizer = Interrupted()  # type: ignore[attr-defined]
+    with pytest.raises(KeyboardInterrupt):
+        tokenizer.encode("one")
+
+
 def test_a_template_file_that_is_not_utf8_is_an_invalid_file(tmp_path: Path) -> None:
     make_hugging_face(tmp_path)
     (tmp_path / "chat_template.jinja").write_bytes(b"\xff")
