@@ -57,13 +57,16 @@ class TokenPrinter {
     if (tokenizer != nullptr) text_.emplace(*tokenizer);
   }
 
-  // False cancels: there is no text for the token.
+  // False cancels: making text has failed.
   bool Print(int64_t token) {
     if (!text_) {
       printf("%s%lld", is_first_ ? "" : " ", static_cast<long long>(token));
       is_first_ = false;
     } else {
-      Show(text_->Add(token));
+      Result<std::string> text = text_->Add(token);
+      // A model may have more tokens than its tokenizer: its head is padded to a round size.
+      const bool has_no_text = !text.ok() && text.status().code() == StatusCode::kInvalidArgument;
+      if (!has_no_text) Show(std::move(text));
     }
     fflush(stdout);
     return status_.ok();

@@ -37,7 +37,7 @@ class HuggingFaceTokenizer : public Tokenizer {
     OwnedText error;
     if (!hf_tokenizer_encode(tokenizer_.get(), text.data(), text.size(), begins_context, &ids,
                              &error)) {
-      return Failed(error);
+      return Failed(StatusCode::kInvalidArgument, error);
     }
     return std::vector<int64_t>(ids.data, ids.data + ids.size);
   }
@@ -47,7 +47,8 @@ class HuggingFaceTokenizer : public Tokenizer {
   Result<std::string> Decode(const std::vector<int64_t>& tokens) const override {
     std::vector<uint32_t> ids;
     for (const int64_t token : tokens) {
-      if (token < 0 || token > UINT32_MAX) {
+      if (token < 0 || token > UINT32_MAX ||
+          !hf_tokenizer_has(tokenizer_.get(), static_cast<uint32_t>(token))) {
         return Status::Error(StatusCode::kInvalidArgument, "%s: no such token: %lld", path_.c_str(),
                              static_cast<long long>(token));
       }
@@ -56,7 +57,7 @@ class HuggingFaceTokenizer : public Tokenizer {
     OwnedText text;
     OwnedText error;
     if (!hf_tokenizer_decode(tokenizer_.get(), ids.data(), ids.size(), &text, &error)) {
-      return Failed(error);
+      return Failed(StatusCode::kInvalidFile, error);
     }
     return text.str();
   }
@@ -65,9 +66,8 @@ class HuggingFaceTokenizer : public Tokenizer {
   int64_t eos_id() const override { return -1; }
 
  private:
-  Status Failed(const OwnedText& error) const {
-    return Status::Error(StatusCode::kInvalidArgument, "%s: %s", path_.c_str(),
-                         error.str().c_str());
+  Status Failed(StatusCode code, const OwnedText& error) const {
+    return Status::Error(code, "%s: %s", path_.c_str(), error.str().c_str());
   }
 
   const std::string path_;

@@ -31,8 +31,8 @@ class TextStream {
   // `tokenizer` must outlive the stream.
   explicit TextStream(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
 
-  // What can be shown now that was not shown before; may hold NUL. Errors: those of Decode, after
-  // which all is as before.
+  // What can be shown now that was not shown before; may hold NUL. Errors: those of Decode; a
+  // token that the tokenizer does not have changes nothing.
   Result<std::string> Add(int64_t token);
 
   // The rest, when no more tokens come.

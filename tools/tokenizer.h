@@ -33,7 +33,7 @@ class Tokenizer {
   virtual bool begins_texts() const = 0;
 
   // Without the text of special tokens, and with U+FFFD for bytes that form no character.
-  // Errors: kInvalidArgument for an id that the tokenizer does not have.
+  // Errors: kInvalidArgument for an id that the tokenizer does not have, and for no other reason.
   virtual Result<std::string> Decode(const std::vector<int64_t>& tokens) const = 0;
 
   // The token that ends a text; -1 where the file does not say.

@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
 #include "tests/support/files.h"
 #include "tests/tools/onepack_command.h"
 
@@ -27,6 +31,21 @@ TEST(GenerateCommandJsonTest, TheAnswerIsText) {
       RunOnepack(Generate({"--tokenizer", TokenizerFile(), "--prompt", "many one"}));
   EXPECT_EQ(result.exit_status, 0) << result.err;
   EXPECT_EQ(LinesOf(result.out)[0], "programs\xC3\xA9 share\xEF\xBF\xBDx");
+}
+
+// As where the head of a model is padded to a round size.
+TEST(GenerateCommandJsonTest, WhatTheTokenizerLacksHasNoText) {
+  const std::vector<uint8_t> bytes = ReadFile(TokenizerFile());
+  nlohmann::json document = nlohmann::json::parse(bytes.begin(), bytes.end());
+  nlohmann::json& vocabulary = document["model"]["vocab"];
+  vocabulary.erase(vocabulary.begin() + 30, vocabulary.end());
+  const TempFolder folder;
+  WriteFile(folder.File("of_30_tokens.json"), AsBytes(document.dump()));
+  const CommandResult result = RunOnepack(
+      Generate({"--tokenizer", folder.File("of_30_tokens.json"), "--prompt", "many one"}));
+  EXPECT_EQ(result.exit_status, 0) << result.err;
+  EXPECT_EQ(LinesOf(result.out)[0], "programs\xEF\xBF\xBD share\xEF\xBF\xBDx");
+  EXPECT_TRUE(Contains(result.out, "stopped: as many tokens as asked for")) << result.out;
 }
 
 // The file of this tokenizer says that <s> begins a text.

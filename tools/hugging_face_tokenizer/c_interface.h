@@ -33,8 +33,10 @@ void hf_tokenizer_close(HfTokenizer* tokenizer);
 bool hf_tokenizer_encode(const HfTokenizer* tokenizer, const char* text, size_t size,
                          bool add_special_tokens, HfIds* ids, HfText* error);
 
-// Without the text of special tokens, and with U+FFFD for bytes that form no character. Fails for
-// an id that the tokenizer does not have.
+bool hf_tokenizer_has(const HfTokenizer* tokenizer, uint32_t id);
+
+// Without the text of special tokens and of ids that the tokenizer does not have, and with U+FFFD
+// for bytes that form no character.
 bool hf_tokenizer_decode(const HfTokenizer* tokenizer, const uint32_t* ids, size_t count,
                          HfText* text, HfText* error);
 
