@@ -43,7 +43,7 @@ tidy-tests() {
   prepare_tidy || return
   local status=0
   run_tidy build/tidy "^$PWD/tests/" || status=1
-  run_tidy build/dev "^$PWD/tests/(peer|counts)/" "^$PWD/tests/tools/(.*_tokenizer|text_stream|command_generate_(text|json))_test\." \
+  run_tidy build/dev "^$PWD/tests/(peer|counts)/" "^$PWD/tests/tools/(.*_tokenizer|bad_tokenizer_json|command_generate_(text|json))_test\." \
     "^$PWD/tests/examples/tiny_lm_test\." || status=1
   return "$status"
 }

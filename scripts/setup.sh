@@ -283,20 +283,30 @@ install_ray() {
 
 has_rust() {
   local version
-  version=$(cargo --version 2>/dev/null) || return 1
+  version=$(cargo --version 2>/dev/null) && rustc --version >/dev/null 2>&1 || return 1
   dpkg --compare-versions "$(cut -d ' ' -f 2 <<<"$version")" ge "$rust_version"
 }
 
-# install_rust OWN. Crates go to where cargo keeps those of all projects.
+# install_rust OWN. Crates go to where cargo keeps those of all projects of the user who runs this.
 install_rust() {
   if [ "$1" = bookworm ]; then rust_package=$rust_package_of_bookworm; fi
   if ! has_rust; then
     say "Rust: will install $rust_package"
     as_root apt-get update
-    apt_install "$rust_package"
+    # Another Rust's packages may conflict with it: theirs are not removed.
+    if ! apt_install --no-remove "$rust_package"; then
+      say "Rust: apt cannot install $rust_package beside what is there: get $rust_version or newer another way" >&2
+      return 1
+    fi
+    if ! has_rust; then
+      say "Rust: $(command -v cargo) comes first in PATH and is older than $rust_version, or has no rustc: update it" >&2
+      return 1
+    fi
   fi
   say "$(cargo --version), and crates for it"
-  cargo fetch --quiet --target "$(rustc --print host-tuple)" --manifest-path "$(dirname "${BASH_SOURCE[0]}")/../tools/hugging_face_tokenizer/Cargo.toml"
+  local fetch=(cargo fetch --quiet --target "$(rustc --print host-tuple)"
+    --manifest-path "$(dirname "${BASH_SOURCE[0]}")/../tools/hugging_face_tokenizer/Cargo.toml")
+  "${fetch[@]}" --offline 2>/dev/null || "${fetch[@]}"
 }
 
 install_packages() {
