@@ -36,7 +36,7 @@ TEST(GenerateCommandJsonTest, TheAnswerIsText) {
 // As where the head of a model is padded to a round size.
 TEST(GenerateCommandJsonTest, WhatTheTokenizerLacksHasNoText) {
   const std::vector<uint8_t> bytes = ReadFile(TokenizerFile());
-  nlohmann::json document = nlohmann::json::parse(bytes.begin(), bytes.end());
+  nlohmann::json document = nlohmann::json::parse(std::string(bytes.begin(), bytes.end()));
   nlohmann::json& vocabulary = document["model"]["vocab"];
   vocabulary.erase(vocabulary.begin() + 30, vocabulary.end());
   const TempFolder folder;

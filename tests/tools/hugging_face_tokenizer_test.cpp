@@ -29,7 +29,7 @@ std::unique_ptr<Tokenizer> OpenRecorded(const std::string& name) {
 
 nlohmann::json ExpectedTexts() {
   const std::vector<uint8_t> bytes = ReadFile(TestData("tokenizers/expected.json"));
-  return nlohmann::json::parse(bytes.begin(), bytes.end());
+  return nlohmann::json::parse(std::string(bytes.begin(), bytes.end()));
 }
 
 bool IsUtf8(const std::string& text) {
