@@ -18,6 +18,9 @@ namespace {
 // of 128 KB, the page being in the middle.
 constexpr size_t kReadAhead = size_t{64} << 10;
 
+// To give so little back, and to have it mapped again, costs more than it is worth.
+constexpr size_t kTooLittle = size_t{16} << 10;
+
 }  // namespace
 
 Mapping::Mapping(Mapping&& other) noexcept { *this = std::move(other); }
@@ -50,13 +53,21 @@ Result<Mapping> Mapping::OfFilePart(int descriptor, uint64_t offset, uint64_t si
     return Status::Error(StatusCode::kResourceExhausted, "%s: %llu bytes cannot be mapped", name,
                          static_cast<unsigned long long>(size));
   }
-  // Zeros first, the file over them: what follows the file's last page stays readable.
-  auto zeros = OfZeros(padded_size);
-  if (!zeros.ok()) return zeros.TakeStatus().WithContext("%s", name);
-  Mapping mapping = std::move(zeros).value();
-  if (size > 0 && mmap(mapping.data_, of_file, PROT_READ, MAP_PRIVATE | MAP_FIXED, descriptor,
-                       static_cast<off_t>(offset - before)) == MAP_FAILED) {
-    return PosixError(name, errno);
+  Mapping mapping;
+  int fixed = 0;
+  if (RoundUp(of_file, PageSize()) < padded_size || size == 0) {
+    // Zeros first, the file over them: what follows the file's last page stays readable.
+    auto zeros = OfZeros(padded_size);
+    if (!zeros.ok()) return zeros.TakeStatus().WithContext("%s", name);
+    mapping = std::move(zeros).value();
+    fixed = MAP_FIXED;
+  }
+  if (size > 0) {
+    void* data = mmap(mapping.data_, of_file, PROT_READ, MAP_PRIVATE | fixed, descriptor,
+                      static_cast<off_t>(offset - before));
+    if (data == MAP_FAILED) return PosixError(name, errno);
+    mapping.data_ = static_cast<uint8_t*>(data);
+    mapping.mapped_size_ = RoundUp(padded_size, PageSize());
   }
   mapping.data_ += before;
   mapping.size_ = static_cast<size_t>(size);
@@ -79,7 +90,9 @@ void Mapping::Discard(size_t offset, size_t size) const {
   const size_t last =
       offset + size == size_ ? mapped_size_ : RoundDown(before_ + offset + size, page);
   // Advisory: pages that stay cost memory and nothing else.
-  if (first < last) madvise(data_ - before_ + first, last - first, MADV_DONTNEED);
+  if (first < last && mapped_size_ > kTooLittle) {
+    madvise(data_ - before_ + first, last - first, MADV_DONTNEED);
+  }
 }
 
 void Mapping::SetToZero() const {

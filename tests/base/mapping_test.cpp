@@ -90,12 +90,12 @@ TEST(MappingTest, AnyPartOfAFileIsMappedWithReadablePadding) {
 
 TEST(MappingTest, APartIsReadAgainAfterItsPagesWereDropped) {
   const size_t page = PageSize();
-  const std::vector<uint8_t> bytes(4 * page, 0xab);
+  const std::vector<uint8_t> bytes(8 * page, 0xab);
   const TempFolder folder;
   WriteFile(folder.File("a"), bytes);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Fd file, Fd::OpenForReading(folder.File("a").c_str()));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping mapping,
-                               Mapping::OfFilePart(file.get(), 100, 3 * page, "a"));
+                               Mapping::OfFilePart(file.get(), 100, 7 * page, "a"));
   for (const size_t offset : {size_t{0}, size_t{1}, page - 100, page}) {
     mapping.Prefetch(offset, mapping.size() - offset);
     mapping.Discard(offset, mapping.size() - offset);
