@@ -20,7 +20,7 @@ std::optional<Digest> HashInKey(std::string_view key) {
 }  // namespace
 
 Result<const NamedData*> DataScope::Find(std::string_view key, uint64_t size_bytes) const {
-  const auto known = entries_.find(std::string(key));
+  const auto known = entries_.find(key);
   if (known != entries_.end()) return &known->second.data;
   if (const NamedData* data = FindInOpenFiles(key)) return data;
   const std::optional<Digest> hash = HashInKey(key);
@@ -31,7 +31,7 @@ Result<const NamedData*> DataScope::Find(std::string_view key, uint64_t size_byt
 // Where ExecuTorch has not mapped the program, it has not mapped the data, either, as a rule: to
 // ask for them is to read them. Where it has, to ask costs little.
 bool DataScope::IsOnHeap() const {
-  if (!is_on_heap_) is_on_heap_ = !places_.Find(payload_.data(), payload_.size());
+  if (!is_on_heap_) is_on_heap_ = !places_.IsMapped(payload_.data(), payload_.size());
   return *is_on_heap_;
 }
 

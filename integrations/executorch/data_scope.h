@@ -8,11 +8,11 @@
 #ifndef ONEPACK_INTEGRATIONS_EXECUTORCH_DATA_SCOPE_H_
 #define ONEPACK_INTEGRATIONS_EXECUTORCH_DATA_SCOPE_H_
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/digest.h"
@@ -61,7 +61,7 @@ class DataScope final : public NamedDataScope {
   FilePlaces& places_;
   mutable std::optional<bool> is_on_heap_;
   mutable std::vector<std::shared_ptr<const MappedFile>> open_;  // of this program
-  mutable std::unordered_map<std::string, Entry> entries_;       // found outside an indexed file
+  mutable std::map<std::string, Entry, std::less<>> entries_;    // found outside an indexed file
 };
 
 }  // namespace onepack

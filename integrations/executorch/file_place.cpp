@@ -92,7 +92,8 @@ std::optional<FilePlaces::Range> FilePlaces::Query(uint64_t address) {
     maps_ = kCannotAsk;
     return std::nullopt;
   }
-  char name[PATH_MAX] = "";
+  char name[PATH_MAX];
+  name[0] = '\0';
   ProcmapQuery query{};
   query.size = sizeof(query);
   query.query_flags = kFileBacked;
@@ -134,10 +135,10 @@ std::optional<FilePlaces::Range> FilePlaces::FindRange(uint64_t address) {
   return std::nullopt;
 }
 
-std::optional<FilePlace> FilePlaces::Find(const void* data, size_t size) {
+std::optional<FilePlaces::Range> FilePlaces::FindMapped(const void* data, size_t size) {
   const uint64_t address = reinterpret_cast<uintptr_t>(data);
   if (data == nullptr || size == 0) return std::nullopt;
-  const std::optional<Range> first = FindRange(address);
+  std::optional<Range> first = FindRange(address);
   if (!first || !first->shows_the_file) return std::nullopt;
   // To lock a part of a mapping in memory splits it.
   for (Range last = *first; last.end - address < size;) {
@@ -145,12 +146,23 @@ std::optional<FilePlace> FilePlaces::Find(const void* data, size_t size) {
     if (!next || !next->shows_the_file || !last.IsContinuedBy(*next)) return std::nullopt;
     last = std::move(*next);
   }
+  return first;
+}
+
+bool FilePlaces::IsMapped(const void* data, size_t size) {
+  return FindMapped(data, size).has_value();
+}
+
+std::optional<FilePlace> FilePlaces::Find(const void* data, size_t size) {
+  std::optional<Range> first = FindMapped(data, size);
   struct stat info;
-  if (stat(first->path.c_str(), &info) != 0 || info.st_ino != first->inode ||
+  if (!first || stat(first->path.c_str(), &info) != 0 || info.st_ino != first->inode ||
       major(info.st_dev) != first->device_major || minor(info.st_dev) != first->device_minor) {
     return std::nullopt;
   }
-  return FilePlace{first->path, FileIdentity(info), first->offset + (address - first->start)};
+  const uint64_t address = reinterpret_cast<uintptr_t>(data);
+  return FilePlace{std::move(first->path), FileIdentity(info),
+                   first->offset + (address - first->start)};
 }
 
 }  // namespace onepack

@@ -30,15 +30,20 @@ class FilePlaces {
   FilePlaces& operator=(const FilePlaces&) = delete;
   ~FilePlaces();
 
-  // Of the `size` bytes from `data` on. nullopt where they are not all mapped from one file, one
-  // after the other, MAP_SHARED and read-only (a private mapping may have been written to before),
-  // or where that file is not at its path any more: it was replaced or removed, or the file system
-  // gives other numbers for it (overlayfs). May throw std::bad_alloc.
+  // Whether the `size` bytes from `data` on are all mapped from one file, one after the other,
+  // MAP_SHARED and read-only (a private mapping may have been written to before). May throw
+  // std::bad_alloc.
+  bool IsMapped(const void* data, size_t size);
+  // Where they are mapped from. nullopt too where that file is not at its path any more: it was
+  // replaced or removed, or the file system gives other numbers for it (overlayfs). May throw
+  // std::bad_alloc.
   std::optional<FilePlace> Find(const void* data, size_t size);
 
  private:
   struct Range;
 
+  // The range that the first of them is in.
+  std::optional<Range> FindMapped(const void* data, size_t size);
   std::optional<Range> FindRange(uint64_t address);
   std::optional<Range> Query(uint64_t address);
 
