@@ -4,6 +4,15 @@
 
 namespace onepack {
 
+// A number, and zeros, which no SHA-256 ends with.
+Digest Digest::UnlikeAll() {
+  static std::atomic<uint64_t> last{0};
+  Digest digest;
+  const uint64_t number = ++last;
+  memcpy(digest.bytes.data(), &number, sizeof(number));
+  return digest;
+}
+
 DigestBuilder& DigestBuilder::AddBytes(Bytes part) {
   // The length, seven bits to a byte, all but the last marked: none is the beginning of another.
   uint8_t prefix[10];
@@ -41,12 +50,8 @@ std::optional<Digest> DigestBuilder::Hash() {
 }
 
 Digest DigestBuilder::Finish() {
-  if (const std::optional<Digest> digest = Hash()) return *digest;
-  static std::atomic<uint64_t> failures{0};
-  Digest unlike_all;
-  const uint64_t count = ++failures;
-  memcpy(unlike_all.bytes.data(), &count, sizeof(count));
-  return unlike_all;
+  const std::optional<Digest> digest = Hash();
+  return digest ? *digest : Digest::UnlikeAll();
 }
 
 }  // namespace onepack

@@ -27,6 +27,9 @@ struct Digest {
     return digest;
   }
 
+  // Equals its copies, and no other digest, of whatever.
+  static Digest UnlikeAll();
+
   std::array<uint8_t, 32> bytes{};
 
   bool operator==(const Digest& other) const { return bytes == other.bytes; }

@@ -234,17 +234,18 @@ class UnreadBytes final : public RawBytes {
 void RegisterAKnownRangeAmong100000(benchmark::State& state) {
   ContentRegistry registry;
   const auto raw = std::make_shared<UnreadBytes>();
-  std::vector<Digest> ranges;
+  const DataIdentity file = DataIdentity::Unique();
+  std::vector<DataRange> ranges;
   std::vector<std::shared_ptr<Content>> contents;
   for (int i = 0; i < kEntries; ++i) {
-    ranges.push_back(DigestBuilder("range").Add(i).Finish());
-    auto content = registry.Register(std::to_string(i), ranges.back(), kSmall, raw);
+    ranges.emplace_back(file, kSmall * static_cast<uint64_t>(i), kSmall);
+    auto content = registry.Register(std::to_string(i), ranges.back(), raw);
     if (content.ok()) contents.push_back(std::move(content).value());
   }
   KeyWalk walk(0);
   // As by a program that is loaded and closed: its witness lives for one round.
   const auto register_once = [&](size_t number) {
-    return registry.Register("weight", ranges[number], kSmall, std::make_shared<UnreadBytes>());
+    return registry.Register("weight", ranges[number], std::make_shared<UnreadBytes>());
   };
   auto again = register_once(1);
   if (contents.size() != kEntries || !again.ok() || *again != contents[1]) {

@@ -12,13 +12,6 @@
 namespace onepack {
 namespace {
 
-Digest ClaimOf(std::string_view name, uint64_t size) {
-  return DigestBuilder("claim")
-      .AddBytes({reinterpret_cast<const uint8_t*>(name.data()), name.size()})
-      .Add(size)
-      .Finish();
-}
-
 // Drops the expired pointers of a map.
 template <typename Map>
 void EraseExpired(Map& map) {
@@ -66,11 +59,10 @@ Result<std::optional<bool>> AreEqual(const RawBytes& witness, const RawBytes& ra
 }  // namespace
 
 Result<std::shared_ptr<Content>> ContentRegistry::Register(
-    std::string_view name, const Digest& range, uint64_t size,
-    const std::shared_ptr<const RawBytes>& raw) try {
+    std::string_view name, const DataRange& range, const std::shared_ptr<const RawBytes>& raw) try {
   // As it is with all of a foundation that is loaded already: no claim has to be made out.
   if (ContentPtr known = TakeKnown(range, raw)) return known;
-  const Digest claim = ClaimOf(name, size);
+  const Claim<std::string_view> claim{range.size, name};
   std::vector<ContentPtr> compared;
   for (;;) {
     ContentPtr candidate;
@@ -81,9 +73,10 @@ Result<std::shared_ptr<Content>> ContentRegistry::Register(
       if (known != nullptr || candidate == nullptr) {
         if (known == nullptr) {
           known = std::make_shared<Content>();
-          known->id_ = range;
           known->has_namesake_ = !compared.empty();
-          if (!name.empty()) by_claim_.emplace(claim, known);
+          if (!name.empty()) {
+            by_claim_.emplace(Claim<std::string>{range.size, std::string(name)}, known);
+          }
         }
         Add(known, range, raw);
         return known;
@@ -138,24 +131,24 @@ Result<std::optional<bool>> ContentRegistry::IsSame(const ContentPtr& content,
   return std::optional<bool>(hash == recorded);
 }
 
-ContentRegistry::ContentPtr ContentRegistry::TakeKnown(const Digest& range,
+ContentRegistry::ContentPtr ContentRegistry::TakeKnown(const DataRange& range,
                                                        const std::shared_ptr<const RawBytes>& raw) {
   const std::lock_guard<ForkSafeMutex> lock(mutex_);
   ContentPtr known = FindKnown(range);
-  if (known != nullptr) Add(known, range, raw);
+  if (known != nullptr) AddWitness(*known, raw);
   return known;
 }
 
 // For all below, the mutex is held.
 
-ContentRegistry::ContentPtr ContentRegistry::FindKnown(const Digest& range) const {
+ContentRegistry::ContentPtr ContentRegistry::FindKnown(const DataRange& range) const {
   const auto found = by_range_.find(range);
   return found == by_range_.end() ? nullptr : found->second.lock();
 }
 
 // Erases the expired ones on its way: a program that is loaded again and again leaves one for each
 // time.
-ContentRegistry::ContentPtr ContentRegistry::NextNamesake(const Digest& claim,
+ContentRegistry::ContentPtr ContentRegistry::NextNamesake(const Claim<std::string_view>& claim,
                                                           const std::vector<ContentPtr>& compared) {
   const auto [begin, end] = by_claim_.equal_range(claim);
   for (auto entry = begin; entry != end;) {
@@ -170,19 +163,23 @@ ContentRegistry::ContentPtr ContentRegistry::NextNamesake(const Digest& claim,
   return nullptr;
 }
 
-void ContentRegistry::Add(const ContentPtr& content, const Digest& range,
+void ContentRegistry::Add(const ContentPtr& content, const DataRange& range,
                           const std::shared_ptr<const RawBytes>& raw) {
-  by_range_[range] = content;
+  by_range_.insert_or_assign(range, content);
+  AddWitness(*content, raw);
+  if (by_range_.size() + by_claim_.size() >= sweep_at_) Sweep();
+}
+
+void ContentRegistry::AddWitness(Content& content, const std::shared_ptr<const RawBytes>& raw) {
   // One of each owner: a payload may have as many constants of one range as it has room for.
   const auto has_owner_of_raw = [&raw](const auto& witness) {
     return !witness.owner_before(raw) && !raw.owner_before(witness);
   };
-  auto& witnesses = content->witnesses_;
+  auto& witnesses = content.witnesses_;
   witnesses.erase(std::remove_if(witnesses.begin(), witnesses.end(),
                                  [](const auto& witness) { return witness.expired(); }),
                   witnesses.end());
   if (std::none_of(witnesses.begin(), witnesses.end(), has_owner_of_raw)) witnesses.push_back(raw);
-  if (by_range_.size() + by_claim_.size() >= sweep_at_) Sweep();
 }
 
 // Twice as many as are alive before the next sweep: amortised, a sweep costs nothing.

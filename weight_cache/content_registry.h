@@ -13,13 +13,15 @@
 #define ONEPACK_WEIGHT_CACHE_CONTENT_REGISTRY_H_
 
 #include <stdint.h>
+#include <string.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <type_traits>
-#include <unordered_map>
 #include <vector>
 
 #include "base/digest.h"
@@ -32,14 +34,30 @@ namespace onepack {
 
 // The same bytes of the same file, or of the same source: equal, without reading one. Names play no
 // part: any file can use any name.
-inline Digest IdentityOfRange(const DataIdentity& data, uint64_t offset, uint64_t size) {
-  static_assert(std::has_unique_object_representations_v<DataIdentity>, "all of it counts");
-  const DataIdentity first = data.At(offset);
-  return DigestBuilder("range")
-      .AddBytes({reinterpret_cast<const uint8_t*>(&first), sizeof(first)})
-      .Add(size)
-      .Finish();
-}
+struct DataRange {
+  DataRange(const DataIdentity& data, uint64_t offset, uint64_t size_bytes)
+      : first(data.At(offset)), size(size_bytes) {}
+
+  // What the packed file knows it by.
+  Digest digest() const {
+    return DigestBuilder("range")
+        .AddBytes({reinterpret_cast<const uint8_t*>(&first), sizeof(first)})
+        .Add(size)
+        .Finish();
+  }
+
+  DataIdentity first;  // of its first byte
+  uint64_t size;
+};
+static_assert(std::has_unique_object_representations_v<DataRange>, "all of it counts");
+
+// Any order, but equal ranges. For a tree: of a hash table, a file could choose ranges that
+// collide.
+struct DataRangeOrder {
+  bool operator()(const DataRange& a, const DataRange& b) const {
+    return memcmp(&a, &b, sizeof(DataRange)) < 0;
+  }
+};
 
 // The raw bytes of one tensor, where its owner has them.
 class RawBytes {
@@ -57,7 +75,7 @@ class RawBytes {
 // Bytes that are equal wherever they occur.
 class Content {
  public:
-  // Equal ids, equal bytes.
+  // Equal ids, equal bytes: no two contents have one, also of those that are gone.
   const Digest& id() const { return id_; }
 
   // Another content claims the same name and size. For the statistics: why a look-up missed.
@@ -66,7 +84,7 @@ class Content {
  private:
   friend class ContentRegistry;
 
-  Digest id_;
+  const Digest id_ = Digest::UnlikeAll();
   bool has_namesake_ = false;  // set before it is shared
   // Guarded by the registry's mutex.
   std::vector<std::weak_ptr<const RawBytes>> witnesses_;
@@ -75,11 +93,9 @@ class Content {
 
 class ContentRegistry {
  public:
-  // The content of a range of a file. `range` says which (IdentityOfRange); `name` is what the
-  // file calls it, empty for none; `raw` reads it, and proves it while the caller keeps it. Of
-  // several with one owner the first one is kept.
-  Result<std::shared_ptr<Content>> Register(std::string_view name, const Digest& range,
-                                            uint64_t size,
+  // The content of a range of a file. `name` is what the file calls it, empty for none; `raw` reads
+  // it, and proves it while the caller keeps it. Of several with one owner the first one is kept.
+  Result<std::shared_ptr<Content>> Register(std::string_view name, const DataRange& range,
                                             const std::shared_ptr<const RawBytes>& raw);
 
   // Puts the SHA-256 of `bytes`, which are `content`'s, on record, if it is not there.
@@ -90,22 +106,36 @@ class ContentRegistry {
  private:
   using ContentPtr = std::shared_ptr<Content>;
 
+  // What a file says of a range.
+  template <typename Text>
+  struct Claim {
+    uint64_t size;
+    Text name;
+
+    template <typename Other>
+    bool operator<(const Claim<Other>& other) const {
+      return size != other.size ? size < other.size : name < other.name;
+    }
+  };
+
   // nullopt: nothing is left that could prove it.
   Result<std::optional<bool>> IsSame(const ContentPtr& content, const RawBytes& raw) const;
-  ContentPtr TakeKnown(const Digest& range, const std::shared_ptr<const RawBytes>& raw);
+  ContentPtr TakeKnown(const DataRange& range, const std::shared_ptr<const RawBytes>& raw);
 
   // For all below, the mutex is held.
-  ContentPtr FindKnown(const Digest& range) const;
-  ContentPtr NextNamesake(const Digest& claim, const std::vector<ContentPtr>& compared);
-  void Add(const ContentPtr& content, const Digest& range,
+  ContentPtr FindKnown(const DataRange& range) const;
+  ContentPtr NextNamesake(const Claim<std::string_view>& claim,
+                          const std::vector<ContentPtr>& compared);
+  void Add(const ContentPtr& content, const DataRange& range,
            const std::shared_ptr<const RawBytes>& raw);
+  static void AddWitness(Content& content, const std::shared_ptr<const RawBytes>& raw);
   void Sweep();
 
   mutable ForkSafeMutex mutex_;  // leaf lock
 
   // Guarded by mutex_. Expired contents are swept out now and then.
-  std::unordered_map<Digest, std::weak_ptr<Content>, DigestHash> by_range_;
-  std::unordered_multimap<Digest, std::weak_ptr<Content>, DigestHash> by_claim_;  // name and size
+  std::map<DataRange, std::weak_ptr<Content>, DataRangeOrder> by_range_;
+  std::multimap<Claim<std::string>, std::weak_ptr<Content>, std::less<>> by_claim_;
   size_t sweep_at_ = 64;
 };
 

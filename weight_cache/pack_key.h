@@ -6,8 +6,9 @@
 // `quantization` and `consumer`, which hold whatever the weight's own description and its consuming
 // node say; the third is `layout`, because every weight is packed in the same way, through a
 // runtime of its node alone, and which kernels XNNPACK chooses for that depends on its build and on
-// the processor. Equal digests mean equal parts (base/digest.h), hence equal input to the same
-// function.
+// the processor. `kernel` and `bias` are ids of contents, and equal ones mean equal bytes
+// (content_registry.h); of the others, equal digests mean equal parts (base/digest.h): hence equal
+// input to the same function.
 //
 // Of a weight that is used as it is stored nothing is packed, and `layout` says so: "as stored".
 // Its entry has what is computed of it, a float for each output, the bias as floats and scales of
@@ -72,7 +73,8 @@ static_assert(sizeof(PackKey) == sizeof(WeightIdentity) + sizeof(Digest), "no pa
 
 // By what they point to.
 struct WeightIdentityHash {
-  // Digests are uniform already; the parts that usually differ are enough.
+  // Digests are uniform already, and no file chooses the id of a content; the parts that usually
+  // differ are enough.
   size_t operator()(const WeightIdentity* weight) const {
     const DigestHash hash;
     return hash(weight->kernel) ^ (hash(weight->quantization) << 1);

@@ -1,9 +1,12 @@
 #include "delegate/packing/lasting_key.h"
 
+#include <assert.h>
+
 #include <algorithm>
 #include <optional>
 
 #include "base/sha256.h"
+#include "delegate/ops/op.h"
 #include "delegate/ops/weights.h"
 #include "delegate/packing/source_call.h"
 #include "delegate/xnn/layout_tag.h"
@@ -47,7 +50,7 @@ class Hashes {
     const DataIdentity& identity = constant.source().identity();
     const bool is_lasting = identity.IsLasting();
     const Segment& segment = constant.segment();
-    const Digest range = IdentityOfRange(identity, segment.offset, segment.size);
+    const Digest range = DataRange(identity, segment.offset, segment.size).digest();
     PackedFile& file = *cache_.file();
     std::optional<Digest> on_record;
     if (is_lasting) on_record = file.FindHash(range);
@@ -76,9 +79,22 @@ class Hashes {
   PackedWeightCache& cache_;
 };
 
+// Of what the node reads and writes besides its weight. A plan that was checked has none, which is
+// why its consumer's digest is the same in all processes (CheckTypes of ops/weights.h).
+[[maybe_unused]] bool HaveScales(const Plan& plan, const Weight& weight) {
+  const Operands operands = OperandsOf(*plan.graph().xnodes()->Get(weight.node));
+  const auto has_scales = [&](uint32_t id) {
+    return plan.values.at(id).quant_params.scales != Digest();
+  };
+  const Operands::Ids inputs = operands.NotPacked();
+  return std::any_of(inputs.begin(), inputs.end(), has_scales) ||
+         std::any_of(operands.outputs.begin(), operands.outputs.end(), has_scales);
+}
+
 }  // namespace
 
 Result<PackKey> LastingKeyOf(const Plan& plan, const Weight& weight, PackedWeightCache& cache) {
+  assert(!HaveScales(plan, weight));
   const Hashes hashes(plan, cache);
   PackKey key{weight.identity, LayoutFingerprint()};
   ONEPACK_ASSIGN_OR_RETURN(key.weight.kernel, hashes.HashOf(weight.kernel.constant_index));

@@ -1,10 +1,9 @@
 // The key of a weight in terms that do not change from process to process: where the key in memory
-// says which bytes of which file, this one has their SHA-256.
+// has the id of a content, which is of this process alone, this one has the SHA-256 of its bytes.
 //
 // The argument that equal keys mean equal packed bytes (pack_key.h) holds for it as it stands: its
-// kernel, bias and scales are named by their bytes instead of by a place that is known to have
-// them; all else is the same, and the layout's fingerprint changes with the code that packs
-// (layout_tag.cpp).
+// kernel, bias and scales are named by their bytes instead of by the content that has them; all
+// else is the same, and the layout's fingerprint changes with the code that packs (layout_tag.cpp).
 
 #ifndef ONEPACK_DELEGATE_PACKING_LASTING_KEY_H_
 #define ONEPACK_DELEGATE_PACKING_LASTING_KEY_H_

@@ -29,8 +29,8 @@ Status PayloadContents::Register(ContentRegistry& registry,
     const Segment& segment = constant.segment();
     const Witness& witness = witnesses_.emplace_back(constant);
     auto content = registry.Register(
-        constant.key(), IdentityOfRange(constant.source().identity(), segment.offset, segment.size),
-        segment.size, std::shared_ptr<const RawBytes>(self, &witness));
+        constant.key(), DataRange(constant.source().identity(), segment.offset, segment.size),
+        std::shared_ptr<const RawBytes>(self, &witness));
     if (!content.ok()) return content.TakeStatus().WithContext("constant %u", i);
     contents_.push_back(std::move(content).value());
   }

@@ -22,7 +22,7 @@ Executor::Executor(Ref<MethodContext> context, std::shared_ptr<const PayloadCont
       pins_(std::move(pins)),
       options_(options),
       id_(NewId()),
-      key_(DigestBuilder("own").Add(id_).Finish()) {}
+      key_(Digest::UnlikeAll()) {}
 
 Executor::~Executor() {
   context_->own_lane().Remove(key_);

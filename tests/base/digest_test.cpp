@@ -93,6 +93,13 @@ TEST(DigestTest, IsTheSha256OfLengthsAndBytes) {
   EXPECT_EQ(start_of(std::string(520, '\0')), (std::vector<uint8_t>{0x76, 0x1e, 0xcc, 0x84}));
 }
 
+TEST(DigestTest, WhatIsUnlikeAllEqualsItsCopiesAlone) {
+  const Digest unlike = Digest::UnlikeAll();
+  EXPECT_EQ(unlike, Digest(unlike));
+  EXPECT_NE(unlike, Digest::UnlikeAll());
+  EXPECT_NE(unlike, Digest());
+}
+
 TEST(DigestTest, AnyNumberOfPartsIsHashedWithTheirLengths) {
   std::string parts = std::string("\7purpose", 8);
   DigestBuilder builder("purpose");

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <malloc.h>
+#include <sys/stat.h>
 
 #include <atomic>
 #include <memory>
@@ -54,13 +55,21 @@ std::shared_ptr<FakeRawBytes> Promised(const std::string& bytes) {
   return raw;
 }
 
+// The first bytes of the test's file number `file`.
+DataRange RangeOf(int file, uint64_t size) {
+  struct stat info = {};
+  info.st_dev = 1;
+  info.st_ino = static_cast<ino_t>(file) + 1;
+  info.st_ctim.tv_sec = 1;
+  return {DataIdentity(FileIdentity(info), 0), 0, size};
+}
+
 class ContentRegistryTest : public testing::Test {
  protected:
-  // The content of the test's file number `file`, or null with a failure. All ranges are as long as
-  // what they hold.
+  // The content of the test's file number `file`, or null with a failure.
   std::shared_ptr<Content> Register(const std::string& name, int file,
                                     const std::shared_ptr<FakeRawBytes>& raw, uint64_t size = 4) {
-    auto content = registry_.Register(name, DigestOf(file), size, raw);
+    auto content = registry_.Register(name, RangeOf(file, size), raw);
     EXPECT_TRUE(IsOk(content));
     return content.ok() ? std::move(content).value() : nullptr;
   }
@@ -243,7 +252,7 @@ TEST_F(ContentRegistryTest, OurOwnBytesThatCannotBeReadAreAnError) {
   const auto content = Register("weight", 1, first);
   const auto broken = Raw("abcd");
   broken->fails = true;
-  EXPECT_TRUE(IsError(registry_.Register("weight", DigestOf(2), 4, broken), StatusCode::kIoError,
+  EXPECT_TRUE(IsError(registry_.Register("weight", RangeOf(2, 4), broken), StatusCode::kIoError,
                       {"the disk is gone"}));
   // Nothing was left behind: a second try, with a disk, succeeds.
   EXPECT_EQ(Register("weight", 2, Raw("abcd")), content);

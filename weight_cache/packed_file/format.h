@@ -85,7 +85,7 @@ struct PackedFileEntry {
 
 // What the bytes of a range are, told without reading them.
 struct PackedFileHash {
-  Digest range;  // IdentityOfRange
+  Digest range;  // DataRange::digest
   Digest hash;
   uint64_t last_use = 0;
 };
