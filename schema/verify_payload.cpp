@@ -13,9 +13,27 @@ using wire::xnnpack::XNNTensorValue;
 using wire::xnnpack::XNodeUnion;
 using wire::xnnpack::XValue;
 
-Status VerifyConstants(const XNNGraph& graph, const PayloadHeader& header, SharingBudget& budget) {
-  for (size_t i = 1; i < CountOf(graph.constant_data()); ++i) {
-    const auto* constant = graph.constant_data()->Get(static_cast<uint32_t>(i));
+// The graph's root, to who looks at its constants alone.
+struct RootOfConstants final : flatbuffers::Table {
+  const ConstantList* constant_data() const {
+    return GetPointer<const ConstantList*>(XNNGraph::VT_CONSTANT_DATA);
+  }
+  bool Verify(flatbuffers::Verifier& verifier) const {
+    return VerifyTableStart(verifier) && VerifyOffset(verifier, XNNGraph::VT_CONSTANT_DATA) &&
+           verifier.VerifyVector(constant_data()) &&
+           verifier.VerifyVectorOfTables(constant_data()) && verifier.EndTable();
+  }
+};
+
+Status Damaged(Bytes flatbuffer) {
+  return Status::Error(StatusCode::kInvalidFile, "the XNNPACK graph of %zu bytes is damaged",
+                       flatbuffer.size());
+}
+
+Status VerifyConstants(const ConstantList* constants, const PayloadHeader& header,
+                       SharingBudget& budget) {
+  for (size_t i = 1; i < CountOf(constants); ++i) {
+    const auto* constant = constants->Get(static_cast<uint32_t>(i));
     ONEPACK_RETURN_IF_ERROR(budget.Spend(constant->named_key()));
     if (constant->named_key() != nullptr && constant->named_key()->size() > 0) {
       if (IsName(constant->named_key())) continue;
@@ -107,14 +125,20 @@ Status VerifyNode(const wire::xnnpack::XNode& node) {
 
 }  // namespace
 
+Result<const ConstantList*> VerifyConstantList(Bytes flatbuffer, const PayloadHeader& header) {
+  if (!IsSoundFlatbuffer<RootOfConstants>(flatbuffer)) return Damaged(flatbuffer);
+  const ConstantList* constants =
+      flatbuffers::GetRoot<RootOfConstants>(flatbuffer.data())->constant_data();
+  SharingBudget budget(flatbuffer);
+  ONEPACK_RETURN_IF_ERROR(VerifyConstants(constants, header, budget));
+  return constants;
+}
+
 Result<const XNNGraph*> VerifyPayload(Bytes flatbuffer, const PayloadHeader& header) {
-  if (!IsSoundFlatbuffer<XNNGraph>(flatbuffer)) {
-    return Status::Error(StatusCode::kInvalidFile, "the XNNPACK graph of %zu bytes is damaged",
-                         flatbuffer.size());
-  }
+  if (!IsSoundFlatbuffer<XNNGraph>(flatbuffer)) return Damaged(flatbuffer);
   const auto* graph = flatbuffers::GetRoot<XNNGraph>(flatbuffer.data());
   SharingBudget budget(flatbuffer);
-  ONEPACK_RETURN_IF_ERROR(VerifyConstants(*graph, header, budget));
+  ONEPACK_RETURN_IF_ERROR(VerifyConstants(graph->constant_data(), header, budget));
   for (size_t i = 0; i < CountOf(graph->xvalues()); ++i) {
     const XValue& value = *graph->xvalues()->Get(static_cast<uint32_t>(i));
     Status status = VerifyValue(*graph, value);

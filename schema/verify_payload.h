@@ -24,6 +24,11 @@ inline constexpr size_t kMaxGraphRank = 6;
 // `flatbuffer` must be 16-byte aligned and must not change while the result is used.
 Result<const wire::xnnpack::XNNGraph*> VerifyPayload(Bytes flatbuffer, const PayloadHeader& header);
 
+// The same of the list of constants alone, with their keys: empty or null for old files, which have
+// the constants in the graph. Nothing else of the graph is known to be in order.
+using ConstantList = flatbuffers::Vector<flatbuffers::Offset<wire::xnnpack::ConstantDataOffset>>;
+Result<const ConstantList*> VerifyConstantList(Bytes flatbuffer, const PayloadHeader& header);
+
 // REQUIRES, for all below: a verified graph.
 
 // The tensor in either kind of value.

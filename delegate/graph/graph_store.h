@@ -6,14 +6,16 @@
 #ifndef ONEPACK_DELEGATE_GRAPH_GRAPH_STORE_H_
 #define ONEPACK_DELEGATE_GRAPH_GRAPH_STORE_H_
 
+#include <stdint.h>
+
+#include <map>
 #include <memory>
 #include <optional>
-#include <unordered_map>
-#include <utility>
 
 #include "base/digest.h"
 #include "base/fork_safe_mutex.h"
 #include "onepack/ref.h"
+#include "onepack/span.h"
 #include "runtime/aligned_copy.h"
 #include "schema/verify_payload.h"
 
@@ -26,7 +28,7 @@ struct NamelessGraph {
   // Verified for a payload with so many bytes of constants: the rest of a payload's header says
   // only where the graph is.
   uint64_t constant_data_size = 0;
-  // The SHA-256 of the bytes. None for old files, which have the constants in the graph.
+  // That of no other graph. None for old files, which have the constants in the graph.
   std::optional<Digest> id;
 };
 
@@ -34,28 +36,36 @@ class GraphStore {
  public:
   using GraphPtr = std::shared_ptr<const NamelessGraph>;
 
-  // Null if there is none in use that was verified for so many bytes of constants.
-  GraphPtr Find(const Digest& id, uint64_t constant_data_size) const;
+  // Null if there is none in use that has these bytes and was verified for so many of constants.
+  GraphPtr Find(Bytes bytes, uint64_t constant_data_size) const;
 
-  // The one that is there, if another thread was faster, else `graph`, which is there from now on.
-  // REQUIRES: it has an id. May throw std::bad_alloc.
-  GraphPtr Add(GraphPtr graph);
+  // The one that is there, if another thread was faster, else `graph`, which is there from now on,
+  // for as long as it is used. May throw std::bad_alloc.
+  GraphPtr Add(NamelessGraph graph);
 
-  // Those that are no longer in use, and were not cleared away yet, included.
   size_t size() const;
 
  private:
-  using Key = std::pair<Digest, uint64_t>;  // id and constant_data_size
-  struct KeyHash {
-    size_t operator()(const Key& key) const { return DigestHash()(key.first) + key.second; }
+  struct Key {
+    uint64_t constant_data_size;
+    Bytes bytes;  // of the graph itself
+  };
+  // Compared byte by byte, and not hashed: a file could choose graphs that collide.
+  struct KeyOrder {
+    bool operator()(const Key& a, const Key& b) const;
+  };
+  // Graphs may be used for longer than the store.
+  struct Table {
+    mutable ForkSafeMutex mutex;
+    std::map<Key, std::weak_ptr<const NamelessGraph>, KeyOrder> graphs;  // guarded by it
   };
 
-  void EraseExpired();
+  static Key KeyOf(const NamelessGraph& graph) {
+    return {graph.constant_data_size, graph.bytes->bytes()};
+  }
+  static void Forget(Table& table, const NamelessGraph& graph);
 
-  mutable ForkSafeMutex mutex_;
-  // Guarded by it.
-  std::unordered_map<Key, std::weak_ptr<const NamelessGraph>, KeyHash> graphs_;
-  size_t size_to_clean_ = 64;  // when there are so many, the expired ones go
+  const std::shared_ptr<Table> table_ = std::make_shared<Table>();
 };
 
 }  // namespace onepack

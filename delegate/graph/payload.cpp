@@ -56,15 +56,18 @@ Status Payload::ReadGraph(Sources& sources) {
       const Ref<AlignedCopy> flatbuffer,
       AlignedCopy::Of({reinterpret_cast<const uint8_t*>(original), header.flatbuffer.size},
                       HeapAllocator()));
-  ONEPACK_ASSIGN_OR_RETURN(const XNNGraph* root, VerifyPayload(flatbuffer->bytes(), header));
-  sources.keys.resize(ConstantCount(*root));
-  if (CountOf(root->constant_data()) == 0) {
+  ONEPACK_ASSIGN_OR_RETURN(const ConstantList* constants,
+                           VerifyConstantList(flatbuffer->bytes(), header));
+  if (CountOf(constants) == 0) {
+    ONEPACK_ASSIGN_OR_RETURN(const XNNGraph* root, VerifyPayload(flatbuffer->bytes(), header));
+    sources.keys.resize(ConstantCount(*root));
     graph_ = std::make_shared<NamelessGraph>(
         NamelessGraph{flatbuffer, root, header.constant_data.size, std::nullopt});
     return Status::Ok();
   }
-  for (uint32_t i = 0; i < CountOf(root->constant_data()); ++i) {
-    const std::string_view key = TextOf(root->constant_data()->Get(i)->named_key());
+  sources.keys.resize(constants->size());
+  for (uint32_t i = 0; i < constants->size(); ++i) {
+    const std::string_view key = TextOf(constants->Get(i)->named_key());
     if (!key.empty()) sources.keys[i] = {original + OffsetIn(*flatbuffer, key), key.size()};
   }
   for (const std::string_view key : sources.keys) {
@@ -73,19 +76,16 @@ Status Payload::ReadGraph(Sources& sources) {
   return ReadNamelessGraph(sources, flatbuffer);
 }
 
-// From here on the graph is read from bytes without names, and verified as such, here or by who had
-// them first: so equal bytes without names are equal graphs, also where a crafted file has other
-// things inside a name.
+// The graph is read from bytes without names, and verified as such, here or by who had them first:
+// so equal bytes without names are equal graphs, also where a crafted file has other things inside
+// a name.
 Status Payload::ReadNamelessGraph(const Sources& sources, const Ref<AlignedCopy>& flatbuffer) {
-  const std::optional<Digest> id = Sha256Of(flatbuffer->bytes());
   const uint64_t constant_data_size = sources.header.constant_data.size;
-  if (id) graph_ = sources.graphs.Find(*id, constant_data_size);
+  graph_ = sources.graphs.Find(flatbuffer->bytes(), constant_data_size);
   if (graph_ == nullptr) {
     ONEPACK_ASSIGN_OR_RETURN(const XNNGraph* root,
                              VerifyPayload(flatbuffer->bytes(), sources.header));
-    graph_ =
-        std::make_shared<NamelessGraph>(NamelessGraph{flatbuffer, root, constant_data_size, id});
-    if (id) graph_ = sources.graphs.Add(std::move(graph_));
+    graph_ = sources.graphs.Add({flatbuffer, root, constant_data_size, Digest::UnlikeAll()});
   }
   return CheckPlaces(sources);
 }

@@ -64,8 +64,8 @@ class Payload {
 
   // What graph() is read from.
   const Ref<const AlignedCopy>& graph_bytes() const { return graph_->bytes; }
-  // Equal for graphs that differ in the names of their constants alone, as those of two layers do,
-  // or of two adapters. None for old files.
+  // Equal for graphs that are in use and differ in the names of their constants alone, as those of
+  // two layers do, or of two adapters. None for old files.
   const std::optional<Digest>& graph_id() const { return graph_->id; }
 
   // REQUIRES, for all: 0 < index < ConstantCount(graph()).

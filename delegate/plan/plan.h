@@ -52,8 +52,8 @@ struct Plan {
   std::vector<Weight> weights;           // in the order of the stages and of what is in them
   ShapeInference shapes;                 // of the nodes that are needed
 
-  // Equal for graphs whose runtimes can take each other's place: they differ in what is packed, and
-  // in nothing else. None where XNNPACK packs without looking up first.
+  // Equal for graphs that are in use and whose runtimes can take each other's place: they differ in
+  // what is packed, and in nothing else. None where XNNPACK packs without looking up first.
   std::optional<Digest> structure;
 };
 

@@ -16,60 +16,76 @@
 #include "tests/support/recording_backend.h"
 #include "tests/support/sources.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/threads.h"
 
 namespace onepack {
 namespace {
 
-GraphStore::GraphPtr GraphOf(const std::string& name, uint64_t constant_data_size) {
-  auto graph = std::make_shared<NamelessGraph>();
-  graph->constant_data_size = constant_data_size;
-  graph->id = DigestBuilder(name).Finish();
-  return graph;
+NamelessGraph GraphOf(const std::string& bytes, uint64_t constant_data_size) {
+  auto copy = AlignedCopy::Of(AsBytes(bytes), HeapAllocator());
+  EXPECT_TRUE(IsOk(copy));
+  return {*copy, nullptr, constant_data_size, Digest::UnlikeAll()};
 }
 
 TEST(GraphStoreTest, FindsWhatIsInUse) {
   GraphStore store;
-  const auto graph = GraphOf("a", 5);
-  EXPECT_EQ(store.Find(*graph->id, 5), nullptr);
-  store.Add(graph);
-  EXPECT_EQ(store.Find(*graph->id, 5), graph);
-  EXPECT_EQ(store.Find(*GraphOf("b", 5)->id, 5), nullptr);
+  const auto graph = store.Add(GraphOf("a", 5));
+  EXPECT_EQ(store.Find(AsBytes("a"), 5), graph);
+  EXPECT_EQ(store.Find(AsBytes("b"), 5), nullptr);
+  EXPECT_EQ(store.Find(AsBytes("aa"), 5), nullptr);
 }
 
 TEST(GraphStoreTest, AGraphThatIsNotInUseIsGone) {
   GraphStore store;
-  auto graph = GraphOf("a", 5);
-  const Digest id = *graph->id;
-  store.Add(graph);
+  auto graph = store.Add(GraphOf("a", 5));
   graph = nullptr;
-  EXPECT_EQ(store.Find(id, 5), nullptr);
+  EXPECT_EQ(store.Find(AsBytes("a"), 5), nullptr);
+  EXPECT_EQ(store.size(), 0u);
+}
+
+TEST(GraphStoreTest, AGraphMayBeUsedForLongerThanTheStore) {
+  auto store = std::make_unique<GraphStore>();
+  auto graph = store->Add(GraphOf("a", 5));
+  store = nullptr;
+  EXPECT_EQ(graph->constant_data_size, 5u);
+  graph = nullptr;
 }
 
 TEST(GraphStoreTest, AGraphThatWasVerifiedForAnotherSizeIsNotFound) {
   GraphStore store;
-  const auto large = GraphOf("a", 1000);
-  store.Add(large);
-  EXPECT_EQ(store.Find(*large->id, 10), nullptr);
-  EXPECT_EQ(store.Find(*large->id, 1000), large);
+  const auto large = store.Add(GraphOf("a", 1000));
+  EXPECT_EQ(store.Find(AsBytes("a"), 10), nullptr);
+  EXPECT_EQ(store.Find(AsBytes("a"), 1000), large);
 }
 
 TEST(GraphStoreTest, ManyThatCameAndWentLeaveTheOthers) {
   GraphStore store;
-  const auto first = GraphOf("first", 0);
-  store.Add(first);
+  const auto first = store.Add(GraphOf("first", 0));
   for (int i = 0; i < 1000; ++i) store.Add(GraphOf(std::to_string(i), 0));
-  EXPECT_EQ(store.Find(*first->id, 0), first);
-  EXPECT_LE(store.size(), 100u);
+  EXPECT_EQ(store.Find(AsBytes("first"), 0), first);
+  EXPECT_EQ(store.size(), 1u);
 }
 
 TEST(GraphStoreTest, TheSecondToComeGetsTheFirstOnes) {
   GraphStore store;
-  const auto first = GraphOf("a", 5);
-  EXPECT_EQ(store.Add(first), first);
+  const auto first = store.Add(GraphOf("a", 5));
   EXPECT_EQ(store.Add(GraphOf("a", 5)), first);
-  const auto other_size = GraphOf("a", 6);
-  EXPECT_EQ(store.Add(other_size), other_size);
-  EXPECT_EQ(store.Find(*first->id, 5), first);
+  const auto other_size = store.Add(GraphOf("a", 6));
+  EXPECT_NE(other_size, first);
+  EXPECT_NE(other_size->id, first->id);
+  EXPECT_EQ(store.Find(AsBytes("a"), 5), first);
+}
+
+// One thread may add a graph while the last user of an equal one lets go of it.
+TEST(GraphStoreTest, ThreadsThatAddAndDropOneGraphFindItOrAddIt) {
+  GraphStore store;
+  RunInThreads(4, [&](int) {
+    for (int i = 0; i < 2000; ++i) {
+      const auto graph = store.Add(GraphOf("a", 5));
+      EXPECT_EQ(store.Find(AsBytes("a"), 5), graph);
+    }
+  });
+  EXPECT_EQ(store.size(), 0u);
 }
 
 // The payloads of all delegates of a program.

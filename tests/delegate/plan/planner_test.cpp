@@ -217,8 +217,13 @@ class StructureTest : public PlannerTest {
     payload_.AddFullyConnected(sum, Filter(filter), y, Row(bias), 0, {{-limit, limit}});
     auto plan = Make(max_activation_bytes);
     EXPECT_TRUE(IsOk(plan));
-    return plan.ok() ? plan->structure : std::nullopt;
+    if (!plan.ok()) return std::nullopt;
+    plans_.push_back(std::move(plan).value());
+    return plans_.back().structure;
   }
+
+ private:
+  std::vector<Plan> plans_;  // structures are compared while their graphs are in use
 };
 
 TEST_F(StructureTest, IsEqualForGraphsThatDifferInPackedConstantsOnly) {

@@ -537,8 +537,13 @@ class StructureOfStagesTest : public StageCutterTest {
     payload_.AddSigmoid(y, Output());
     auto plan = Make(layout);
     EXPECT_TRUE(IsOk(plan));
-    return plan.ok() ? plan->structure : std::nullopt;
+    if (!plan.ok()) return std::nullopt;
+    plans_.push_back(std::move(plan).value());
+    return plans_.back().structure;
   }
+
+ private:
+  std::vector<Plan> plans_;  // structures are compared while their graphs are in use
 };
 
 TEST_F(StructureOfStagesTest, IsEqualForGraphsThatDifferInWeightsOnly) {
