@@ -55,15 +55,13 @@ class DigestBuilder {
 
   DigestBuilder& AddBytes(Bytes part);
   DigestBuilder& Add(const Digest& digest) {
-    return AddBytes({digest.bytes.data(), digest.bytes.size()});
+    return AddShort<sizeof(digest.bytes)>(digest.bytes.data());
   }
   // Numbers by their bit patterns: -0.0f and 0.0f differ, a NaN equals itself.
   template <typename T>
   DigestBuilder& Add(T number) {
     static_assert(std::is_arithmetic_v<T> || std::is_enum_v<T>);
-    uint8_t part[sizeof(T)];
-    memcpy(part, &number, sizeof(T));
-    return AddBytes({part, sizeof(T)});
+    return AddShort<sizeof(T)>(&number);
   }
 
   // The builder is used up. Should the library fail to hash, the result equals no other digest:
@@ -71,6 +69,19 @@ class DigestBuilder {
   Digest Finish();
 
  private:
+  // The same as AddBytes, in a few instructions: descriptions are made of such parts.
+  template <size_t kSize>
+  DigestBuilder& AddShort(const void* part) {
+    static_assert(kSize <= 0x7f, "its length is one byte");
+    if (stream_.has_value() || few_.size() - few_size_ <= kSize) {
+      return AddBytes({static_cast<const uint8_t*>(part), kSize});
+    }
+    few_[few_size_] = kSize;
+    memcpy(few_.data() + few_size_ + 1, part, kSize);
+    few_size_ += 1 + kSize;
+    return *this;
+  }
+
   void Append(const void* bytes, size_t size);
   std::optional<Digest> Hash();
 

@@ -93,6 +93,20 @@ TEST(DigestTest, IsTheSha256OfLengthsAndBytes) {
   EXPECT_EQ(start_of(std::string(520, '\0')), (std::vector<uint8_t>{0x76, 0x1e, 0xcc, 0x84}));
 }
 
+// Some digests are kept. Those of other descriptions take their places in between.
+TEST(DigestTest, ADescriptionThatComesAgainHasTheSameDigest) {
+  for (int round = 0; round < 3; ++round) {
+    for (size_t size = 0; size < 120; ++size) {
+      for (const char what : {'a', 'b'}) {
+        const std::string purpose(size, what);
+        const std::string parts = static_cast<char>(size) + purpose;
+        EXPECT_EQ(DigestBuilder(purpose).Finish(), Sha256Of(AsBytes(parts)).value());
+        EXPECT_EQ(DigestBuilder(purpose).Finish(), Sha256Of(AsBytes(parts)).value());
+      }
+    }
+  }
+}
+
 TEST(DigestTest, WhatIsUnlikeAllEqualsItsCopiesAlone) {
   const Digest unlike = Digest::UnlikeAll();
   EXPECT_EQ(unlike, Digest(unlike));
