@@ -159,6 +159,7 @@ Status Packer::Call::Find() {
 
 std::vector<Packer::Call::Wanted*> Packer::Call::Missing() {
   std::vector<Wanted*> missing;
+  missing.reserve(wanted_.size());
   for (Wanted& wanted : wanted_) {
     if (!wanted.pin) missing.push_back(&wanted);
   }

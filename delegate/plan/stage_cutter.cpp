@@ -98,20 +98,23 @@ void StageCutter::PlaceInputs(uint32_t node, Stage& stage) {
 }
 
 void StageCutter::AddWeights(std::vector<Weight>& weights) {
-  std::unordered_map<uint32_t, const Weight*> by_node;
-  by_node.reserve(weights.size());
-  for (const Weight& weight : weights) by_node.emplace(weight.node, &weight);
+  const auto find = [&](uint32_t node) -> const Weight* {
+    const auto is_before = [](const Weight& weight, uint32_t wanted) {
+      return weight.node < wanted;
+    };
+    const auto found = std::lower_bound(weights.begin(), weights.end(), node, is_before);
+    return found != weights.end() && found->node == node ? &*found : nullptr;
+  };
   std::vector<Weight> ordered;
   ordered.reserve(weights.size());
   for (Stage& stage : stages_) {
     stage.first_weight = ordered.size();
     for (const uint32_t node : stage.nodes) {
-      const auto weight = by_node.find(node);
-      if (weight != by_node.end()) ordered.push_back(*weight->second);
+      if (const Weight* weight = find(node)) ordered.push_back(*weight);
     }
     for (Linear& linear : stage.linears) {
       linear.weight = ordered.size();
-      ordered.push_back(*by_node.at(linear.index));
+      ordered.push_back(*find(linear.index));
     }
     stage.weight_count = ordered.size() - stage.first_weight;
   }
@@ -158,6 +161,7 @@ size_t StageCutter::CrossingCount() const {
 
 std::vector<Crossing> StageCutter::Crossings() const {
   std::vector<Crossing> crossings;
+  crossings.reserve(CrossingCount());
   for (size_t i = 0; i < lives_.size(); ++i) {
     const auto& [id, value] = values_.begin()[i];
     if (value.is_external() || !Crosses(lives_[i])) continue;
@@ -168,6 +172,7 @@ std::vector<Crossing> StageCutter::Crossings() const {
 
 // Those that run something.
 void StageCutter::MoveStages(CutGraph* cut) {
+  cut->stages.reserve(stages_.size());
   std::vector<size_t> places(stages_.size());
   for (size_t level = 0; level < stages_.size(); ++level) {
     places[level] = cut->stages.size();

@@ -42,7 +42,8 @@ class StageCutter {
       : graph_(graph), values_(values), nodes_(nodes), linears_(linears), roundings_(roundings) {}
 
   // As few stages as there can be: a node is in the first one after all that it reads. Brings
-  // `weights`, of these nodes, into the order of the stages. REQUIRES: a graph that is in order.
+  // `weights`, which are in the order of these nodes, into that of the stages. REQUIRES: a graph
+  // that is in order.
   CutGraph Cut(std::vector<Weight>& weights);
 
  private:

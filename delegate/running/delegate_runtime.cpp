@@ -17,6 +17,7 @@ DelegateRuntime::DelegateRuntime(Plan plan, UserId user)
       shapes_(std::move(plan_->shapes)),
       arguments_(plan_->externals, plan_->external_count),
       crossings_(std::move(plan_->crossings)) {
+  weights_.reserve(plan_->stages.size());
   for (const Stage& stage : plan_->stages) {
     weights_.push_back({stage.first_weight, stage.weight_count});
   }

@@ -41,7 +41,10 @@ class Definer {
     for (size_t i = 0; i < plan_.values.size(); ++i) {
       const auto& [id, value] = plan_.values.begin()[i];
       const Role role = stage_.roles[i];
-      if (role == Role::kUnused) continue;
+      if (role == Role::kUnused) {
+        values_.Add(id, {});  // it has its place, so that no ids have to be looked for
+        continue;
+      }
       Status status = DefineOne(id, value, role);
       if (!status.ok()) return std::move(status).WithContext("graph value %u", id);
     }

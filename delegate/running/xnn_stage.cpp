@@ -29,6 +29,7 @@ XnnStage::XnnStage(const Plan& plan, size_t number)
   for (const ExternalValue& argument : plan.externals) {
     if (argument.is_index) indices.push_back(argument.value_id);
   }
+  externals_.reserve(stage.externals.size());
   for (const StageExternal& external : stage.externals) {
     const GraphValue& value = plan.values.at(external.value_id);
     External& added = externals_.emplace_back();
