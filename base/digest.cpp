@@ -1,49 +1,11 @@
 #include "base/digest.h"
 
-#include <algorithm>
 #include <atomic>
+
+#include "base/recent_digests.h"
 
 namespace onepack {
 namespace {
-
-// Descriptions repeat: the layers of a model have few different ones, and so has a program that is
-// loaded again. The last ones of a thread are kept with their digests, because to compare one takes
-// a fraction of hashing it.
-class RecentDigests {
- public:
-  std::optional<Digest> Sha256Of(Bytes bytes) {
-    Slot& slot = slots_[HashOf(bytes) % slots_.size()];
-    if (slot.size == bytes.size() && memcmp(slot.bytes, bytes.data(), bytes.size()) == 0) {
-      return slot.digest;
-    }
-    const std::optional<Digest> digest = onepack::Sha256Of(bytes);
-    if (!digest || bytes.size() > sizeof(slot.bytes)) return digest;
-    slot.digest = *digest;
-    slot.size = bytes.size();
-    memcpy(slot.bytes, bytes.data(), bytes.size());
-    return digest;
-  }
-
- private:
-  struct Slot {
-    Digest digest;
-    size_t size = 0;  // 0: an empty slot. A description has a purpose, at least
-    uint8_t bytes[216] = {};
-  };
-
-  static uint64_t HashOf(Bytes bytes) {
-    uint64_t hash = bytes.size();
-    for (size_t i = 0; i < bytes.size(); i += sizeof(uint64_t)) {
-      uint64_t word = 0;
-      memcpy(&word, bytes.data() + i, std::min(bytes.size() - i, sizeof(word)));
-      hash = (hash ^ word) * 0x9e3779b97f4a7c15;
-      hash ^= hash >> 32;
-    }
-    return hash;
-  }
-
-  std::array<Slot, 32> slots_;
-};
 
 thread_local RecentDigests recent;
 

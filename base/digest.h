@@ -1,7 +1,11 @@
-// SHA-256 over parts: the name of anything that must be equal for packed weights to be equal.
+// The name of anything that must be equal for packed weights to be equal: SHA-256 over parts, or,
+// of what is equal to nothing else, a number (UnlikeAll).
 //
 // Two equal digests mean equal parts, in number, length and bytes: each part is preceded by its
 // length, so that ("ab", "c") and ("a", "bc") differ.
+//
+// Short descriptions are kept with their digests (recent_digests.h): 8 KB in each thread that has
+// made a digest, until the thread ends.
 
 #ifndef ONEPACK_BASE_DIGEST_H_
 #define ONEPACK_BASE_DIGEST_H_

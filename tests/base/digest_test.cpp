@@ -1,7 +1,6 @@
 #include "base/digest.h"
 
 #include <gtest/gtest.h>
-
 #include <fstream>
 #include <limits>
 #include <set>
@@ -13,6 +12,7 @@
 #include "tests/support/files.h"
 #include "tests/support/sanitizers.h"
 #include "tests/support/status_matchers.h"
+#include "tests/support/threads.h"
 
 namespace onepack {
 namespace {
@@ -105,6 +105,43 @@ TEST(DigestTest, ADescriptionThatComesAgainHasTheSameDigest) {
       }
     }
   }
+}
+
+// Of two bytes for its length, and the purpose.
+std::string DescriptionOf(const std::string& purpose) {
+  const auto first = static_cast<char>((purpose.size() & 0x7f) | 0x80);
+  return std::string{first, static_cast<char>(purpose.size() >> 7)} + purpose;
+}
+
+// Around the longest that is kept, and the longest that is hashed in one go. Those that differ in
+// their last byte alone must not be taken for each other.
+TEST(DigestTest, DescriptionsOfAnySizeHaveTheirOwnDigests) {
+  for (const size_t size : {213, 214, 215, 216, 217, 218, 510, 511, 512, 513, 514}) {
+    for (int round = 0; round < 2; ++round) {
+      for (const char last : {'a', 'b'}) {
+        const std::string purpose = std::string(size - 3, 'x') + last;
+        const std::string description = DescriptionOf(purpose);
+        ASSERT_EQ(description.size(), size);
+        EXPECT_EQ(DigestBuilder(purpose).Finish(), Sha256Of(AsBytes(description)).value()) << size;
+      }
+    }
+  }
+}
+
+TEST(DigestTest, ThreadsThatHashTheSameDescriptionsGetTheSameDigests) {
+  std::vector<Digest> expected;
+  for (size_t size = 128; size < 228; ++size) {
+    expected.push_back(Sha256Of(AsBytes(DescriptionOf(std::string(size, 'a')))).value());
+  }
+  Barrier start(2);
+  RunInThreads(2, [&](int) {
+    start.Wait();
+    for (int round = 0; round < 20; ++round) {
+      for (size_t i = 0; i < expected.size(); ++i) {
+        EXPECT_EQ(DigestBuilder(std::string(128 + i, 'a')).Finish(), expected[i]);
+      }
+    }
+  });
 }
 
 TEST(DigestTest, WhatIsUnlikeAllEqualsItsCopiesAlone) {
