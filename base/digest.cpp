@@ -1,7 +1,5 @@
 #include "base/digest.h"
 
-#include <atomic>
-
 #include "base/recent_digests.h"
 
 namespace onepack {
@@ -10,15 +8,6 @@ namespace {
 thread_local RecentDigests recent;
 
 }  // namespace
-
-// A number, and zeros, which no SHA-256 ends with.
-Digest Digest::UnlikeAll() {
-  static std::atomic<uint64_t> last{0};
-  Digest digest;
-  const uint64_t number = ++last;
-  memcpy(digest.bytes.data(), &number, sizeof(number));
-  return digest;
-}
 
 DigestBuilder& DigestBuilder::AddBytes(Bytes part) {
   // The length, seven bits to a byte, all but the last marked: none is the beginning of another.

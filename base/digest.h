@@ -31,7 +31,8 @@ struct Digest {
     return digest;
   }
 
-  // Equals its copies, and no other digest, of whatever.
+  // Equals its copies, and no other digest: no SHA-256, and none that this returns, in this process
+  // (also after a fork) or in another. Not for files: the next process cannot make it again.
   static Digest UnlikeAll();
 
   std::array<uint8_t, 32> bytes{};

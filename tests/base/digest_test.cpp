@@ -1,6 +1,9 @@
 #include "base/digest.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+
+#include <array>
 #include <fstream>
 #include <limits>
 #include <set>
@@ -9,6 +12,7 @@
 #include <vector>
 
 #include "base/mapping.h"
+#include "tests/support/child_process.h"
 #include "tests/support/files.h"
 #include "tests/support/sanitizers.h"
 #include "tests/support/status_matchers.h"
@@ -149,6 +153,59 @@ TEST(DigestTest, WhatIsUnlikeAllEqualsItsCopiesAlone) {
   EXPECT_EQ(unlike, Digest(unlike));
   EXPECT_NE(unlike, Digest::UnlikeAll());
   EXPECT_NE(unlike, Digest());
+}
+
+TEST(DigestTest, OfTwoThreadsAndManyCallsNoTwoAreUnlikeAllInTheSameWay) {
+  constexpr int kThreads = 2;
+  constexpr int kCalls = 1000;
+  std::vector<std::vector<Digest>> digests(kThreads);
+  RunInThreads(kThreads, [&](int thread) {
+    for (int i = 0; i < kCalls; ++i) digests[thread].push_back(Digest::UnlikeAll());
+  });
+  std::set<std::array<uint8_t, 32>> different;
+  for (const auto& of_thread : digests) {
+    for (const Digest& digest : of_thread) different.insert(digest.bytes);
+  }
+  EXPECT_EQ(different.size(), size_t{kThreads * kCalls});
+}
+
+// Both count from the same number on. What is after the number tells the processes apart.
+TEST(DigestTest, AForkedChildIsUnlikeItsParentAndItsSiblings) {
+  Digest::UnlikeAll();
+  void* const memory =
+      mmap(nullptr, sizeof(Digest), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(memory, MAP_FAILED);
+  const auto of_child = [&] {
+    EXPECT_EQ(ExitStatusOfChild([&] {
+                const Digest digest = Digest::UnlikeAll();
+                memcpy(memory, &digest, sizeof(digest));
+                return true;
+              }),
+              0);
+    Digest digest;
+    memcpy(&digest, memory, sizeof(digest));
+    return digest;
+  };
+  const Digest first = of_child();
+  const Digest second = of_child();
+  const Digest own = Digest::UnlikeAll();
+  munmap(memory, sizeof(Digest));
+  EXPECT_NE(first, Digest());
+  EXPECT_NE(first, second);
+  EXPECT_NE(first, own);
+  EXPECT_NE(second, own);
+}
+
+// A program that was started for itself has other ones than this: no number is the process' first.
+TEST(DigestTest, NoNumberIsSmallAndNoneEndsAsASha256) {
+  for (int i = 0; i < 4; ++i) {
+    const Digest digest = Digest::UnlikeAll();
+    uint64_t words[4];
+    memcpy(words, digest.bytes.data(), sizeof(words));
+    EXPECT_GT(words[0], 1u << 20);
+    EXPECT_NE(words[1], 0u);
+    EXPECT_EQ(words[2] | words[3], 0u);
+  }
 }
 
 TEST(DigestTest, AnyNumberOfPartsIsHashedWithTheirLengths) {
