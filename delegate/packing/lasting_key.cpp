@@ -1,7 +1,5 @@
 #include "delegate/packing/lasting_key.h"
 
-#include <assert.h>
-
 #include <algorithm>
 #include <optional>
 
@@ -81,7 +79,7 @@ class Hashes {
 
 // Of what the node reads and writes besides its weight. A plan that was checked has none, which is
 // why its consumer's digest is the same in all processes (CheckTypes of ops/weights.h).
-[[maybe_unused]] bool HaveScales(const Plan& plan, const Weight& weight) {
+bool HaveScales(const Plan& plan, const Weight& weight) {
   const Operands operands = OperandsOf(*plan.graph().xnodes()->Get(weight.node));
   const auto has_scales = [&](uint32_t id) {
     return plan.values.at(id).quant_params.scales != Digest();
@@ -94,7 +92,13 @@ class Hashes {
 }  // namespace
 
 Result<PackKey> LastingKeyOf(const Plan& plan, const Weight& weight, PackedWeightCache& cache) {
-  assert(!HaveScales(plan, weight));
+  if (HaveScales(plan, weight)) {
+    return Status::Error(
+        StatusCode::kInternal,
+        "node %u: scales that are not part of its weight would be named in a packed "
+        "file by a number of this process",
+        weight.node);
+  }
   const Hashes hashes(plan, cache);
   PackKey key{weight.identity, LayoutFingerprint()};
   ONEPACK_ASSIGN_OR_RETURN(key.weight.kernel, hashes.HashOf(weight.kernel.constant_index));

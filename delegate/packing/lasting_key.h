@@ -15,7 +15,8 @@
 namespace onepack {
 
 // Reads only constants whose hash is on record neither in the cache nor in its packed file, once.
-// Threads: any. Errors: those of reading. REQUIRES: `cache` has a packed file.
+// Threads: any. Errors: those of reading; kInternal for a plan that was not checked. REQUIRES:
+// `cache` has a packed file.
 Result<PackKey> LastingKeyOf(const Plan& plan, const Weight& weight, PackedWeightCache& cache);
 
 }  // namespace onepack
