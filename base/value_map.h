@@ -58,6 +58,8 @@ class ValueMap {
   T& at(uint32_t id) { return const_cast<T&>(std::as_const(*this).at(id)); }
 
   size_t size() const { return entries_.size(); }
+  // Whether ids are places: counted from 0 in the order in which they were added.
+  bool is_counted() const { return is_counted_; }
   // How many were added before it: for what is kept of all values beside the map. REQUIRES: it is
   // there.
   size_t IndexOf(uint32_t id) const { return PlaceOf(id); }
@@ -91,7 +93,7 @@ class ValueMap {
   }
 
   std::vector<Entry> entries_;
-  bool is_counted_ = true;  // ids are places
+  bool is_counted_ = true;
   // Empty while there are few, or ids are places. Not a hash table: a file could choose ids that
   // collide.
   std::map<uint32_t, size_t> index_;

@@ -5,6 +5,7 @@
 #ifndef ONEPACK_DELEGATE_OPS_OP_H_
 #define ONEPACK_DELEGATE_OPS_OP_H_
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -69,12 +70,17 @@ struct DefinedValue {
 // and not among `values`.
 struct NodeDefinition {
   xnn_subgraph_t subgraph;
-  const ValueMap<DefinedValue>& values;  // every operand of the node that is not packed
-  DefinedValue kernel{};                 // of a node that packs; else without an id
-  DefinedValue bias{};                   // of one that packs a bias; else without an id
+  // Every operand of the node that is not packed; others may be there without an id.
+  const ValueMap<DefinedValue>& values;
+  DefinedValue kernel{};  // of a node that packs; else without an id
+  DefinedValue bias{};    // of one that packs a bias; else without an id
 
   // REQUIRES: an operand that is not packed.
-  const DefinedValue& value(uint32_t id) const { return values.at(id); }
+  const DefinedValue& value(uint32_t id) const {
+    const DefinedValue& found = values.at(id);
+    assert(found.xnn_id != XNN_INVALID_VALUE_ID);
+    return found;
+  }
 };
 
 // What a node makes of the shapes of its inputs.

@@ -42,7 +42,10 @@ class Definer {
       const auto& [id, value] = plan_.values.begin()[i];
       const Role role = stage_.roles[i];
       if (role == Role::kUnused) {
-        values_.Add(id, {});  // it has its place, so that no ids have to be looked for
+        // It has its place, so that the ids behind it are places, too. Other ids are looked for
+        // among those that the stage uses: very many stages of very many values take no time for
+        // it.
+        if (plan_.values.is_counted()) values_.Add(id, {});
         continue;
       }
       Status status = DefineOne(id, value, role);

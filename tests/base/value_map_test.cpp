@@ -46,6 +46,11 @@ TEST_P(ValueMapTest, RefusesAnIdThatIsThere) {
   }
 }
 
+TEST_P(ValueMapTest, SaysWhetherIdsArePlaces) {
+  EXPECT_EQ(MapOf(GetParam()).is_counted(),
+            GetParam() == CountedTo(static_cast<uint32_t>(GetParam().size())));
+}
+
 TEST_P(ValueMapTest, IteratesInTheOrderOfAdding) {
   ValueMap<std::string> map = MapOf(GetParam());
   Ids ids;
