@@ -20,6 +20,18 @@ void EraseExpired(Map& map) {
   }
 }
 
+// Longer names are told apart by their digests: a file may have names of any length, and those of
+// contents that are gone stay until the next sweep, which counts them and not their bytes. A name
+// proves nothing, so one that has the digest of another as its bytes gets a comparison for it.
+constexpr size_t kLongestName = 64;
+
+std::string_view Shorten(std::string_view name, Digest* digest) {
+  if (name.size() <= kLongestName) return name;
+  const Bytes bytes(reinterpret_cast<const uint8_t*>(name.data()), name.size());
+  *digest = DigestBuilder("name").AddBytes(bytes).Finish();
+  return {reinterpret_cast<const char*>(digest->bytes.data()), digest->bytes.size()};
+}
+
 // Of a data file without them (kNotFound): there is nothing to compare.
 Status AllowDetached(Status status) {
   return status.code() == StatusCode::kNotFound ? Status::Ok() : std::move(status);
@@ -62,7 +74,8 @@ Result<std::shared_ptr<Content>> ContentRegistry::Register(
     std::string_view name, const DataRange& range, const std::shared_ptr<const RawBytes>& raw) try {
   // As it is with all of a foundation that is loaded already: no claim has to be made out.
   if (ContentPtr known = TakeKnown(range, raw)) return known;
-  const Claim<std::string_view> claim{range.size, name};
+  Digest digest;
+  const Claim<std::string_view> claim{range.size, Shorten(name, &digest)};
   std::vector<ContentPtr> compared;
   for (;;) {
     ContentPtr candidate;
@@ -75,7 +88,7 @@ Result<std::shared_ptr<Content>> ContentRegistry::Register(
           known = std::make_shared<Content>();
           known->has_namesake_ = !compared.empty();
           if (!name.empty()) {
-            by_claim_.emplace(Claim<std::string>{range.size, std::string(name)}, known);
+            by_claim_.emplace(Claim<std::string>{claim.size, std::string(claim.name)}, known);
           }
         }
         Add(known, range, raw);
@@ -118,6 +131,8 @@ Result<std::optional<bool>> ContentRegistry::IsSame(const ContentPtr& content,
   {
     const std::lock_guard<ForkSafeMutex> lock(mutex_);
     recorded = content->sha256_;
+    // Before there are any: to drop the last pointer to one takes locks of its owner's.
+    witnesses.reserve(content->witnesses_.size());
     for (const auto& witness : content->witnesses_) {
       if (auto alive = witness.lock()) witnesses.push_back(std::move(alive));
     }

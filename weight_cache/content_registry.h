@@ -51,8 +51,8 @@ struct DataRange {
 };
 static_assert(std::has_unique_object_representations_v<DataRange>, "all of it counts");
 
-// Any order, but equal ranges. For a tree: of a hash table, a file could choose ranges that
-// collide.
+// A total order; equivalent means equal. For a tree: of a hash table, a file could choose ranges
+// that collide.
 struct DataRangeOrder {
   bool operator()(const DataRange& a, const DataRange& b) const {
     return memcmp(&a, &b, sizeof(DataRange)) < 0;
@@ -75,7 +75,7 @@ class RawBytes {
 // Bytes that are equal wherever they occur.
 class Content {
  public:
-  // Equal ids, equal bytes: no two contents have one, also of those that are gone.
+  // Equal ids, equal bytes. An id is never used again, not even after its content is gone.
   const Digest& id() const { return id_; }
 
   // Another content claims the same name and size. For the statistics: why a look-up missed.
@@ -106,7 +106,7 @@ class ContentRegistry {
  private:
   using ContentPtr = std::shared_ptr<Content>;
 
-  // What a file says of a range.
+  // What a file says of a range. Names are shortened.
   template <typename Text>
   struct Claim {
     uint64_t size;

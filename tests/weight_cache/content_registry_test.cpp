@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -266,6 +267,28 @@ TEST_F(ContentRegistryTest, ADroppedContentIsForgotten) {
   EXPECT_EQ(second->reads, 0);
 }
 
+TEST_F(ContentRegistryTest, AnIdIsNotUsedAgainAfterItsContentIsGone) {
+  std::set<std::array<uint8_t, 32>> ids;
+  for (int i = 0; i < 100; ++i) ids.insert(Register("weight", 1, Raw("abcd"))->id().bytes);
+  EXPECT_EQ(ids.size(), 100u);
+}
+
+// Of names that begin and end alike and differ in between, whether they are kept whole or not.
+TEST_F(ContentRegistryTest, LongNamesCountInFull) {
+  int file = 0;
+  for (const size_t size : {31, 32, 33, 63, 64, 65, 1000}) {
+    std::string name(size, 'n');
+    const auto content = Register(name, ++file, Raw("abcd"));
+    const auto same = Raw("abcd");
+    name[size / 2] = 'm';
+    const auto other = Register(name, ++file, same);
+    EXPECT_NE(other, content) << size;
+    EXPECT_FALSE(other->has_namesake()) << size;
+    EXPECT_EQ(same->reads, 0) << size;
+    EXPECT_EQ(Register(name, ++file, Raw("abcd")), other) << size;
+  }
+}
+
 // What 20,000 registrations may leave on the heap: a hundred bytes each would be 8 times this.
 constexpr size_t kSlack = 1 << 18;
 
@@ -295,6 +318,17 @@ TEST_F(ContentRegistryTest, DroppedContentsOfOneFileDoNotPileUp) {
 TEST_F(ContentRegistryTest, DroppedContentsOfOneFileUnderManyNamesDoNotPileUp) {
   const size_t before = HeapInUse();
   for (int i = 0; i < 20'000; ++i) Register(std::to_string(i), 1, Raw("abcd"));
+  EXPECT_LT(HeapInUse(), before + kSlack);
+}
+
+// A file may have names as long as itself. A sweep comes after some hundred of them.
+TEST_F(ContentRegistryTest, LongNamesOfDroppedContentsDoNotPileUp) {
+  std::string name(size_t{1} << 20, 'n');
+  const size_t before = HeapInUse();
+  for (int i = 0; i < 50; ++i) {
+    name[static_cast<size_t>(i)] = 'm';
+    Register(name, i, Raw("abcd"));
+  }
   EXPECT_LT(HeapInUse(), before + kSlack);
 }
 
