@@ -42,8 +42,8 @@ class Mapping {
 
   // Gives the memory behind the whole pages in [offset, offset + size) back to the system. A file's
   // bytes come back when they are read again; of an anonymous mapping, zeros do, or what was there:
-  // the system need not take it. Does nothing in a mapping of a few pages. REQUIRES: the range lies
-  // inside.
+  // the system need not take it. Does nothing in a mapping of up to 16 KB. REQUIRES: the range
+  // lies inside.
   void Discard(size_t offset, size_t size) const;
 
   // All bytes of an anonymous mapping become zeros, and cost memory only where touched again,

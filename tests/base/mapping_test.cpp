@@ -4,12 +4,15 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include <fstream>
+#include <ios>
 #include <string>
 #include <vector>
 
 #include "base/fd.h"
 #include "base/page_size.h"
 #include "tests/support/files.h"
+#include "tests/support/resident_bytes.h"
 #include "tests/support/status_matchers.h"
 
 namespace onepack {
@@ -73,7 +76,8 @@ TEST(MappingTest, AnyPartOfAFileIsMappedWithReadablePadding) {
   WriteFile(folder.File("a"), bytes);
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Fd file, Fd::OpenForReading(folder.File("a").c_str()));
   for (const size_t offset : {size_t{0}, size_t{1}, page - 1, page, page + 7, 3 * page}) {
-    for (const size_t end : {offset, page, 2 * page - 5, 2 * page, 3 * page}) {
+    for (const size_t end : {offset, page - 16, page - 15, page - 1, page, 2 * page - 16,
+                             2 * page - 15, 2 * page - 1, 2 * page, 3 * page}) {
       if (end < offset) continue;
       ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping mapping,
                                    Mapping::OfFilePart(file.get(), offset, end - offset, "a"));
@@ -85,6 +89,54 @@ TEST(MappingTest, AnyPartOfAFileIsMappedWithReadablePadding) {
       for (size_t i = 0; i < Mapping::kReadablePadding; ++i) sum += after[i];
       EXPECT_GE(sum, 0);
     }
+  }
+}
+
+// How many areas of this process' memory have a byte of [data, data + size).
+int AreasOf(const uint8_t* data, size_t size) {
+  const auto begin = reinterpret_cast<uintptr_t>(data);
+  std::ifstream maps("/proc/self/maps");
+  int count = 0;
+  for (std::string line; std::getline(maps, line);) {
+    const size_t dash = line.find('-');
+    const uintptr_t first = std::stoull(line, nullptr, 16);
+    const uintptr_t last = std::stoull(line.substr(dash + 1), nullptr, 16);
+    if (first < begin + size && begin < last) ++count;
+  }
+  return count;
+}
+
+// One where the last page has room for the padding, else the file's and the zeros behind it.
+TEST(MappingTest, ThereIsASecondAreaOnlyWhereTheLastPageHasNoRoom) {
+  const size_t page = PageSize();
+  const TempFolder folder;
+  for (const size_t size : {size_t{1}, page - 16, page - 15, page - 1, page, page + 1,
+                            3 * page - 16, 3 * page - 15, 3 * page - 1, 3 * page}) {
+    const std::vector<uint8_t> bytes(size, 0xab);
+    WriteFile(folder.File("a"), bytes);
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping mapping, Mapping::OfFile(folder.File("a").c_str()));
+    const size_t rest = size % page;
+    const bool has_room = rest != 0 && rest <= page - Mapping::kReadablePadding;
+    EXPECT_EQ(AreasOf(mapping.data(), size + Mapping::kReadablePadding), has_room ? 1 : 2) << size;
+    EXPECT_EQ(mapping.data()[size - 1], 0xab);
+    const volatile uint8_t* after = mapping.data() + size;
+    for (size_t i = 0; i < Mapping::kReadablePadding; ++i) ASSERT_EQ(after[i], 0) << size;
+  }
+}
+
+TEST(MappingTest, PagesOfASmallMappingStay) {
+  const TempFolder folder;
+  const std::string path = folder.File("a");
+  for (const size_t kilobytes : {13, 64}) {
+    WriteFile(path, std::vector<uint8_t>(kilobytes << 10, 1));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping mapping, Mapping::OfFile(path.c_str()));
+    size_t sum = 0;
+    for (const uint8_t byte : mapping.bytes()) sum += byte;
+    EXPECT_EQ(sum, mapping.size());
+    const size_t read = ResidentBytesOf(path);
+    EXPECT_GE(read, mapping.size());
+    mapping.Discard(0, mapping.size());
+    EXPECT_EQ(ResidentBytesOf(path), kilobytes == 13 ? read : 0);
   }
 }
 
