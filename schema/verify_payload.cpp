@@ -13,7 +13,7 @@ using wire::xnnpack::XNNTensorValue;
 using wire::xnnpack::XNodeUnion;
 using wire::xnnpack::XValue;
 
-// The graph's root, to who looks at its constants alone.
+// The graph's root with one field, the list of constants. The others are neither read nor verified.
 struct RootOfConstants final : flatbuffers::Table {
   const ConstantList* constant_data() const {
     return GetPointer<const ConstantList*>(XNNGraph::VT_CONSTANT_DATA);

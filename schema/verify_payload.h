@@ -24,8 +24,10 @@ inline constexpr size_t kMaxGraphRank = 6;
 // `flatbuffer` must be 16-byte aligned and must not change while the result is used.
 Result<const wire::xnnpack::XNNGraph*> VerifyPayload(Bytes flatbuffer, const PayloadHeader& header);
 
-// The same of the list of constants alone, with their keys: empty or null for old files, which have
-// the constants in the graph. Nothing else of the graph is known to be in order.
+// Checks the list of constants and their keys, and nothing else of the graph. The list is empty or
+// null in old files, which have the constants in the graph. The result must not be used after any
+// byte of `flatbuffer` has changed: parts of a graph may overlap, so that a byte of a key may be
+// one of the list.
 using ConstantList = flatbuffers::Vector<flatbuffers::Offset<wire::xnnpack::ConstantDataOffset>>;
 Result<const ConstantList*> VerifyConstantList(Bytes flatbuffer, const PayloadHeader& header);
 

@@ -28,7 +28,8 @@ struct NamelessGraph {
   // Verified for a payload with so many bytes of constants: the rest of a payload's header says
   // only where the graph is.
   uint64_t constant_data_size = 0;
-  // That of no other graph. None for old files, which have the constants in the graph.
+  // A number of this process that no other graph has had. None for old files, which have the
+  // constants in the graph.
   std::optional<Digest> id;
 };
 
