@@ -1,5 +1,7 @@
 #include "delegate/plan/stage_cutter.h"
 
+#include <assert.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -114,7 +116,9 @@ void StageCutter::AddWeights(std::vector<Weight>& weights) {
     }
     for (Linear& linear : stage.linears) {
       linear.weight = ordered.size();
-      ordered.push_back(*find(linear.index));
+      const Weight* weight = find(linear.index);
+      assert(weight != nullptr);  // every linear has one
+      ordered.push_back(*weight);
     }
     stage.weight_count = ordered.size() - stage.first_weight;
   }

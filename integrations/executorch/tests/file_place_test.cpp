@@ -101,6 +101,18 @@ TEST_F(FilePlaceTest, NorAFileThatIsNotAtItsPathAnyMore) {
   EXPECT_FALSE(places_.Find(data, 10));
 }
 
+// The bytes are the file's all the same, whatever has its path now.
+TEST_F(FilePlaceTest, WhatWasReplacedOrRemovedIsMappedStill) {
+  const uint8_t* const data = Map(PROT_READ);
+  EXPECT_TRUE(places_.IsMapped(data, size()));
+  WriteFile(path_ + ".new", {content_.data(), content_.size()});
+  ASSERT_EQ(rename((path_ + ".new").c_str(), path_.c_str()), 0);
+  EXPECT_TRUE(places_.IsMapped(data, size()));
+  ASSERT_EQ(unlink(path_.c_str()), 0);
+  EXPECT_TRUE(places_.IsMapped(data, size()));
+  EXPECT_FALSE(places_.IsMapped(content_.data(), 10));
+}
+
 TEST_F(FilePlaceTest, NorTwoFilesSideBySide) {
   uint8_t* const data = Map(PROT_READ);
   const std::string other = folder_.File("other");
