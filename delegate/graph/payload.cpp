@@ -90,9 +90,9 @@ Status Payload::ReadNamelessGraph(const Sources& sources, const Ref<AlignedCopy>
   return CheckPlaces(sources);
 }
 
-// The names have been where the blanks are. Of all that has been tried, nothing gets here with
-// something else inside a key: blanks are odd, so an offset with one in it is not aligned, and a
-// key whose length had one in it has the NUL of its end inside. But that rests on the verifier.
+// The names have been where the blanks are. No file is known to fail here: a blank is an odd
+// number, so an offset that begins with one is not aligned, and a key with one in its length has
+// the NUL at its old end inside. Both are refused when the graph without names is verified.
 Status Payload::CheckPlaces(const Sources& sources) const {
   const auto& constants = graph().constant_data();
   bool is_same = CountOf(constants) == sources.keys.size();
