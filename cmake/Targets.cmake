@@ -27,12 +27,18 @@ function(onepack_install_headers target)
   endif()
 endfunction()
 
-# onepack_library(NAME SOURCES ... HEADERS ... [CORE] [INTERNAL])
+# Headers take longer to read than most files to compile. Off by default: it hides what a file forgets to include, and one
+# changed file compiles its neighbours. The presets ask the environment.
+option(ONEPACK_UNITY "Compile several files of a library together" OFF)
+
+# onepack_library(NAME SOURCES ... HEADERS ... [CORE] [INTERNAL] [TOGETHER] [APART ...])
 #   HEADERS   the public ones, in include/onepack; installed
 #   CORE      keeps the promise of using nothing from the C++ standard library's archive
 #   INTERNAL  no part of what applications link
+#   TOGETHER  its files may be compiled together (ONEPACK_UNITY), but not those of APART, which have functions of the same
+#             names as others
 function(onepack_library name)
-  cmake_parse_arguments(ARG "CORE;INTERNAL" "" "SOURCES;HEADERS" ${ARGN})
+  cmake_parse_arguments(ARG "CORE;INTERNAL;TOGETHER" "" "SOURCES;HEADERS;APART" ${ARGN})
   set(target onepack_${name})
   add_library(${target} STATIC ${ARG_SOURCES})
   add_library(onepack::${name} ALIAS ${target})
@@ -49,6 +55,10 @@ function(onepack_library name)
   target_include_directories(${target} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
     $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+  if(ARG_TOGETHER AND ONEPACK_UNITY)
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+    set_source_files_properties(${ARG_APART} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  endif()
   if(NOT ARG_INTERNAL)
     set_property(GLOBAL APPEND PROPERTY ONEPACK_COMPONENTS ${name})
     set_property(GLOBAL APPEND PROPERTY ONEPACK_PUBLIC_HEADERS ${ARG_HEADERS})
