@@ -33,7 +33,7 @@ struct DemoOptions {
   size_t threads = 1;
   size_t repeat = 5;
   SampleOptions sample;
-  std::string measure;  // of a child: "shared" or "apart"
+  std::string measure;  // of a child: "shared", "apart" or "in-place"
 };
 
 volatile sig_atomic_t interrupted = 0;
@@ -86,13 +86,6 @@ Result<MeasuredGroup> MeasureAllWays(const CaseGroup& group, const DemoOptions& 
   return MeasuredGroup{group.title, Median(shared), Median(apart), Median(in_place)};
 }
 
-Status PrintSampleAnswers(const SampleOptions& options) {
-  if (options.folder.empty()) return Status::Ok();
-  ONEPACK_ASSIGN_OR_RETURN(const std::string lines, SampleAnswers(options));
-  printf("\n%s", lines.c_str());
-  return Status::Ok();
-}
-
 void PrintMeasuredGroups(const std::vector<MeasuredGroup>& groups, const DemoOptions& options) {
   printf("\n%s\n%s", FormatTable(groups).c_str(), FormatLegend().c_str());
   printf("Medians of %s each way, each in a process of its own, on %s.\n\n%s",
@@ -100,15 +93,16 @@ void PrintMeasuredGroups(const std::vector<MeasuredGroup>& groups, const DemoOpt
          FormatCount(options.threads, "thread", "threads").c_str(), FormatSaving(groups).c_str());
 }
 
-// True when every answer was the recorded one.
-Result<bool> Compare(const std::vector<std::string>& cases, const DemoOptions& options) {
+// True when every answer was the recorded one. `sample` is printed with the results.
+Result<bool> Compare(const std::vector<std::string>& cases, const std::string& sample,
+                     const DemoOptions& options) {
   ONEPACK_ASSIGN_OR_RETURN(const std::vector<CaseGroup> groups, GroupByFolder(cases));
   std::vector<MeasuredGroup> measured;
   for (const CaseGroup& group : groups) {
     ONEPACK_ASSIGN_OR_RETURN(MeasuredGroup one, MeasureAllWays(group, options));
     measured.push_back(std::move(one));
   }
-  ONEPACK_RETURN_IF_ERROR(PrintSampleAnswers(options.sample));
+  if (!sample.empty()) printf("\n%s", sample.c_str());
   PrintMeasuredGroups(measured, options);
   const std::string mismatches = FormatMismatches(measured);
   if (!mismatches.empty()) printf("\nAnswers that differ:\n%s", mismatches.c_str());
@@ -135,6 +129,11 @@ Result<StackFolder> GenerateStack(const DemoOptions& options) {
 
 Result<bool> RunDemo(const DemoOptions& options) {
   CatchInterrupts();
+  // First, so that no measurement is lost by an error here.
+  std::string sample;
+  if (!options.sample.folder.empty()) {
+    ONEPACK_ASSIGN_OR_RETURN(sample, SampleAnswers(options.sample));
+  }
   std::vector<std::string> cases = options.cases;
   std::optional<StackFolder> generated;
   std::string stack = options.stack;
@@ -152,7 +151,7 @@ Result<bool> RunDemo(const DemoOptions& options) {
         StatusCode::kInvalidArgument,
         "nothing to measure: name cases, or say --generate or --stack (see --help)");
   }
-  return Compare(cases, options);
+  return Compare(cases, sample, options);
 }
 
 Result<bool> RunMeasurement(const DemoOptions& options) {
@@ -165,6 +164,23 @@ Result<bool> RunMeasurement(const DemoOptions& options) {
   ONEPACK_ASSIGN_OR_RETURN(const Measurements measured, Measure(measurement));
   printf("%s\n", ToJson(measured).c_str());
   return true;
+}
+
+// All or none. Of each the last one counts: scripts/demo.sh has its own before the user's.
+void DescribeSampleOptions(CLI::App& app, SampleOptions& options) {
+  const std::vector<CLI::Option*> all = {
+      app.add_option("--models", options.folder,
+                     "Let the language models in this folder answer the prompt")
+          ->type_name("FOLDER"),
+      app.add_option("--tokenizer", options.tokenizer, "Tokenizer of the models")
+          ->type_name("tokenizer.model"),
+      app.add_option("--prompt", options.prompt, "What they answer")->type_name("TEXT")};
+  for (CLI::Option* option : all) {
+    option->take_last();
+    for (CLI::Option* other : all) {
+      if (other != option) option->needs(other);
+    }
+  }
 }
 
 void DescribeOptions(CLI::App& app, DemoOptions& options) {
@@ -181,12 +197,7 @@ void DescribeOptions(CLI::App& app, DemoOptions& options) {
                  "Also the stack that was generated in this folder before")
       ->type_name("FOLDER")
       ->excludes(generate);
-  app.add_option("--models", options.sample.folder,
-                 "Let the language models in this folder answer the prompt")
-      ->type_name("FOLDER");
-  app.add_option("--tokenizer", options.sample.tokenizer, "Of those models")
-      ->type_name("tokenizer.model");
-  app.add_option("--prompt", options.sample.prompt, "What they answer")->type_name("TEXT");
+  DescribeSampleOptions(app, options.sample);
   AddNumberOption<size_t>(app, "--threads", options.threads, 1, 1024, "That XNNPACK computes with");
   AddNumberOption<size_t>(app, "--repeat", options.repeat, 1, 1000,
                           "Runs each way, of which the median is printed");

@@ -7,26 +7,6 @@
 #include "tools/format.h"
 
 namespace onepack {
-namespace {
-
-// The cache holds what the programs have packed. Apart, each would have packed what it found, too.
-std::string Saving(const std::vector<TextModel>& models) {
-  uint64_t packed = 0;
-  uint64_t needed = 0;
-  for (const TextModel& model : models) {
-    packed += model.packed_bytes;
-    needed += model.packed_bytes + model.found_bytes;
-  }
-  std::string text = "The foundation's weights are held once: " + models.front().name + " packed " +
-                     FormatBytes(models.front().packed_bytes);
-  for (size_t i = 1; i < models.size(); ++i) {
-    text += ", " + models[i].name + " added " + FormatBytes(models[i].packed_bytes);
-  }
-  return text + ".\n" + FormatBytes(packed) + " of packed weights instead of " +
-         FormatBytes(needed) + ".\n";
-}
-
-}  // namespace
 
 Result<std::string> SampleAnswers(const SampleOptions& options) {
   auto tokenizer = Tokenizer::Open(options.tokenizer);
@@ -42,7 +22,7 @@ Result<std::string> SampleAnswers(const SampleOptions& options) {
     ONEPACK_ASSIGN_OR_RETURN(std::string answer, models->Answer(i, options.prompt));
     table.AddRow({models->models()[i].name, std::move(answer)});
   }
-  return table.ToString() + "\n" + Saving(models->models());
+  return table.ToString();
 }
 
 }  // namespace onepack

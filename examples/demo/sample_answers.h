@@ -15,8 +15,8 @@ struct SampleOptions {
   std::string prompt;
 };
 
-// Lines to print: the prompt, each answer, and what sharing the foundation saved. Where the library
-// for the tokenizer was left out, one line that says so.
+// Lines to print: the prompt and each answer. Where the library for the tokenizer was left out, one
+// line that says so.
 Result<std::string> SampleAnswers(const SampleOptions& options);
 
 }  // namespace onepack

@@ -24,7 +24,8 @@ Result<std::vector<std::string>> ProgramsIn(const std::string& folder) {
   std::sort(names.begin(), names.end(), [](const std::string& a, const std::string& b) {
     return std::pair(a != kBase, a) < std::pair(b != kBase, b);
   });
-  return names;
+  if (!names.empty() && names.front() == kBase) return names;
+  return Status::Error(StatusCode::kNotFound, "%s: no %s.pte", folder.c_str(), kBase);
 }
 
 }  // namespace
@@ -32,9 +33,7 @@ Result<std::vector<std::string>> ProgramsIn(const std::string& folder) {
 Result<std::unique_ptr<TextModels>> TextModels::Open(const std::string& folder,
                                                      std::unique_ptr<Tokenizer> tokenizer) {
   std::unique_ptr<TextModels> models(new TextModels(std::move(tokenizer)));
-  ProgramLoaderOptions options;
-  options.linears = LinearLayout::kPacked;  // the same bytes on every machine
-  ONEPACK_ASSIGN_OR_RETURN(models->loader_, ProgramLoader::Create(options));
+  ONEPACK_ASSIGN_OR_RETURN(models->loader_, ProgramLoader::Create(ProgramLoaderOptions{}));
   ONEPACK_ASSIGN_OR_RETURN(const std::vector<std::string> names, ProgramsIn(folder));
   for (const std::string& name : names) ONEPACK_RETURN_IF_ERROR(models->Load(folder, name));
   return models;
@@ -44,15 +43,11 @@ Status TextModels::Load(const std::string& folder, const std::string& name) {
   const std::string stem = folder + "/" + name;
   std::vector<std::string> data = {folder + "/foundation.ptd"};
   if (name != kBase) data.push_back(stem + ".ptd");
-  const WeightCacheStats before = loader_->weight_cache()->Stats();
   ONEPACK_ASSIGN_OR_RETURN(const Ref<Program> program, loader_->OpenProgram(stem + ".pte"));
   ONEPACK_ASSIGN_OR_RETURN(const MethodOptions options, loader_->OptionsFor(data));
   TextModel loaded;
   loaded.name = name;
   ONEPACK_ASSIGN_OR_RETURN(loaded.model, LanguageModel::Load(program, options));
-  const WeightCacheStats after = loader_->weight_cache()->Stats();
-  loaded.packed_bytes = after.packed_bytes - before.packed_bytes;
-  loaded.found_bytes = after.hit_bytes - before.hit_bytes;
   models_.push_back(std::move(loaded));
   return Status::Ok();
 }
@@ -65,8 +60,10 @@ Result<std::string> TextModels::Answer(size_t model, const std::string& prompt) 
   GenerateOptions options;
   options.stop_tokens = {tokenizer_->eos_id()};
   ONEPACK_ASSIGN_OR_RETURN(GenerateResult answer, Generate(asked, tokens, options));
-  if (answer.stop_reason == StopReason::kStopToken) answer.tokens.pop_back();
-  return tokenizer_->Decode(answer.tokens);
+  const bool ended = answer.stop_reason == StopReason::kStopToken;
+  if (ended) answer.tokens.pop_back();
+  ONEPACK_ASSIGN_OR_RETURN(std::string text, tokenizer_->Decode(answer.tokens));
+  return ended ? text : text + " ...";
 }
 
 }  // namespace onepack

@@ -6,8 +6,6 @@
 #ifndef ONEPACK_EXAMPLES_DEMO_TEXT_MODELS_H_
 #define ONEPACK_EXAMPLES_DEMO_TEXT_MODELS_H_
 
-#include <stdint.h>
-
 #include <memory>
 #include <string>
 #include <utility>
@@ -21,22 +19,21 @@
 namespace onepack {
 
 struct TextModel {
-  std::string name;           // "base", or the adapter's
-  uint64_t packed_bytes = 0;  // packed weights that loading it added to the cache
-  uint64_t found_bytes = 0;   // that it found there
+  std::string name;  // "base", or the adapter's
   std::unique_ptr<LanguageModel> model;
 };
 
 class TextModels {
  public:
   // Loads all of them over one cache, the base first and the adapters in alphabetical order.
+  // Errors: kNotFound for a folder without a base.
   static Result<std::unique_ptr<TextModels>> Open(const std::string& folder,
                                                   std::unique_ptr<Tokenizer> tokenizer);
 
   const std::vector<TextModel>& models() const { return models_; }
 
-  // What `model`, a number in models(), likes best to say to the prompt, up to the token that ends
-  // it.
+  // The greedy answer of `model`, a number in models(), up to the token that ends it; with " ..."
+  // where none does within the new tokens that GenerateOptions allows or the model's context.
   Result<std::string> Answer(size_t model, const std::string& prompt);
 
  private:
