@@ -62,9 +62,9 @@ def export(options: argparse.Namespace) -> None:
     running = [
         subprocess.Popen([*command, FILES / weights, "--weights", weights]) for weights in WEIGHTS
     ]
-    for process in running:
-        if process.wait() != 0:
-            raise SystemExit(f"{EXPORT} has failed")
+    statuses = [process.wait() for process in running]  # of all, so that none is left running
+    if any(statuses):
+        raise SystemExit(f"{EXPORT} has failed")
     for name in ADAPTERS:
         _keep_once(FILES / WEIGHTS[0] / f"{name}.ptd", FILES / WEIGHTS[1] / f"{name}.ptd")
     for file in ("tokenizer.model", "tokenizer_config.json"):
