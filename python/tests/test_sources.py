@@ -16,7 +16,8 @@ import onepack
 FOLDER = Path(__file__).resolve().parents[1]
 ROOT = FOLDER.parent
 PACKAGE = Path(onepack.__file__).parent  # with the stub of the module
-EXAMPLES = [ROOT / "examples/ray_serve", ROOT / "tests/examples/ray_serve"]
+RAY_SERVE = [ROOT / "examples/ray_serve", ROOT / "tests/examples/ray_serve"]
+EXAMPLES = [*RAY_SERVE, ROOT / "examples/hugging_face", ROOT / "examples/tiny_lm"]
 OWN_RULES = ["--no-cache", "--config", str(FOLDER / "pyproject.toml")]
 
 
@@ -35,7 +36,7 @@ def test_sources_are_clean(check: list[str]) -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="there is no Ray")
 def test_the_example_of_ray_serve_is_typed() -> None:
-    check_sources(["mypy", "--cache-dir", os.devnull, *map(str, EXAMPLES)])
+    check_sources(["mypy", "--cache-dir", os.devnull, *map(str, RAY_SERVE)])
 
 
 def check_sources(check: list[str]) -> None:
