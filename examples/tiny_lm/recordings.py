@@ -14,6 +14,7 @@ import sentencepiece
 import torch
 from executorch.extension.pybindings import portable_lib
 
+# The one writer of recorded cases (ARCHITECTURE.md).
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[2] / "tests/conformance"))
 from recording import CaseFiles
 

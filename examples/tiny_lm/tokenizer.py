@@ -26,7 +26,7 @@ def train(folder: pathlib.Path) -> None:
         model_prefix=str(folder / "tokenizer"),
         vocab_size=VOCABULARY,
         model_type="bpe",
-        # Every text comes back as it was: what is no piece is spelled in bytes.
+        # Characters that no piece has become bytes, so that decoding gives back every text.
         byte_fallback=True,
         normalization_rule_name="identity",
         remove_extra_whitespaces=False,

@@ -15,7 +15,7 @@ import data
 from notes import TASKS, glossary, prompt_of
 
 BATCH = 32
-IGNORED = -100  # a label that counts for nothing, as transformers has it
+IGNORED = -100  # the label that the loss of transformers' models leaves out
 
 
 class Text(NamedTuple):
