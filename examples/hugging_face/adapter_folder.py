@@ -1,16 +1,18 @@
 """A folder with a LoRA adapter as PEFT saves it, read for the exporter."""
 
 import dataclasses
+import json
 import math
 from pathlib import Path
 from typing import NoReturn
 
+import peft
 from executorch.extension.llm.export.config.llm_config import LoraConfig
 from peft import LoraConfig as PeftConfig
 from safetensors.torch import load_file
 
 # Settings that are taken, or matter in training only, or show in the weights, which are checked.
-# PEFT gets more settings with time: one that is not known here must have its default.
+# PEFT gets more settings with time: one that is not named here must have its default.
 KNOWN_SETTINGS = {
     *("r", "lora_alpha", "use_rslora", "target_modules", "exclude_modules"),
     *("layers_to_transform", "layers_pattern", "rank_pattern", "lora_dropout"),
@@ -31,6 +33,7 @@ class AdapterFolder:
         for file in (self.config_file, self.weights_file):
             if not file.is_file():
                 raise SystemExit(f"{file}: no such file")
+        self._check_keys()
         self.config = PeftConfig.from_pretrained(str(folder), local_files_only=True)
         self._check_settings()
 
@@ -46,9 +49,22 @@ class AdapterFolder:
             target_modules=self._target_modules(layers),
         )
 
+    def _check_keys(self) -> None:
+        """In the file itself, for PEFT leaves out what it does not know, such as a newer scaling."""
+        try:
+            settings = json.loads(self.config_file.read_text())
+        except ValueError as error:
+            raise SystemExit(f"{self.config_file}: not JSON: {error}") from None
+        if not isinstance(settings, dict):
+            raise SystemExit(f"{self.config_file}: an object expected")
+        kind = settings.get("peft_type")
+        if kind != "LORA":
+            refuse(self.config_file, "peft_type", f"is {kind!r}, 'LORA' expected")
+        known = KNOWN_SETTINGS | {field.name for field in dataclasses.fields(PeftConfig)}
+        for key in sorted(settings.keys() - known):
+            refuse(self.config_file, key, f"is not a setting of LoRA in PEFT {peft.__version__}")
+
     def _check_settings(self) -> None:
-        if not isinstance(self.config, PeftConfig):
-            refuse(self.config_file, "peft_type", f"is {self.config.peft_type}, LORA expected")
         defaults = PeftConfig()
         for field in dataclasses.fields(self.config):
             found = getattr(self.config, field.name)

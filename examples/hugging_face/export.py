@@ -96,22 +96,23 @@ class Exporter:
 def export_all(
     model: ModelFolder, adapters: dict[str, LoraConfig], weights: str, context: int, out: Path
 ) -> None:
+    """All files or none: they get into `out` when the last one is there."""
     out.mkdir(parents=True, exist_ok=True)
     out = out.resolve()
-    foundation = out / f"{FOUNDATION}.ptd"
     with tempfile.TemporaryDirectory(dir=out) as scratch, contextlib.chdir(scratch):
         exporter = Exporter(model, weights, context)
-        folder = exporter.export(BASE, None)
-        (folder / foundation.name).replace(foundation)
-        (folder / f"{BASE}.pte").replace(out / f"{BASE}.pte")
+        ready = exporter.export(BASE, None)  # the others join it
+        foundation = ready / f"{FOUNDATION}.ptd"
         for name, lora in adapters.items():
             folder = exporter.export(name, lora)
             if not filecmp.cmp(folder / foundation.name, foundation, shallow=False):
                 raise SystemExit(f"the foundation of '{name}' is not that of the base")
             for file in (f"{name}.pte", f"{name}.ptd"):
-                (folder / file).replace(out / file)
+                (folder / file).replace(ready / file)
             shutil.rmtree(folder)
-    model.copy_tokenizer(out)
+        model.copy_tokenizer(ready)
+        for path in ready.iterdir():
+            path.replace(out / path.name)
 
 
 class ErrorsEnd(logging.Handler):
@@ -123,12 +124,16 @@ class ErrorsEnd(logging.Handler):
 
 def adapter_argument(text: str) -> tuple[str, AdapterFolder]:
     name, _, folder = text.partition("=")
-    if not folder or not re.fullmatch(r"[\w.-]+", name) or name in (BASE, FOUNDATION):
-        raise argparse.ArgumentTypeError(f"'{text}': NAME=PEFT_DIR expected")
+    # Without dots: the exporter takes a name that ends in ".pte" for a path.
+    if not folder or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]*", name):
+        expected = "NAME=PEFT_DIR expected, NAME a letter and then letters, digits, '_' or '-'"
+        raise argparse.ArgumentTypeError(f"'{text}': {expected}")
+    if name in (BASE, FOUNDATION):
+        raise argparse.ArgumentTypeError(f"'{text}': the name '{name}' is taken")
     return name, AdapterFolder(Path(folder))
 
 
-def main() -> None:
+def parse_arguments(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("model_dir", type=Path)
     parser.add_argument("out_dir", type=Path)
@@ -137,7 +142,16 @@ def main() -> None:
     parser.add_argument(
         "--adapter", type=adapter_argument, action="append", default=[], metavar="NAME=PEFT_DIR"
     )
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
+    names = [name for name, _ in args.adapter]
+    for name in names:
+        if names.count(name) > 1:
+            parser.error(f"argument --adapter: the name '{name}' is given more than once")
+    return args
+
+
+def main() -> None:
+    args = parse_arguments()
     model = ModelFolder(args.model_dir)
     layers = model.config.num_hidden_layers
     adapters = {name: folder.lora_config(layers) for name, folder in args.adapter}

@@ -64,7 +64,7 @@ class ModelFolder:
         """In float32, by the names of the exporter's model. A tied head is the embedding."""
         weights = load_checkpoint_from_safetensors(str(self.folder))
         if self.config.tie_word_embeddings:
-            weights.pop("lm_head.weight", None)  # what is not there, the next line ties
+            weights.pop("lm_head.weight", None)  # the next line puts the embedding there
         floats = {name: weight.float() for name, weight in weights.items()}
         named: dict[str, torch.Tensor] = qwen_3_tune_to_meta(floats)
         return named

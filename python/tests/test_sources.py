@@ -16,16 +16,17 @@ import onepack
 FOLDER = Path(__file__).resolve().parents[1]
 ROOT = FOLDER.parent
 PACKAGE = Path(onepack.__file__).parent  # with the stub of the module
-RAY_SERVE = [ROOT / "examples/ray_serve", ROOT / "tests/examples/ray_serve"]
-EXAMPLES = [*RAY_SERVE, ROOT / "examples/hugging_face", ROOT / "examples/tiny_lm"]
+RAY_SERVE = [str(ROOT / "examples/ray_serve"), str(ROOT / "tests/examples/ray_serve")]
+HUGGING_FACE = [str(ROOT / "examples/hugging_face"), str(ROOT / "tests/examples/hugging_face")]
+SOURCES = [str(FOLDER), *RAY_SERVE, *HUGGING_FACE, str(ROOT / "examples/tiny_lm")]
 OWN_RULES = ["--no-cache", "--config", str(FOLDER / "pyproject.toml")]
 
 
 @pytest.mark.parametrize(
     "check",
     [
-        ["ruff", "check", *OWN_RULES, str(FOLDER), *map(str, EXAMPLES)],
-        ["ruff", "format", *OWN_RULES, "--check", str(FOLDER), *map(str, EXAMPLES)],
+        ["ruff", "check", *OWN_RULES, *SOURCES],
+        ["ruff", "format", *OWN_RULES, "--check", *SOURCES],
         ["mypy", "--cache-dir", os.devnull, str(PACKAGE), str(FOLDER / "tests")],
     ],
     ids=["lint", "format", "types"],
@@ -36,7 +37,7 @@ def test_sources_are_clean(check: list[str]) -> None:
 
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="there is no Ray")
 def test_the_example_of_ray_serve_is_typed() -> None:
-    check_sources(["mypy", "--cache-dir", os.devnull, *map(str, RAY_SERVE)])
+    check_sources(["mypy", "--cache-dir", os.devnull, *RAY_SERVE])
 
 
 def check_sources(check: list[str]) -> None:
