@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 namespace onepack {
@@ -23,6 +24,18 @@ Result<Fd> Fd::Open(const char* path, int flags) {
   } while (descriptor < 0 && errno == EINTR);
   if (descriptor < 0) return PosixError(path, errno);
   return Fd(descriptor);
+}
+
+Result<Fd> Fd::InMemory(const char* name) {
+  // By number: the C libraries of older Androids do not have the function.
+  constexpr unsigned kCloseOnExec = 1;
+  constexpr unsigned kCanBeSealed = 2;
+  const auto descriptor =
+      static_cast<int>(syscall(SYS_memfd_create, name, kCloseOnExec | kCanBeSealed));
+  if (descriptor >= 0) return Fd(descriptor);
+  const bool is_refused = errno == ENOSYS || errno == EPERM || errno == EACCES;
+  return Status::Error(is_refused ? StatusCode::kUnsupported : StatusCode::kResourceExhausted,
+                       "no file in memory: %s", PosixError(name, errno).message());
 }
 
 Result<struct stat> StatRegularFile(int descriptor, const char* name) {

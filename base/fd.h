@@ -21,6 +21,10 @@ class Fd {
   // `flags` are open's; close-on-exec besides. What is made is its owner's alone (mode 0600).
   static Result<Fd> Open(const char* path, int flags);
 
+  // An empty file in memory, which goes with its last descriptor and mapping. `name` is for those
+  // who look at the process. Errors: kUnsupported where the system has none; kResourceExhausted.
+  static Result<Fd> InMemory(const char* name);
+
   int get() const { return descriptor_; }
 
  private:

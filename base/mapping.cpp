@@ -21,6 +21,13 @@ constexpr size_t kReadAhead = size_t{64} << 10;
 // To give so little back, and to have it mapped again, costs more than it is worth.
 constexpr size_t kTooLittle = size_t{16} << 10;
 
+// In place of what is at `place`, or, for null, anywhere.
+void* MapZerosAt(void* place, size_t size) {
+  return mmap(place, size, PROT_READ | PROT_WRITE,
+              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (place != nullptr ? MAP_FIXED : 0), -1,
+              0);
+}
+
 }  // namespace
 
 Mapping::Mapping(Mapping&& other) noexcept { *this = std::move(other); }
@@ -30,6 +37,7 @@ Mapping& Mapping::operator=(Mapping&& other) noexcept {
   std::swap(size_, other.size_);
   std::swap(before_, other.before_);
   std::swap(mapped_size_, other.mapped_size_);
+  std::swap(shows_file_, other.shows_file_);
   return *this;
 }
 
@@ -95,20 +103,33 @@ void Mapping::Discard(size_t offset, size_t size) const {
   }
 }
 
-void Mapping::SetToZero() const {
+void Mapping::SetToZero() {
   if (size_ == 0) return;
-  // The system does not take what is locked.
-  if (madvise(data_, mapped_size_, MADV_DONTNEED) != 0) memset(data_, 0, size_);
+  // What is locked the system does not take, and of a file it would bring back the bytes.
+  if (!shows_file_ && madvise(data_, mapped_size_, MADV_DONTNEED) == 0) return;
+  if (shows_file_ && MapZerosAt(data_, mapped_size_) != MAP_FAILED) {
+    shows_file_ = false;
+    return;
+  }
+  memset(data_, 0, size_);
+}
+
+Status Mapping::ShowFile(int descriptor, size_t offset, size_t size) {
+  if (mmap(data_ + offset, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
+           descriptor, static_cast<off_t>(offset)) == MAP_FAILED) {
+    return Status::Error(StatusCode::kResourceExhausted, "cannot map %zu bytes of a file: %s", size,
+                         PosixError("mmap", errno).message());
+  }
+  shows_file_ = true;
+  return Status::Ok();
 }
 
 Result<Mapping> Mapping::OfZeros(size_t size) {
   Mapping mapping;
   if (size == 0) return mapping;
   size_t mapped_size;
-  void* data = CheckedRoundUp(size, PageSize(), &mapped_size)
-                   ? mmap(nullptr, mapped_size, PROT_READ | PROT_WRITE,
-                          MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-                   : MAP_FAILED;
+  void* data = CheckedRoundUp(size, PageSize(), &mapped_size) ? MapZerosAt(nullptr, mapped_size)
+                                                              : MAP_FAILED;
   if (data == MAP_FAILED) {
     return Status::Error(StatusCode::kResourceExhausted, "cannot map %zu bytes of memory", size);
   }

@@ -46,9 +46,15 @@ class Mapping {
   // lies inside.
   void Discard(size_t offset, size_t size) const;
 
-  // All bytes of an anonymous mapping become zeros, and cost memory only where touched again,
-  // unless they are locked into memory (mlock).
-  void SetToZero() const;
+  // All bytes of an anonymous mapping, and of files that it shows, become zeros here, and cost
+  // memory only where touched again, unless they are locked into memory (mlock).
+  void SetToZero();
+
+  // Shows [offset, offset + size) of a file in place of the same range here, without a copy: what
+  // is written here later stays here. The descriptor stays the caller's, and may be closed. After
+  // an error the mapping is as it was. REQUIRES: whole pages of an anonymous mapping, all of which
+  // the file has.
+  Status ShowFile(int descriptor, size_t offset, size_t size);
 
   uint8_t* data() const { return data_; }
   size_t size() const { return size_; }
@@ -56,9 +62,10 @@ class Mapping {
 
  private:
   uint8_t* data_ = nullptr;
-  size_t size_ = 0;         // what was asked for
-  size_t before_ = 0;       // bytes from the first page's beginning to data_
-  size_t mapped_size_ = 0;  // whole pages, from there on
+  size_t size_ = 0;          // what was asked for
+  size_t before_ = 0;        // bytes from the first page's beginning to data_
+  size_t mapped_size_ = 0;   // whole pages, from there on
+  bool shows_file_ = false;  // in an anonymous mapping
 };
 
 }  // namespace onepack

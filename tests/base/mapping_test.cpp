@@ -3,6 +3,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <ios>
@@ -171,7 +172,7 @@ TEST(MappingTest, ZerosArePageAlignedAndWritable) {
 
 TEST(MappingTest, SetToZeroForgetsWhatWasWritten) {
   const size_t size = PageSize() * 3 + 100;
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping mapping, Mapping::OfZeros(size));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Mapping mapping, Mapping::OfZeros(size));
   memset(mapping.data(), 0xab, size);
   mapping.SetToZero();
   for (size_t i = 0; i < size; ++i) ASSERT_EQ(mapping.data()[i], 0) << i;
@@ -181,7 +182,7 @@ TEST(MappingTest, SetToZeroForgetsWhatWasWritten) {
 // As under mlockall: the system does not take back what is locked.
 TEST(MappingTest, SetToZeroForgetsWhatIsLockedIntoMemoryToo) {
   const size_t size = PageSize() * 3;
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping mapping, Mapping::OfZeros(size));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Mapping mapping, Mapping::OfZeros(size));
   memset(mapping.data(), 0xab, size);
   // Only the page in the middle: part of the range can be given back.
   if (mlock(mapping.data() + PageSize(), PageSize()) != 0) GTEST_SKIP() << "mlock is not allowed";
@@ -189,8 +190,35 @@ TEST(MappingTest, SetToZeroForgetsWhatIsLockedIntoMemoryToo) {
   for (size_t i = 0; i < size; ++i) ASSERT_EQ(mapping.data()[i], 0) << i;
 }
 
+TEST(MappingTest, AFileIsShownInItUntilItIsWrittenToOrSetToZero) {
+  const size_t page = PageSize();
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Mapping mapping, Mapping::OfZeros(4 * page));
+  {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Fd file, Fd::InMemory("test"));
+    const std::vector<uint8_t> bytes(4 * page, 7);
+    ASSERT_EQ(pwrite(file.get(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(4 * page));
+    memset(mapping.data(), 1, 4 * page);
+    ASSERT_TRUE(IsOk(mapping.ShowFile(file.get(), page, 2 * page)));
+    mapping.data()[2 * page] = 2;
+    uint8_t in_file = 0;
+    ASSERT_EQ(pread(file.get(), &in_file, 1, static_cast<off_t>(2 * page)), 1);
+    EXPECT_EQ(in_file, 7);
+    EXPECT_TRUE(IsError(mapping.ShowFile(-1, 0, page), StatusCode::kResourceExhausted, {"map"}));
+  }
+  EXPECT_EQ(mapping.data()[page - 1], 1);
+  EXPECT_EQ(mapping.data()[page], 7);
+  EXPECT_EQ(mapping.data()[2 * page], 2);
+  EXPECT_EQ(mapping.data()[2 * page + 1], 7);
+  EXPECT_EQ(mapping.data()[3 * page], 1);
+  for (int i = 0; i < 2; ++i) {
+    mapping.SetToZero();
+    for (size_t at = 0; at < 4 * page; ++at) ASSERT_EQ(mapping.data()[at], 0) << at;
+    memset(mapping.data(), 1, 4 * page);
+  }
+}
+
 TEST(MappingTest, ZeroBytesMapNothing) {
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Mapping mapping, Mapping::OfZeros(0));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Mapping mapping, Mapping::OfZeros(0));
   EXPECT_EQ(mapping.data(), nullptr);
   EXPECT_TRUE(mapping.bytes().empty());
 }
