@@ -5,6 +5,7 @@
 #include "base/printable.h"
 #include "base/turn.h"
 #include "runtime/method_builder.h"
+#include "runtime/method_fork.h"
 #include "runtime/planned_memory.h"
 #include "runtime/program_contents.h"
 
@@ -165,8 +166,12 @@ Status Method::Alone(const char* what, const Work& work) const {
                                 "%s: a method that shares its state is running", what));
 }
 
+PlannedMemory* Method::SharedMemory() const {
+  return shared_state_ ? shared_state_->memory_.get() : nullptr;
+}
+
 Span<uint8_t> Method::SharedRoom() const {
-  return shared_state_ ? shared_state_->memory_->room() : Span<uint8_t>();
+  return shared_state_ ? SharedMemory()->room() : Span<uint8_t>();
 }
 
 void Method::ForgetInputs() {
@@ -176,7 +181,7 @@ void Method::ForgetInputs() {
 Status Method::Reset() {
   return Alone("state cannot be reset", [this] {
     memory_->Reset();
-    if (shared_state_) shared_state_->memory_->Reset();
+    if (shared_state_) SharedMemory()->Reset();
     ForgetInputs();
     return Status::Ok();
   });
@@ -185,7 +190,7 @@ Status Method::Reset() {
 Result<Ref<MethodState>> Method::SaveState() const {
   Ref<MethodState> saved;
   ONEPACK_RETURN_IF_ERROR(Alone("state cannot be saved", [this, &saved]() -> Status {
-    auto state = MethodState::Of(memory_->bytes(), SharedRoom(), allocator_);
+    auto state = MethodState::Of(*memory_, SharedMemory(), allocator_);
     if (!state.ok()) return WithName(state.TakeStatus().WithContext("saving its state"));
     saved = std::move(state).value();
     return Status::Ok();
@@ -218,11 +223,26 @@ Status Method::RestoreState(const MethodState& state) {
   }
   return Alone("state cannot be restored", [this, &state] {
     memory_->SetToZero();
-    if (shared_state_) shared_state_->memory_->SetToZero();
+    if (shared_state_) SharedMemory()->SetToZero();
     state.CopyTo(memory_->room(), SharedRoom());
     ForgetInputs();
     return Status::Ok();
   });
+}
+
+Result<Ref<Method>> Method::Fork(const Ref<SharedState>& shared_state) const {
+  if (shared_state_ && (!shared_state || shared_state->program_.get() != program_.get())) {
+    return WithName(Status::Error(StatusCode::kInvalidArgument,
+                                  "it cannot be forked: it shares its state, and is given none of "
+                                  "its program (SharedState::Fork)"));
+  }
+  Ref<Method> fork;
+  ONEPACK_RETURN_IF_ERROR(Alone("it cannot be forked", [&]() -> Status {
+    ONEPACK_ASSIGN_OR_RETURN(fork, MakeRef<Method>(allocator_));
+    Status status = MethodFork(*this, *fork).Make(shared_state_ ? shared_state : nullptr);
+    return status.ok() ? std::move(status) : WithName(std::move(status).WithContext("a fork"));
+  }));
+  return fork;
 }
 
 // Two concurrent runs are an error of the application: the second is refused, the first goes on.
@@ -238,6 +258,8 @@ Status Method::ExecuteAlone() {
     }
   }
   for (size_t i = 0; i < inputs_.size(); ++i) input_is_set_[i] = !HoldsTensors(*inputs_[i]);
+  memory_->WillChange();
+  if (shared_state_) SharedMemory()->WillChange();
   Status status = Run();
   return status.ok() ? std::move(status) : WithName(std::move(status));
 }

@@ -168,7 +168,7 @@ Status MethodBuilder::LoadDelegates() {
   ONEPACK_RETURN_IF_ERROR(CreateArray(count, &method_.delegates_));
   ONEPACK_RETURN_IF_ERROR(CreateCompileSpecs());
   Array<DelegateRequest> requests;
-  Array<size_t> backends;
+  Array<size_t>& backends = method_.delegate_sessions_;
   ONEPACK_RETURN_IF_ERROR(CreateArray(count, &requests));
   ONEPACK_RETURN_IF_ERROR(CreateArray(count, &backends));
   for (size_t i = 0; i < count; ++i) {

@@ -6,6 +6,7 @@
 #include "base/checked_math.h"
 #include "base/page_size.h"
 #include "onepack/method_state.h"
+#include "runtime/page_map.h"
 
 namespace onepack {
 namespace {
@@ -52,9 +53,43 @@ void PlannedMemory::AddInitial(Bytes from, uint8_t* to) {
   content.Copy();
 }
 
+void PlannedMemory::SetToZero() {
+  WillChange();
+  memory_.SetToZero();
+  snapshot_ = nullptr;
+}
+
 void PlannedMemory::Reset() {
   SetToZero();
   for (size_t i = 0; i < initial_used_; ++i) initial_contents_[i].Copy();
+}
+
+Result<Ref<PlannedMemory>> PlannedMemory::Fork(const Allocator& allocator) {
+  if (!is_as_forked_) {
+    ONEPACK_ASSIGN_OR_RETURN(Ref<const PageSnapshot> taken,
+                             PageSnapshot::Take(memory_, snapshot_, allocator));
+    const bool is_another = taken.get() != snapshot_.get();
+    snapshot_ = std::move(taken);
+    // Its own pages are as good as those of the snapshot: the next fork tries again.
+    is_as_forked_ = !is_another || snapshot_->ShowInOrigin(memory_).ok();
+  }
+  ONEPACK_ASSIGN_OR_RETURN(Ref<PlannedMemory> fork,
+                           Create(memory_.size(), initial_used_, allocator));
+  if (snapshot_) ONEPACK_RETURN_IF_ERROR(snapshot_->ShowIn(fork->memory_));
+  fork->snapshot_ = snapshot_;
+  fork->is_as_forked_ = true;
+  for (size_t i = 0; i < initial_used_; ++i) {
+    const InitialContent& content = initial_contents_[i];
+    fork->initial_contents_[i] = {content.from, fork->Moved(content.to, *this)};
+  }
+  fork->initial_used_ = initial_used_;
+  return fork;
+}
+
+bool PlannedMemory::IsUntouched(size_t block, PageMap& pages) const {
+  const size_t offset = block * MethodState::kBlock;
+  return !pages.IsOwn(memory_.data() + offset) &&
+         !(snapshot_ && snapshot_->Has(offset / PageSize()));
 }
 
 }  // namespace onepack

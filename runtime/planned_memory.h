@@ -1,6 +1,8 @@
 // Memory that a program plans for, and what it holds before the first run.
 //
 // Ownership: counted; of initial contents the bytes are a view.
+// Forks:     a memory and its forks have what was there at the time once, until one of them writes
+//            to a page of it (page_snapshot.h).
 // Threads:   belongs to one thread at a time.
 
 #ifndef ONEPACK_RUNTIME_PLANNED_MEMORY_H_
@@ -14,6 +16,7 @@
 #include "onepack/ref.h"
 #include "onepack/result.h"
 #include "onepack/span.h"
+#include "runtime/page_snapshot.h"
 
 namespace onepack {
 
@@ -21,6 +24,8 @@ namespace onepack {
 uint64_t MostPlannedBytes(uint64_t given);
 // kResourceExhausted for more than `most`.
 Status CheckPlannedBytes(size_t bytes, uint64_t most);
+
+class PageMap;
 
 class PlannedMemory final : public RefCounted {
  public:
@@ -37,8 +42,28 @@ class PlannedMemory final : public RefCounted {
   // Copies `from` to `to`, in here, now and at each Reset.
   void AddInitial(Bytes from, uint8_t* to);
 
-  void SetToZero() { memory_.SetToZero(); }
+  void SetToZero();
   void Reset();
+
+  // To be called before anything else writes to it.
+  void WillChange() { is_as_forked_ = false; }
+
+  // Another memory with the same bytes. Where this one has changed since its last fork, what has
+  // changed is copied once, for this one and all of its forks until it changes again. Errors: those
+  // of PageSnapshot; this one is then as it was.
+  Result<Ref<PlannedMemory>> Fork(const Allocator& allocator);
+
+  // Where `pointer` into `from` points in this one, a fork of it; other pointers stay.
+  template <typename T>
+  T* Moved(T* pointer, const PlannedMemory& from) const {
+    const size_t offset =
+        reinterpret_cast<uintptr_t>(pointer) - reinterpret_cast<uintptr_t>(from.data());
+    return offset < size() ? reinterpret_cast<T*>(data() + offset) : pointer;
+  }
+
+  // Whether its block of that number (MethodState::kBlock) was never written to, which is cheaper
+  // to ask than to read it. False where that is not known.
+  bool IsUntouched(size_t block, PageMap& pages) const;
 
  private:
   template <typename U, typename... Arguments>
@@ -54,6 +79,8 @@ class PlannedMemory final : public RefCounted {
   PlannedMemory() = default;
 
   Mapping memory_;
+  Ref<const PageSnapshot> snapshot_;  // what pages show that were not written since; null: zeros
+  bool is_as_forked_ = false;         // nothing was written since
   Array<InitialContent> initial_contents_;
   size_t initial_used_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/checked_math.h"
+#include "base/turn.h"
 #include "program_generated.h"
 #include "runtime/planned_memory.h"
 #include "runtime/program_contents.h"
@@ -36,7 +37,8 @@ Result<Ref<SharedState>> SharedState::Create(const Ref<Program>& program, uint64
   if (!program) return Status::Error(StatusCode::kInvalidArgument, "no program was given");
   ONEPACK_ASSIGN_OR_RETURN(Ref<SharedState> state, MakeRef<SharedState>(allocator));
   state->program_ = program;
-  Status status = state->Build(max_bytes, allocator);
+  state->allocator_ = allocator;
+  Status status = state->Build(max_bytes);
   if (!status.ok()) return std::move(status).WithContext("%s: shared state", program->name());
   return state;
 }
@@ -46,14 +48,14 @@ SharedState::~SharedState() = default;
 
 size_t SharedState::size_bytes() const { return memory_->size(); }
 
-Status SharedState::Build(uint64_t max_bytes, const Allocator& allocator) {
+Status SharedState::Build(uint64_t max_bytes) {
   ONEPACK_ASSIGN_OR_RETURN(const StateSharing sharing,
-                           StateSharing::Of(ProgramContents(*program_).wire(), allocator));
+                           StateSharing::Of(ProgramContents(*program_).wire(), allocator_));
   if (sharing.tensors().empty()) {
-    ONEPACK_ASSIGN_OR_RETURN(memory_, PlannedMemory::Create(0, 0, allocator));
+    ONEPACK_ASSIGN_OR_RETURN(memory_, PlannedMemory::Create(0, 0, allocator_));
     return Status::Ok();
   }
-  ONEPACK_ASSIGN_OR_RETURN(holds_, Array<bool>::Create(allocator, program_->method_count()));
+  ONEPACK_ASSIGN_OR_RETURN(holds_, Array<bool>::Create(allocator_, program_->method_count()));
   for (size_t i = 0; i < holds_.size(); ++i) holds_[i] = sharing.Shares(i);
   size_t initial_count = 0;
   for (const SharedTensor& tensor : sharing.tensors()) {
@@ -62,9 +64,30 @@ Status SharedState::Build(uint64_t max_bytes, const Allocator& allocator) {
   size_t size;
   if (!CheckedAdd(sharing.size_bytes(), Mapping::kReadablePadding, &size)) size = SIZE_MAX;
   ONEPACK_RETURN_IF_ERROR(CheckPlannedBytes(size, MostPlannedBytes(max_bytes)));
-  ONEPACK_ASSIGN_OR_RETURN(memory_, PlannedMemory::Create(size, initial_count, allocator));
-  ONEPACK_ASSIGN_OR_RETURN(owners_, Array<Ref<const RefCounted>>::Create(allocator, initial_count));
+  ONEPACK_ASSIGN_OR_RETURN(memory_, PlannedMemory::Create(size, initial_count, allocator_));
+  ONEPACK_ASSIGN_OR_RETURN(owners_,
+                           Array<Ref<const RefCounted>>::Create(allocator_, initial_count));
   return AddInitialValues(sharing.tensors());
+}
+
+Result<Ref<SharedState>> SharedState::Fork() const {
+  ONEPACK_ASSIGN_OR_RETURN(Ref<SharedState> fork, MakeRef<SharedState>(allocator_));
+  Status status = fork->BuildFork(*this);
+  if (status.ok()) return fork;
+  return std::move(status).WithContext("%s: a fork of shared state", program_->name());
+}
+
+Status SharedState::BuildFork(const SharedState& from) {
+  const Turn turn(from.is_used_);
+  if (!turn.is_ours()) {
+    return Status::Error(StatusCode::kFailedPrecondition, "a method that has it is running");
+  }
+  allocator_ = from.allocator_;
+  program_ = from.program_;
+  ONEPACK_ASSIGN_OR_RETURN(memory_, from.memory_->Fork(allocator_));
+  ONEPACK_ASSIGN_OR_RETURN(holds_, Array<bool>::CopyOf(allocator_, from.holds_));
+  ONEPACK_ASSIGN_OR_RETURN(owners_, Array<Ref<const RefCounted>>::CopyOf(allocator_, from.owners_));
+  return Status::Ok();
 }
 
 // Several methods may give one buffer the same value.

@@ -128,6 +128,15 @@ class Packer::Call {
 };
 
 // What a load has packed is written also where the load fails: others want it.
+PinnedWeights PinnedWeights::Share() const {
+  PinnedWeights shared;
+  shared.pins_.reserve(pins_.size());
+  for (const PackedWeight& pin : pins_) {
+    shared.pins_.push_back(pin ? pin.Share() : PackedWeight());
+  }
+  return shared;
+}
+
 Result<std::vector<PinnedWeights>> Packer::Pin(Span<const Plan> plans) const {
   auto pinned = Call(*this, plans).Run();
   if (cache_->file() != nullptr) cache_->file()->StartWriting();

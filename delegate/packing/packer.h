@@ -39,6 +39,8 @@ class PinnedWeights {
   PinnedWeights() = default;
 
   Span<const PackedWeight> pins() const { return {pins_.data(), pins_.size()}; }
+  // One more pin of each. May throw std::bad_alloc.
+  PinnedWeights Share() const;
 
  private:
   friend class Packer;

@@ -39,6 +39,11 @@ Result<Ref<Executor>> Executor::Load(Ref<MethodContext> context, Plan plan, Pinn
   return executor;
 }
 
+Result<Ref<Executor>> Executor::Fork(Ref<MethodContext> context) const {
+  return MakeRef<Executor>(HeapAllocator(), std::move(context), std::shared_ptr(contents_),
+                           pins_.Share(), options_);
+}
+
 Status Executor::CreateFirstRuntime(Plan plan, Lane& lane, OnesStore& ones) {
   if (plan.structure) {
     context_->pool().Join(*plan.structure, id_);

@@ -9,7 +9,8 @@
 // plan, and after a failure, which takes all runtimes of its lane with it. That takes no packing:
 // the delegate has every shared weight pinned.
 //
-// Threads: that of its method.
+// Threads: one that shares its runtimes keeps nothing from one run to the next: any, in parallel.
+//          One that has its own: that of its method.
 
 #ifndef ONEPACK_DELEGATE_RUNNING_EXECUTOR_H_
 #define ONEPACK_DELEGATE_RUNNING_EXECUTOR_H_
@@ -36,6 +37,11 @@ class Executor final : public Delegate {
                                     const PlanOptions& options, Lane& lane, OnesStore& ones);
 
   Status Execute(Span<Value* const> arguments) override;
+
+  bool is_shared() const { return is_shared_; }
+  // One that does not share: the same with runtimes of its own, made when it runs, in the lane of
+  // `context`. May throw std::bad_alloc.
+  Result<Ref<Executor>> Fork(Ref<MethodContext> context) const;
 
   // For MakeRef.
   Executor(Ref<MethodContext> context, std::shared_ptr<const PayloadContents> contents,

@@ -1,13 +1,16 @@
 // What the delegates of one loaded method run with: the pool of runtimes and the cache of its
 // backend, and a lane of its own for runtimes of graphs that no other delegate can have.
 //
-// Threads: those of the method, one at a time.
+// Threads: those of the method, one at a time; those of its forks, too, for delegates that share
+// their
+//          runtimes.
 
 #ifndef ONEPACK_DELEGATE_RUNNING_METHOD_CONTEXT_H_
 #define ONEPACK_DELEGATE_RUNNING_METHOD_CONTEXT_H_
 
 #include <unistd.h>
 
+#include <atomic>
 #include <memory>
 #include <utility>
 
@@ -28,6 +31,18 @@ struct ThreadPool {
 
 class MethodContext final : public RefCounted {
  public:
+  static Result<Ref<MethodContext>> Create(std::shared_ptr<PackedWeightCache> cache,
+                                           std::shared_ptr<RuntimePool> pool,
+                                           const ThreadPool& threads) {
+    ONEPACK_ASSIGN_OR_RETURN(Lane own_lane, Lane::Create());
+    return MakeRef<MethodContext>(HeapAllocator(), std::move(cache), std::move(pool), threads,
+                                  std::move(own_lane));
+  }
+  // The same with a lane of its own.
+  Result<Ref<MethodContext>> Fork() const {
+    return Create(std::shared_ptr(cache_), std::shared_ptr(pool_), threads_);
+  }
+
   // For MakeRef, which has no use for constructors that throw: moves only.
   MethodContext(std::shared_ptr<PackedWeightCache> cache, std::shared_ptr<RuntimePool> pool,
                 const ThreadPool& threads, Lane own_lane)
@@ -55,8 +70,9 @@ class MethodContext final : public RefCounted {
   void set_filled_lane(const Lane* lane) { filled_lane_ = lane; }
 
   // Where a delegate of the method ran last: the next one best runs there too. It may be gone.
-  const Lane* last_lane() const { return last_lane_; }
-  void set_last_lane(const Lane* lane) { last_lane_ = lane; }
+  // Forks of the method have the same wish, and may run in other threads.
+  const Lane* last_lane() const { return last_lane_.load(std::memory_order_relaxed); }
+  void set_last_lane(const Lane* lane) { last_lane_.store(lane, std::memory_order_relaxed); }
 
  private:
   const std::shared_ptr<PackedWeightCache> cache_;
@@ -64,7 +80,7 @@ class MethodContext final : public RefCounted {
   const ThreadPool threads_;
   Lane own_lane_;
   const Lane* filled_lane_ = nullptr;
-  const Lane* last_lane_ = nullptr;
+  std::atomic<const Lane*> last_lane_{nullptr};
 };
 
 }  // namespace onepack

@@ -11,11 +11,9 @@ namespace onepack {
 
 Result<Ref<BackendSession>> MethodSession::Open(SessionOptions options,
                                                 std::shared_ptr<RuntimePool> pool) {
-  ONEPACK_ASSIGN_OR_RETURN(Lane own_lane, Lane::Create());
   ONEPACK_ASSIGN_OR_RETURN(
       Ref<MethodContext> context,
-      MakeRef<MethodContext>(HeapAllocator(), std::shared_ptr(options.cache), std::move(pool),
-                             options.threads, std::move(own_lane)));
+      MethodContext::Create(std::shared_ptr(options.cache), std::move(pool), options.threads));
   ONEPACK_ASSIGN_OR_RETURN(
       Ref<MethodSession> session,
       MakeRef<MethodSession>(HeapAllocator(), std::move(options), std::move(context)));
@@ -50,6 +48,29 @@ Status MethodSession::LoadDelegates(Span<const DelegateRequest> requests,
   return Status::Ok();
 } catch (const std::bad_alloc&) {
   return Status::Error(StatusCode::kResourceExhausted, "out of memory while loading delegates");
+}
+
+Result<Ref<BackendSession>> MethodSession::Fork(Span<const Ref<Delegate>> delegates,
+                                                Span<Ref<Delegate>> forks) try {
+  Ref<MethodContext> own;  // for those with runtimes of their own
+  for (size_t i = 0; i < delegates.size(); ++i) {
+    const auto& executor = static_cast<const Executor&>(*delegates[i]);
+    if (executor.is_shared()) {
+      forks[i] = delegates[i];
+      continue;
+    }
+    if (!own) {
+      ONEPACK_ASSIGN_OR_RETURN(own, context_->Fork());
+    }
+    ONEPACK_ASSIGN_OR_RETURN(forks[i], executor.Fork(own));
+  }
+  if (!own) return Ref<BackendSession>::Share(this);
+  ONEPACK_ASSIGN_OR_RETURN(
+      Ref<MethodSession> session,
+      MakeRef<MethodSession>(HeapAllocator(), SessionOptions(options_), std::move(own)));
+  return Ref<BackendSession>(session);
+} catch (const std::bad_alloc&) {
+  return Status::Error(StatusCode::kResourceExhausted, "out of memory while forking delegates");
 }
 
 Result<std::vector<Plan>> MethodSession::MakePlans(Span<const DelegateRequest> requests) const {

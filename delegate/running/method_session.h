@@ -1,7 +1,7 @@
 // Loads the delegates of one method: plans them, has their weights packed and pinned, and creates
 // the runtimes that are missing.
 //
-// Threads: those of the method, one at a time.
+// Threads: those of the method, one at a time. (Forks of a method do not load.)
 
 #ifndef ONEPACK_DELEGATE_RUNNING_METHOD_SESSION_H_
 #define ONEPACK_DELEGATE_RUNNING_METHOD_SESSION_H_
@@ -35,6 +35,10 @@ class MethodSession final : public BackendSession {
 
   Status LoadDelegates(Span<const DelegateRequest> requests,
                        Span<Ref<Delegate>> delegates) override;
+
+  // Delegates that share their runtimes are the same ones in all forks.
+  Result<Ref<BackendSession>> Fork(Span<const Ref<Delegate>> delegates,
+                                   Span<Ref<Delegate>> forks) override;
 
   // For MakeRef, which has no use for constructors that throw: moves only.
   MethodSession(SessionOptions options, Ref<MethodContext> context)

@@ -49,6 +49,12 @@ class Array {
     return array;
   }
 
+  static Result<Array> CopyOf(const Allocator& allocator, const Array& from) {
+    auto copy = Create(allocator, from.size());
+    for (size_t i = 0; copy.ok() && i < from.size(); ++i) (*copy)[i] = from[i];
+    return copy;
+  }
+
   T* data() { return data_; }
   const T* data() const { return data_; }
   size_t size() const { return size_; }

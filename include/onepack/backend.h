@@ -7,7 +7,7 @@
 //
 // Ownership: counted. A session keeps its backend's resources alive, a delegate its session's.
 // Threads:   a Backend from any thread; a session and its delegates from the one that has the
-//            method.
+//            method. What a session gives to forks is used from the threads of all that have it.
 
 #ifndef ONEPACK_BACKEND_H_
 #define ONEPACK_BACKEND_H_
@@ -66,6 +66,16 @@ class BackendSession : public RefCounted {
     (void)requests;
     (void)delegates;
     return Status::Error(StatusCode::kUnsupported, "this backend takes no delegates");
+  }
+
+  // For a method with the same weights and another state (Method::Fork): fills `forks` with what
+  // computes the same as `delegates`, which are all that this session has loaded, also while those
+  // run in another thread. Both can be the same objects, and so can the session that is returned.
+  virtual Result<Ref<BackendSession>> Fork(Span<const Ref<Delegate>> delegates,
+                                           Span<Ref<Delegate>> forks) {
+    (void)delegates;
+    (void)forks;
+    return Status::Error(StatusCode::kUnsupported, "this backend's delegates cannot be forked");
   }
 };
 

@@ -4,7 +4,8 @@
 // Threads:   belongs to one thread at a time, and tells one that comes while another is in it;
 //            different methods run in parallel, unless they share state.
 // Memory:    one allocation for planned buffers and mutable state (a KV cache), touched only where
-//            used. Constants are views of the mapped files.
+//            used; forks have in common what none of them has changed. Constants are views of the
+//            mapped files.
 // State:     what a run leaves behind for the next one, a KV cache for instance. It starts with its
 //            initial value or zeros, and can be reset, saved and restored. Where methods of a
 //            program have state together (shared_state.h), it belongs to all of them: each may
@@ -102,8 +103,23 @@ class ONEPACK_API Method final : public RefCounted {
   // Errors: kInvalidArgument for a state of another program or method; nothing has changed then.
   Status RestoreState(const MethodState& state);
 
+  // A method with the same weights that goes on from the state of now, independently of this one:
+  // both run in parallel, and each can be closed first. It takes no load, and shares the memory of
+  // the state until one of them writes to it, page by page. The first fork since this method ran
+  // copies what has changed since the fork before, once for all; further ones copy nothing. Inputs
+  // are not set in it.
+  // `shared_state`: a fork of the state that it shares (SharedState::Fork), the same for all
+  // methods that go on together; null for a method that shares none. Errors: kInvalidArgument for
+  // one of another program or none; kResourceExhausted for memory, address space, descriptors;
+  // kUnsupported where the system has no files in memory (memfd), or a backend cannot fork. This
+  // method is as it was then.
+  Result<Ref<Method>> Fork(const Ref<SharedState>& shared_state = {}) const;
+  // Null: none.
+  const Ref<SharedState>& shared_state() const { return shared_state_; }
+
  private:
   friend class MethodBuilder;
+  friend class MethodFork;
   template <typename U, typename... Arguments>
   friend Result<Ref<U>> MakeRef(const Allocator& allocator, Arguments&&... arguments);
 
@@ -123,6 +139,7 @@ class ONEPACK_API Method final : public RefCounted {
   // Does `work` while no other call uses the method or the state that it shares.
   template <typename Work>
   Status Alone(const char* what, const Work& work) const;
+  PlannedMemory* SharedMemory() const;
   Span<uint8_t> SharedRoom() const;
   void ForgetInputs();
   Status ExecuteAlone();
@@ -152,8 +169,9 @@ class ONEPACK_API Method final : public RefCounted {
   Array<Ref<const RefCounted>> constant_owners_;  // of initial contents and constants used in place
 
   // Destroyed first: delegates may point into all of the above.
-  Array<Ref<BackendSession>> sessions_;
+  Array<Ref<BackendSession>> sessions_;  // by backend; null: it has no delegate
   Array<Ref<Delegate>> delegates_;
+  Array<size_t> delegate_sessions_;  // by delegate
 
   Array<bool> uses_data_;  // by entry; empty: none
   Array<bool> input_is_set_;

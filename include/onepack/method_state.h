@@ -24,6 +24,8 @@
 
 namespace onepack {
 
+class PlannedMemory;
+
 class ONEPACK_API MethodState final : public RefCounted {
  public:
   // Memory is saved in blocks; a method's is a number of whole ones.
@@ -45,8 +47,9 @@ class ONEPACK_API MethodState final : public RefCounted {
 
   MethodState() = default;
 
-  // Of a method's own memory and then of that which it shares.
-  static Result<Ref<MethodState>> Of(Bytes own, Bytes shared, const Allocator& allocator);
+  // Of a method's own memory and then of that which it shares; null: none.
+  static Result<Ref<MethodState>> Of(const PlannedMemory& own, const PlannedMemory* shared,
+                                     const Allocator& allocator);
   // Errors: kInvalidArgument for parts that no memory of this size has.
   static Result<Ref<MethodState>> OfParts(size_t memory_size, Array<uint64_t> blocks,
                                           Array<uint8_t> contents, const Allocator& allocator);

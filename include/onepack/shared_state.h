@@ -44,6 +44,10 @@ class ONEPACK_API SharedState final : public RefCounted {
   static Result<Ref<SharedState>> Create(const Ref<Program>& program, uint64_t max_bytes = 0,
                                          const Allocator& allocator = HeapAllocator());
 
+  // State of its own for other methods, which begins as this one is now: see Method::Fork, whose
+  // errors it has. kFailedPrecondition while a method that shares this one runs.
+  Result<Ref<SharedState>> Fork() const;
+
   const Program& program() const { return *program_; }
   // 0: no methods of the program share state.
   size_t size_bytes() const;
@@ -58,14 +62,16 @@ class ONEPACK_API SharedState final : public RefCounted {
 
   SharedState();
 
-  Status Build(uint64_t max_bytes, const Allocator& allocator);
+  Status Build(uint64_t max_bytes);
+  Status BuildFork(const SharedState& from);
   Status AddInitialValues(Span<const SharedTensor> tensors);
 
+  Allocator allocator_{};
   Ref<Program> program_;
   Array<bool> holds_;  // by method; empty: none holds it
   Ref<PlannedMemory> memory_;
-  Array<Ref<const RefCounted>> owners_;  // of initial values
-  std::atomic<bool> is_used_{false};     // by a method that runs or changes it
+  Array<Ref<const RefCounted>> owners_;       // of initial values
+  mutable std::atomic<bool> is_used_{false};  // by a method that runs or changes it
 };
 
 }  // namespace onepack

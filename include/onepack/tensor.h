@@ -91,6 +91,7 @@ class ONEPACK_API Tensor {
 
  private:
   friend class MethodBuilder;
+  friend class MethodFork;
 
   // Refers to `bounds`, which is verified. Has no bytes yet.
   explicit Tensor(const TensorLayout& bounds)

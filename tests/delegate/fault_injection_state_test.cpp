@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -115,9 +116,11 @@ class StateFaultTest : public testing::Test {
   }
 
   // Calls `attempt` with each of its requests failing in turn, alone and with all that follow, and
-  // `check` after each; returns how many there are.
-  static size_t FailEach(const std::function<Status()>& attempt,
-                         const std::function<void()>& check) {
+  // `check` after each; returns how many there are. Without those of `dispensable` it may succeed.
+  // (The source is memory: the only file is the system's table of pages, which saves time.)
+  static size_t FailEach(const std::function<Status()>& attempt, const std::function<void()>& check,
+                         const std::set<FaultKind>& dispensable = {FaultKind::kWish,
+                                                                   FaultKind::kOpen}) {
     size_t most = 0;
     for (const FaultPlan::Duration duration : {FaultPlan::kOnce, FaultPlan::kFromThenOn}) {
       for (size_t k = 1;; ++k) {
@@ -129,9 +132,7 @@ class StateFaultTest : public testing::Test {
           break;
         }
         most = std::max(most, k);
-        // The source is memory: the only file is the system's table of pages, which saves time.
-        const bool may_succeed =
-            report.first_failed == FaultKind::kWish || report.first_failed == FaultKind::kOpen;
+        const bool may_succeed = dispensable.count(report.first_failed) > 0;
         EXPECT_TRUE((may_succeed && status.ok()) || status.code() == StatusCode::kResourceExhausted)
             << "request " << k << ": " << status.message();
         check();
@@ -219,6 +220,36 @@ TEST_F(StateFaultTest, SavingFailsCleanlyAtEveryRequestAndRestoringAsksForNothin
         ASSERT_TRUE(IsOk(status));
       });
   EXPECT_GT(requests, 2u);
+}
+
+// What is mapped first is the method's own memory, which can stay as it is.
+TEST_F(StateFaultTest, AForkFailsCleanlyAtEveryRequest) {
+  const Ref<Method> method = LoadWell();
+  const std::vector<float> first = Run(*method);
+  const std::vector<float> second = Run(*method);
+  Ref<Method> fork;
+  const auto back_to_one_run = [&] {
+    fork = nullptr;
+    ASSERT_TRUE(IsOk(method->Reset()));
+    EXPECT_EQ(Run(*method), first);
+  };
+  back_to_one_run();
+  const size_t requests = FailEach(
+      [&] {
+        auto made = method->Fork();
+        if (!made.ok()) return made.TakeStatus();
+        fork = std::move(made).value();
+        return Status::Ok();
+      },
+      [&] {
+        EXPECT_EQ(Run(*method), second);
+        if (fork) {
+          EXPECT_EQ(Run(*fork), second);
+        }
+        back_to_one_run();
+      },
+      {FaultKind::kWish, FaultKind::kOpen, FaultKind::kMap});
+  EXPECT_GT(requests, 15u);
 }
 
 }  // namespace

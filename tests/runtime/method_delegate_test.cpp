@@ -138,6 +138,7 @@ TEST_F(DelegateTest, TheBaseClassesTakeNothingAndSaySo) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<BackendSession> session,
                                MakeRef<BackendSession>(HeapAllocator()));
   EXPECT_TRUE(IsError(session->LoadDelegates({}, {}), StatusCode::kUnsupported));
+  EXPECT_TRUE(IsError(session->Fork({}, {}), StatusCode::kUnsupported));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Delegate> delegate, MakeRef<Delegate>(HeapAllocator()));
   EXPECT_TRUE(IsError(delegate->Execute({}), StatusCode::kUnsupported));
 }

@@ -115,6 +115,54 @@ TEST_F(SharedStateTest, TwoSharedStatesAreTwoConversations) {
   EXPECT_EQ(RunWith(*decode, 1), (Pair{1, 1}));
 }
 
+TEST_F(SharedStateTest, MethodsThatShareItAreForkedWithAForkOfIt) {
+  OpenPair(InBuffer2({2}, 16));
+  Share();
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> prefill, Load("prefill"));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> decode, Load("decode"));
+  EXPECT_EQ(RunWith(*prefill, 3), (Pair{3, 3}));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<SharedState> state, options_.shared_state->Fork());
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> prefill_fork, prefill->Fork(state));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> decode_fork, decode->Fork(state));
+  EXPECT_EQ(RunWith(*decode, 1), (Pair{4, 4}));
+  EXPECT_EQ(RunWith(*decode_fork, 10), (Pair{13, 13}));
+  EXPECT_EQ(RunWith(*prefill_fork, 10), (Pair{23, 23}));
+  EXPECT_EQ(RunWith(*prefill, 1), (Pair{5, 5}));
+  ASSERT_TRUE(IsOk(decode_fork->Reset()));
+  EXPECT_EQ(RunWith(*prefill_fork, 1), (Pair{1, 1}));
+  EXPECT_EQ(RunWith(*prefill, 1), (Pair{6, 6}));
+}
+
+TEST_F(SharedStateTest, AForkNeedsOneOfItsProgram) {
+  OpenPair(InBuffer2({2}, 16));
+  Share();
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> method, Load("prefill"));
+  Open();
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<SharedState> other, SharedState::Create(opened_));
+  for (const Ref<SharedState>& wrong : {Ref<SharedState>(), other}) {
+    EXPECT_TRUE(IsError(method->Fork(wrong), StatusCode::kInvalidArgument,
+                        {"test.pte", "'prefill'", "shares its state"}));
+  }
+}
+
+TEST_F(SharedStateTest, NothingIsForkedWhileOneRuns) {
+  OpenPair(InBuffer2({2}, 16));
+  Share();
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> prefill, Load("prefill"));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Method> decode, Load("decode"));
+  on_copy_ = [&] {
+    EXPECT_TRUE(IsError(options_.shared_state->Fork(), StatusCode::kFailedPrecondition,
+                        {"test.pte", "is running"}));
+    for (const Ref<Method>& method : {prefill, decode}) {
+      EXPECT_TRUE(IsError(method->Fork(options_.shared_state), StatusCode::kFailedPrecondition,
+                          {"cannot be forked", "running"}));
+    }
+  };
+  RunWith(*prefill, 3);
+  on_copy_ = nullptr;
+  EXPECT_TRUE(IsOk(prefill->Fork(options_.shared_state)));
+}
+
 TEST_F(SharedStateTest, OfAnotherProgramIsRefused) {
   OpenPair(InBuffer2({2}, 16));
   Share();

@@ -90,6 +90,11 @@ class GraphProgram {
     return Load(payload, borders, Options());
   }
 
+  Result<GraphProgram> Fork() const {
+    ONEPACK_ASSIGN_OR_RETURN(Ref<Method> fork, method_->Fork());
+    return GraphProgram(std::move(fork));
+  }
+
   // Inputs in the order of the borders; the outputs in that order.
   Result<std::vector<GraphTensor>> Run(const std::vector<GraphTensor>& inputs) const;
 

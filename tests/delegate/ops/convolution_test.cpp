@@ -1,9 +1,11 @@
 // Convolutions against plain loops: plain, grouped, depthwise, transposed; floats, halves,
 // quantized numbers.
 
+#include <optional>
 #include <string>
 
 #include "tests/delegate/ops/graph_test.h"
+#include "tests/support/threads.h"
 
 namespace onepack {
 namespace {
@@ -533,6 +535,34 @@ TEST(ConvolutionTest, ABiasSharedWithADepthwiseOneIsThereHoweverManyThreadsPack)
   const std::vector<float> expected = RunWithSharedBias(1);
   ASSERT_EQ(expected.size(), 75u);
   EXPECT_EQ(RunWithSharedBias(3), expected);
+}
+
+// XNNPACK packs it without asking: it has runtimes of its own in each fork.
+TEST(ConvolutionTest, ADepthwiseOneRunsInForksAtOneTime) {
+  const Convolution depthwise = {XNodeUnion::XNNDepthwiseConv2d, 6, 1, 1, 3, 1, 1, 1};
+  const FloatWeights weights = WeightsOf(depthwise);
+  PayloadWriter payload;
+  const uint32_t x = payload.AddInput(ImageDims(9, 6));
+  WithFloats(depthwise, weights)(payload, x, payload.AddOutput(ImageDims(9, 6)));
+  auto loaded = GraphProgram::Load(payload, {Input({1, 9, 9, 6}), Output({1, 9, 9, 6})});
+  ASSERT_TRUE(IsOk(loaded));
+  std::optional<GraphProgram> program(std::move(loaded).value());
+  std::vector<GraphProgram> forks;
+  for (int i = 0; i < 3; ++i) {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(GraphProgram fork, program->Fork());
+    forks.push_back(std::move(fork));
+  }
+  program.reset();
+  RunInThreads(3, [&](int thread) {
+    const auto number = static_cast<size_t>(thread);
+    const std::vector<float> image = Mixed(size_t{9} * 9 * 6, static_cast<uint32_t>(number) + 1);
+    const std::vector<float> expected = Expected(depthwise, 9, image, weights.filter, weights.bias);
+    for (int run = 0; run < 5; ++run) {
+      auto found = forks[number].Run({Floats({1, 9, 9, 6}, image)});
+      ASSERT_TRUE(IsOk(found));
+      EXPECT_LT(LargestDifference(FloatsOf((*found)[0]), expected), 2e-5f);
+    }
+  });
 }
 
 }  // namespace
