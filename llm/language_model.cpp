@@ -178,6 +178,22 @@ Status LanguageModel::Restore(const SavedContext& saved) {
   });
 }
 
+Result<std::unique_ptr<LanguageModel>> LanguageModel::Fork() const {
+  using Model = std::unique_ptr<LanguageModel>;
+  const Turn turn(is_busy_);
+  if (!turn.is_ours()) return Busy();
+  return NoThrow([&]() -> Result<Model> {
+    ONEPACK_ASSIGN_OR_RETURN(TextDecoder decoder, decoder_.Fork());
+    Model fork(new LanguageModel(std::move(decoder), ModelInfo(info_)));
+    fork->max_context_ = max_context_;
+    fork->data_sources_ = data_sources_;
+    fork->context_ = context_;
+    fork->is_known_to_rewind_ = is_known_to_rewind_;
+    fork->digest_ = digest_;
+    return fork;
+  });
+}
+
 Result<Ref<MethodState>> LanguageModel::StateOfParts(uint64_t memory_size, Array<uint64_t> blocks,
                                                      Array<uint8_t> contents) const {
   return decoder_.method().StateOfParts(memory_size, std::move(blocks), std::move(contents));

@@ -59,6 +59,27 @@ Result<TextDecoder> TextDecoder::Load(const Ref<Program>& program, std::string_v
   return std::move(status).WithContext("%s: method '%s'", program->name(), Printable(name).c_str());
 }
 
+const Ref<SharedState>& TextDecoder::SharedStateOfMethods() const {
+  const bool is_of_embedding = embedding_ && !method_->shared_state();
+  return is_of_embedding ? embedding_->shared_state() : method_->shared_state();
+}
+
+Result<TextDecoder> TextDecoder::Fork() const {
+  Ref<SharedState> state;
+  if (SharedStateOfMethods()) {
+    ONEPACK_ASSIGN_OR_RETURN(state, SharedStateOfMethods()->Fork());
+  }
+  Ref<Method> embedding;
+  if (embedding_) {
+    ONEPACK_ASSIGN_OR_RETURN(embedding, embedding_->Fork(state));
+  }
+  ONEPACK_ASSIGN_OR_RETURN(Ref<Method> method, method_->Fork(state));
+  TextDecoder fork(std::move(embedding), std::move(method), method_name_);
+  fork.max_chunk_ = max_chunk_;
+  fork.is_chunk_fixed_ = is_chunk_fixed_;
+  return fork;
+}
+
 // What inputs and outputs look like says how the model wants to be called.
 Status TextDecoder::CheckSignature() {
   if (method_->input_count() != 1 && method_->input_count() != 2) {

@@ -78,6 +78,17 @@ class ONEPACK_API LanguageModel {
   // Errors: kInvalidArgument for a context of another program or method, or one that is none.
   Status Restore(const SavedContext& saved);
 
+  // Another model that goes on from the same context by itself: for conversations that begin with
+  // one prompt, and for several answers to it. It takes no load. Its state shares the pages of this
+  // one until either of them writes to them, so a fork takes the memory of what it adds, in whole
+  // pages, and of its activations. Any state can be forked, that of a fork too. The first fork
+  // since this model read something copies that once, for all forks; further ones copy nothing.
+  // Ownership: none of the other; each is closed, reset, rewound, saved and restored as if the
+  // other were not there. State that other models use as well (MethodOptions::shared_state) is the
+  // fork's own. Threads: each belongs to one, and they run in parallel. Errors: those of
+  // Method::Fork; this model is then as it was.
+  Result<std::unique_ptr<LanguageModel>> Fork() const;
+
   // A state of this model, of parts that context_file.h has read. Errors: those of
   // Method::StateOfParts.
   Result<Ref<MethodState>> StateOfParts(uint64_t memory_size, Array<uint64_t> blocks,

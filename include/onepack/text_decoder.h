@@ -32,6 +32,10 @@ class ONEPACK_API TextDecoder {
   static Result<TextDecoder> Load(const Ref<Program>& program, std::string_view method,
                                   const MethodOptions& options);
 
+  // One that goes on from the state of now by itself: Method::Fork of its methods, whose errors it
+  // has.
+  Result<TextDecoder> Fork() const;
+
   // The most tokens of one call, and whether it takes exactly so many.
   size_t max_chunk() const { return max_chunk_; }
   bool is_chunk_fixed() const { return is_chunk_fixed_; }
@@ -59,6 +63,7 @@ class ONEPACK_API TextDecoder {
   TextDecoder(Ref<Method> embedding, Ref<Method> method, std::string_view method_name)
       : embedding_(std::move(embedding)), method_(std::move(method)), method_name_(method_name) {}
 
+  const Ref<SharedState>& SharedStateOfMethods() const;
   Method& first() { return embedding_ ? *embedding_ : *method_; }
   Status CheckSignature();
   Status CheckTokens();

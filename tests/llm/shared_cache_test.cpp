@@ -77,5 +77,22 @@ TEST(SharedCacheTest, AModelUsesTheOneThatItIsGiven) {
   EXPECT_EQ(Likeliest(logits), (5 + 6 + 1 + 2) % kSumVocabulary);
 }
 
+// Also where others go on with the one that they were given.
+TEST(SharedCacheTest, AForkHasACacheOfItsOwn) {
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Ref<Program> program, SharingProgram());
+  MethodOptions options = SumModel::LoadOptions();
+  ONEPACK_ASSERT_OK_AND_ASSIGN(options.shared_state, SharedState::Create(program));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto model, LanguageModel::Load(program, options));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto other, LanguageModel::Load(program, options));
+  const std::vector<int64_t> tokens = {1, 2};
+  ASSERT_TRUE(IsOk(model->Append(tokens)));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto fork, model->Fork());
+  ASSERT_TRUE(IsOk(other->Append(std::vector<int64_t>{5, 6})));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto logits, fork->Append(tokens));
+  EXPECT_EQ(Likeliest(logits), 6);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto more, model->Append(tokens));
+  EXPECT_EQ(Likeliest(more), (5 + 6 + 1 + 2) % kSumVocabulary);
+}
+
 }  // namespace
 }  // namespace onepack

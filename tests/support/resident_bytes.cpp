@@ -1,7 +1,11 @@
 #include "tests/support/resident_bytes.h"
 
+#include <sys/stat.h>
+
+#include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <system_error>
 
 namespace onepack {
 
@@ -39,5 +43,24 @@ size_t ResidentBytesOf(const std::string& path, int* mappings) {
 }
 
 size_t ProportionalBytesOf(const std::string& path) { return SumOf("Pss:", path, nullptr); }
+
+size_t OwnBytes() {
+  std::ifstream rollup("/proc/self/smaps_rollup");
+  std::string word;
+  while (rollup >> word && word != "Anonymous:") {
+  }
+  size_t kilobytes = 0;
+  rollup >> kilobytes;
+  size_t bytes = kilobytes * 1024;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code error;
+    const std::string target = std::filesystem::read_symlink(entry.path(), error).string();
+    struct stat info;
+    if (target.rfind("/memfd:", 0) == 0 && stat(entry.path().c_str(), &info) == 0) {
+      bytes += static_cast<size_t>(info.st_blocks) * 512;
+    }
+  }
+  return bytes;
+}
 
 }  // namespace onepack

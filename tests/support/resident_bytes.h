@@ -1,4 +1,4 @@
-// How much of a mapped file is in this process' memory.
+// How much of a mapped file is in this process' memory, and how much memory is its own.
 
 #ifndef ONEPACK_TESTS_SUPPORT_RESIDENT_BYTES_H_
 #define ONEPACK_TESTS_SUPPORT_RESIDENT_BYTES_H_
@@ -14,6 +14,10 @@ size_t ResidentBytesOf(const std::string& path, int* mappings = nullptr);
 
 // The same of the proportional set size: what several processes have counts for each in part.
 size_t ProportionalBytesOf(const std::string& path);
+
+// Memory that goes with the process: anonymous pages, and all of its open files in memory (memfd),
+// mapped or not.
+size_t OwnBytes();
 
 }  // namespace onepack
 
