@@ -118,6 +118,22 @@ void LoadFile(const PyLanguageModel& self, const nb::object& path) {
         [&](LanguageModel& model) { ThrowIfError(LoadContextFile(model, name.c_str()), name); });
 }
 
+// Of the object's own class, which has more in Python.
+nb::object Fork(const nb::handle_t<PyLanguageModel>& self) {
+  const InUse<LoadedModel> loaded(nb::inst_ptr<PyLanguageModel>(self)->handle.Get());
+  const auto forked = std::make_shared<LoadedModel>();
+  forked->engine = loaded->engine;
+  {
+    const Turn::Claim claim(loaded->turn, "model");
+    const nb::gil_scoped_release release;
+    forked->model = ValueOrThrow(loaded->model->Fork());
+  }
+  nb::object object = nb::inst_alloc(self.type());
+  new (nb::inst_ptr<PyLanguageModel>(object)) PyLanguageModel{{"model", forked}};
+  nb::inst_mark_ready(object);
+  return object;
+}
+
 void BindContext(nb::class_<PyLanguageModel>& bound) {
   bound
       .def_prop_ro("context", Context, nb::sig("def context(self) -> list[int]"),
@@ -143,6 +159,11 @@ void BindContext(nb::class_<PyLanguageModel>& bound) {
           "count"_a,
           "Forgets all but the first ``count`` tokens. Raises InvalidArgumentError for more than "
           "there are, Error with UNSUPPORTED for a state that is not addressed by position.")
+      .def(
+          "fork", Fork, nb::sig("def fork(self) -> typing_extensions.Self"),
+          "Another model that goes on from the context by itself, in any thread; each is closed by "
+          "itself. They have the memory of the context in common. The first fork since the model "
+          "read something copies that once, further ones copy nothing. Raises OutOfMemoryError.")
       .def(
           "save",
           [](const PyLanguageModel& self) -> PySavedContext {

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from recorded import LANGUAGE_MODELS, llm_data, llm_program
 from onepack import (
     AdapterPool,
     Backend,
+    ClosedError,
     Error,
     Generation,
     InvalidArgumentError,
@@ -238,6 +240,28 @@ def test_a_context_is_saved_and_restored(backend: Backend, tmp_path: Path) -> No
         other.load_file(tmp_path / "nothing")
 
 
+def test_forks_go_on_from_one_context(backend: Backend) -> None:
+    model = load(backend)
+    model.append(PROMPT[:2])
+    forks = [model.fork() for _ in range(3)]
+    assert all(type(fork) is LanguageModel and fork.context == PROMPT[:2] for fork in forks)
+    expected = []
+    for last in range(3):
+        model.append([last])
+        expected.append(model.generate(PROMPT[2:], max_new_tokens=5).result().tokens)
+        model.rewind(2)
+    model.close()
+
+    def answer(last: int) -> tuple[int, ...]:
+        forks[last].append([last])
+        return forks[last].fork().generate(PROMPT[2:], max_new_tokens=5).result().tokens
+
+    with ThreadPoolExecutor(3) as threads:
+        assert list(threads.map(answer, range(3))) == expected
+    with pytest.raises(ClosedError):
+        model.fork()
+
+
 def test_a_recurrent_state_does_not_rewind(backend: Backend) -> None:
     with Program(LANGUAGE_MODELS / "state_recurrent.pte") as program:
         model = LanguageModel(program, backend=backend)
@@ -252,7 +276,7 @@ def test_a_model_in_use_says_so(model: LanguageModel) -> None:
 
     def look(_: int) -> None:
         seen.append(list(model.context))  # callbacks may look
-        for change in (lambda: model.append([1]), model.reset, model.save):
+        for change in (lambda: model.append([1]), model.reset, model.save, model.fork):
             with pytest.raises(Error) as raised:
                 change()
             assert raised.value.code == StatusCode.FAILED_PRECONDITION
