@@ -127,7 +127,6 @@ class Packer::Call {
   std::vector<LastingKey> lasting_;
 };
 
-// What a load has packed is written also where the load fails: others want it.
 PinnedWeights PinnedWeights::Share() const {
   PinnedWeights shared;
   shared.pins_.reserve(pins_.size());
@@ -137,6 +136,7 @@ PinnedWeights PinnedWeights::Share() const {
   return shared;
 }
 
+// What a load has packed is written also where the load fails: others want it.
 Result<std::vector<PinnedWeights>> Packer::Pin(Span<const Plan> plans) const {
   auto pinned = Call(*this, plans).Run();
   if (cache_->file() != nullptr) cache_->file()->StartWriting();

@@ -25,8 +25,12 @@ Executor::Executor(Ref<MethodContext> context, std::shared_ptr<const PayloadCont
       key_(Digest::UnlikeAll()) {}
 
 Executor::~Executor() {
-  context_->own_lane().Remove(key_);
-  if (is_shared_) context_->pool().Leave(key_, id_);
+  // A shared one may be closed by a fork of the method, in another thread: the lane is not its.
+  if (is_shared_) {
+    context_->pool().Leave(key_, id_);
+  } else {
+    context_->own_lane().Remove(key_);
+  }
 }
 
 Result<Ref<Executor>> Executor::Load(Ref<MethodContext> context, Plan plan, PinnedWeights pins,

@@ -1,9 +1,9 @@
 // What the delegates of one loaded method run with: the pool of runtimes and the cache of its
 // backend, and a lane of its own for runtimes of graphs that no other delegate can have.
 //
-// Threads: those of the method, one at a time; those of its forks, too, for delegates that share
-// their
-//          runtimes.
+// Threads: those of the method, one at a time. Delegates that share their runtimes are used and
+//          closed by forks of the method, too, in any thread: they take the pool, the cache and the
+//          last lane from here, and leave the own lane alone.
 
 #ifndef ONEPACK_DELEGATE_RUNNING_METHOD_CONTEXT_H_
 #define ONEPACK_DELEGATE_RUNNING_METHOD_CONTEXT_H_
