@@ -1,5 +1,8 @@
-// Which pages of a memory, as a few runs of them: each run is a mapping, of which a process may not
-// have many (65,530 as a rule), and which takes some microseconds to make.
+// Which pages of a memory, as a limited number of runs: each run is a mapping, of which a process
+// may not have many (65,530 as a rule), and which takes some microseconds to make.
+//
+// A KV cache changes in one place for each layer, or for each head of each layer: the limit is
+// above what models have as a rule, since to join runs means to copy what is between them.
 
 #ifndef ONEPACK_RUNTIME_PAGE_RUNS_H_
 #define ONEPACK_RUNTIME_PAGE_RUNS_H_
@@ -17,7 +20,7 @@ struct PageRun {
 
 class PageRuns {
  public:
-  static constexpr size_t kMost = 64;
+  static constexpr size_t kMost = 1024;
 
   // Adds pages, which may be there already. Runs that would be too many become one with what is
   // between them, those first that are nearest to each other. Fastest in order.
@@ -25,6 +28,7 @@ class PageRuns {
 
   bool Has(size_t page) const;
   size_t page_count() const;
+  size_t count() const { return count_; }
   bool empty() const { return count_ == 0; }
 
   // Ascending, with pages between them that are in none.

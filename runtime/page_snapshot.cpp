@@ -102,7 +102,7 @@ Result<Ref<const PageSnapshot>> PageSnapshot::Take(const Mapping& memory,
   }
   if (runs.empty()) return shown;
   Ref<const PageSnapshot> below = shown;
-  while (below && (below->runs_.page_count() <= runs.page_count() || below->height_ >= kMostHigh)) {
+  while (below && below->IsBetterCopiedWith(runs)) {
     for (const PageRun& run : below->runs_) runs.Add(run);
     below = below->below_;
   }
@@ -111,6 +111,19 @@ Result<Ref<const PageSnapshot>> PageSnapshot::Take(const Mapping& memory,
       const Ref<PageSnapshot> snapshot,
       MakeRef<PageSnapshot>(allocator, std::move(file), runs, std::move(below)));
   return Ref<const PageSnapshot>(snapshot);
+}
+
+bool PageSnapshot::IsBetterCopiedWith(const PageRuns& runs) const {
+  if (runs_.page_count() <= runs.page_count() || height_ >= kMostHigh) return true;
+  // The lowest may be most of the state: never for its mappings alone.
+  return below_ && runs_above_lowest_ + runs.count() > PageRuns::kMost;
+}
+
+bool PageSnapshot::Has(size_t page) const {
+  if (!runs_.Has(page)) return below_ && below_->Has(page);
+  const auto start = static_cast<off_t>(page * PageSize());
+  const off_t data = lseek(file_.get(), start, SEEK_DATA);
+  return data >= 0 ? data < start + static_cast<off_t>(PageSize()) : errno != ENXIO;
 }
 
 Status PageSnapshot::ShowIn(Mapping& memory) const {

@@ -49,10 +49,10 @@ TEST(PageRunsTest, TheNearestBecomeOneWhereTheyAreTooMany) {
 // Beside a set of pages.
 TEST(PageRunsTest, AllThatWasAddedIsThereAndRunsAreApart) {
   std::mt19937 random(7);
-  for (const size_t most_pages : {100, 3000}) {
+  for (const size_t most_pages : {100, 3000, 100000}) {
     PageRuns runs;
     std::set<size_t> pages;
-    for (int i = 0; i < 500; ++i) {
+    for (int i = 0; i < 2000; ++i) {
       const PageRun run = {random() % most_pages, random() % 4};
       runs.Add(run);
       for (size_t page = run.first; page < run.end(); ++page) pages.insert(page);

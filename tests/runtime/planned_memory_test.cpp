@@ -15,13 +15,15 @@
 #include "base/page_size.h"
 #include "onepack/method_state.h"
 #include "runtime/page_map.h"
+#include "tests/support/child_process.h"
 #include "tests/support/resident_bytes.h"
 #include "tests/support/status_matchers.h"
 
 namespace onepack {
 namespace {
 
-const std::string kFile = "/memfd:onepack-state (deleted)";
+const std::string kPrefix = "/memfd:onepack-state";
+const std::string kFile = kPrefix + " (deleted)";
 constexpr size_t kPages = 300;
 
 // A memory, and what should be in it.
@@ -169,10 +171,56 @@ TEST(MemoryForkTest, EightLieOnEachOtherAtMost) {
     pair = ForkOf(pair);
     ASSERT_TRUE(pair.IsRight()) << count;
   }
-  int mappings = 0;
-  ResidentBytesOf(kFile, &mappings);
-  EXPECT_GT(mappings, 8);
-  EXPECT_LE(mappings, 8 * 40);
+  int snapshots = 0;
+  FileBytesOf(kPrefix, &snapshots);
+  EXPECT_GT(snapshots, 1);
+  EXPECT_LE(snapshots, 8);
+}
+
+// As a token changes a KV cache, where each head of each layer has its own part.
+TEST(MemoryForkTest, AForkCopiesWhatHasChangedInHundredsOfPlacesAndNothingBetween) {
+  constexpr size_t kRegions = 576;
+  constexpr size_t kShown = 10;
+  constexpr size_t kRegion = 12;
+  Pair first = NewPair(kRegions * kRegion);
+  for (size_t i = 0; i < kRegions; ++i) {
+    for (size_t page = 0; page < kShown; ++page) first.Write(i * kRegion + page, 7);
+  }
+  const Pair second = ForkOf(first);
+  ASSERT_EQ(FileBytesOf(kPrefix), kRegions * kShown * PageSize());
+  std::vector<Pair> forks;
+  for (size_t turn = 1; turn <= 3; ++turn) {
+    for (size_t i = 0; i < kRegions; ++i) first.Write(i * kRegion, static_cast<uint8_t>(turn));
+    forks.push_back(ForkOf(first));
+    ASSERT_EQ(FileBytesOf(kPrefix), kRegions * (kShown + turn) * PageSize()) << turn;
+  }
+  EXPECT_TRUE(second.IsRight());
+  for (const Pair& fork : forks) EXPECT_TRUE(fork.IsRight());
+  // Those that no memory shows any more go.
+  forks.clear();
+  EXPECT_EQ(FileBytesOf(kPrefix), kRegions * (kShown + 1) * PageSize());
+}
+
+// More places than a snapshot has runs: some are joined. What is between them is neither lost nor
+// taken for written where nothing is.
+TEST(MemoryForkTest, PlacesThatAreTooManyAreRightAndHolesStayUntouched) {
+  constexpr size_t kPlaces = PageRuns::kMost + 200;
+  Pair first = NewPair(kPlaces * 3);
+  for (size_t i = 0; i < kPlaces; ++i) first.Write(i * 3, 7);
+  Pair second = ForkOf(first);
+  EXPECT_EQ(FileBytesOf(kPrefix), kPlaces * PageSize());
+  PageMap pages;
+  const size_t blocks = PageSize() / MethodState::kBlock;
+  for (size_t i = 0; i < kPlaces; ++i) {
+    ASSERT_FALSE(second.memory->IsUntouched(i * 3 * blocks, pages)) << i;
+    ASSERT_TRUE(second.memory->IsUntouched((i * 3 + 1) * blocks, pages)) << i;
+  }
+  for (size_t i = 0; i < kPlaces; ++i) second.Write(i * 3 + 1, 8);
+  const Pair third = ForkOf(second);
+  for (const Pair* pair :
+       {static_cast<const Pair*>(&first), static_cast<const Pair*>(&second), &third}) {
+    EXPECT_TRUE(pair->IsRight());
+  }
 }
 
 TEST(MemoryForkTest, AnyForksOfAnyMemoriesAreRightAtAllTimes) {
@@ -198,6 +246,26 @@ TEST(MemoryForkTest, AnyForksOfAnyMemoriesAreRightAtAllTimes) {
       for (const Pair& each : pairs) ASSERT_TRUE(each.IsRight()) << step;
     }
   }
+}
+
+// A process that is forked off: the pages are shared once more, by the system's own means.
+TEST(MemoryForkTest, AChildProcessWritesAndForksForItself) {
+  Pair first = NewPair();
+  for (size_t page = 0; page < 200; ++page) first.Write(page, 7);
+  Pair second = ForkOf(first);
+  second.Write(5, 8);
+  EXPECT_EQ(ExitStatusOfChild([&] {
+              first.Write(3, 1);
+              second.Write(5, 2);
+              second.Write(250, 3);
+              Pair third = ForkOf(second);
+              third.Write(6, 4);
+              return first.IsRight() && second.IsRight() && third.IsRight();
+            }),
+            0);
+  EXPECT_TRUE(first.IsRight());
+  EXPECT_TRUE(second.IsRight());
+  EXPECT_TRUE(ForkOf(second).IsRight());
 }
 
 class Limit {

@@ -51,15 +51,21 @@ size_t OwnBytes() {
   }
   size_t kilobytes = 0;
   rollup >> kilobytes;
-  size_t bytes = kilobytes * 1024;
+  return kilobytes * 1024 + FileBytesOf("/memfd:");
+}
+
+size_t FileBytesOf(const std::string& prefix, int* descriptors) {
+  size_t bytes = 0;
+  int count = 0;
   for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
     std::error_code error;
     const std::string target = std::filesystem::read_symlink(entry.path(), error).string();
     struct stat info;
-    if (target.rfind("/memfd:", 0) == 0 && stat(entry.path().c_str(), &info) == 0) {
-      bytes += static_cast<size_t>(info.st_blocks) * 512;
-    }
+    if (target.rfind(prefix, 0) != 0 || stat(entry.path().c_str(), &info) != 0) continue;
+    bytes += static_cast<size_t>(info.st_blocks) * 512;
+    ++count;
   }
+  if (descriptors != nullptr) *descriptors = count;
   return bytes;
 }
 

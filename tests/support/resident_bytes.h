@@ -19,6 +19,10 @@ size_t ProportionalBytesOf(const std::string& path);
 // mapped or not.
 size_t OwnBytes();
 
+// Of open files in memory whose name, such as "/memfd:ones", begins with `prefix`; `descriptors`,
+// if given, counts them.
+size_t FileBytesOf(const std::string& prefix, int* descriptors = nullptr);
+
 }  // namespace onepack
 
 #endif  // ONEPACK_TESTS_SUPPORT_RESIDENT_BYTES_H_
