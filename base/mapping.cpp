@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <utility>
 
@@ -116,12 +117,29 @@ void Mapping::SetToZero() {
 
 Status Mapping::ShowFile(int descriptor, size_t offset, size_t size) {
   if (mmap(data_ + offset, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE,
-           descriptor, static_cast<off_t>(offset)) == MAP_FAILED) {
-    return Status::Error(StatusCode::kResourceExhausted, "cannot map %zu bytes of a file: %s", size,
-                         PosixError("mmap", errno).message());
+           descriptor, static_cast<off_t>(offset)) != MAP_FAILED) {
+    shows_file_ = true;
+    return Status::Ok();
   }
-  shows_file_ = true;
-  return Status::Ok();
+  Status refused =
+      Status::Error(StatusCode::kResourceExhausted, "cannot map %zu bytes of a file: %s", size,
+                    PosixError("mmap", errno).message());
+  const bool is_mapped = msync(data_ + offset, size, MS_ASYNC) == 0 || errno != ENOMEM;
+  if (is_mapped || CopyFile(descriptor, offset, size)) return refused;
+  return Status::Error(StatusCode::kInternal, "%s, and it is lost: there is no memory for it",
+                       refused.message());
+}
+
+bool Mapping::CopyFile(int descriptor, size_t offset, size_t size) {
+  if (MapZerosAt(data_ + offset, size) == MAP_FAILED) return false;
+  for (size_t done = 0; done < size;) {
+    const ssize_t count =
+        pread(descriptor, data_ + offset + done, size - done, static_cast<off_t>(offset + done));
+    if (count == 0) break;  // the rest are zeros
+    if (count < 0 && errno != EINTR) return false;
+    if (count > 0) done += static_cast<size_t>(count);
+  }
+  return true;
 }
 
 Result<Mapping> Mapping::OfZeros(size_t size) {

@@ -51,9 +51,11 @@ class Mapping {
   void SetToZero();
 
   // Shows [offset, offset + size) of a file in place of the same range here, without a copy: what
-  // is written here later stays here. The descriptor stays the caller's, and may be closed. After
-  // an error the mapping is as it was. REQUIRES: whole pages of an anonymous mapping, all of which
-  // the file has.
+  // is written here later stays here. The descriptor stays the caller's, and may be closed.
+  // Errors: kResourceExhausted; the range then has what it had, or, where the system has unmapped
+  // it before it failed, a copy of the file's bytes. kInternal where it has no
+  // memory for that either: the range then must not be touched. REQUIRES: whole pages of an
+  // anonymous mapping, all of which the file has.
   Status ShowFile(int descriptor, size_t offset, size_t size);
 
   uint8_t* data() const { return data_; }
@@ -61,6 +63,9 @@ class Mapping {
   Bytes bytes() const { return Bytes(data_, size_); }
 
  private:
+  // Into a range that is not mapped. False: it may still be not.
+  bool CopyFile(int descriptor, size_t offset, size_t size);
+
   uint8_t* data_ = nullptr;
   size_t size_ = 0;          // what was asked for
   size_t before_ = 0;        // bytes from the first page's beginning to data_

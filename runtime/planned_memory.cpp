@@ -70,8 +70,10 @@ Result<Ref<PlannedMemory>> PlannedMemory::Fork(const Allocator& allocator) {
                              PageSnapshot::Take(memory_, snapshot_, allocator));
     const bool is_another = taken.get() != snapshot_.get();
     snapshot_ = std::move(taken);
-    // Its own pages are as good as those of the snapshot: the next fork tries again.
-    is_as_forked_ = !is_another || snapshot_->ShowInOrigin(memory_).ok();
+    Status shown = is_another ? snapshot_->ShowInOrigin(memory_) : Status::Ok();
+    if (shown.code() == StatusCode::kInternal) return shown;
+    // Otherwise its own pages have the bytes of the snapshot: the next fork tries again.
+    is_as_forked_ = shown.ok();
   }
   ONEPACK_ASSIGN_OR_RETURN(Ref<PlannedMemory> fork,
                            Create(memory_.size(), initial_used_, allocator));

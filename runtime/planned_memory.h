@@ -49,8 +49,10 @@ class PlannedMemory final : public RefCounted {
   void WillChange() { is_as_forked_ = false; }
 
   // Another memory with the same bytes. Where this one has changed since its last fork, what has
-  // changed is copied once, for this one and all of its forks until it changes again. Errors: those
-  // of PageSnapshot; this one is then as it was.
+  // changed is copied once, for this one and all of its forks until it changes again. That copy is
+  // kept until SetToZero, Reset, or a next Fork after changes: pages that this one writes meanwhile
+  // are there twice, even if no fork is left. Errors: those of PageSnapshot; this one has then the
+  // same bytes, but for kInternal (Mapping::ShowFile), when part of it is lost.
   Result<Ref<PlannedMemory>> Fork(const Allocator& allocator);
 
   // Where `pointer` into `from` points in this one, a fork of it; other pointers stay.

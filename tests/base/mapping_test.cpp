@@ -217,6 +217,20 @@ TEST(MappingTest, AFileIsShownInItUntilItIsWrittenToOrSetToZero) {
   }
 }
 
+// Of a file that can be read and not mapped the system says so after it has unmapped the range.
+TEST(MappingTest, ARangeThatTheSystemHasUnmappedHasTheBytesOfTheFile) {
+  const size_t page = PageSize();
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Mapping mapping, Mapping::OfZeros(3 * page));
+  memset(mapping.data(), 1, 3 * page);
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Fd file, Fd::OpenForReading("/proc/version"));
+  ASSERT_EQ(munmap(mapping.data(), page), 0);  // whatever the system does
+  EXPECT_TRUE(IsError(mapping.ShowFile(file.get(), 0, page), StatusCode::kResourceExhausted,
+                      {"cannot map"}));
+  EXPECT_EQ(mapping.data()[0], 'L');
+  EXPECT_EQ(mapping.data()[page - 1], 0);
+  EXPECT_EQ(mapping.data()[page], 1);
+}
+
 TEST(MappingTest, ZeroBytesMapNothing) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(Mapping mapping, Mapping::OfZeros(0));
   EXPECT_EQ(mapping.data(), nullptr);
