@@ -146,6 +146,7 @@ Status Method::SetInput(size_t index, const Value& value) {
     return WithName(Status::Error(StatusCode::kFailedPrecondition,
                                   "input %zu cannot be set while the method runs", index));
   }
+  memory_->WillChange();
   Status status = CopyValue(value, *inputs_[index]);
   input_is_set_[index] = status.ok();
   if (status.ok()) return status;
