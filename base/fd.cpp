@@ -30,8 +30,14 @@ Result<Fd> Fd::InMemory(const char* name) {
   // By number: the C libraries of older Androids do not have the function.
   constexpr unsigned kCloseOnExec = 1;
   constexpr unsigned kCanBeSealed = 2;
-  const auto descriptor =
-      static_cast<int>(syscall(SYS_memfd_create, name, kCloseOnExec | kCanBeSealed));
+  constexpr unsigned kIsNoProgram = 8;
+  constexpr unsigned kFlags = kCloseOnExec | kCanBeSealed;
+  // Some systems allow no file in memory that could be run (vm.memfd_noexec); those before Linux
+  // 6.3 do not know the flag.
+  auto descriptor = static_cast<int>(syscall(SYS_memfd_create, name, kFlags | kIsNoProgram));
+  if (descriptor < 0 && errno == EINVAL) {
+    descriptor = static_cast<int>(syscall(SYS_memfd_create, name, kFlags));
+  }
   if (descriptor >= 0) return Fd(descriptor);
   const bool is_refused = errno == ENOSYS || errno == EPERM || errno == EACCES;
   return Status::Error(is_refused ? StatusCode::kUnsupported : StatusCode::kResourceExhausted,

@@ -1,11 +1,13 @@
 #include "delegate/xnn/ones.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <utility>
+
+#include "base/fd.h"
 
 namespace onepack {
 namespace {
@@ -22,15 +24,16 @@ constexpr T kOne = T{1};
 template <>
 constexpr uint16_t kOne<uint16_t> = 0x3f80;
 
-// A file of one block in memory; -1 where the system has none. It lives as long as the process.
+// A file of one block in memory, open as long as the process lives; -1 where the system has none.
 template <typename T>
 int MakeBlockFile() {
-  const int file = static_cast<int>(syscall(SYS_memfd_create, "ones", 1U /* MFD_CLOEXEC */));
-  if (file < 0) return -1;
+  auto file = Fd::InMemory("ones");
+  if (!file.ok()) return -1;
+  const int descriptor = file.value().get();
   const std::vector<T> ones(kBlockBytes / sizeof(T), kOne<T>);
-  if (write(file, ones.data(), kBlockBytes) == static_cast<ssize_t>(kBlockBytes)) return file;
-  close(file);
-  return -1;
+  const ssize_t written = write(descriptor, ones.data(), kBlockBytes);
+  if (written != static_cast<ssize_t>(kBlockBytes)) return -1;
+  return fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
 }
 
 template <typename T>
