@@ -1,5 +1,8 @@
 #include "runtime/method_fork.h"
 
+#include <stddef.h>
+#include <stdint.h>
+
 #include "runtime/planned_memory.h"
 
 namespace onepack {
@@ -47,8 +50,11 @@ Status MethodFork::CopyArrays() {
 
 template <typename T, typename Item>
 T* MethodFork::Moved(T* pointer, Array<Item> Method::* array) const {
-  if (pointer == nullptr) return nullptr;
-  return (to_.*array).data() + (pointer - (from_.*array).data());
+  const Array<Item>& items = from_.*array;
+  const size_t offset =
+      reinterpret_cast<uintptr_t>(pointer) - reinterpret_cast<uintptr_t>(items.data());
+  if (offset >= items.size() * sizeof(Item)) return pointer;
+  return (to_.*array).data() + offset / sizeof(Item);
 }
 
 // A constant that is used in place stays where it is.
@@ -70,6 +76,7 @@ void MethodFork::MoveTensors() {
 Value MethodFork::MovedValue(const Value& value) const {
   switch (value.kind()) {
     case ValueKind::kTensor:
+      if (value.has_no_tensor()) return value;
       return Value::OfTensor(Moved(&value.tensor(), &Method::tensors_));
     case ValueKind::kIntList:
     case ValueKind::kTensorList:

@@ -30,7 +30,8 @@ class MethodFork {
 
   template <typename T>
   Status Copy(Array<T> Method::* array);
-  // Where `pointer` into an array of the method points in the fork's; null stays null.
+  // Where `pointer` into an array of the method points in the fork's; null, and what points
+  // elsewhere, as an operator may have made it do, stays.
   template <typename T, typename Item>
   T* Moved(T* pointer, Array<Item> Method::* array) const;
   template <typename T>
