@@ -19,10 +19,17 @@ bool IsZero(Bytes bytes) {
   return bytes[0] == 0 && memcmp(bytes.data(), bytes.data() + 1, bytes.size() - 1) == 0;
 }
 
-PageMap::PageMap() : page_size_(PageSize()), pages_(Fd::OpenForReading("/proc/self/pagemap")) {}
+PageMap::PageMap()
+    : page_size_(PageSize()),
+      pages_(Fd::OpenForReading("/proc/self/pagemap")),
+      is_known_(pages_.ok()) {
+  // A table that does not say so of a page that is being written, as under emulators, is none:
+  // states would lose what it leaves out.
+  is_known_ = is_known_ && IsOwn(reinterpret_cast<const uint8_t*>(entries_));
+}
 
 bool PageMap::IsOwn(const uint8_t* address) {
-  if (!pages_.ok()) return true;
+  if (!is_known_) return true;
   const size_t page = reinterpret_cast<uintptr_t>(address) / page_size_;
   if (page / kWindow != window_) ReadWindow(page / kWindow);
   const uint64_t entry = entries_[page % kWindow];

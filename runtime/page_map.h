@@ -33,6 +33,7 @@ class PageMap {
 
   const size_t page_size_;
   Result<Fd> pages_;
+  bool is_known_;  // what pages_ says is true
   size_t window_ = SIZE_MAX;
   uint64_t entries_[kWindow];
 };
