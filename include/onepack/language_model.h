@@ -79,10 +79,16 @@ class ONEPACK_API LanguageModel {
   Status Restore(const SavedContext& saved);
 
   // Another model that goes on from the same context by itself: for conversations that begin with
-  // one prompt, and for several answers to it. It takes no load. Its state shares the pages of this
-  // one until either of them writes to them, so a fork takes the memory of what it adds, in whole
-  // pages, and of its activations. Any state can be forked, that of a fork too. The first fork
-  // since this model read something copies that once, for all forks; further ones copy nothing.
+  // one prompt, and for several answers to it. Its state shares the pages of this one until either
+  // of them writes to them, so a fork takes the memory of what it adds, in whole pages, and of its
+  // activations; and that of delegates which cannot share their runtimes (Method::Fork). Any state
+  // can be forked, that of a fork too. The first fork since this model read something copies that
+  // once, for all forks; further ones copy nothing. The copy is kept until this model is reset,
+  // restored or forked again.
+  // How many: the system limits the mappings of a process, to 65,530 as a rule (vm.max_map_count).
+  // A fork takes two for each place of the KV cache: with 28 layers, where keys and values are each
+  // in one piece, 115, so there is room for about 550 forks; where each of 8 heads has its own
+  // piece, about 900, so about 70. Forks of forks take up to 4,097 each.
   // Ownership: none of the other; each is closed, reset, rewound, saved and restored as if the
   // other were not there. State that other models use as well (MethodOptions::shared_state) is the
   // fork's own. Threads: each belongs to one, and they run in parallel. Errors: those of

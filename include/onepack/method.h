@@ -104,15 +104,24 @@ class ONEPACK_API Method final : public RefCounted {
   Status RestoreState(const MethodState& state);
 
   // A method with the same weights that goes on from the state of now, independently of this one:
-  // both run in parallel, and each can be closed first. It takes no load, and shares the memory of
-  // the state until one of them writes to it, page by page. The first fork since this method ran
-  // copies what has changed since the fork before, once for all; further ones copy nothing. Inputs
-  // are not set in it.
-  // `shared_state`: a fork of the state that it shares (SharedState::Fork), the same for all
-  // methods that go on together; null for a method that shares none. Errors: kInvalidArgument for
-  // one of another program or none; kResourceExhausted for memory, address space, descriptors;
-  // kUnsupported where the system has no files in memory (memfd), or a backend cannot fork. This
-  // method is as it was then.
+  // both run in parallel, and each can be closed first. It shares the memory of the state until one
+  // of them writes to it, page by page. The first fork since this method ran copies what has
+  // changed since the fork before, once for all; further ones copy nothing. Inputs are not set in
+  // it. It takes no load, with one exception: a delegate that cannot share its runtimes (XNNPACK
+  // packs weights for itself, those of depthwise convolutions for instance) creates its own in the
+  // first run of each fork, with its own copy of those weights. Operators are called with the same
+  // contexts as this method's, from the threads of both: what is behind a context is not part of
+  // the state (operator_registry.h). The copy is kept until this method is reset, restored or
+  // forked again after a run, even when the forks are gone: what this method writes meanwhile is in
+  // memory twice. Address space: each place of the state that is in pages of its own (a KV cache
+  // has one or two for each layer, or for each head) takes two mappings in the fork and in this
+  // method, of the 65,530 that a process may have (vm.max_map_count). `shared_state`: a fork of the
+  // state that it shares (SharedState::Fork), the same for all methods that go on together; null
+  // for a method that shares none. Errors: kInvalidArgument for one of another program or none;
+  // kResourceExhausted for memory, address space, descriptors; kUnsupported where the system has no
+  // files in memory (memfd), or a backend cannot fork. This method is as it was then. kInternal
+  // where the system has unmapped memory of this method before it failed, and has none to map it
+  // again: this method must then not be used any more.
   Result<Ref<Method>> Fork(const Ref<SharedState>& shared_state = {}) const;
   // Null: none.
   const Ref<SharedState>& shared_state() const { return shared_state_; }

@@ -1,9 +1,10 @@
 // The operators that a program calls outside its delegates, by name.
 //
 // Ownership: the application owns the table and what `context` points to; both outlive every method
-//            loaded with them.
+//            loaded with them, and every fork of it (Method::Fork).
 // Threads:   read only after it is filled; a function may be called from any thread, for one method
-//            at a time.
+//            at a time. Forks of a method are methods with the same contexts: what a context points
+//            to is used by all of them, in parallel, and is no part of the state that is forked.
 
 #ifndef ONEPACK_OPERATOR_REGISTRY_H_
 #define ONEPACK_OPERATOR_REGISTRY_H_
