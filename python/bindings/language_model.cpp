@@ -120,14 +120,11 @@ void LoadFile(const PyLanguageModel& self, const nb::object& path) {
 
 // Of the object's own class, which has more in Python.
 nb::object Fork(const nb::handle_t<PyLanguageModel>& self) {
-  const InUse<LoadedModel> loaded(nb::inst_ptr<PyLanguageModel>(self)->handle.Get());
+  const PyLanguageModel& from = *nb::inst_ptr<PyLanguageModel>(self);
+  const InUse<LoadedModel> loaded(from.handle.Get());
   const auto forked = std::make_shared<LoadedModel>();
   forked->engine = loaded->engine;
-  {
-    const Turn::Claim claim(loaded->turn, "model");
-    const nb::gil_scoped_release release;
-    forked->model = ValueOrThrow(loaded->model->Fork());
-  }
+  forked->model = Alone(from, [](LanguageModel& model) { return ValueOrThrow(model.Fork()); });
   nb::object object = nb::inst_alloc(self.type());
   new (nb::inst_ptr<PyLanguageModel>(object)) PyLanguageModel{{"model", forked}};
   nb::inst_mark_ready(object);
@@ -162,8 +159,11 @@ void BindContext(nb::class_<PyLanguageModel>& bound) {
       .def(
           "fork", Fork, nb::sig("def fork(self) -> typing_extensions.Self"),
           "Another model that goes on from the context by itself, in any thread; each is closed by "
-          "itself. They have the memory of the context in common. The first fork since the model "
-          "read something copies that once, further ones copy nothing. Raises OutOfMemoryError.")
+          "itself. Both share the memory of the context until one of them writes to it. The first "
+          "fork since the model read something copies that once, further ones copy nothing. Raises "
+          "OutOfMemoryError; Error with UNSUPPORTED where the system or a backend cannot fork, "
+          "with "
+          "FAILED_PRECONDITION while the model is in use.")
       .def(
           "save",
           [](const PyLanguageModel& self) -> PySavedContext {
