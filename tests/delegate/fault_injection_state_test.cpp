@@ -222,7 +222,8 @@ TEST_F(StateFaultTest, SavingFailsCleanlyAtEveryRequestAndRestoringAsksForNothin
   EXPECT_GT(requests, 2u);
 }
 
-// What is mapped first is the method's own memory, which can stay as it is.
+// What is mapped first is the method's own memory, which can stay as it is. The calls that make and
+// fill a file in memory are not among the requests: MemoryForkTest has them refused.
 TEST_F(StateFaultTest, AForkFailsCleanlyAtEveryRequest) {
   const Ref<Method> method = LoadWell();
   const std::vector<float> first = Run(*method);

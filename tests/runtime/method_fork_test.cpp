@@ -5,9 +5,8 @@
 namespace onepack {
 namespace {
 
-// y = x + list of ints [0] + bools [0] + doubles [0] + tensors [0] + optional tensors [0] +
-// constant
-// + view of the constant; and it counts its runs in state.
+// y is the sum of x, the first items of the lists of ints, bools, doubles, tensors and optional
+// tensors, the constant and a view of it; and the method counts its runs in state.
 class MethodForkTest : public MethodTest {
  protected:
   enum : int32_t {
