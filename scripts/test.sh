@@ -78,7 +78,7 @@ if [ "$has_clang" -eq 1 ]; then
   run_lint reference
   run_lint tidy
   # ccache keeps nothing that was compiled with a precompiled header; these share nothing with another preset.
-  export ONEPACK_TEST_PCH=ON
+  export ONEPACK_TEST_PCH=ON ONEPACK_UNITY=ON
   run_preset asan
   run_preset tsan
   if [ "$has_peer" -eq 1 ]; then run_preset executorch-tsan; fi
@@ -88,7 +88,7 @@ fi
 if [ "$has_aarch64" -eq 0 ]; then
   broken=$((broken + 1))
 elif [ "$(uname -m)" != aarch64 ]; then
-  ONEPACK_TEST_PCH=ON run_preset aarch64
+  ONEPACK_TEST_PCH=ON ONEPACK_UNITY=ON run_preset aarch64
 fi
 say 'all has run'
 if [ "$broken" -gt 0 ]; then
