@@ -22,6 +22,10 @@ constexpr size_t kReadAhead = size_t{64} << 10;
 // To give so little back, and to have it mapped again, costs more than it is worth.
 constexpr size_t kTooLittle = size_t{16} << 10;
 
+// A file as large as this, mapped by itself, is placed so that huge pages fit, and then the system
+// maps 2 MB of it where a page is touched: of raw weights only those in hand are to be in memory.
+constexpr size_t kHugePage = size_t{2} << 20;
+
 // In place of what is at `place`, or, for null, anywhere.
 void* MapZerosAt(void* place, size_t size) {
   return mmap(place, size, PROT_READ | PROT_WRITE,
@@ -64,7 +68,7 @@ Result<Mapping> Mapping::OfFilePart(int descriptor, uint64_t offset, uint64_t si
   }
   Mapping mapping;
   int fixed = 0;
-  if (RoundUp(of_file, PageSize()) < padded_size || size == 0) {
+  if (RoundUp(of_file, PageSize()) < padded_size || size == 0 || of_file >= kHugePage) {
     // Zeros first, the file over them: what follows the file's last page stays readable.
     auto zeros = OfZeros(padded_size);
     if (!zeros.ok()) return zeros.TakeStatus().WithContext("%s", name);

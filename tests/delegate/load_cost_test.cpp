@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
+#include <cmath>
 #include <initializer_list>
 #include <memory>
 #include <string>
@@ -59,6 +60,8 @@ Cost PerLayer(const Cost& large, const Cost& small) {
                         &cost.packed_bytes, &cost.faults}) {
     *count /= kLayers;
   }
+  // A file whose last page is full is mapped with one call more, however many layers it has.
+  cost.maps = std::round(cost.maps);
   return cost;
 }
 
