@@ -40,7 +40,7 @@ struct Pair {
     memory->Reset();
     std::fill(expected.begin(), expected.end(), 0);
   }
-  bool IsRight() const { return memcmp(memory->data(), expected.data(), expected.size()) == 0; }
+  bool IsRight() const { return std::equal(expected.begin(), expected.end(), memory->data()); }
 };
 
 Pair NewPair(size_t pages = kPages) {
