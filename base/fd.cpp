@@ -55,4 +55,29 @@ Result<struct stat> StatRegularFile(int descriptor, const char* name) {
   return Status::Error(StatusCode::kInvalidArgument, "%s: not a regular file", name);
 }
 
+std::optional<size_t> ReadAt(int descriptor, uint64_t offset, Span<uint8_t> bytes) {
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t count = pread(descriptor, bytes.data() + done, bytes.size() - done,
+                                static_cast<off_t>(offset + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return std::nullopt;
+    if (count == 0) break;
+    done += static_cast<size_t>(count);
+  }
+  return done;
+}
+
+bool WriteAt(int descriptor, uint64_t offset, Bytes bytes) {
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t count = pwrite(descriptor, bytes.data() + done, bytes.size() - done,
+                                 static_cast<off_t>(offset + done));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return false;
+    done += static_cast<size_t>(count);
+  }
+  return true;
+}
+
 }  // namespace onepack

@@ -3,9 +3,14 @@
 #ifndef ONEPACK_BASE_FD_H_
 #define ONEPACK_BASE_FD_H_
 
+#include <stddef.h>
+#include <stdint.h>
 #include <sys/stat.h>
 
+#include <optional>
+
 #include "onepack/result.h"
+#include "onepack/span.h"
 
 namespace onepack {
 
@@ -36,6 +41,11 @@ class Fd {
 // What the system says of an open descriptor, which stays the caller's. `name` is what messages
 // call it. kInvalidArgument for a folder, a pipe, a device and what is not open.
 Result<struct stat> StatRegularFile(int descriptor, const char* name);
+
+// The bytes from `offset` on, however often a signal interrupts. A file that ends has fewer.
+// nullopt, false: errno says why.
+std::optional<size_t> ReadAt(int descriptor, uint64_t offset, Span<uint8_t> bytes);
+bool WriteAt(int descriptor, uint64_t offset, Bytes bytes);
 
 }  // namespace onepack
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #include <utility>
 
@@ -136,14 +135,8 @@ Status Mapping::ShowFile(int descriptor, size_t offset, size_t size) {
 
 bool Mapping::CopyFile(int descriptor, size_t offset, size_t size) {
   if (MapZerosAt(data_ + offset, size) == MAP_FAILED) return false;
-  for (size_t done = 0; done < size;) {
-    const ssize_t count =
-        pread(descriptor, data_ + offset + done, size - done, static_cast<off_t>(offset + done));
-    if (count == 0) break;  // the rest are zeros
-    if (count < 0 && errno != EINTR) return false;
-    if (count > 0) done += static_cast<size_t>(count);
-  }
-  return true;
+  // Behind the file's end there are zeros.
+  return ReadAt(descriptor, offset, {data_ + offset, size}).has_value();
 }
 
 Result<Mapping> Mapping::OfZeros(size_t size) {

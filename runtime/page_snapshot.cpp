@@ -46,7 +46,8 @@ class Pages {
     for (size_t page = run.first; page < run.end();) {
       const size_t start = page;
       while (page < run.end() && page - start < kMostAtOnce && HoldsBytes(page)) ++page;
-      ONEPACK_RETURN_IF_ERROR(WriteAll(file, start, page - start));
+      const Bytes bytes(Start(start), (page - start) * page_size_);
+      if (!WriteAt(file, start * page_size_, bytes)) return Failed("copying it");
       while (page < run.end() && !HoldsBytes(page)) ++page;
     }
     return Status::Ok();
@@ -60,16 +61,6 @@ class Pages {
   bool IsShown(size_t page) const { return shown_ != nullptr && shown_->Has(page); }
   bool HoldsBytes(size_t page) {
     return (map_.IsOwn(Start(page)) || IsShown(page)) && !IsZero(BytesOf(page));
-  }
-
-  Status WriteAll(int file, size_t page, size_t pages) const {
-    for (size_t done = 0; done < pages * page_size_;) {
-      const ssize_t written = pwrite(file, Start(page) + done, pages * page_size_ - done,
-                                     static_cast<off_t>(page * page_size_ + done));
-      if (written < 0 && errno != EINTR) return Failed("copying it");
-      if (written > 0) done += static_cast<size_t>(written);
-    }
-    return Status::Ok();
   }
 
   const Mapping& memory_;

@@ -52,16 +52,7 @@ Status LockedFile::Reserve(uint64_t offset, uint64_t size) const {
 }
 
 Status LockedFile::WriteAt(uint64_t offset, Bytes bytes) const {
-  while (!bytes.empty()) {
-    const ssize_t written = Uninterrupted([&] {
-      return pwrite(file_.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
-    });
-    if (written < 0) return PosixError("writing", errno);
-    const auto count = static_cast<size_t>(written);
-    bytes = bytes.subspan(count, bytes.size() - count);
-    offset += count;
-  }
-  return Status::Ok();
+  return onepack::WriteAt(file_.get(), offset, bytes) ? Status::Ok() : PosixError("writing", errno);
 }
 
 Status LockedFile::CutOff(uint64_t end) const {

@@ -2,9 +2,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <new>
+#include <optional>
 
 #include "base/rounding.h"
 
@@ -12,20 +12,12 @@ namespace onepack {
 namespace {
 
 // kInvalidFile when there are fewer.
-Status ReadAt(int descriptor, uint64_t offset, Span<uint8_t> bytes) {
-  size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t count = pread(descriptor, bytes.data() + done, bytes.size() - done,
-                                static_cast<off_t>(offset + done));
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return PosixError("reading", errno);
-    if (count == 0) {
-      return Status::Error(StatusCode::kInvalidFile, "it ends at %llu, %zu more bytes expected",
-                           static_cast<unsigned long long>(offset + done), bytes.size() - done);
-    }
-    done += static_cast<size_t>(count);
-  }
-  return Status::Ok();
+Status ReadAllAt(int descriptor, uint64_t offset, Span<uint8_t> bytes) {
+  const std::optional<size_t> done = ReadAt(descriptor, offset, bytes);
+  if (!done) return PosixError("reading", errno);
+  if (*done == bytes.size()) return Status::Ok();
+  return Status::Error(StatusCode::kInvalidFile, "it ends at %llu, %zu more bytes expected",
+                       static_cast<unsigned long long>(offset + *done), bytes.size() - *done);
 }
 
 }  // namespace
@@ -59,7 +51,7 @@ Result<std::shared_ptr<const PackedFileReader>> PackedFileReader::Of(int descrip
 Status PackedFileReader::Read(int descriptor) {
   if (fstat(descriptor, &info_) != 0) return PosixError("fstat", errno);
   uint8_t header[kPackedFileHeaderSize];
-  ONEPACK_RETURN_IF_ERROR(ReadAt(descriptor, 0, {header, sizeof(header)}));
+  ONEPACK_RETURN_IF_ERROR(ReadAllAt(descriptor, 0, {header, sizeof(header)}));
   ONEPACK_ASSIGN_OR_RETURN(id_, DecodePackedFileHeader({header, sizeof(header)}));
   return FindDirectory(descriptor, static_cast<uint64_t>(info_.st_size));
 }
@@ -70,7 +62,7 @@ Status PackedFileReader::FindDirectory(int descriptor, uint64_t file_size) {
   uint8_t footer[kPackedFileFooterSize];
   for (uint64_t end = RoundDown<uint64_t>(file_size, kPackedFileBlock); end > 0;
        end -= kPackedFileBlock) {
-    ONEPACK_RETURN_IF_ERROR(ReadAt(descriptor, end - sizeof(footer), {footer, sizeof(footer)}));
+    ONEPACK_RETURN_IF_ERROR(ReadAllAt(descriptor, end - sizeof(footer), {footer, sizeof(footer)}));
     if (!IsPackedFileFooter({footer, sizeof(footer)})) continue;
     Status status = ReadDirectory(descriptor, {footer, sizeof(footer)}, end);
     if (status.ok() || status.code() != StatusCode::kInvalidFile) return status;
@@ -85,7 +77,7 @@ Status PackedFileReader::ReadDirectory(int descriptor, Bytes footer_bytes, uint6
                            DecodePackedFileFooter(footer_bytes, id_, end));
   std::vector<uint8_t> bytes(static_cast<size_t>(footer.directory_size));
   ONEPACK_RETURN_IF_ERROR(
-      ReadAt(descriptor, footer.directory_offset, {bytes.data(), bytes.size()}));
+      ReadAllAt(descriptor, footer.directory_offset, {bytes.data(), bytes.size()}));
   ONEPACK_ASSIGN_OR_RETURN(directory_,
                            DecodePackedFileDirectory({bytes.data(), bytes.size()}, footer));
   end_ = end;
