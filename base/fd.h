@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include <optional>
+#include <utility>
 
 #include "onepack/result.h"
 #include "onepack/span.h"
@@ -16,7 +17,7 @@ namespace onepack {
 
 class Fd {
  public:
-  Fd(Fd&& other) noexcept : descriptor_(other.descriptor_) { other.descriptor_ = -1; }
+  Fd(Fd&& other) noexcept : descriptor_(other.Release()) {}
   Fd& operator=(Fd&&) = delete;
   ~Fd();
 
@@ -31,6 +32,8 @@ class Fd {
   static Result<Fd> InMemory(const char* name);
 
   int get() const { return descriptor_; }
+  // The caller's from here on.
+  int Release() { return std::exchange(descriptor_, -1); }
 
  private:
   explicit Fd(int descriptor) : descriptor_(descriptor) {}

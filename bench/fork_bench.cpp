@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
-#include "aot/language_model.h"
 #include "onepack/language_model.h"
 #include "tests/support/files.h"
+#include "tests/support/long_context.h"
 #include "tests/support/resident_bytes.h"
 #include "tools/program_loader.h"
 
@@ -23,26 +23,13 @@ namespace {
 
 using Model = std::unique_ptr<LanguageModel>;
 
-// Heads as Qwen3-0.6B has them, in fewer layers, with next to no weights: 98 MB for the prompt.
-LanguageModelOptions Shape() {
-  LanguageModelOptions options;
-  options.layers = 8;
-  options.heads = 8;
-  options.kv_heads = 8;
-  options.head_dim = 128;
-  options.context = 2048;
-  options.chunk = 128;
-  options.adapters = 0;
-  return options;
-}
-
-// Fewer for a run whose numbers mean nothing.
+// Whose cache takes 98 MB; fewer for a run whose numbers mean nothing.
 size_t PromptTokens() { return getenv("ONEPACK_BENCH_WORKING_SET_MB") != nullptr ? 40 : 1500; }
 
 // A model that has read the prompt; lives as long as the process.
 struct Conversation {
   Conversation() {
-    if (!WriteLanguageModel(folder.path(), Shape()).ok()) return;
+    if (!WriteLanguageModel(folder.path(), LongContext(8)).ok()) return;
     loader = std::move(ProgramLoader::Create({})).value();
     auto program = loader->OpenProgram(folder.File("base.pte"));
     auto options = loader->OptionsFor({folder.File("foundation.ptd")});
@@ -50,9 +37,7 @@ struct Conversation {
     auto loaded = LanguageModel::Load(*program, *options);
     if (!loaded.ok()) return;
     model = std::move(loaded).value();
-    std::vector<int64_t> prompt(PromptTokens());
-    for (size_t i = 0; i < prompt.size(); ++i) prompt[i] = static_cast<int64_t>(i * 37 % 251);
-    auto read = model->Append(prompt);
+    auto read = model->Append(LongPrompt(PromptTokens()));
     auto kept = model->Save();
     if (read.ok() && kept.ok()) saved = std::move(kept).value();
   }

@@ -1,6 +1,5 @@
 #include "delegate/xnn/ones.h"
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -29,11 +28,9 @@ template <typename T>
 int MakeBlockFile() {
   auto file = Fd::InMemory("ones");
   if (!file.ok()) return -1;
-  const int descriptor = file.value().get();
   const std::vector<T> ones(kBlockBytes / sizeof(T), kOne<T>);
-  const ssize_t written = write(descriptor, ones.data(), kBlockBytes);
-  if (written != static_cast<ssize_t>(kBlockBytes)) return -1;
-  return fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  const ssize_t written = write(file->get(), ones.data(), kBlockBytes);
+  return written == static_cast<ssize_t>(kBlockBytes) ? file->Release() : -1;
 }
 
 template <typename T>

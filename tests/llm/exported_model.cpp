@@ -37,6 +37,12 @@ Result<std::unique_ptr<LanguageModel>> LoadExported(const std::string& name) {
   return LoadExported(ModelFiles{"language_models/" + name + ".pte", {}, LinearLayout::kAuto});
 }
 
+std::vector<float> LogitsAfter(LanguageModel& model, const std::vector<int64_t>& tokens) {
+  auto logits = model.Append(tokens);
+  EXPECT_TRUE(IsOk(logits));
+  return logits.ok() ? std::vector<float>(logits->begin(), logits->end()) : std::vector<float>();
+}
+
 std::vector<int64_t> Answer(LanguageModel& model, const std::vector<int64_t>& prompt, size_t count,
                             bool ignore_eos) {
   GenerateOptions options;

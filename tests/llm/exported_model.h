@@ -20,11 +20,20 @@ struct ModelFiles {
   LinearLayout linears = LinearLayout::kAuto;
 };
 
+// An adapter over a foundation of int4 weights.
+inline const ModelFiles kPackedAdapter = {
+    "cases/llm_8da4w/a0.pte",
+    {"cases/llm_8da4w/foundation.ptd", "cases/llm_8da4w/a0.ptd"},
+    LinearLayout::kPacked};
+
 // All of one layout over one loader, which lives as long as the process.
 Result<std::unique_ptr<LanguageModel>> LoadExported(const ModelFiles& files);
 
 // The same for language_models/NAME.pte.
 Result<std::unique_ptr<LanguageModel>> LoadExported(const std::string& name);
+
+// Of what comes next; empty, and a failure of the test, on errors.
+std::vector<float> LogitsAfter(LanguageModel& model, const std::vector<int64_t>& tokens);
 
 // What the model answers after `prompt`, greedily; empty, and a failure of the test, on errors.
 std::vector<int64_t> Answer(LanguageModel& model, const std::vector<int64_t>& prompt, size_t count,

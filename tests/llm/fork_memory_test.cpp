@@ -7,10 +7,10 @@
 #include <string>
 #include <vector>
 
-#include "aot/language_model.h"
 #include "onepack/generate.h"
 #include "tests/llm/exported_model.h"
 #include "tests/support/files.h"
+#include "tests/support/long_context.h"
 #include "tests/support/resident_bytes.h"
 #include "tests/support/sanitizers.h"
 #include "tests/support/status_matchers.h"
@@ -23,39 +23,21 @@ using Model = std::unique_ptr<LanguageModel>;
 constexpr size_t kMega = size_t{1} << 20;
 constexpr size_t kPrompt = 1500;
 
-LanguageModelOptions LongContext() {
-  LanguageModelOptions options;
-  options.layers = 2;
-  options.heads = 8;
-  options.kv_heads = 8;
-  options.head_dim = 128;
-  options.context = 2048;
-  options.chunk = 128;
-  options.adapters = 0;
-  return options;
-}
-
 // A float for each key and value.
 size_t CacheBytes(const LanguageModelOptions& options, size_t tokens) {
   return tokens * options.layers * 2 * options.kv_heads * options.head_dim * sizeof(float);
 }
 
-std::vector<int64_t> Prompt() {
-  std::vector<int64_t> tokens(kPrompt);
-  for (size_t i = 0; i < kPrompt; ++i) tokens[i] = static_cast<int64_t>(i * 37 % 251);
-  return tokens;
-}
-
 TEST(ForkMemoryTest, EightConversationsHaveTheirPromptOnce) {
   if (kSanitized) GTEST_SKIP() << "a sanitizer's own memory would be measured";
-  const LanguageModelOptions options = LongContext();
+  const LanguageModelOptions options = LongContext(2);
   const TempFolder folder;
   ASSERT_TRUE(IsOk(WriteLanguageModel(folder.path(), options)));
   const ModelFiles files = {
       folder.File("base.pte"), {folder.File("foundation.ptd")}, LinearLayout::kInPlace};
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Model parent, LoadExported(files));
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Model alone, LoadExported(files));
-  ASSERT_TRUE(IsOk(parent->Append(Prompt())));
+  ASSERT_TRUE(IsOk(parent->Append(LongPrompt(kPrompt))));
   const size_t cache = CacheBytes(options, kPrompt);
   ASSERT_GT(cache, 20 * kMega);
   const size_t before = OwnBytes();
@@ -80,7 +62,7 @@ TEST(ForkMemoryTest, EightConversationsHaveTheirPromptOnce) {
   EXPECT_LT(OwnBytes(), before + kMega);
 
   // All the same as in a context that shares nothing.
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto logits, alone->Append(Prompt()));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const auto logits, alone->Append(LongPrompt(kPrompt)));
   ASSERT_FALSE(logits.empty());
   for (size_t i = 0; i < answers.size(); i += 7) {
     EXPECT_EQ(Answer(*alone, {static_cast<int64_t>(i)}, kAnswer, true), answers[i]);

@@ -20,10 +20,6 @@ namespace {
 using Model = std::unique_ptr<LanguageModel>;
 using Tokens = std::vector<int64_t>;
 
-const ModelFiles kPacked = {"cases/llm_8da4w/a0.pte",
-                            {"cases/llm_8da4w/foundation.ptd", "cases/llm_8da4w/a0.ptd"},
-                            LinearLayout::kPacked};
-
 // KV caches of all kinds, one that wraps around, state without positions, int4 and f32 weights.
 std::vector<ModelFiles> AllFiles() {
   std::vector<ModelFiles> all;
@@ -32,18 +28,12 @@ std::vector<ModelFiles> AllFiles() {
         "state_sdpa_with_kv_cache", "state_ring", "state_recurrent"}) {
     all.push_back({std::string("language_models/") + name + ".pte", {}, LinearLayout::kPacked});
   }
-  all.push_back(kPacked);
-  all.push_back({kPacked.program, kPacked.data, LinearLayout::kInPlace});
+  all.push_back(kPackedAdapter);
+  all.push_back({kPackedAdapter.program, kPackedAdapter.data, LinearLayout::kInPlace});
   all.push_back({"cases/llm_fp32/a0.pte",
                  {"cases/llm_fp32/foundation.ptd", "cases/llm_fp32/a0.ptd"},
                  LinearLayout::kAuto});
   return all;
-}
-
-std::vector<float> LogitsAfter(LanguageModel& model, const Tokens& tokens) {
-  auto logits = model.Append(tokens);
-  EXPECT_TRUE(IsOk(logits));
-  return logits.ok() ? std::vector<float>(logits->begin(), logits->end()) : std::vector<float>();
 }
 
 Model ForkOf(const Model& model) {
@@ -131,7 +121,7 @@ TEST(ModelForkTest, AForkHasForks) {
 }
 
 TEST(ModelForkTest, WhatHappensToOneIsNothingToTheOthers) {
-  for (const ModelFiles& files : {kPacked, AllFiles().back()}) {
+  for (const ModelFiles& files : {kPackedAdapter, AllFiles().back()}) {
     Pair parent(files);
     parent.Append({3, 5, 7});
     Pair reset = parent.Fork();
@@ -184,8 +174,8 @@ TEST(ModelForkTest, TheFirstThatIsClosedTakesNothingWithIt) {
 }
 
 TEST(ModelForkTest, AForkMayBeClosedWhileAnotherAnswers) {
-  ONEPACK_ASSERT_OK_AND_ASSIGN(Model parent, LoadExported(kPacked));
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Model alone, LoadExported(kPacked));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Model parent, LoadExported(kPackedAdapter));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Model alone, LoadExported(kPackedAdapter));
   LogitsAfter(*parent, {3, 17});
   const Model fork = ForkOf(parent);
   Model other = ForkOf(parent);
@@ -224,7 +214,7 @@ TEST(ModelForkTest, ForksRunInParallelAndSoDoTheirForks) {
 }
 
 TEST(ModelForkTest, AModelThatAnswersIsNotForked) {
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Model model, LoadExported(kPacked));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Model model, LoadExported(kPackedAdapter));
   GenerateOptions options;
   options.max_new_tokens = 2;
   options.on_token = [&](int64_t /*token*/) {

@@ -16,16 +16,6 @@ namespace {
 using Model = std::unique_ptr<LanguageModel>;
 using Tokens = std::vector<int64_t>;
 
-const ModelFiles kAdapter = {"cases/llm_8da4w/a0.pte",
-                             {"cases/llm_8da4w/foundation.ptd", "cases/llm_8da4w/a0.ptd"},
-                             LinearLayout::kPacked};
-
-std::vector<float> LogitsAfter(LanguageModel& model, const Tokens& tokens) {
-  auto logits = model.Append(tokens);
-  EXPECT_TRUE(IsOk(logits));
-  return logits.ok() ? std::vector<float>(logits->begin(), logits->end()) : std::vector<float>();
-}
-
 // The logits after the first parts and others than were read before, against those of a model that
 // never read anything else, but these parts as such: one row and several may be summed in other
 // orders (by linears in place, and by XNNPACK on Arm).
@@ -67,12 +57,12 @@ TEST(RewindTest, WhatFollowsIsAsIfTheRestHadNeverBeenRead) {
     ExpectRewindsExactly(files);
     ExpectRewindsIntoAPart(files);
   }
-  ExpectRewindsExactly(kAdapter);
-  ExpectRewindsIntoAPart(kAdapter);
+  ExpectRewindsExactly(kPackedAdapter);
+  ExpectRewindsIntoAPart(kPackedAdapter);
 }
 
 TEST(RewindTest, AnAnswerCanBeGeneratedAgainAfterRewind) {
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Model model, LoadExported(kAdapter));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Model model, LoadExported(kPackedAdapter));
   const Tokens prompt = {3, 17, 99};
   const Tokens first = Answer(*model, prompt, 5);
   ASSERT_TRUE(IsOk(model->Rewind(prompt.size() - 1)));
