@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from onepack import Error, LinearLayout
 from onepack.serve import Engine, EngineFiles, open_engine
+from onepack.serve.files import api_key_in
 from onepack.serve.models import Models
 
 Count = Annotated[int, Field(ge=1)]
@@ -95,7 +96,4 @@ class Options(_Fields):
     def api_key(self) -> str | None:
         if self.api_key_file is None:
             return None
-        key = self.api_key_file.read_text(encoding="utf-8").strip()
-        if not key:
-            raise ValueError(f"the API key is empty: {self.api_key_file}")
-        return key
+        return api_key_in(self.api_key_file.read_text(encoding="utf-8"), self.api_key_file)

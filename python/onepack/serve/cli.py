@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from onepack import Error, LinearLayout
-from onepack.serve.files import AdapterFiles, EngineFiles, cores, open_engine
+from onepack.serve.files import AdapterFiles, EngineFiles, api_key_in, cores, open_engine
 from onepack.serve.listen import listen
 from onepack.serve.web.app import AppOptions, create_app
 
@@ -153,9 +153,7 @@ def _api_key(file: Path | None) -> str | None:
     key = os.environ.get(KEY_VARIABLE) if file is None else file.read_text(encoding="utf-8")
     if key is None:
         return None
-    if not key.strip():
-        raise ValueError(f"the API key is empty: {file or KEY_VARIABLE}")
-    return key.strip()
+    return api_key_in(key, file or KEY_VARIABLE)
 
 
 def _is_loopback(host: str) -> bool:

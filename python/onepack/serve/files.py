@@ -39,6 +39,13 @@ class EngineFiles:
     """For the WeightCache."""
 
 
+def api_key_in(text: str, origin: Path | str) -> str:
+    """Without the white space around it. ValueError: nothing is left of what ``origin`` has."""
+    if not text.strip():
+        raise ValueError(f"the API key is empty: {origin}")
+    return text.strip()
+
+
 def cores() -> int:
     """That this process may run on."""
     return len(os.sched_getaffinity(0))
