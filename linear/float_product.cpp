@@ -8,15 +8,15 @@
 #include "hwy/foreach_target.h"  // IWYU pragma: keep
 // After it.
 #include "hwy/highway.h"
+#include "linear/float_panels-inl.h"
 #include "linear/long_rows-inl.h"
-#include "linear/short_rows-inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace onepack::linear::HWY_NAMESPACE {
 
 template <class Weight>
 void MultiplyPartBy(const FloatProduct& product, const FloatPart& part) {
-  if (product.weights->inputs <= kMaxShortRow) return MultiplyShortRows<Weight>(product, part);
+  if (product.takes_panels) return MultiplyPanels<Weight>(product, part);
   MultiplyLongRows<Weight>(product, part);
 }
 
@@ -57,7 +57,9 @@ void RunTask(void* context, size_t first_row, size_t first_output, size_t rows, 
 void MultiplyFloats(const float* x, size_t rows, const Weights& weights, const Finish& finish,
                     float* y, pthreadpool* pool) {
   if (rows == 0 || weights.outputs == 0) return;
-  FloatProduct product{x, &weights, &finish, y};
+  // Of all rows, however many are in a part: threads change no sum.
+  const bool takes_panels = weights.inputs <= kMaxShortRow || rows > kMaxFewRows;
+  FloatProduct product{x, &weights, &finish, y, takes_panels};
   const size_t threads = pthreadpool_get_threads_count(pool);
   const size_t products = rows * weights.outputs * weights.inputs;
   const size_t tasks = HWY_MIN(threads * kTasksOfThread, products / kMinProductsOfTask);
@@ -66,7 +68,7 @@ void MultiplyFloats(const float* x, size_t rows, const Weights& weights, const F
   if (threads == 1 || tasks < 2) {
     pool = nullptr;
   } else {
-    const size_t step = weights.inputs <= kMaxShortRow ? kShortRowOutputs : kLongRowOutputs;
+    const size_t step = takes_panels ? kFloatPanelOutputs : kLongRowOutputs;
     task_outputs = RoundUp(DivideUp(weights.outputs, tasks), step);
     // Too few outputs for all threads: rows of activations are shared out, too.
     const size_t row_tasks = DivideUp(threads, DivideUp(weights.outputs, task_outputs));

@@ -11,11 +11,13 @@
 
 namespace onepack::linear {
 
-// Rows up to this many inputs are transposed, longer ones are read along.
+// Rows of weights are transposed where that is worth it: where they have few inputs, or meet many
+// rows of activations. Else they are read along.
 inline constexpr size_t kMaxShortRow = 64;
+inline constexpr size_t kMaxFewRows = 4;
 
 // Outputs that are computed together; parts begin at multiples of it.
-inline constexpr size_t kShortRowOutputs = 32;  // two vectors of the largest
+inline constexpr size_t kFloatPanelOutputs = 32;  // two vectors of the largest
 inline constexpr size_t kLongRowOutputs = 4;
 
 struct FloatProduct {
@@ -23,6 +25,7 @@ struct FloatProduct {
   const Weights* weights = nullptr;
   const Finish* finish = nullptr;
   float* y = nullptr;
+  bool takes_panels = false;
 };
 
 // Some rows of activations by some rows of weights.

@@ -1,8 +1,8 @@
-// Products along rows of weights: a vector of partial sums for each result, added up at the end.
-// One copy for each target of Highway.
+// Products of few rows of activations along rows of weights: a vector of partial sums for each
+// result, added up at the end. One copy for each target of Highway.
 //
-// A row is taken in chunks that fit the first level of the cache. The order of all additions
-// follows from the number of inputs alone.
+// What takes the time is memory: two rows of weights at a time are read from one end to the other.
+// The order of all additions follows from the number of inputs alone.
 
 #if defined(ONEPACK_LINEAR_LONG_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ONEPACK_LINEAR_LONG_ROWS_INL_H_
@@ -25,144 +25,94 @@ HWY_BEFORE_NAMESPACE();
 namespace onepack::linear::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-static_assert(kWeightRows == kLongRowOutputs, "parts are whole tiles");
+static_assert(kWeightRows == kLongRowOutputs, "parts are whole groups of outputs");
+constexpr size_t kStreams = 2;
 
-constexpr size_t kChunk = 512;        // inputs
-constexpr size_t kStripOutputs = 96;  // whose chunks stay in the second level of the cache
-// Weights that are needed soon: four lines of the cache at a time.
-struct Prefetching {
-  const uint8_t* first;
-  size_t step;  // bytes for each input
-  size_t line;  // bytes from one of the four to the next
+// Some rows of weights, and how far ahead of what is read memory is asked.
+struct Streams {
+  const uint8_t* rows[kStreams];
+  size_t ahead;
 };
 
-// A chunk of up to four rows of weights.
-struct LongTile {
-  const uint8_t* rows[kWeightRows];  // where there are fewer, the first one again
-  size_t inputs;
-  Prefetching next;
-};
-
+// sums[r][n] is of row r of x and row `first` + n of weights.
 template <class Weight, size_t kRows>
-HWY_INLINE void SumProducts(const float* x, size_t distance, const LongTile& tile,
+HWY_INLINE void SumProducts(const float* x, size_t inputs, const Streams& weights, size_t first,
                             Vector (&sums)[kRows][kWeightRows]) {
   const Floats d;
-  for (auto& row : sums) {
-    for (Vector& sum : row) sum = hn::Zero(d);
+  Vector totals[kRows][kStreams];
+  for (auto& row : totals) {
+    for (Vector& total : row) total = hn::Zero(d);
   }
-  const auto add = [&](const Vector(&w)[kWeightRows], auto load) HWY_ATTR {
+  const auto add = [&](const Vector(&w)[kStreams], auto load) HWY_ATTR {
     for (size_t r = 0; r < kRows; ++r) {
-      const Vector values = load(x + r * distance);
-      for (size_t n = 0; n < kWeightRows; ++n) {
-        sums[r][n] = hn::MulAdd(values, w[n], sums[r][n]);
+      const Vector values = load(x + r * inputs);
+      for (size_t n = 0; n < kStreams; ++n) {
+        totals[r][n] = hn::MulAdd(values, w[n], totals[r][n]);
       }
     }
   };
   constexpr size_t kSize = sizeof(typename Weight::Bits);
   size_t k = 0;
-  for (; k + kLanes <= tile.inputs; k += kLanes) {
-    Vector w[kWeightRows];
-    for (size_t n = 0; n < kWeightRows; ++n) {
-      hwy::Prefetch(tile.next.first + k * tile.next.step + n * tile.next.line);
-      w[n] = LoadWeights<Weight>(tile.rows[n] + k * kSize);
+  for (; k + kLanes <= inputs; k += kLanes) {
+    Vector w[kStreams];
+    for (size_t n = 0; n < kStreams; ++n) {
+      hwy::Prefetch(weights.rows[n] + k * kSize + weights.ahead);
+      w[n] = LoadWeights<Weight>(weights.rows[n] + k * kSize);
     }
     add(w, [k](const float* row) HWY_ATTR { return hn::LoadU(Floats(), row + k); });
   }
-  if (k == tile.inputs) return;
-  Vector w[kWeightRows];
-  const size_t count = tile.inputs - k;
-  for (size_t n = 0; n < kWeightRows; ++n) {
-    w[n] = LoadFirstWeights<Weight>(tile.rows[n] + k * kSize, count);
+  if (k < inputs) {
+    Vector w[kStreams];
+    const size_t count = inputs - k;
+    for (size_t n = 0; n < kStreams; ++n) {
+      w[n] = LoadFirstWeights<Weight>(weights.rows[n] + k * kSize, count);
+    }
+    add(w, [k, count](const float* row) HWY_ATTR { return hn::LoadN(Floats(), row + k, count); });
   }
-  add(w, [k, count](const float* row) HWY_ATTR { return hn::LoadN(Floats(), row + k, count); });
+  for (size_t r = 0; r < kRows; ++r) {
+    for (size_t n = 0; n < kStreams; ++n) sums[r][first + n] = totals[r][n];
+  }
 }
 
-struct Chunk {
-  size_t first = 0;
-  size_t inputs = 0;
-};
-
-// Whether all chunks of a row follow each other, or one chunk is needed for many rows.
-enum class Order { kRowByRow, kChunkByChunk };
-
-template <class Weight>
-HWY_INLINE LongTile TileOf(const Weights& weights, size_t output, size_t count, const Chunk& chunk,
-                           Order order) {
-  constexpr size_t kSize = sizeof(typename Weight::Bits);
-  constexpr size_t kLine = 64;
-  const size_t row_bytes = weights.inputs * kSize;
-  const uint8_t* const first = weights.values + output * row_bytes + chunk.first * kSize;
-  LongTile tile;
-  for (size_t i = 0; i < kWeightRows; ++i) {
-    tile.rows[i] = first + (i < count ? i : 0) * row_bytes;
-  }
-  tile.inputs = chunk.inputs;
-  const bool is_last = output + 2 * kWeightRows > weights.outputs;
-  const size_t group_bytes = kWeightRows * row_bytes;
-  if (is_last) {
-    tile.next = {first, 0, 0};
-  } else if (order == Order::kChunkByChunk) {
-    tile.next = {first + group_bytes, kSize, row_bytes};
-  } else {  // as they lie in memory
-    constexpr size_t kAllSizes = kWeightRows * kSize;
-    tile.next = {first + group_bytes + chunk.first * (kAllSizes - kSize), kAllSizes, kLine};
-  }
-  return tile;
-}
-
-// A chunk of kRows rows of activations from `row` on, and of the weights of some outputs.
+// The outputs from `output` on, `count` of which there are.
 template <class Weight, size_t kRows>
-void MultiplyStrip(const FloatProduct& product, size_t row, const FloatPart& strip,
-                   const Chunk& chunk, Order order) {
+HWY_INLINE void MultiplyGroup(const FloatProduct& product, size_t row, size_t output, size_t count,
+                              size_t ahead) {
   const size_t inputs = product.weights->inputs;
-  const size_t outputs = product.weights->outputs;
-  const size_t end = strip.first_output + strip.outputs;
-  for (size_t n = strip.first_output; n < end; n += kWeightRows) {
-    const size_t count = HWY_MIN(kWeightRows, end - n);
-    Vector partial[kRows][kWeightRows];
-    SumProducts<Weight>(product.x + row * inputs + chunk.first, inputs,
-                        TileOf<Weight>(*product.weights, n, count, chunk, order), partial);
-    for (size_t r = 0; r < kRows; ++r) {
-      const FourSums d;
-      float* const y = product.y + (row + r) * outputs + n;
-      auto sums = SumsOfElements(partial[r]);
-      if (chunk.first > 0) sums = hn::Add(LoadFirst(d, y, count), sums);
-      if (chunk.first + chunk.inputs == inputs) {
-        sums = Finished(d, sums, *product.finish, n, count);
-      }
-      StoreFirst(sums, d, y, count);
+  const size_t row_bytes = inputs * sizeof(typename Weight::Bits);
+  const uint8_t* const first = product.weights->values + output * row_bytes;
+  Vector sums[kRows][kWeightRows];
+  for (size_t n = 0; n < kWeightRows; n += kStreams) {
+    Streams weights;
+    weights.ahead = ahead;
+    for (size_t i = 0; i < kStreams; ++i) {  // where there are fewer, the first one again
+      weights.rows[i] = first + (n + i < count ? n + i : 0) * row_bytes;
     }
+    SumProducts<Weight, kRows>(product.x + row * inputs, inputs, weights, n, sums);
+  }
+  for (size_t r = 0; r < kRows; ++r) {
+    const FourSums d;
+    float* const y = product.y + (row + r) * product.weights->outputs + output;
+    StoreFirst(Finished(d, SumsOfElements(sums[r]), *product.finish, output, count), d, y, count);
   }
 }
 
 template <class Weight, size_t kRows>
-HWY_INLINE void MultiplyStripBy(size_t rows, const FloatProduct& product, size_t row,
-                                const FloatPart& strip, const Chunk& chunk, Order order) {
-  if (rows == kRows) return MultiplyStrip<Weight, kRows>(product, row, strip, chunk, order);
-  if constexpr (kRows > 1) {
-    MultiplyStripBy<Weight, kRows - 1>(rows, product, row, strip, chunk, order);
+void MultiplyLongRowsOf(const FloatProduct& product, const FloatPart& part) {
+  constexpr size_t kPage = 4096;
+  const size_t next_rows = kStreams * product.weights->inputs * sizeof(typename Weight::Bits);
+  // Of the rows that come next; of long ones, what follows in them.
+  const size_t ahead = next_rows <= 8 * kPage ? next_rows : kPage;
+  const size_t end = part.first_output + part.outputs;
+  for (size_t n = part.first_output; n < end; n += kWeightRows) {
+    MultiplyGroup<Weight, kRows>(product, part.first_row, n, HWY_MIN(kWeightRows, end - n), ahead);
   }
 }
 
-template <class Weight>
-void MultiplyLongRows(const FloatProduct& product, const FloatPart& part) {
-  const size_t tiles = DivideUp(part.rows, kTileRows);
-  const Order order = tiles == 1 ? Order::kRowByRow : Order::kChunkByChunk;
-  const size_t strip_outputs = tiles == 1 ? kWeightRows : kStripOutputs;
-  FloatPart strip = part;
-  for (size_t n = 0; n < part.outputs; n += strip_outputs) {
-    strip.first_output = part.first_output + n;
-    strip.outputs = HWY_MIN(strip_outputs, part.outputs - n);
-    for (size_t k = 0; k < product.weights->inputs; k += kChunk) {
-      const Chunk chunk{k, HWY_MIN(kChunk, product.weights->inputs - k)};
-      for (size_t t = 0; t < tiles; ++t) {  // of nearly the same size
-        const size_t from = part.rows * t / tiles;
-        const size_t to = part.rows * (t + 1) / tiles;
-        MultiplyStripBy<Weight, kTileRows>(to - from, product, part.first_row + from, strip, chunk,
-                                           order);
-      }
-    }
-  }
+template <class Weight, size_t kRows = kMaxFewRows>
+HWY_INLINE void MultiplyLongRows(const FloatProduct& product, const FloatPart& part) {
+  if (part.rows == kRows) return MultiplyLongRowsOf<Weight, kRows>(product, part);
+  if constexpr (kRows > 1) MultiplyLongRows<Weight, kRows - 1>(product, part);
 }
 
 }  // namespace onepack::linear::HWY_NAMESPACE

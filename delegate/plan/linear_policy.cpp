@@ -11,8 +11,7 @@ constexpr bool kIsX86 = true;
 constexpr bool kIsX86 = false;
 #endif
 
-// The matrices of an adapter have fewer bytes. Larger ones XNNPACK multiplies faster with many
-// rows.
+// The matrices of an adapter have fewer bytes. Larger ones are not measured where this matters.
 constexpr size_t kSmallFloats = 4 << 20;
 
 // What docs/linears.md has measured.
@@ -21,7 +20,7 @@ bool IsFasterInPlace(const linear::Weights& weights) {
     case WeightType::kInt4Blocks:
       return kIsX86;
     case WeightType::kFloat32:
-      return weights.outputs <= kSmallFloats / sizeof(float) / weights.inputs;
+      return kIsX86 || weights.outputs <= kSmallFloats / sizeof(float) / weights.inputs;
     case WeightType::kFloat16:
     case WeightType::kBfloat16:
       return true;  // XNNPACK takes twice the bytes: it widens them

@@ -32,10 +32,16 @@ TEST(LinearPolicyTest, WhatIsAskedForIsDoneWhateverTheWeights) {
 
 // x86 is what it was measured on.
 #if defined(__x86_64__)
-TEST(LinearPolicyTest, OfItselfItTakesBlocksOfInt4AndSmallFloatsInPlace) {
-  for (const size_t width : {32, 2048, 8192}) {
-    EXPECT_TRUE(RunsInPlace(LinearLayout::kAuto, Square(WeightType::kInt4Blocks, width)));
+TEST(LinearPolicyTest, OfItselfItTakesBlocksOfInt4AndFloatsInPlace) {
+  for (const WeightType type : {WeightType::kInt4Blocks, WeightType::kFloat32, WeightType::kFloat16,
+                                WeightType::kBfloat16}) {
+    for (const size_t width : {32, 2048, 8192}) {
+      EXPECT_TRUE(RunsInPlace(LinearLayout::kAuto, Square(type, width)));
+    }
   }
+}
+#else
+TEST(LinearPolicyTest, OfItselfItTakesFloatsOfAnAdapterInPlace) {
   Weights adapter = Square(WeightType::kFloat32, 4096);
   adapter.outputs = 16;
   EXPECT_TRUE(RunsInPlace(LinearLayout::kAuto, adapter));

@@ -1,0 +1,258 @@
+// Products with outputs in the lanes of vectors: a panel, some inputs of two vectors of outputs, is
+// transposed once for all rows of activations, and stays in the second level of the cache
+// meanwhile. For short rows of weights, and for many rows of activations. One copy for each target
+// of Highway.
+//
+// The products of a result are added one after the other, in the order of the inputs.
+
+#if defined(ONEPACK_LINEAR_FLOAT_PANELS_INL_H_) == defined(HWY_TARGET_TOGGLE)
+#ifdef ONEPACK_LINEAR_FLOAT_PANELS_INL_H_
+#undef ONEPACK_LINEAR_FLOAT_PANELS_INL_H_
+#else
+#define ONEPACK_LINEAR_FLOAT_PANELS_INL_H_
+#endif
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "hwy/cache_control.h"
+#include "hwy/highway.h"
+#include "linear/float_finish-inl.h"
+#include "linear/float_product.h"
+#include "linear/float_weights-inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace onepack::linear::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+constexpr size_t kPanelOutputs = 2 * kLanes;
+static_assert(kFloatPanelOutputs % kPanelOutputs == 0, "a part is whole panels");
+// So that most rows of weights are whole in it: memory is then read in the order of its addresses.
+constexpr size_t kPanelBytes = 64 << 10;  // on the stack
+constexpr size_t kPanelInputs = kPanelBytes / sizeof(float) / kPanelOutputs;
+static_assert(kMaxShortRow <= kPanelInputs, "short rows are in one panel");
+constexpr size_t kPanelTileRows = 6;
+constexpr size_t kStep = 4;  // inputs that are transposed together
+// How far ahead memory is asked for what is read in the order of its addresses, at least.
+constexpr size_t kBytesAhead = 8192;
+
+// [input][output]
+struct FloatPanel {
+  HWY_ALIGN float values[kPanelInputs][kPanelOutputs];
+};
+
+// What is in a panel: some inputs of `count` outputs. The panel has zeros for those it lacks.
+struct PanelPlace {
+  size_t output = 0;
+  size_t count = 0;
+  size_t input = 0;
+  size_t inputs = 0;
+};
+
+// Blocks of four weights that are `distance` bytes apart.
+template <class DBits>
+HWY_INLINE hn::Vec<DBits> LoadBlocks(DBits d, const uint8_t* from, size_t distance) {
+  if constexpr (hn::MaxLanes(d) == kStep) {
+    (void)distance;
+    return LoadBits(d, from);
+  } else {
+    const hn::Half<DBits> half;
+    const uint8_t* const upper = from + hn::MaxLanes(half) / kStep * distance;
+    return hn::Combine(d, LoadBlocks(half, upper, distance), LoadBlocks(half, from, distance));
+  }
+}
+
+// `from`: four weights of each of as many rows as a vector has lanes.
+template <class Weight>
+HWY_INLINE void Transpose(const uint8_t* from, size_t row_bytes, float* to) {
+  const Floats d;
+  const hn::Repartition<uint64_t, Floats> pairs;
+  const BitsOf<Weight, Floats> bits;
+  Vector v[kStep];
+  for (size_t i = 0; i < kStep; ++i) {
+    v[i] = Weight::Widen(d, LoadBlocks(bits, from + i * row_bytes, kStep * row_bytes));
+  }
+  const auto a = hn::BitCast(pairs, hn::InterleaveLower(d, v[0], v[1]));
+  const auto b = hn::BitCast(pairs, hn::InterleaveLower(d, v[2], v[3]));
+  const auto e = hn::BitCast(pairs, hn::InterleaveUpper(d, v[0], v[1]));
+  const auto f = hn::BitCast(pairs, hn::InterleaveUpper(d, v[2], v[3]));
+  hn::Store(hn::BitCast(d, hn::InterleaveLower(pairs, a, b)), d, to);
+  hn::Store(hn::BitCast(d, hn::InterleaveUpper(pairs, a, b)), d, to + kPanelOutputs);
+  hn::Store(hn::BitCast(d, hn::InterleaveLower(pairs, e, f)), d, to + 2 * kPanelOutputs);
+  hn::Store(hn::BitCast(d, hn::InterleaveUpper(pairs, e, f)), d, to + 3 * kPanelOutputs);
+}
+
+// Inputs from `input` on. `from`: as many rows as the panel has outputs, as if their length were a
+// multiple of kStep.
+template <class Weight>
+HWY_INLINE void FillPanel(const uint8_t* from, size_t row_bytes, size_t input, size_t inputs,
+                          FloatPanel* panel) {
+  constexpr size_t kSize = sizeof(typename Weight::Bits);
+  for (size_t n = 0; n < kPanelOutputs; n += kLanes) {
+    for (size_t k = 0; k < inputs; k += kStep) {
+      Transpose<Weight>(from + n * row_bytes + k * kSize, row_bytes, &panel->values[input + k][n]);
+    }
+  }
+}
+
+// Where a row that is missing, or read beyond its end, would be beside the weights.
+template <class Weight>
+void FillPanelFromCopies(const uint8_t* from, size_t row_bytes, const PanelPlace& place,
+                         FloatPanel* panel) {
+  constexpr size_t kSize = sizeof(typename Weight::Bits);
+  constexpr size_t kCopied = 64;  // inputs
+  uint8_t copy[kPanelOutputs][kCopied * kSize] = {};
+  for (size_t k = 0; k < place.inputs; k += kCopied) {
+    const size_t inputs = HWY_MIN(kCopied, place.inputs - k);
+    for (size_t n = 0; n < place.count; ++n) {
+      memcpy(copy[n], from + n * row_bytes + k * kSize, inputs * kSize);
+    }
+    FillPanel<Weight>(copy[0], sizeof(copy[0]), k, inputs, panel);
+  }
+}
+
+template <class Weight>
+HWY_INLINE void ReadPanel(const Weights& weights, const PanelPlace& place, FloatPanel* panel) {
+  constexpr size_t kSize = sizeof(typename Weight::Bits);
+  const size_t row_bytes = weights.inputs * kSize;
+  const size_t first = place.output * row_bytes + place.input * kSize;
+  const size_t last_row = first + (kPanelOutputs - 1) * row_bytes;
+  const uint8_t* const from = weights.values + first;
+  if (last_row + RoundUp(place.inputs, kStep) * kSize <= weights.outputs * row_bytes) {
+    FillPanel<Weight>(from, row_bytes, 0, place.inputs, panel);
+  } else {
+    FillPanelFromCopies<Weight>(from, row_bytes, place, panel);
+  }
+}
+
+// Weights that panels after this one are made of, asked for a few lines of the cache at a time:
+// memory answers while products are computed. Some addresses may be beside the weights: nothing is
+// read there.
+class PanelAhead {
+ public:
+  // `bytes` of each of `rows`, from `first` on, in so many steps.
+  PanelAhead(const uint8_t* first, size_t rows, size_t row_bytes, size_t bytes, size_t steps)
+      : next_(first),
+        lines_of_row_(DivideUp(bytes, kLine)),
+        to_next_row_(row_bytes - lines_of_row_ * kLine),
+        lines_of_step_(DivideUp(rows * lines_of_row_, steps)),
+        left_(rows * lines_of_row_),
+        left_of_row_(lines_of_row_) {}
+
+  HWY_INLINE void Step() {
+    for (size_t i = 0; i < lines_of_step_ && left_ != 0; ++i, --left_) {
+      hwy::Prefetch(next_);
+      next_ += kLine;
+      if (--left_of_row_ != 0) continue;
+      next_ += to_next_row_;
+      left_of_row_ = lines_of_row_;
+    }
+  }
+
+ private:
+  static constexpr size_t kLine = 64;
+
+  const uint8_t* next_;
+  const size_t lines_of_row_;
+  const size_t to_next_row_;  // modulo 2^64
+  const size_t lines_of_step_;
+  size_t left_;
+  size_t left_of_row_;
+};
+
+// `step`: the inputs of all panels but the last ones.
+template <class Weight>
+HWY_INLINE PanelAhead After(const PanelPlace& place, const Weights& weights, size_t step,
+                            size_t tiles) {
+  constexpr size_t kSize = sizeof(typename Weight::Bits);
+  const size_t row_bytes = weights.inputs * kSize;
+  const size_t steps = tiles * DivideUp(place.inputs, kStep);
+  const uint8_t* const begin = weights.values + place.output * row_bytes;
+  const size_t bytes = kPanelOutputs * row_bytes;  // of all inputs
+  if (place.inputs == weights.inputs) {
+    return PanelAhead(begin + HWY_MAX(bytes, kBytesAhead), 1, bytes, bytes, steps);
+  }
+  const size_t input = place.input + place.inputs;
+  if (input == weights.inputs) {
+    return PanelAhead(begin + bytes, kPanelOutputs, row_bytes, step * kSize, steps);
+  }
+  const size_t inputs = HWY_MIN(step, weights.inputs - input);
+  return PanelAhead(begin + input * kSize, kPanelOutputs, row_bytes, inputs * kSize, steps);
+}
+
+// Adds to the sums that are in y, if there are inputs before these, and finishes them if there are
+// none behind.
+template <size_t kRows>
+void MultiplyPanel(const FloatProduct& product, size_t row, const FloatPanel& panel,
+                   const PanelPlace& place, PanelAhead& ahead) {
+  const Floats d;
+  const size_t inputs = product.weights->inputs;
+  const size_t outputs = product.weights->outputs;
+  const float* const x = product.x + row * inputs + place.input;
+  float* const y = product.y + row * outputs + place.output;
+  const size_t counts[2] = {HWY_MIN(kLanes, place.count),
+                            place.count - HWY_MIN(kLanes, place.count)};
+  Vector sums[kRows][2];
+  for (size_t r = 0; r < kRows; ++r) {
+    for (size_t i = 0; i < 2; ++i) {
+      sums[r][i] = place.input == 0 || counts[i] == 0
+                       ? hn::Zero(d)
+                       : LoadFirst(d, y + r * outputs + i * kLanes, counts[i]);
+    }
+  }
+  for (size_t k = 0; k < place.inputs; ++k) {
+    if (k % kStep == 0) ahead.Step();
+    const Vector w[2] = {hn::Load(d, panel.values[k]), hn::Load(d, panel.values[k] + kLanes)};
+    for (size_t r = 0; r < kRows; ++r) {
+      const Vector value = hn::Set(d, x[r * inputs + k]);
+      sums[r][0] = hn::MulAdd(value, w[0], sums[r][0]);
+      sums[r][1] = hn::MulAdd(value, w[1], sums[r][1]);
+    }
+  }
+  const bool is_last = place.input + place.inputs == inputs;
+  for (size_t i = 0; i < 2 && counts[i] != 0; ++i) {
+    const size_t first = place.output + i * kLanes;
+    for (size_t r = 0; r < kRows; ++r) {
+      if (is_last) sums[r][i] = Finished(d, sums[r][i], *product.finish, first, counts[i]);
+      StoreFirst(sums[r][i], d, y + r * outputs + i * kLanes, counts[i]);
+    }
+  }
+}
+
+template <size_t kRows>
+HWY_INLINE void MultiplyPanelBy(size_t rows, const FloatProduct& product, size_t row,
+                                const FloatPanel& panel, const PanelPlace& place,
+                                PanelAhead& ahead) {
+  if (rows == kRows) return MultiplyPanel<kRows>(product, row, panel, place, ahead);
+  if constexpr (kRows > 1) MultiplyPanelBy<kRows - 1>(rows, product, row, panel, place, ahead);
+}
+
+template <class Weight>
+void MultiplyPanels(const FloatProduct& product, const FloatPart& part) {
+  FloatPanel panel;
+  const Weights& weights = *product.weights;
+  const size_t tiles = DivideUp(part.rows, kPanelTileRows);
+  const size_t end = part.first_output + part.outputs;
+  const size_t panels = DivideUp(weights.inputs, kPanelInputs);
+  const size_t step = RoundUp(DivideUp(weights.inputs, panels), kStep);  // of nearly the same size
+  for (size_t n = part.first_output; n < end; n += kPanelOutputs) {
+    for (size_t k = 0; k < weights.inputs; k += step) {
+      const PanelPlace place{n, HWY_MIN(kPanelOutputs, end - n), k,
+                             HWY_MIN(step, weights.inputs - k)};
+      ReadPanel<Weight>(weights, place, &panel);
+      PanelAhead ahead = After<Weight>(place, weights, step, tiles);
+      for (size_t t = 0; t < tiles; ++t) {  // these, too
+        const size_t from = part.rows * t / tiles;
+        const size_t to = part.rows * (t + 1) / tiles;
+        MultiplyPanelBy<kPanelTileRows>(to - from, product, part.first_row + from, panel, place,
+                                        ahead);
+      }
+    }
+  }
+}
+
+}  // namespace onepack::linear::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#endif  // ONEPACK_LINEAR_FLOAT_PANELS_INL_H_
