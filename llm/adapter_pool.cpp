@@ -106,8 +106,13 @@ Result<GenerateResult> AdapterPool::Generate(std::string_view name, Span<const i
                          "adapter '%s' is answering, and a callback of a request does not wait",
                          Printable(name).c_str());
   }
-  ONEPACK_RETURN_IF_ERROR(adapter->model->Reset());
-  return onepack::Generate(*adapter->model, prompt, options);
+  LanguageModel& model = *adapter->model;
+  if (!model.context().empty()) ONEPACK_RETURN_IF_ERROR(model.Reset());
+  Result<GenerateResult> result = onepack::Generate(model, prompt, options);
+  // Nobody goes on from here: an idle adapter has no context in memory. Where this fails, the next
+  // request tries again.
+  (void)model.Reset();
+  return result;
 }
 
 std::shared_ptr<AdapterPool::Adapter> AdapterPool::Find(std::string_view name) const {

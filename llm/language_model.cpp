@@ -1,6 +1,8 @@
 #include "onepack/language_model.h"
 
 #include <algorithm>
+#include <new>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -191,6 +193,49 @@ Result<std::unique_ptr<LanguageModel>> LanguageModel::Fork() const {
     fork->is_known_to_rewind_ = is_known_to_rewind_;
     fork->digest_ = digest_;
     return fork;
+  });
+}
+
+namespace {
+
+// Bytes of pages, those of one place once.
+class PageCount {
+ public:
+  StatePageVisitor visitor() { return {Add, this}; }
+  Result<size_t> bytes() const {
+    if (!is_out_of_memory_) return bytes_;
+    return Status::Error(StatusCode::kResourceExhausted, "out of memory");
+  }
+
+ private:
+  // Nothing may be thrown through who calls this.
+  static void Add(void* self, const void* place, size_t bytes) {
+    auto& count = *static_cast<PageCount*>(self);
+    try {
+      if (count.places_.insert(place).second) count.bytes_ += bytes;
+    } catch (const std::bad_alloc&) {
+      count.is_out_of_memory_ = true;
+    }
+  }
+
+  std::set<const void*> places_;
+  size_t bytes_ = 0;
+  bool is_out_of_memory_ = false;
+};
+
+}  // namespace
+
+Result<size_t> LanguageModel::ContextBytes(Span<const LanguageModel* const> models) {
+  return NoThrow([&]() -> Result<size_t> {
+    PageCount count;
+    for (const LanguageModel* model : models) {
+      if (model == nullptr)
+        return Status::Error(StatusCode::kInvalidArgument, "no model was given");
+      const Turn turn(model->is_busy_);
+      if (!turn.is_ours()) return model->Busy();
+      ONEPACK_RETURN_IF_ERROR(model->decoder_.VisitStatePages(count.visitor()));
+    }
+    return count.bytes();
   });
 }
 

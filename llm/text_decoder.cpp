@@ -80,6 +80,11 @@ Result<TextDecoder> TextDecoder::Fork() const {
   return fork;
 }
 
+Status TextDecoder::VisitStatePages(const StatePageVisitor& visitor) const {
+  if (embedding_) ONEPACK_RETURN_IF_ERROR(embedding_->VisitStatePages(visitor));
+  return method_->VisitStatePages(visitor);
+}
+
 // What inputs and outputs look like says how the model wants to be called.
 Status TextDecoder::CheckSignature() {
   if (method_->input_count() != 1 && method_->input_count() != 2) {

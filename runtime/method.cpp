@@ -246,6 +246,14 @@ Result<Ref<Method>> Method::Fork(const Ref<SharedState>& shared_state) const {
   return fork;
 }
 
+Status Method::VisitStatePages(const StatePageVisitor& visitor) const {
+  return Alone("its memory cannot be counted", [&] {
+    memory_->VisitPages(visitor);
+    if (shared_state_) SharedMemory()->VisitPages(visitor);
+    return Status::Ok();
+  });
+}
+
 // Two concurrent runs are an error of the application: the second is refused, the first goes on.
 Status Method::Execute() {
   return Alone("it cannot run", [this] { return ExecuteAlone(); });

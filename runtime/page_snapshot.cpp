@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/page_size.h"
@@ -115,6 +116,15 @@ bool PageSnapshot::Has(size_t page) const {
   const auto start = static_cast<off_t>(page * PageSize());
   const off_t data = lseek(file_.get(), start, SEEK_DATA);
   return data >= 0 ? data < start + static_cast<off_t>(PageSize()) : errno != ENXIO;
+}
+
+void PageSnapshot::VisitPages(const StatePageVisitor& visitor) const {
+  constexpr size_t kBlock = 512;  // what st_blocks counts, whatever the system's pages are
+  struct stat file;
+  const bool is_known = fstat(file_.get(), &file) == 0;
+  visitor(this, is_known ? static_cast<size_t>(file.st_blocks) * kBlock
+                         : runs_.page_count() * PageSize());
+  if (below_) below_->VisitPages(visitor);
 }
 
 Status PageSnapshot::ShowIn(Mapping& memory) const {

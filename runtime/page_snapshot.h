@@ -28,6 +28,7 @@
 
 #include "base/fd.h"
 #include "base/mapping.h"
+#include "onepack/method_state.h"
 #include "onepack/ref.h"
 #include "onepack/result.h"
 #include "runtime/page_runs.h"
@@ -52,6 +53,9 @@ class PageSnapshot final : public RefCounted {
   // Whether the page may be not all zero. (To read one of zeros would take memory for it, in the
   // file too.)
   bool Has(size_t page) const;
+
+  // Those of its file, and of those below it.
+  void VisitPages(const StatePageVisitor& visitor) const;
 
  private:
   template <typename U, typename... Arguments>

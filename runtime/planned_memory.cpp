@@ -88,6 +88,21 @@ Result<Ref<PlannedMemory>> PlannedMemory::Fork(const Allocator& allocator) {
   return fork;
 }
 
+void PlannedMemory::VisitPages(const StatePageVisitor& visitor) const {
+  const size_t own = is_as_forked_ ? 0 : OwnBytes();
+  if (own > 0) visitor(this, own);
+  if (snapshot_) snapshot_->VisitPages(visitor);
+}
+
+size_t PlannedMemory::OwnBytes() const {
+  PageMap pages;
+  size_t own = 0;
+  for (size_t start = 0; start < memory_.size(); start += PageSize()) {
+    if (pages.IsOwn(memory_.data() + start)) own += PageSize();
+  }
+  return own;
+}
+
 bool PlannedMemory::IsUntouched(size_t block, PageMap& pages) const {
   const size_t offset = block * MethodState::kBlock;
   return !pages.IsOwn(memory_.data() + offset) &&

@@ -13,6 +13,7 @@
 
 #include "base/mapping.h"
 #include "onepack/array.h"
+#include "onepack/method_state.h"
 #include "onepack/ref.h"
 #include "onepack/result.h"
 #include "onepack/span.h"
@@ -63,6 +64,9 @@ class PlannedMemory final : public RefCounted {
     return offset < size() ? reinterpret_cast<T*>(data() + offset) : pointer;
   }
 
+  // Those that it has for itself, and those that it shows of snapshots.
+  void VisitPages(const StatePageVisitor& visitor) const;
+
   // Whether its block of that number (MethodState::kBlock) was never written to, which is cheaper
   // to ask than to read it. False where that is not known.
   bool IsUntouched(size_t block, PageMap& pages) const;
@@ -79,6 +83,8 @@ class PlannedMemory final : public RefCounted {
   };
 
   PlannedMemory() = default;
+
+  size_t OwnBytes() const;
 
   Mapping memory_;
   Ref<const PageSnapshot> snapshot_;  // what pages show that were not written since; null: zeros

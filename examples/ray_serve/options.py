@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from onepack import Error, LinearLayout
-from onepack.serve import Engine, EngineFiles, open_engine
+from onepack.serve import ContextLimits, Engine, EngineFiles, open_engine
 from onepack.serve.files import api_key_in
 from onepack.serve.models import Models
 
@@ -42,6 +42,8 @@ class Options(_Fields):
     packed_file: Path | None = None
     adapters_per_replica: Count = 8
     """Loaded at a time, besides the base. Beyond them the one that was used least recently goes."""
+    context_bytes: Annotated[int, Field(ge=0)] = ContextLimits.bytes
+    """Memory of a replica for what was read of prompts, which others that begin alike go on from."""
     parallel: Count = 1
     """Models of a replica that run at a time; as many as ``num_cpus`` of its ray_actor_options."""
     allowed_hosts: tuple[str, ...] = ()
@@ -75,6 +77,7 @@ class Options(_Fields):
             parallel=self.parallel,
             queue_limit=sys.maxsize,  # Ray bounds what a replica has: max_ongoing_requests
             linears=LinearLayout[self.linears],
+            contexts=ContextLimits(self.context_bytes),
         )
         try:
             self._check_adapters(engine.models)

@@ -5,8 +5,9 @@
 // Threads:   any function, any thread, and also from within the callbacks of a request, during
 //            which no lock is held. Requests to one adapter take turns; different adapters answer
 //            in parallel, also while another one is added or dropped.
-// Memory:    an adapter costs its own weights, its KV cache and its activations. What a dropped one
-//            costs goes back when the last request to it has ended.
+// Memory:    an adapter costs its own weights, and, while it answers, its KV cache and its
+//            activations: they go back to the system with the end of each answer. What a dropped
+//            one costs goes back when the last request to it has ended.
 // Errors:    what Add refuses changes nothing for the others.
 
 #ifndef ONEPACK_ADAPTER_POOL_H_

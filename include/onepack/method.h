@@ -123,6 +123,11 @@ class ONEPACK_API Method final : public RefCounted {
   // where the system has unmapped memory of this method before it failed, and has none to map it
   // again: this method must then not be used any more.
   Result<Ref<Method>> Fork(const Ref<SharedState>& shared_state = {}) const;
+  // Tells `visitor` of the pages that the state takes in memory now, what is left of the last run's
+  // activations among them: for each place that has any, how many bytes. A place is the method's
+  // own, or one that it shares with its forks. Where the system does not say which pages were
+  // written, all of the planned memory counts.
+  Status VisitStatePages(const StatePageVisitor& visitor) const;
   // Null: none.
   const Ref<SharedState>& shared_state() const { return shared_state_; }
 

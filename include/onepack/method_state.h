@@ -26,6 +26,15 @@ namespace onepack {
 
 class PlannedMemory;
 
+// Told where a method's state is in memory (Method::VisitStatePages). The same place again is the
+// same pages: forks have in common what they have not written, and methods what they share.
+struct StatePageVisitor {
+  void (*visit)(void* context, const void* place, size_t bytes) = nullptr;
+  void* context = nullptr;
+
+  void operator()(const void* place, size_t bytes) const { visit(context, place, bytes); }
+};
+
 class ONEPACK_API MethodState final : public RefCounted {
  public:
   // Memory is saved in blocks; a method's is a number of whole ones.

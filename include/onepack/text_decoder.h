@@ -36,6 +36,9 @@ class ONEPACK_API TextDecoder {
   // has.
   Result<TextDecoder> Fork() const;
 
+  // Method::VisitStatePages of its methods.
+  Status VisitStatePages(const StatePageVisitor& visitor) const;
+
   // The most tokens of one call, and whether it takes exactly so many.
   size_t max_chunk() const { return max_chunk_; }
   bool is_chunk_fixed() const { return is_chunk_fixed_; }

@@ -6,6 +6,7 @@
 #include <nanobind/stl/vector.h>
 #include <string.h>
 
+#include <deque>
 #include <memory>
 #include <vector>
 
@@ -131,6 +132,18 @@ nb::object Fork(const nb::handle_t<PyLanguageModel>& self) {
   return object;
 }
 
+size_t ContextBytes(const nb::iterable& models) {
+  std::deque<InUse<LoadedModel>> loaded;  // whose elements stay where they are
+  std::vector<const LanguageModel*> pointers;
+  for (const nb::handle model : models) {
+    const auto& given = nb::cast<const PyLanguageModel&>(model);
+    loaded.emplace_back(given.handle.Get());
+    pointers.push_back(loaded.back()->model.get());
+  }
+  const nb::gil_scoped_release release;
+  return ValueOrThrow(LanguageModel::ContextBytes(pointers));
+}
+
 void BindContext(nb::class_<PyLanguageModel>& bound) {
   bound
       .def_prop_ro("context", Context, nb::sig("def context(self) -> list[int]"),
@@ -232,6 +245,13 @@ void BindLanguageModel(nb::module_& module) {
           "How many tokens a context may have.");
   BindContext(bound);
   BindClosing(bound);
+  module.def(
+      "context_bytes", ContextBytes, "models"_a,
+      nb::sig("def context_bytes(models: collections.abc.Iterable[LanguageModel]) -> int"),
+      "What the contexts of models take in memory, with what is left of their last runs. Pages "
+      "that forks share count once: so much goes back to the system when all of these are "
+      "closed or reset, and no other one shares them. Raises Error with FAILED_PRECONDITION "
+      "while one of them is in use.");
 }
 
 }  // namespace onepack::python

@@ -24,6 +24,7 @@ from onepack._core import (
     StatusCode,
     StopReason,
     WeightCache,
+    context_bytes,
     thread_pool_suits_busy_machines,
 )
 from onepack._core import version as __version__
@@ -87,5 +88,6 @@ __all__ = [
     "WeightCacheMisses",
     "WeightCacheStats",
     "__version__",
+    "context_bytes",
     "thread_pool_suits_busy_machines",
 ]

@@ -31,7 +31,8 @@ def _refuse_callback() -> None:
 class AdapterPool(_core.AdapterPool):
     """Language models by name: a request says which adapter is to answer it.
 
-    An adapter costs its own weights, its KV cache and its activations; the foundation is there once.
+    An adapter costs its own weights, and its KV cache and activations while it answers; the foundation is
+    there once.
 
     Threads: any, at any time. Requests to one adapter take turns; different adapters answer in
     parallel, also while another one is added or dropped.

@@ -9,7 +9,7 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,13 +39,21 @@ _TEMPLATE = (
 )
 
 
-def make_model(folder: Path, *, seed: int = 0, adapters: int = 2, data: str = "files") -> None:
+def make_model(
+    folder: Path,
+    *,
+    seed: int = 0,
+    adapters: int = 2,
+    data: str = "files",
+    sizes: Mapping[str, int] | None = None,
+) -> None:
     """base, lora0, lora1 and so on, over foundation.ptd, or with ``data`` in each program."""
     if not COMMAND:
         pytest.skip("ONEPACK_COMMAND names no command")
-    sizes = ["--context", str(CONTEXT), "--layers", "1", "--vocabulary", str(VOCABULARY)]
+    all_sizes = {"context": CONTEXT, "layers": 1, "vocabulary": VOCABULARY, **(sizes or {})}
+    options = [f"--{name}={size}" for name, size in all_sizes.items()]
     more = ["--adapters", str(adapters), "--seed", str(seed), "--data", data]
-    command = [COMMAND, "make-model", "llm", str(folder), *sizes, *more]
+    command = [COMMAND, "make-model", "llm", str(folder), *options, *more]
     subprocess.run(command, check=True, capture_output=True)
 
 

@@ -63,6 +63,34 @@ def test_it_serves_until_it_is_told_to_stop(model_folder: Path, told: signal.Sig
     assert "Traceback" not in rest
 
 
+@pytest.mark.parametrize(
+    ("options", "reused"), [([], 63), (["--prefill-chunk=16"], 96), (["--context-memory=0"], 0)]
+)
+def test_what_is_kept_of_prompts_is_as_it_was_told(
+    model_folder: Path, options: list[str], reused: int
+) -> None:
+    command = [sys.executable, "-m", "onepack", "serve", *arguments(model_folder)]
+    with subprocess.Popen(
+        [*command, "--port=0", *options], stderr=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            client = client_of(process, "none")
+            prompt = list(range(10, 110))
+            answers = [
+                client.completions.create(model="first", prompt=prompt, max_tokens=4, temperature=0)
+                for _ in range(2)
+            ]
+        finally:
+            process.terminate()
+    assert answers[0].choices == answers[1].choices
+    found = []
+    for answer in answers:
+        assert answer.usage is not None
+        assert answer.usage.prompt_tokens_details is not None
+        found.append(answer.usage.prompt_tokens_details.cached_tokens)
+    assert found == [0, reused]
+
+
 def test_an_answer_may_end_in_the_grace(model_folder: Path) -> None:
     command = [sys.executable, "-m", "onepack", "serve", *arguments(model_folder)]
     command += ["--port=0", "--grace=60"]

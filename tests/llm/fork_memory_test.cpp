@@ -1,5 +1,5 @@
-// What forks of a long context take: a random model with a cache of tens of megabytes and few
-// weights.
+// What long contexts and forks of them take: a random model with a cache of tens of megabytes and
+// few weights.
 
 #include <gtest/gtest.h>
 
@@ -28,15 +28,87 @@ size_t CacheBytes(const LanguageModelOptions& options, size_t tokens) {
   return tokens * options.layers * 2 * options.kv_heads * options.head_dim * sizeof(float);
 }
 
+// A folder with a model whose cache is much more than all else.
+class LongContextModel {
+ public:
+  LongContextModel() : options_(LongContext(2)) {
+    EXPECT_TRUE(IsOk(WriteLanguageModel(folder_.path(), options_)));
+  }
+
+  Model Load() const {
+    auto model = LoadExported(
+        {folder_.File("base.pte"), {folder_.File("foundation.ptd")}, LinearLayout::kInPlace});
+    EXPECT_TRUE(IsOk(model));
+    return model.ok() ? std::move(model).value() : nullptr;
+  }
+  const LanguageModelOptions& options() const { return options_; }
+
+ private:
+  const TempFolder folder_;
+  const LanguageModelOptions options_;
+};
+
+size_t ContextBytesOf(const std::vector<const LanguageModel*>& models) {
+  auto bytes = LanguageModel::ContextBytes(models);
+  EXPECT_TRUE(IsOk(bytes));
+  return bytes.ok() ? *bytes : 0;
+}
+
+TEST(ContextBytesTest, PagesThatForksShareCountOnce) {
+  const LongContextModel files;
+  const Model parent = files.Load();
+  ASSERT_NE(parent, nullptr);
+  EXPECT_LT(ContextBytesOf({parent.get()}), kMega);
+  ASSERT_TRUE(IsOk(parent->Append(LongPrompt(kPrompt))));
+  const size_t cache = CacheBytes(files.options(), kPrompt);
+  const size_t read = ContextBytesOf({parent.get()});
+  EXPECT_GE(read, cache);
+  if (kSanitized) GTEST_SKIP() << "an emulator or a sanitizer may not say what was written";
+
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Model one, parent->Fork());
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Model other, parent->Fork());
+  const size_t shared = ContextBytesOf({one.get()});
+  EXPECT_GE(shared, cache);
+  EXPECT_LT(shared, read + kMega);
+  EXPECT_EQ(ContextBytesOf({other.get()}), shared);
+  EXPECT_EQ(ContextBytesOf({one.get(), other.get(), parent.get()}), shared);
+  ASSERT_TRUE(IsOk(one->Append(LongPrompt(1))));
+  const size_t with_own = ContextBytesOf({one.get(), other.get()});
+  EXPECT_GT(with_own, shared);
+  EXPECT_LT(with_own, shared + kMega);
+  EXPECT_EQ(ContextBytesOf({other.get()}), shared);
+}
+
+// What the count says is what goes back.
+TEST(ContextBytesTest, AResetGivesThemBack) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer's own memory would be measured";
+  const LongContextModel files;
+  const Model model = files.Load();
+  ASSERT_NE(model, nullptr);
+  ASSERT_TRUE(IsOk(model->Append(LongPrompt(kPrompt))));
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Model fork, model->Fork());
+  const size_t counted = ContextBytesOf({model.get(), fork.get()});
+  const size_t before = OwnBytes();
+  ASSERT_TRUE(IsOk(model->Reset()));
+  EXPECT_LT(ContextBytesOf({model.get()}), kMega);
+  EXPECT_GT(OwnBytes() + kMega, before);  // the fork has it
+  fork.reset();
+  EXPECT_LT(OwnBytes(), before - counted + kMega);
+}
+
+TEST(ContextBytesTest, ThereIsNoneOfNoModel) {
+  EXPECT_EQ(ContextBytesOf({}), 0u);
+  const LanguageModel* const none[] = {nullptr};
+  EXPECT_TRUE(IsError(LanguageModel::ContextBytes(none), StatusCode::kInvalidArgument));
+}
+
 TEST(ForkMemoryTest, EightConversationsHaveTheirPromptOnce) {
   if (kSanitized) GTEST_SKIP() << "a sanitizer's own memory would be measured";
-  const LanguageModelOptions options = LongContext(2);
-  const TempFolder folder;
-  ASSERT_TRUE(IsOk(WriteLanguageModel(folder.path(), options)));
-  const ModelFiles files = {
-      folder.File("base.pte"), {folder.File("foundation.ptd")}, LinearLayout::kInPlace};
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Model parent, LoadExported(files));
-  ONEPACK_ASSERT_OK_AND_ASSIGN(const Model alone, LoadExported(files));
+  const LongContextModel files;
+  const LanguageModelOptions& options = files.options();
+  const Model parent = files.Load();
+  const Model alone = files.Load();
+  ASSERT_TRUE(parent && alone);
   ASSERT_TRUE(IsOk(parent->Append(LongPrompt(kPrompt))));
   const size_t cache = CacheBytes(options, kPrompt);
   ASSERT_GT(cache, 20 * kMega);

@@ -13,11 +13,13 @@ check_imports()
 
 from onepack.serve.engine import Engine
 from onepack.serve.files import AdapterFiles, EngineFiles, open_engine
+from onepack.serve.prefixes import ContextLimits
 from onepack.serve.web.app import AppOptions, create_app, create_openai_app
 
 __all__ = [
     "AdapterFiles",
     "AppOptions",
+    "ContextLimits",
     "Engine",
     "EngineFiles",
     "create_app",

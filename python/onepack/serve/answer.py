@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from onepack import GenerateResult, InvalidArgumentError, Sampling, StopReason
+from onepack import (
+    GenerateResult,
+    Generation,
+    InvalidArgumentError,
+    LanguageModel,
+    Sampling,
+    StopReason,
+)
 from onepack.serve.models import ServedModel
 from onepack.serve.stop import StopFilter
 from onepack.text import StreamDecoder, Tokenizer
@@ -61,6 +69,8 @@ class End:
     """That the model took for them."""
     error: Exception | None = None
     """Why it has failed."""
+    reused_tokens: int = 0
+    """Of the prompt: that were in a kept context, and not read again."""
 
 
 Event = Text | End
@@ -97,17 +107,14 @@ class Answer:
         self._asked_at = time.monotonic()
         self._started_at: float | None = None
         self._first_token_at: float | None = None
+        self._reused_tokens = 0
         self._tokens = 0
         self._end_tokens = _end_tokens(model, tokenizer, request)
         self._decoder = StreamDecoder(tokenizer)
         self._stop = StopFilter(request.stop)
-        self._generation = model.language_model.generate(
-            request.prompt,
-            max_new_tokens=request.max_new_tokens,
-            sampling=request.sampling,
-            stop_tokens=self._end_tokens,
-            ignore_eos=request.ignore_eos,
-        )
+        self._lock = threading.Lock()
+        self._is_cancelled = False  # guarded by _lock
+        self._generation: Generation | None = None  # guarded by _lock; the one that runs
 
     def run(self) -> None:
         """In the model's turn."""
@@ -116,7 +123,10 @@ class Answer:
 
     def cancel(self) -> None:
         """The model stops before its next call."""
-        self._generation.cancel()
+        with self._lock:
+            self._is_cancelled = True
+            if self._generation is not None:
+                self._generation.cancel()
 
     def end_unstarted(self) -> None:
         """It will not run."""
@@ -124,8 +134,8 @@ class Answer:
 
     def _run_model(self) -> End:
         try:
-            self.model.language_model.reset()
-            result = self._generation.result(self._on_token)
+            with self.model.prefixes.begin(self._request.prompt) as context:
+                result = self._read_and_answer(context)
             if result.stop_reason != StopReason.CANCELLED:
                 self._give(self._stop.add(self._decoder.finish()))
                 self._give(self._stop.finish())
@@ -134,6 +144,35 @@ class Answer:
             _log.exception("an answer of %s has failed", self.model.name)
             # Its traceback has this frame, and with it the model for as long as the end is kept.
             return self._end(Outcome.FAILED, error=error.with_traceback(None))
+
+    def _read_and_answer(self, context: LanguageModel) -> GenerateResult:
+        """``context`` has read the beginning of the prompt."""
+        prompt, prefixes = self._request.prompt, self.model.prefixes
+        begun = self._reused_tokens = len(context.context)
+        for cut in prefixes.cuts(prompt, begun):
+            read = self._generate(context, prompt[begun:cut], 0)
+            if read.stop_reason == StopReason.CANCELLED:
+                return read
+            prefixes.keep(context)
+            begun = cut
+        return self._generate(context, prompt[begun:], self._request.max_new_tokens)
+
+    def _generate(
+        self, context: LanguageModel, tokens: tuple[int, ...], most: int
+    ) -> GenerateResult:
+        generation = context.generate(
+            tokens,
+            max_new_tokens=most,
+            sampling=self._request.sampling,
+            stop_tokens=self._end_tokens,
+            ignore_eos=self._request.ignore_eos,
+            prefill_chunk=self.model.prefixes.chunk,
+        )
+        with self._lock:
+            self._generation = generation
+            if self._is_cancelled:
+                generation.cancel()
+        return generation.result(self._on_token)
 
     def _finish(self, end: End) -> None:
         try:
@@ -177,6 +216,7 @@ class Answer:
             result.decode_tokens if result else 0,
             result.decode_seconds if result else 0,
             error,
+            self._reused_tokens,
         )
 
     def _seconds_until(self, moment: float | None) -> float | None:

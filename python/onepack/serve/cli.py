@@ -12,6 +12,7 @@ from pathlib import Path
 from onepack import Error, LinearLayout
 from onepack.serve.files import AdapterFiles, EngineFiles, api_key_in, cores, open_engine
 from onepack.serve.listen import listen
+from onepack.serve.prefixes import ContextLimits
 from onepack.serve.web.app import AppOptions, create_app
 
 KEY_VARIABLE = "ONEPACK_API_KEY"
@@ -90,6 +91,7 @@ def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="threads that all models share for a run; default: %(default)s",
     )
+    _add_context_arguments(parser)
     add(
         "--linears",
         choices=list(_LAYOUTS),
@@ -104,6 +106,33 @@ def _add_engine_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_context_arguments(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add(
+        "--context-memory",
+        type=_count_or_none,
+        default=ContextLimits.bytes,
+        metavar="BYTES",
+        help="memory for what was read of prompts, which others that begin alike go on from; "
+        "what was not used for the longest time is given back; 0: keep none; default: %(default)s",
+    )
+    add(
+        "--contexts",
+        type=_count_or_none,
+        default=ContextLimits.count,
+        metavar="N",
+        help="how many of those are kept at most; default: %(default)s",
+    )
+    add(
+        "--prefill-chunk",
+        type=_count_or_none,
+        default=ContextLimits.chunk,
+        metavar="N",
+        help="tokens of a prompt that a model reads in one call: prompts are shared in whole chunks; "
+        "default: 0, as many as it takes",
+    )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Serves until it is told to stop. The status of the process."""
     try:
@@ -114,6 +143,7 @@ def run(arguments: argparse.Namespace) -> int:
             queue_limit=arguments.queue,
             threads=arguments.threads,
             linears=_LAYOUTS[arguments.linears],
+            contexts=_context_limits(arguments),
         )
     except (Error, OSError, ImportError, ValueError) as error:
         print(f"onepack serve: {error}", file=sys.stderr)
@@ -140,6 +170,10 @@ def _files(arguments: argparse.Namespace) -> EngineFiles:
         arguments.name,
         arguments.packed,
     )
+
+
+def _context_limits(arguments: argparse.Namespace) -> ContextLimits:
+    return ContextLimits(arguments.context_memory, arguments.contexts, arguments.prefill_chunk)
 
 
 def _app_options(arguments: argparse.Namespace) -> AppOptions:

@@ -10,6 +10,7 @@ from pathlib import Path
 from onepack import Backend, Error, LinearLayout, WeightCache
 from onepack.serve.engine import Engine
 from onepack.serve.models import Models
+from onepack.serve.prefixes import ContextLimits
 from onepack.text import ChatTemplate, Tokenizer
 
 
@@ -58,6 +59,7 @@ def open_engine(
     queue_limit: int = 64,
     threads: int = 1,
     linears: LinearLayout = LinearLayout.AUTO,
+    contexts: ContextLimits | None = None,
 ) -> Engine:
     """Loads the base and the adapters. close() the engine.
 
@@ -66,6 +68,7 @@ def open_engine(
         queue_limit: How many requests wait at a time.
         threads: Of the backend: models that run at the same time take turns at them.
         linears: Of the backend.
+        contexts: The limits of what is kept of prompts, for those that begin alike.
 
     Raises:
         Error: What a model raises, named in the message.
@@ -76,7 +79,9 @@ def open_engine(
     cache = WeightCache(packed_file=files.packed_file)
     backend = Backend(cache, threads=threads, linears=linears)
     name = files.name or files.program.stem
-    models = Models(name, files.program, files.data, cache=cache, backend=backend)
+    models = Models(
+        name, files.program, files.data, cache=cache, backend=backend, contexts=contexts
+    )
     _add_adapters(models, files.adapters)
     return Engine(models, tokenizer, parallel=parallel or cores(), queue_limit=queue_limit)
 

@@ -35,6 +35,11 @@ class Metrics:
         self._prompt_tokens = self._counter(
             "prompt_tokens", "Tokens of prompts that a model began to read.", "model"
         )
+        self._reused_tokens = self._counter(
+            "prompt_tokens_reused",
+            "Tokens among prompt_tokens that were in a kept context, and not read again.",
+            "model",
+        )
         self._completion_tokens = self._counter("completion_tokens", "Tokens of answers.", "model")
         self._decode_tokens = self._counter(
             "decode_tokens", "Tokens of answers, without the first of each.", "model"
@@ -54,6 +59,7 @@ class Metrics:
         if end.queue_seconds is not None:
             self._queue.labels(end.model).observe(end.queue_seconds)
             self._prompt_tokens.labels(end.model).inc(end.prompt_tokens)
+            self._reused_tokens.labels(end.model).inc(end.reused_tokens)
         self._completion_tokens.labels(end.model).inc(end.completion_tokens)
         if end.first_token_seconds is not None:
             self._first_token.labels(end.model).observe(end.first_token_seconds)
@@ -91,6 +97,7 @@ class _Now(Collector):
         yield _gauge("waiting", "Requests in the queue, of all models together.", scheduler.waiting)
         yield _gauge("parallel", "The most answers that models make at a time.", scheduler.parallel)
         yield _gauge("queue_limit", "The most requests in the queue.", scheduler.queue_limit)
+        yield from self._contexts()
         yield self._model_memory()
         yield self._tokens_per_second()
         memory = ProcessMemory.now()
@@ -108,6 +115,19 @@ class _Now(Collector):
         yield from _cache_levels(stats)
         yield from _cache_events(stats)
         yield from _packed_file(stats.file)
+
+    def _contexts(self) -> Iterator[Metric]:
+        kept = self._engine.models.contexts.kept()
+        yield _gauge("contexts", "Contexts that are kept of prompts, of all models.", kept.count)
+        yield _gauge("context_bytes", "Memory that they take.", kept.bytes)
+        yield _gauge(
+            "context_limit_bytes",
+            "The most memory that they may take.",
+            self._engine.models.contexts.limits.bytes,
+        )
+        yield _counter(
+            "contexts_given_back", "Contexts that were given back for the limits.", kept.given_back
+        )
 
     def _model_memory(self) -> Metric:
         family = GaugeMetricFamily(

@@ -20,14 +20,15 @@ from onepack import (
     WeightCache,
     WeightCacheStats,
 )
+from onepack.serve.prefixes import ContextBudget, ContextLimits, PrefixStore
 
 Path = str | os.PathLike[str]
 
 
 @dataclass(frozen=True)
 class ModelMemory:
-    """What the weights of a model cost over those that were there when it was loaded. Its KV cache and
-    activations come on top, when they are used."""
+    """What the weights of a model cost over those that were there when it was loaded. On top come a KV
+    cache and activations while it answers, and the contexts that are kept (prefixes.py)."""
 
     packed_bytes: int
     """Packed copies, in memory of their own."""
@@ -47,6 +48,8 @@ class ServedModel:
     name: str
     is_base: bool
     language_model: LanguageModel
+    """Reads nothing itself: answers have forks of it."""
+    prefixes: PrefixStore
     memory: ModelMemory
     created: int = field(default_factory=lambda: int(time.time()))
     """Seconds since 1970."""
@@ -64,6 +67,7 @@ class Models:
         name: Of the base.
         program: Of the base, which needs the foundation only.
         foundation: Data files.
+        contexts: The limits of what is kept of prompts.
 
     Raises:
         Error: What LanguageModel raises.
@@ -77,8 +81,10 @@ class Models:
         *,
         cache: WeightCache,
         backend: Backend,
+        contexts: ContextLimits | None = None,
     ) -> None:
         self.cache = cache
+        self.contexts = ContextBudget(contexts or ContextLimits())
         self._backend = backend
         self._foundation_files = tuple(foundation)
         self._foundation = [NamedData(path) for path in foundation]
@@ -155,7 +161,7 @@ class Models:
                 raise _of_another_foundation(name, opened)
         files = [program, *data, *(self._foundation_files if is_base else ())]
         memory = _memory(before, after, sum(os.path.getsize(file) for file in files))
-        return ServedModel(name, is_base, model, memory)
+        return ServedModel(name, is_base, model, PrefixStore(model, self.contexts), memory)
 
     def _language_model(self, program: Program, data: list[NamedData]) -> LanguageModel:
         return LanguageModel(program, backend=self._backend, data=data)

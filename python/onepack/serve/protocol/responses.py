@@ -20,10 +20,15 @@ machine and with the same options of the command: both say in which order number
 FinishReason = Literal["stop", "length"]
 
 
+class PromptTokensDetails(TypedDict):
+    cached_tokens: int
+
+
 class Usage(TypedDict):
     prompt_tokens: int
     completion_tokens: int
     total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
 
 
 class Response(TypedDict):
@@ -54,6 +59,7 @@ def usage_of(end: End) -> Usage:
         "prompt_tokens": end.prompt_tokens,
         "completion_tokens": end.completion_tokens,
         "total_tokens": end.prompt_tokens + end.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": end.reused_tokens},
     }
 
 
