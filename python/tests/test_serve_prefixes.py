@@ -13,9 +13,11 @@ import pytest
 from serving import Events, an_engine, answer, make_model, make_tokenizer, until
 
 from onepack import (
+    AdapterPool,
     Backend,
     Error,
     LanguageModel,
+    NamedData,
     OutOfMemoryError,
     Program,
     Sampling,
@@ -327,6 +329,21 @@ def test_an_idle_model_has_no_context(long_context: Path) -> None:
         answer(engine, "base", asked(some_tokens(1500, 1)))
         assert own_bytes() < before + 8 * MEGA
         assert context_bytes([engine.models.base.language_model]) < MEGA
+
+
+def test_an_idle_adapter_of_a_pool_has_no_context(long_context: Path, backend: Backend) -> None:
+    foundation = NamedData(long_context / "foundation.ptd")
+    with AdapterPool(backend=backend, foundation=foundation) as pool:
+        pool.add("base", Program(long_context / "base.pte"))
+        before = own_bytes()
+        during = []
+
+        def measure(_: int) -> None:
+            during.append(own_bytes())
+
+        pool.generate("base", some_tokens(1500, 1), max_new_tokens=1).result(measure)
+        assert during[0] > before + 1500 * TOKEN
+        assert own_bytes() < before + 8 * MEGA
 
 
 # ---- The store, over every kind of state
