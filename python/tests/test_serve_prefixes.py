@@ -288,7 +288,7 @@ def test_what_is_over_the_limit_goes_back_to_the_system(long_context: Path) -> N
         assert (contexts.kept().count, contexts.kept().given_back) == (2, 1)
         assert own_bytes() < before + limit + 8 * MEGA
         # That of the base was the oldest: it is read again, and takes the place of lora0's.
-        reused = {}
+        reused: dict[str, list[int]] = {}
         for name in ("lora1", "base", "lora1", "lora0"):
             events = answer(engine, name, asked(prompts[name]))
             assert events.text == first[name]
