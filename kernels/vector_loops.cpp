@@ -16,14 +16,16 @@ namespace onepack::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 using linear::HWY_NAMESPACE::Floats;
 using linear::HWY_NAMESPACE::FourSums;
-using linear::HWY_NAMESPACE::kHas32Registers;
 using linear::HWY_NAMESPACE::kLanes;
-using linear::HWY_NAMESPACE::kTileRows;
 using linear::HWY_NAMESPACE::kWeightRows;
 using linear::HWY_NAMESPACE::LoadFirst;
 using linear::HWY_NAMESPACE::StoreFirst;
 using linear::HWY_NAMESPACE::SumsOfElements;
 using linear::HWY_NAMESPACE::Vector;
+
+constexpr bool kHas32Registers = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64;
+// As many rows as leave registers for kWeightRows of the other matrix.
+constexpr size_t kTileRows = kHas32Registers ? 6 : 3;
 
 // run(first, count) for 0 .. n in whole vectors, and for what is left.
 template <typename Run>

@@ -28,26 +28,25 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr size_t kPanelOutputs = 2 * kLanes;
 static_assert(kFloatPanelOutputs % kPanelOutputs == 0, "a part is whole panels");
-// So that most rows of weights are whole in it: memory is then read in the order of its addresses.
+// The more inputs, the longer memory is read in the order of its addresses.
 constexpr size_t kPanelBytes = 64 << 10;  // on the stack
 constexpr size_t kPanelInputs = kPanelBytes / sizeof(float) / kPanelOutputs;
-static_assert(kMaxShortRow <= kPanelInputs, "short rows are in one panel");
-constexpr size_t kPanelTileRows = 6;
+static_assert(kMaxShortRow <= kPanelInputs, "a panel of short rows is smaller");
 constexpr size_t kStep = 4;  // inputs that are transposed together
 // How far ahead memory is asked for what is read in the order of its addresses, at least.
 constexpr size_t kBytesAhead = 8192;
 
 // [input][output]
-struct FloatPanel {
-  HWY_ALIGN float values[kPanelInputs][kPanelOutputs];
-};
+using PanelRow = float[kPanelOutputs];
 
-// What is in a panel: some inputs of `count` outputs. The panel has zeros for those it lacks.
+// What is in a panel: some inputs of `count` outputs. Its vectors have zeros for those they lack.
 struct PanelPlace {
   size_t output = 0;
   size_t count = 0;
   size_t input = 0;
   size_t inputs = 0;
+
+  size_t vectors() const { return DivideUp(count, kLanes); }
 };
 
 // Blocks of four weights that are `distance` bytes apart.
@@ -83,15 +82,14 @@ HWY_INLINE void Transpose(const uint8_t* from, size_t row_bytes, float* to) {
   hn::Store(hn::BitCast(d, hn::InterleaveUpper(pairs, e, f)), d, to + 3 * kPanelOutputs);
 }
 
-// Inputs from `input` on. `from`: as many rows as the panel has outputs, as if their length were a
-// multiple of kStep.
+// `from`: as many rows as the vectors have outputs, as if their length were a multiple of kStep.
 template <class Weight>
-HWY_INLINE void FillPanel(const uint8_t* from, size_t row_bytes, size_t input, size_t inputs,
-                          FloatPanel* panel) {
+HWY_INLINE void FillPanel(const uint8_t* from, size_t row_bytes, size_t inputs, size_t vectors,
+                          PanelRow* panel) {
   constexpr size_t kSize = sizeof(typename Weight::Bits);
-  for (size_t n = 0; n < kPanelOutputs; n += kLanes) {
+  for (size_t n = 0; n < vectors * kLanes; n += kLanes) {
     for (size_t k = 0; k < inputs; k += kStep) {
-      Transpose<Weight>(from + n * row_bytes + k * kSize, row_bytes, &panel->values[input + k][n]);
+      Transpose<Weight>(from + n * row_bytes + k * kSize, row_bytes, panel[k] + n);
     }
   }
 }
@@ -99,7 +97,7 @@ HWY_INLINE void FillPanel(const uint8_t* from, size_t row_bytes, size_t input, s
 // Where a row that is missing, or read beyond its end, would be beside the weights.
 template <class Weight>
 void FillPanelFromCopies(const uint8_t* from, size_t row_bytes, const PanelPlace& place,
-                         FloatPanel* panel) {
+                         PanelRow* panel) {
   constexpr size_t kSize = sizeof(typename Weight::Bits);
   constexpr size_t kCopied = 64;  // inputs
   uint8_t copy[kPanelOutputs][kCopied * kSize] = {};
@@ -108,19 +106,19 @@ void FillPanelFromCopies(const uint8_t* from, size_t row_bytes, const PanelPlace
     for (size_t n = 0; n < place.count; ++n) {
       memcpy(copy[n], from + n * row_bytes + k * kSize, inputs * kSize);
     }
-    FillPanel<Weight>(copy[0], sizeof(copy[0]), k, inputs, panel);
+    FillPanel<Weight>(copy[0], sizeof(copy[0]), inputs, place.vectors(), panel + k);
   }
 }
 
 template <class Weight>
-HWY_INLINE void ReadPanel(const Weights& weights, const PanelPlace& place, FloatPanel* panel) {
+HWY_INLINE void ReadPanel(const Weights& weights, const PanelPlace& place, PanelRow* panel) {
   constexpr size_t kSize = sizeof(typename Weight::Bits);
   const size_t row_bytes = weights.inputs * kSize;
   const size_t first = place.output * row_bytes + place.input * kSize;
-  const size_t last_row = first + (kPanelOutputs - 1) * row_bytes;
+  const size_t last_row = first + (place.vectors() * kLanes - 1) * row_bytes;
   const uint8_t* const from = weights.values + first;
   if (last_row + RoundUp(place.inputs, kStep) * kSize <= weights.outputs * row_bytes) {
-    FillPanel<Weight>(from, row_bytes, 0, place.inputs, panel);
+    FillPanel<Weight>(from, row_bytes, place.inputs, place.vectors(), panel);
   } else {
     FillPanelFromCopies<Weight>(from, row_bytes, place, panel);
   }
@@ -133,7 +131,7 @@ class PanelAhead {
  public:
   // `bytes` of each of `rows`, from `first` on, in so many steps.
   PanelAhead(const uint8_t* first, size_t rows, size_t row_bytes, size_t bytes, size_t steps)
-      : next_(first),
+      : next_(reinterpret_cast<uintptr_t>(first)),
         lines_of_row_(DivideUp(bytes, kLine)),
         to_next_row_(row_bytes - lines_of_row_ * kLine),
         lines_of_step_(DivideUp(rows * lines_of_row_, steps)),
@@ -142,7 +140,7 @@ class PanelAhead {
 
   HWY_INLINE void Step() {
     for (size_t i = 0; i < lines_of_step_ && left_ != 0; ++i, --left_) {
-      hwy::Prefetch(next_);
+      hwy::Prefetch(reinterpret_cast<const uint8_t*>(next_));
       next_ += kLine;
       if (--left_of_row_ != 0) continue;
       next_ += to_next_row_;
@@ -153,9 +151,9 @@ class PanelAhead {
  private:
   static constexpr size_t kLine = 64;
 
-  const uint8_t* next_;
+  uintptr_t next_;
   const size_t lines_of_row_;
-  const size_t to_next_row_;  // modulo 2^64
+  const size_t to_next_row_;  // may be below zero: modulo 2^64
   const size_t lines_of_step_;
   size_t left_;
   size_t left_of_row_;
@@ -183,64 +181,70 @@ HWY_INLINE PanelAhead After(const PanelPlace& place, const Weights& weights, siz
 
 // Adds to the sums that are in y, if there are inputs before these, and finishes them if there are
 // none behind.
-template <size_t kRows>
-void MultiplyPanel(const FloatProduct& product, size_t row, const FloatPanel& panel,
+template <size_t kRows, size_t kVectors>
+void MultiplyPanel(const FloatProduct& product, size_t row, const PanelRow* panel,
                    const PanelPlace& place, PanelAhead& ahead) {
   const Floats d;
   const size_t inputs = product.weights->inputs;
   const size_t outputs = product.weights->outputs;
   const float* const x = product.x + row * inputs + place.input;
   float* const y = product.y + row * outputs + place.output;
-  const size_t counts[2] = {HWY_MIN(kLanes, place.count),
-                            place.count - HWY_MIN(kLanes, place.count)};
-  Vector sums[kRows][2];
+  const auto count_of = [&](size_t v) { return HWY_MIN(kLanes, place.count - v * kLanes); };
+  Vector sums[kRows][kVectors];
   for (size_t r = 0; r < kRows; ++r) {
-    for (size_t i = 0; i < 2; ++i) {
-      sums[r][i] = place.input == 0 || counts[i] == 0
-                       ? hn::Zero(d)
-                       : LoadFirst(d, y + r * outputs + i * kLanes, counts[i]);
+    for (size_t v = 0; v < kVectors; ++v) {
+      sums[r][v] =
+          place.input == 0 ? hn::Zero(d) : LoadFirst(d, y + r * outputs + v * kLanes, count_of(v));
     }
   }
   for (size_t k = 0; k < place.inputs; ++k) {
     if (k % kStep == 0) ahead.Step();
-    const Vector w[2] = {hn::Load(d, panel.values[k]), hn::Load(d, panel.values[k] + kLanes)};
+    Vector w[kVectors];
+    for (size_t v = 0; v < kVectors; ++v) w[v] = hn::Load(d, panel[k] + v * kLanes);
     for (size_t r = 0; r < kRows; ++r) {
       const Vector value = hn::Set(d, x[r * inputs + k]);
-      sums[r][0] = hn::MulAdd(value, w[0], sums[r][0]);
-      sums[r][1] = hn::MulAdd(value, w[1], sums[r][1]);
+      for (size_t v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(value, w[v], sums[r][v]);
     }
   }
   const bool is_last = place.input + place.inputs == inputs;
-  for (size_t i = 0; i < 2 && counts[i] != 0; ++i) {
-    const size_t first = place.output + i * kLanes;
+  for (size_t v = 0; v < kVectors; ++v) {
     for (size_t r = 0; r < kRows; ++r) {
-      if (is_last) sums[r][i] = Finished(d, sums[r][i], *product.finish, first, counts[i]);
-      StoreFirst(sums[r][i], d, y + r * outputs + i * kLanes, counts[i]);
+      if (is_last) {
+        sums[r][v] =
+            Finished(d, sums[r][v], *product.finish, place.output + v * kLanes, count_of(v));
+      }
+      StoreFirst(sums[r][v], d, y + r * outputs + v * kLanes, count_of(v));
     }
   }
 }
 
 template <size_t kRows>
 HWY_INLINE void MultiplyPanelBy(size_t rows, const FloatProduct& product, size_t row,
-                                const FloatPanel& panel, const PanelPlace& place,
-                                PanelAhead& ahead) {
-  if (rows == kRows) return MultiplyPanel<kRows>(product, row, panel, place, ahead);
-  if constexpr (kRows > 1) MultiplyPanelBy<kRows - 1>(rows, product, row, panel, place, ahead);
+                                const PanelRow* panel, const PanelPlace& place, PanelAhead& ahead) {
+  if (rows != kRows) {
+    if constexpr (kRows > 1) {
+      MultiplyPanelBy<kRows - 1>(rows, product, row, panel, place, ahead);
+    }
+    return;
+  }
+  if (place.vectors() == 1) return MultiplyPanel<kRows, 1>(product, row, panel, place, ahead);
+  MultiplyPanel<kRows, 2>(product, row, panel, place, ahead);
 }
 
-template <class Weight>
+// Of at most kInputs at a time.
+template <class Weight, size_t kInputs>
 void MultiplyPanels(const FloatProduct& product, const FloatPart& part) {
-  FloatPanel panel;
+  HWY_ALIGN PanelRow panel[kInputs];
   const Weights& weights = *product.weights;
   const size_t tiles = DivideUp(part.rows, kPanelTileRows);
   const size_t end = part.first_output + part.outputs;
-  const size_t panels = DivideUp(weights.inputs, kPanelInputs);
+  const size_t panels = DivideUp(weights.inputs, kInputs);
   const size_t step = RoundUp(DivideUp(weights.inputs, panels), kStep);  // of nearly the same size
   for (size_t n = part.first_output; n < end; n += kPanelOutputs) {
     for (size_t k = 0; k < weights.inputs; k += step) {
       const PanelPlace place{n, HWY_MIN(kPanelOutputs, end - n), k,
                              HWY_MIN(step, weights.inputs - k)};
-      ReadPanel<Weight>(weights, place, &panel);
+      ReadPanel<Weight>(weights, place, panel);
       PanelAhead ahead = After<Weight>(place, weights, step, tiles);
       for (size_t t = 0; t < tiles; ++t) {  // these, too
         const size_t from = part.rows * t / tiles;

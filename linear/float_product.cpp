@@ -16,8 +16,11 @@ namespace onepack::linear::HWY_NAMESPACE {
 
 template <class Weight>
 void MultiplyPartBy(const FloatProduct& product, const FloatPart& part) {
-  if (product.takes_panels) return MultiplyPanels<Weight>(product, part);
-  MultiplyLongRows<Weight>(product, part);
+  if (!product.takes_panels) return MultiplyLongRows<Weight>(product, part);
+  if (product.weights->inputs <= kMaxShortRow) {
+    return MultiplyPanels<Weight, kMaxShortRow>(product, part);
+  }
+  MultiplyPanels<Weight, kPanelInputs>(product, part);
 }
 
 void MultiplyPart(const FloatProduct& product, const FloatPart& part) {
@@ -73,6 +76,8 @@ void MultiplyFloats(const float* x, size_t rows, const Weights& weights, const F
     // Too few outputs for all threads: rows of activations are shared out, too.
     const size_t row_tasks = DivideUp(threads, DivideUp(weights.outputs, task_outputs));
     task_rows = DivideUp(rows, HWY_MIN(row_tasks, rows));
+    // Each part transposes all its weights.
+    if (takes_panels) task_rows = HWY_MIN(rows, HWY_MAX(task_rows, kPanelTileRows));
   }
   // Numbers too small for a full mantissa are zeros, as XNNPACK has them in all its operators.
   // Without a pool too: the flag is the calling thread's then.

@@ -16,9 +16,11 @@ namespace onepack::linear {
 inline constexpr size_t kMaxShortRow = 64;
 inline constexpr size_t kMaxFewRows = 4;
 
-// Outputs that are computed together; parts begin at multiples of it.
+// Outputs that are computed together; parts begin at multiples of the one or the other.
 inline constexpr size_t kFloatPanelOutputs = 32;  // two vectors of the largest
 inline constexpr size_t kLongRowOutputs = 4;
+// Rows that a panel meets at a time.
+inline constexpr size_t kPanelTileRows = 6;
 
 struct FloatProduct {
   const float* x = nullptr;

@@ -22,11 +22,8 @@ using Vector = hn::Vec<Floats>;
 constexpr size_t kLanes = hn::MaxLanes(Floats());
 static_assert(kLanes >= 4, "Highway's HWY_SCALAR has no vectors; HWY_EMU128 has them anywhere");
 
-// A tile of products of rows: so many rows of the one matrix, and as many of the other as leave
-// registers for them.
+// Products along rows are added up for so many rows of a matrix together.
 constexpr size_t kWeightRows = 4;
-constexpr bool kHas32Registers = HWY_TARGET <= HWY_AVX3 || HWY_ARCH_ARM_A64;
-constexpr size_t kTileRows = kHas32Registers ? 6 : 3;
 
 // Of `count` floats, or of a whole vector if that is less. Zeros where there is none.
 template <class D>

@@ -25,6 +25,7 @@
 // Threads:   any. With a pool, weight rows are shared out to its threads; null: the calling thread.
 // Memory:    no byte outside the arrays described is read or written. Arrays of weights and scales
 //            may stand at any address; of floats, at one that is aligned for floats.
+// Stack:     80 KB of each thread that computes.
 // Errors:    none: what is REQUIRED is the caller's to check.
 
 #ifndef ONEPACK_LINEAR_LINEAR_H_
@@ -104,7 +105,7 @@ void MultiplyQuantized(const uint8_t* quantized, size_t rows, const Weights& wei
                        const float* sums, const Finish& finish, float* y, pthreadpool* pool);
 
 // x: [rows][inputs], y: [rows][outputs]. Weights of 16 bits are widened as they are read.
-// REQUIRES: weights that are floats.
+// REQUIRES: weights that are floats, of at least one input.
 void MultiplyFloats(const float* x, size_t rows, const Weights& weights, const Finish& finish,
                     float* y, pthreadpool* pool);
 

@@ -82,7 +82,10 @@ HWY_INLINE void MultiplyGroup(const FloatProduct& product, size_t row, size_t ou
   const size_t row_bytes = inputs * sizeof(typename Weight::Bits);
   const uint8_t* const first = product.weights->values + output * row_bytes;
   Vector sums[kRows][kWeightRows];
-  for (size_t n = 0; n < kWeightRows; n += kStreams) {
+  for (auto& of_row : sums) {
+    for (Vector& sum : of_row) sum = hn::Zero(Floats());
+  }
+  for (size_t n = 0; n < count; n += kStreams) {
     Streams weights;
     weights.ahead = ahead;
     for (size_t i = 0; i < kStreams; ++i) {  // where there are fewer, the first one again

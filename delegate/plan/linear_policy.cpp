@@ -11,7 +11,7 @@ constexpr bool kIsX86 = true;
 constexpr bool kIsX86 = false;
 #endif
 
-// The matrices of an adapter have fewer bytes. Larger ones are not measured where this matters.
+// The matrices of an adapter have fewer bytes. Larger ones are not measured on Arm.
 constexpr size_t kSmallFloats = 4 << 20;
 
 // What docs/linears.md has measured.

@@ -175,15 +175,17 @@ TEST_P(FloatProductTest, ResultsAreClampedSumsAndNothingElseIsReadOrWritten) {
 TEST_P(FloatProductTest, WeightsMayStandAtAnyAddress) {
   for (const WeightType type : kTypes) {
     for (const size_t inputs : {7u, 64u, 100u}) {
-      const Problem problem(type, 3, 37, inputs);
-      const std::vector<float> expected = problem.Run();
-      for (size_t shift = 1; shift < 9; ++shift) {
-        std::vector<uint8_t> moved(shift);
-        moved.insert(moved.end(), problem.bytes.begin(), problem.bytes.end());
-        std::vector<float> y(expected.size());
-        MultiplyFloats(problem.x.data(), 3, problem.WeightsAt(moved.data() + shift),
-                       {nullptr, -kInfinity, kInfinity}, y.data(), nullptr);
-        EXPECT_EQ(y, expected) << shift;
+      for (const size_t rows : {3u, 7u}) {
+        const Problem problem(type, rows, 37, inputs);
+        const std::vector<float> expected = problem.Run();
+        for (size_t shift = 1; shift < 9; ++shift) {
+          std::vector<uint8_t> moved(shift);
+          moved.insert(moved.end(), problem.bytes.begin(), problem.bytes.end());
+          std::vector<float> y(expected.size());
+          MultiplyFloats(problem.x.data(), rows, problem.WeightsAt(moved.data() + shift),
+                         {nullptr, -kInfinity, kInfinity}, y.data(), nullptr);
+          EXPECT_EQ(y, expected) << shift;
+        }
       }
     }
   }
@@ -221,7 +223,7 @@ TEST_P(FloatProductTest, ThreadsChangeNothing) {
   ASSERT_NE(pool, nullptr);
   for (const auto [rows, outputs, inputs] :
        {Shape{1, 1001, 520}, Shape{3, 5001, 24}, Shape{129, 5, 1025}, Shape{2, 1, 1u << 18},
-        Shape{7, 1001, 520}}) {
+        Shape{7, 1001, 520}, Shape{130, 300, 2051}}) {
     const Problem problem(WeightType::kBfloat16, rows, outputs, inputs);
     const std::vector<float> expected = problem.Run();
     EXPECT_EQ(problem.Run(pool.get()), expected) << rows << " " << outputs << " " << inputs;
@@ -269,16 +271,19 @@ TEST_P(FloatProductTest, NumbersTooSmallForAFullMantissaAreZeros) {
     float x, weight;
   };
   constexpr float kSmall = kSmallestNormal / 2;
+  struct Shape {
+    size_t rows, inputs;
+  };
   for (const auto [x, weight] :
        {Factors{kSmall, 1e30F}, Factors{1e30F, kSmall}, Factors{1e-25F, 1e-15F}}) {
-    for (const size_t inputs : {5u, 64u, 600u}) {
-      Problem problem(WeightType::kFloat32, 2, 1200, inputs);
+    for (const auto [rows, inputs] : {Shape{2, 5}, Shape{2, 64}, Shape{2, 600}, Shape{7, 2051}}) {
+      Problem problem(WeightType::kFloat32, rows, 1200, inputs);
       problem.x.assign(problem.x.size(), x);
       problem.bytes.clear();
       for (size_t i = 0; i < problem.outputs * inputs; ++i) {
         Append(problem.type, weight, &problem.bytes);
       }
-      const std::vector<float> zeros(2 * problem.outputs);
+      const std::vector<float> zeros(rows * problem.outputs);
       for (pthreadpool* threads : {static_cast<pthreadpool*>(nullptr), pool.get()}) {
         EXPECT_EQ(problem.Run(threads), zeros) << x << " * " << weight << ", " << inputs;
       }
@@ -290,7 +295,7 @@ TEST_P(FloatProductTest, NumbersTooSmallForAFullMantissaAreZeros) {
 }
 
 TEST_P(FloatProductTest, ANanStaysOneInItsRowAndInfinityIsClamped) {
-  for (const size_t inputs : {9u, 90u}) {
+  for (const size_t inputs : {9u, 90u, 2051u}) {
     Problem problem(WeightType::kFloat32, 8, 40, inputs);
     problem.x[3 * inputs + 2] = kNan;
     problem.x[5 * inputs + inputs - 1] = kInfinity;
