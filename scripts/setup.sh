@@ -4,7 +4,8 @@
 # in it (docs/xnnpack.md); with --clang also clang with libc++, its sanitizers and fuzzer, clang-format, clang-tidy and
 # Doxygen: for the presets asan and tsan, scripts/lint.sh and scripts/fuzz.sh; with --aarch64 also what the aarch64 preset
 # needs (docs/aarch64.md); with --python what the tests of the Python package need: with pip into build/python, and Chromium;
-# with --rust cargo, unless one that is new enough is there, and the crates for `onepack generate` with a tokenizer.json.
+# with --rust cargo, unless one that is new enough is there, and the crates for `onepack generate` with a tokenizer.json;
+# with --engines llama.cpp and ONNX Runtime GenAI, into build/engines: for the benchmark of docs/engines.md.
 #
 # Debian 13 (trixie) has everything. Debian 12 (bookworm) has an XNNPACK of 2022 without the weights cache
 # provider interface, so a few packages come from the trixie suite of the machine's own mirror, pinned below
@@ -59,6 +60,9 @@ xnnpack_version='0.0~git20241108'
 highway_version='1.1.0'
 # What the benchmarks compare with.
 peer_version='1.5.1'
+# Besides, from forky and into build/engines/llama with all that they need: it wants a newer C library than Debian 13's.
+llama_packages=(libllama0 libllama-dev libggml0 libggml-dev)
+llama_version='1:0.7.0+dfsg-2' ggml_version='0.27.0-1'
 
 say() { printf 'setup: %s\n' "$*"; }
 
@@ -155,27 +159,21 @@ add_entries() {
   done
 }
 
-# install_sysroot OWN: downloads and unpacks. Apt resolves what the packages need in a state of its own, in which nothing
-# is installed and arm64 is the only architecture: as an ordinary user, and unseen by the machine's own apt.
-install_sysroot() {
-  local folder root apt wanted package
-  folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-  root=$folder/build/aarch64-sysroot
-  wanted="${aarch64_packages[*]} ${pool_packages[*]}"
-  if [ "$(cat "$root/packages" 2>/dev/null)" = "$wanted" ]; then
-    say "the libraries for aarch64 are in build/aarch64-sysroot already"
-    return
-  fi
-  say "libraries for aarch64 into build/aarch64-sysroot"
-  apt=$folder/build/aarch64-apt
-  rm -rf "$root" "$apt"
-  mkdir -p "$root/usr/lib" "$apt"/{sources.list.d,preferences.d,lists/partial,cache/archives/partial}
-  add_entries "$apt/sources.list.d" "$1" trixie forky
+# download_packages APT ARCHITECTURE OWN SUITES PACKAGE...: into APT/cache/archives, with what they need; SUITES are words
+# in one argument, of which forky comes last. Apt resolves what the packages need in APT, a state of its own, in which
+# nothing is installed and there is one architecture: as an ordinary user, and unseen by the machine's own apt.
+download_packages() {
+  local apt=$1 architecture=$2 own=$3 suites
+  read -ra suites <<<"$4"
+  shift 4
+  rm -rf "$apt"
+  mkdir -p "$apt"/{sources.list.d,preferences.d,lists/partial,cache/archives/partial}
+  add_entries "$apt/sources.list.d" "$own" "${suites[@]}"
   printf 'Package: *\nPin: release n=forky\nPin-Priority: 50\n' >"$apt/preferences.d/forky"
   touch "$apt/status" "$apt/sources.list"
   cat >"$apt/apt.conf" <<CONF
-APT::Architecture "arm64";
-APT::Architectures { "arm64"; };
+APT::Architecture "$architecture";
+APT::Architectures { "$architecture"; };
 APT::Install-Recommends "false";
 APT::Sandbox::User "$(id -un)";
 Dir::State "$apt";
@@ -187,10 +185,34 @@ Dir::Etc::sourceparts "$apt/sources.list.d";
 Dir::Etc::preferencesparts "$apt/preferences.d";
 CONF
   APT_CONFIG=$apt/apt.conf apt-get update
-  APT_CONFIG=$apt/apt.conf apt-get install -y --download-only "${aarch64_packages[@]}" "${pool_packages[@]/%//forky}"
+  APT_CONFIG=$apt/apt.conf apt-get install -y --download-only "$@"
+}
+
+# unpack_packages APT ROOT: what was downloaded; APT is gone then.
+unpack_packages() {
+  local apt=$1 root=$2 package
+  rm -rf "$root"
+  mkdir -p "$root/usr/lib" "$root/usr/lib64"
   ln -s usr/lib "$root/lib"
+  ln -s usr/lib64 "$root/lib64"
   for package in "$apt"/cache/archives/*.deb; do dpkg-deb -x "$package" "$root"; done
   rm -rf "$apt"
+}
+
+# install_sysroot OWN
+install_sysroot() {
+  local folder root wanted
+  folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+  root=$folder/build/aarch64-sysroot
+  wanted="${aarch64_packages[*]} ${pool_packages[*]}"
+  if [ "$(cat "$root/packages" 2>/dev/null)" = "$wanted" ]; then
+    say "the libraries for aarch64 are in build/aarch64-sysroot already"
+    return
+  fi
+  say "libraries for aarch64 into build/aarch64-sysroot"
+  download_packages "$folder/build/aarch64-apt" arm64 "$1" 'trixie forky' \
+    "${aarch64_packages[@]}" "${pool_packages[@]/%//forky}"
+  unpack_packages "$folder/build/aarch64-apt" "$root"
   printf '%s\n' "$wanted" >"$root/packages"
 }
 
@@ -279,6 +301,45 @@ install_ray() {
   else
     say 'no Ray to be had'
   fi
+}
+
+# install_llama OWN: unpacked beside the machine's own libraries, from which it takes none.
+install_llama() {
+  local folder root package wanted=()
+  folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+  root=$folder/build/engines/llama
+  for package in "${llama_packages[@]}"; do
+    case "$package" in
+      *llama*) wanted+=("$package=$llama_version") ;;
+      *) wanted+=("$package=$ggml_version") ;;
+    esac
+  done
+  if [ "$(cat "$root/packages" 2>/dev/null)" = "${wanted[*]}" ]; then
+    say "llama.cpp $llama_version is in build/engines/llama already"
+    return
+  fi
+  say "llama.cpp $llama_version into build/engines/llama"
+  download_packages "$folder/build/engines/apt" "$(dpkg --print-architecture)" "$1" forky "${wanted[@]}"
+  unpack_packages "$folder/build/engines/apt" "$root"
+  printf '%s\n' "${wanted[*]}" >"$root/packages"
+}
+
+# ONNX Runtime GenAI, and what writes models for it and for llama.cpp, in an environment of its own.
+install_genai() {
+  local folder wanted pinned
+  folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+  pinned=$folder/bench/peer/engines/requirements.txt
+  wanted=$(python3 --version && cat "$pinned")
+  if [ "$(cat "$folder/build/engines/python/installed" 2>/dev/null)" = "$wanted" ]; then
+    say "ONNX Runtime GenAI is in build/engines/python already"
+    return
+  fi
+  if ! python3 -c 'import ensurepip' 2>/dev/null; then apt_install python3-venv; fi
+  say "ONNX Runtime GenAI into build/engines/python"
+  rm -rf "$folder/build/engines/python"
+  python3 -m venv "$folder/build/engines/python"
+  "$folder/build/engines/python/bin/python" -m pip install --quiet --requirement "$pinned"
+  printf '%s\n' "$wanted" >"$folder/build/engines/python/installed"
 }
 
 has_rust() {
@@ -372,8 +433,14 @@ case "${1:-}" in
     install_packages
     install_rust "$own"
     ;;
+  --engines)
+    install_packages
+    install_peer
+    install_llama "$own"
+    install_genai
+    ;;
   *)
-    echo 'usage: setup.sh [--peer | --clang | --aarch64 | --python | --rust]' >&2
+    echo 'usage: setup.sh [--peer | --clang | --aarch64 | --python | --rust | --engines]' >&2
     exit 2
     ;;
 esac
