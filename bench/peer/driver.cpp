@@ -1,6 +1,9 @@
 // Measures one peer in one process and prints what it found as JSON: see bench/README.md.
 //
 //     peer_X SCENARIO [--apart] [--cold] [--threads N] --program P.pte,F.ptd,A.ptd [--program ...]
+//
+// What the files of a program are, each engine says; llm_ scenarios are those that all engines
+// know.
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -20,7 +23,8 @@
 
 #include "bench/peer/busy_cores.h"
 #include "bench/peer/engine.h"
-#include "tools/memory_usage.h"
+#include "bench/peer/language_model_scenarios.h"
+#include "bench/peer/scenario.h"
 #include "tools/option_values.h"
 #include "tools/path_list.h"
 #include "tools/standard_streams.h"
@@ -28,21 +32,9 @@
 namespace onepack::bench {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-using Json = nlohmann::json;
 using ProgramPtr = std::unique_ptr<LoadedProgram>;
 
 constexpr size_t kRowCounts[] = {1, 16, 128};
-
-struct Options {
-  std::vector<ProgramFiles> programs;
-  bool share = true;
-  bool cold = false;
-};
-
-double MillisecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
-}
 
 // In which a busy machine shows less than in the time by the clock.
 double CpuMilliseconds(clockid_t clock) {
@@ -65,20 +57,6 @@ void Forget(const std::string& path) {
   close(file);
 }
 
-Json MemoryNow() {
-  const auto peak_bytes = [] {
-    rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    return static_cast<uint64_t>(usage.ru_maxrss) * 1024;
-  };
-  auto usage = CurrentMemoryUsage();
-  if (!usage.ok()) throw std::runtime_error(usage.status().message());
-  return {{"anonymous_bytes", usage->anonymous_bytes},
-          {"file_bytes", usage->file_backed_bytes},
-          {"proportional_bytes", usage->proportional_bytes},
-          {"peak_bytes", peak_bytes()}};
-}
-
 // Faults and reads since the process started.
 Json CountsNow() {
   rusage usage;
@@ -87,7 +65,7 @@ Json CountsNow() {
 }
 
 // Loads and runs one program after the other, keeping them loaded.
-Json LoadAll(Engine& engine, const Options& options) {
+Json LoadAll(Engine& engine, const ScenarioOptions& options) {
   if (options.cold) {
     for (const ProgramFiles& files : options.programs) {
       Forget(files.program);
@@ -115,7 +93,7 @@ Json LoadAll(Engine& engine, const Options& options) {
   return loads;
 }
 
-Json LoadScenario(Engine& engine, const Options& options) {
+Json LoadScenario(Engine& engine, const ScenarioOptions& options) {
   const Json start = MemoryNow();
   Json result = {{"start", start}, {"loads", LoadAll(engine, options)}};
   result["closed"] = MemoryNow();
@@ -144,7 +122,7 @@ RunTimes RunFor(LoadedProgram& program, size_t rows, double seconds, size_t leas
   return times;
 }
 
-Json ExecuteScenario(Engine& engine, const Options& options) {
+Json ExecuteScenario(Engine& engine, const ScenarioOptions& options) {
   const ProgramPtr program = engine.Load(options.programs.front());
   Json result = Json::object();
   for (const size_t rows : kRowCounts) {
@@ -157,32 +135,8 @@ Json ExecuteScenario(Engine& engine, const Options& options) {
   return result;
 }
 
-// What engines.py asks other engines, too: the time of a prompt, and of a token after it. The first
-// round warms up.
-Json GenerateScenario(Engine& engine, const Options& options) {
-  constexpr size_t kRounds = 2;
-  constexpr size_t kPromptTokens = 128;
-  constexpr size_t kNewTokens = 64;
-  const ProgramPtr program = engine.Load(options.programs.front());
-  double prompt_ms = 0;
-  double new_tokens_ms = 0;
-  for (size_t round = 0; round <= kRounds; ++round) {
-    const Clock::time_point start = Clock::now();
-    program->Run(kPromptTokens, 0);
-    const Clock::time_point prompt_end = Clock::now();
-    for (size_t i = 0; i < kNewTokens; ++i) {
-      program->Run(1, static_cast<int64_t>(kPromptTokens + i));
-    }
-    if (round == 0) continue;
-    new_tokens_ms += MillisecondsSince(prompt_end);
-    prompt_ms += std::chrono::duration<double, std::milli>(prompt_end - start).count();
-  }
-  return {{"prompt_tokens_per_second", kRounds * kPromptTokens * 1000 / prompt_ms},
-          {"new_tokens_per_second", kRounds * kNewTokens * 1000 / new_tokens_ms}};
-}
-
 // Runs of the first program alone, and of two at once, per second.
-Json ParallelScenario(Engine& engine, const Options& options) {
+Json ParallelScenario(Engine& engine, const ScenarioOptions& options) {
   constexpr double kSeconds = 1;
   const ProgramPtr first = engine.Load(options.programs.at(0));
   const ProgramPtr second = engine.Load(options.programs.at(1));
@@ -198,7 +152,7 @@ Json ParallelScenario(Engine& engine, const Options& options) {
 }
 
 // The first program runs again and again, while another thread loads the others.
-Json InterferenceScenario(Engine& engine, const Options& options) {
+Json InterferenceScenario(Engine& engine, const ScenarioOptions& options) {
   const ProgramPtr running = engine.Load(options.programs.at(0));
   RunFor(*running, 1, 0.2, 10);
   const double alone_ms = Median(RunFor(*running, 1, 0.3, 10).clock_ms);
@@ -228,7 +182,7 @@ Json InterferenceScenario(Engine& engine, const Options& options) {
 }
 
 // Runs of one row, while another process keeps each core busy.
-Json BusyScenario(Engine& engine, const Options& options) {
+Json BusyScenario(Engine& engine, const ScenarioOptions& options) {
   constexpr size_t kRuns = 200;
   const ProgramPtr program = engine.Load(options.programs.front());
   RunFor(*program, 1, 0.1, 10);
@@ -242,7 +196,7 @@ Json BusyScenario(Engine& engine, const Options& options) {
 }
 
 // The last program is closed and loaded again, over the others, which stay.
-Json ReloadScenario(Engine& engine, const Options& options) {
+Json ReloadScenario(Engine& engine, const ScenarioOptions& options) {
   constexpr size_t kTimes = 20;
   std::vector<ProgramPtr> others;
   for (size_t i = 0; i + 1 < options.programs.size(); ++i) {
@@ -261,7 +215,7 @@ Json ReloadScenario(Engine& engine, const Options& options) {
 
 // Says when all is loaded and has run, and what it holds; after a line of standard input, what it
 // holds then; and ends after another one: for processes that are measured beside each other.
-Json HoldScenario(Engine& engine, const Options& options) {
+Json HoldScenario(Engine& engine, const ScenarioOptions& options) {
   std::vector<ProgramPtr> programs;
   const Clock::time_point start = Clock::now();
   for (const ProgramFiles& files : options.programs) programs.push_back(engine.Load(files));
@@ -279,12 +233,16 @@ Json HoldScenario(Engine& engine, const Options& options) {
   return Json::object();
 }
 
-using Scenario = Json (*)(Engine&, const Options&);
 const std::map<std::string, Scenario> kScenarios = {
-    {"load", LoadScenario},         {"execute", ExecuteScenario},
-    {"generate", GenerateScenario}, {"parallel", ParallelScenario},
-    {"busy", BusyScenario},         {"interference", InterferenceScenario},
-    {"reload", ReloadScenario},     {"hold", HoldScenario}};
+    {"load", LoadScenario}, {"execute", ExecuteScenario}, {"parallel", ParallelScenario},
+    {"busy", BusyScenario}, {"reload", ReloadScenario},   {"interference", InterferenceScenario},
+    {"hold", HoldScenario}};
+
+std::map<std::string, Scenario> AllScenarios() {
+  std::map<std::string, Scenario> all = kScenarios;
+  for (const auto& [name, scenario] : LanguageModelScenarios()) all["llm_" + name] = scenario;
+  return all;
+}
 
 ProgramFiles FilesOf(const std::string& list) {
   const std::vector<std::string> paths = ValueOf("--program", ParsePathList(list));
@@ -300,8 +258,9 @@ int Main(int argc, char** argv) {
   std::vector<std::string> programs;
   bool is_apart = false;
   EngineOptions engine_options;
-  Options options;
-  app.add_option("SCENARIO", scenario)->required()->check(CLI::IsMember(kScenarios));
+  ScenarioOptions options;
+  const std::map<std::string, Scenario> scenarios = AllScenarios();
+  app.add_option("SCENARIO", scenario)->required()->check(CLI::IsMember(scenarios));
   app.add_option("--program", programs, "P.pte,F.ptd,A.ptd")->required()->allow_extra_args(false);
   app.add_flag("--apart", is_apart, "Each program packs for itself");
   AddNumberOption<size_t>(app, "--packing-threads", engine_options.packing_threads, 0, 1024,
@@ -315,6 +274,8 @@ int Main(int argc, char** argv) {
       "--unchecked", [&engine_options] { engine_options.checks_packed = false; },
       "Do not look at the checksums of packed weights");
   app.add_flag("--cold", options.cold, "Drop the files from the page cache first");
+  AddNumberOption<size_t>(app, "--chunk", options.chunk, 1, 1 << 20,
+                          "Tokens that a language model reads in one run, at most");
   CLI11_PARSE(app, argc, argv);
   for (const std::string& list : programs) options.programs.push_back(FilesOf(list));
   engine_options.share = !is_apart;
@@ -322,7 +283,7 @@ int Main(int argc, char** argv) {
     engine_options.packing_threads = std::thread::hardware_concurrency();
   }
   const std::unique_ptr<Engine> engine = CreateEngine(engine_options);
-  Json result = kScenarios.at(scenario)(*engine, options);
+  Json result = scenarios.at(scenario)(*engine, options);
   result["peer"] = engine->name();
   result["scenario"] = scenario;
   result["shared"] = !is_apart;

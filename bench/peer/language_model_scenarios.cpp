@@ -1,0 +1,194 @@
+#include "bench/peer/language_model_scenarios.h"
+
+#include <algorithm>
+#include <memory>
+#include <stdexcept>
+#include <thread>
+#include <utility>
+
+#include "bench/peer/busy_cores.h"
+
+namespace onepack::bench {
+namespace {
+
+// A program, and how many tokens its context has. Reads prompts in chunks.
+class Conversation {
+ public:
+  Conversation(std::unique_ptr<LoadedProgram> program, size_t chunk)
+      : program_(std::move(program)), chunk_(chunk) {}
+
+  // Reads `tokens` after the first `position` of those that it has.
+  void Read(size_t tokens, size_t position) {
+    if (position > length_) throw std::runtime_error("a context with a hole in it");
+    length_ = position;
+    while (tokens > 0) {
+      const size_t count = std::min(tokens, chunk_);
+      program_->Run(count, static_cast<int64_t>(length_));
+      length_ += count;
+      tokens -= count;
+    }
+  }
+
+  void ReadUpTo(size_t length) { Read(length - length_, length_); }
+
+  void Generate(size_t tokens) {
+    for (size_t i = 0; i < tokens; ++i) Read(1, length_);
+  }
+
+  size_t length() const { return length_; }
+
+ private:
+  std::unique_ptr<LoadedProgram> program_;
+  size_t chunk_;
+  size_t length_ = 0;
+};
+
+constexpr size_t kNewTokens = 32;
+// Before generation is measured, where the length of the context is not what is asked.
+constexpr size_t kShortPrompt = 16;
+
+Conversation Begin(Engine& engine, const ScenarioOptions& options, size_t index) {
+  return {engine.Load(options.programs.at(index)), options.chunk};
+}
+
+// With a short context, and warm.
+std::vector<Conversation> BeginAll(Engine& engine, const ScenarioOptions& options) {
+  std::vector<Conversation> all;
+  for (size_t i = 0; i < options.programs.size(); ++i) {
+    all.push_back(Begin(engine, options, i));
+    all.back().Read(kShortPrompt, 0);
+    all.back().Generate(2);
+  }
+  return all;
+}
+
+template <typename Work>
+double PerSecond(size_t tokens, const Work& work) {
+  const Clock::time_point start = Clock::now();
+  work();
+  return static_cast<double>(tokens) * 1000 / MillisecondsSince(start);
+}
+
+double GenerationPerSecond(Conversation& conversation, size_t tokens) {
+  return PerSecond(tokens, [&] { conversation.Generate(tokens); });
+}
+
+// The time of the first token is one of CLOCK_MONOTONIC, for whoever knows when the process was
+// started.
+Json StartScenario(Engine& engine, const ScenarioOptions& options) {
+  Json result = {{"start", MemoryNow()}};
+  std::vector<Conversation> all;
+  for (size_t i = 0; i < options.programs.size(); ++i) {
+    const Clock::time_point start = Clock::now();
+    all.push_back(Begin(engine, options, i));
+    Json program = {{"load_ms", MillisecondsSince(start)}, {"loaded", MemoryNow()}};
+    const Clock::time_point run_start = Clock::now();
+    all.back().Read(1, 0);
+    program["first_token_ms"] = MillisecondsSince(run_start);
+    program["first_token_at_ns"] =
+        std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch())
+            .count();
+    program["memory"] = MemoryNow();
+    result["programs"].push_back(std::move(program));
+  }
+  return result;
+}
+
+struct Prompt {
+  size_t tokens;
+  size_t times;
+};
+// The longest is the last one, because generation goes on after it.
+constexpr Prompt kPrompts[] = {{16, 4}, {128, 2}, {512, 1}};
+constexpr size_t kContexts[] = {500, 1800, 0};
+
+Json SpeedScenario(Engine& engine, const ScenarioOptions& options) {
+  Conversation conversation = Begin(engine, options, 0);
+  conversation.Read(kShortPrompt, 0);
+  conversation.Generate(2);
+  Json result = Json::object();
+  for (const Prompt& prompt : kPrompts) {
+    const double speed = PerSecond(prompt.tokens * prompt.times, [&] {
+      for (size_t i = 0; i < prompt.times; ++i) conversation.Read(prompt.tokens, 0);
+    });
+    result["prompts"][std::to_string(prompt.tokens)] = speed;
+  }
+  for (const size_t context : kContexts) {
+    if (context > conversation.length()) conversation.ReadUpTo(context);
+    conversation.Read(1, context);  // warm again, after prompts
+    const double speed = PerSecond(kNewTokens, [&] {
+      for (size_t i = 0; i < kNewTokens; ++i) conversation.Read(1, context + i);
+    });
+    result["generation"][std::to_string(context)] = speed;
+  }
+  return result;
+}
+
+// Median of turns, for each program.
+Json AdaptersScenario(Engine& engine, const ScenarioOptions& options) {
+  constexpr size_t kTurns = 5;
+  constexpr size_t kTokens = 12;
+  std::vector<Conversation> all = BeginAll(engine, options);
+  std::vector<std::vector<double>> speeds(all.size());
+  for (size_t turn = 0; turn < kTurns; ++turn) {
+    for (size_t i = 0; i < all.size(); ++i) {
+      speeds[i].push_back(GenerationPerSecond(all[i], kTokens));
+    }
+  }
+  Json medians = Json::array();
+  for (std::vector<double>& of_one : speeds) {
+    std::sort(of_one.begin(), of_one.end());
+    medians.push_back(of_one[kTurns / 2]);
+  }
+  return {{"tokens_per_second", medians}};
+}
+
+Json SwitchScenario(Engine& engine, const ScenarioOptions& options) {
+  std::vector<Conversation> all = BeginAll(engine, options);
+  const double alone = GenerationPerSecond(all.at(0), kNewTokens);
+  const double switching = PerSecond(2 * kNewTokens, [&] {
+    for (size_t i = 0; i < 2 * kNewTokens; ++i) all.at(i % 2).Generate(1);
+  });
+  return {{"alone_per_second", alone}, {"switching_per_second", switching}};
+}
+
+// For so long, and at least one token.
+double TokensPerSecondFor(Conversation& conversation, double seconds) {
+  size_t tokens = 0;
+  const Clock::time_point start = Clock::now();
+  do {
+    conversation.Generate(1);
+    ++tokens;
+  } while (MillisecondsSince(start) < seconds * 1000);
+  return static_cast<double>(tokens) * 1000 / MillisecondsSince(start);
+}
+
+Json TogetherScenario(Engine& engine, const ScenarioOptions& options) {
+  constexpr double kSeconds = 2;
+  std::vector<Conversation> all = BeginAll(engine, options);
+  const double alone = TokensPerSecondFor(all.at(0), kSeconds);
+  double others = 0;
+  std::thread thread([&] { others = TokensPerSecondFor(all.at(1), kSeconds); });
+  const double own = TokensPerSecondFor(all.at(0), kSeconds);
+  thread.join();
+  return {{"alone_per_second", alone}, {"together_per_second", own + others}};
+}
+
+Json BusyScenario(Engine& engine, const ScenarioOptions& options) {
+  constexpr double kSeconds = 4;
+  std::vector<Conversation> all = BeginAll(engine, options);
+  const BusyCores busy;
+  all.front().Generate(1);
+  return {{"tokens_per_second", TokensPerSecondFor(all.front(), kSeconds)}};
+}
+
+}  // namespace
+
+const std::map<std::string, Scenario>& LanguageModelScenarios() {
+  static const auto* const kScenarios = new std::map<std::string, Scenario>{
+      {"start", StartScenario},   {"speed", SpeedScenario},       {"adapters", AdaptersScenario},
+      {"switch", SwitchScenario}, {"together", TogetherScenario}, {"busy", BusyScenario}};
+  return *kScenarios;
+}
+
+}  // namespace onepack::bench

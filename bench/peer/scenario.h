@@ -1,0 +1,36 @@
+// A scenario: what one process measures of the programs it is given, as JSON.
+//
+// Errors: std::runtime_error.
+
+#ifndef ONEPACK_BENCH_PEER_SCENARIO_H_
+#define ONEPACK_BENCH_PEER_SCENARIO_H_
+
+#include <stddef.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+#include <vector>
+
+#include "bench/peer/engine.h"
+
+namespace onepack::bench {
+
+using Clock = std::chrono::steady_clock;
+using Json = nlohmann::json;
+
+struct ScenarioOptions {
+  std::vector<ProgramFiles> programs;
+  bool cold = false;
+  size_t chunk = 128;  // tokens that a language model reads in one run, at most
+};
+
+using Scenario = Json (*)(Engine&, const ScenarioOptions&);
+
+double MillisecondsSince(Clock::time_point start);
+
+// What this process holds, and the most that it has held.
+Json MemoryNow();
+
+}  // namespace onepack::bench
+
+#endif  // ONEPACK_BENCH_PEER_SCENARIO_H_
