@@ -1,15 +1,38 @@
 #!/usr/bin/env bash
 # Compares onepack with ExecuTorch on models that it makes, and writes docs/benchmarks*.{md,svg} and bench/results/.
 # Less than ten minutes once it is built; the machine should do nothing else.
+# With --engines instead with llama.cpp, ONNX Runtime GenAI and ExecuTorch on a whole language model, and writes
+# docs/engines*.{md,svg} and bench/results/engines_*.json of this kind of processor: 20 minutes for 3 runs.
 #
-#     bash scripts/bench.sh [--runs N]
+#     bash scripts/bench.sh [--engines] [--runs N]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-runs=7
+what=executorch runs=7
+if [ "${1:-}" = --engines ]; then
+  what=engines runs=3
+  shift
+fi
 if [ "${1:-}" = --runs ]; then runs=${2:?how many?}; fi
 models=build/bench/models
 onepack=build/release/tools/onepack
+
+compare_engines() {
+  bash scripts/setup.sh --engines
+  cmake --preset release
+  cmake --build --preset release --target peer_onepack peer_executorch peer_llama peer_genai onepack_cli
+  mkdir -p build/engines/models
+  export PYTHONPATH=bench/peer
+  build/engines/python/bin/python -m engines.make_models build/engines/models --onepack "$PWD/$onepack"
+  python3 -m engines measure --peers build/release/bench/peer --models build/engines/models --turns "$runs"
+  python3 -m engines page
+  echo "bench: wrote docs/engines.md"
+}
+
+if [ "$what" = engines ]; then
+  compare_engines
+  exit
+fi
 
 bash scripts/setup.sh --peer
 cmake --preset release

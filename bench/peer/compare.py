@@ -77,7 +77,7 @@ def sizes(options):
     return found
 
 
-def count(text):
+def count(text: str) -> int:
     if not re.fullmatch("[1-9][0-9]{0,5}", text):
         raise argparse.ArgumentTypeError(f"{text!r}: a whole number from 1 to 999999 expected")
     return int(text)

@@ -18,7 +18,8 @@ ROOT = FOLDER.parent
 PACKAGE = Path(onepack.__file__).parent  # with the stub of the module
 RAY_SERVE = [str(ROOT / "examples/ray_serve"), str(ROOT / "tests/examples/ray_serve")]
 HUGGING_FACE = [str(ROOT / "examples/hugging_face"), str(ROOT / "tests/examples/hugging_face")]
-SOURCES = [str(FOLDER), *RAY_SERVE, *HUGGING_FACE, str(ROOT / "examples/tiny_lm")]
+ENGINES = [str(ROOT / "bench/peer/engines"), str(ROOT / "tests/bench")]
+SOURCES = [str(FOLDER), *RAY_SERVE, *HUGGING_FACE, str(ROOT / "examples/tiny_lm"), *ENGINES]
 OWN_RULES = ["--no-cache", "--config", str(FOLDER / "pyproject.toml")]
 
 
@@ -35,6 +36,11 @@ def test_sources_are_clean(check: list[str]) -> None:
     check_sources(check)
 
 
+# Where they import older scripts, those are not looked at.
+def test_the_benchmark_of_engines_is_typed() -> None:
+    check_sources(["mypy", "--cache-dir", os.devnull, "--follow-imports", "silent", *ENGINES])
+
+
 @pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="there is no Ray")
 def test_the_example_of_ray_serve_is_typed() -> None:
     check_sources(["mypy", "--cache-dir", os.devnull, *RAY_SERVE])
@@ -42,7 +48,7 @@ def test_the_example_of_ray_serve_is_typed() -> None:
 
 def check_sources(check: list[str]) -> None:
     pytest.importorskip(check[0])  # build/python has them
-    path = [PACKAGE.parent, FOLDER / "tests", ROOT / "examples"]
+    path = [PACKAGE.parent, FOLDER / "tests", ROOT / "examples", ROOT / "bench/peer"]
     done = subprocess.run(
         [sys.executable, "-m", *check],
         cwd=FOLDER,

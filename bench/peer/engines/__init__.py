@@ -1,0 +1,1 @@
+"""Compares onepack with other engines for language models: docs/engines.md."""
