@@ -59,7 +59,7 @@ std::shared_ptr<WeightCache> Backends::CacheFor(const LoadOptions& options) {
 const Backends::Entry* Backends::Find(const Entry& wanted) const {
   for (const Entry& known : entries_) {
     if (known.pool == wanted.pool && known.process == wanted.process &&
-        known.options.HasSameCache(wanted.options)) {
+        known.options.HasSameBackend(wanted.options)) {
       return &known;
     }
   }
@@ -75,6 +75,7 @@ Result<Ref<Backend>> Backends::For(const LoadOptions& options) {
   XnnpackBackendOptions backend_options;
   backend_options.weight_cache = CacheFor(options);
   backend_options.threadpool = wanted.pool;
+  backend_options.linears = options.linears;
   ONEPACK_ASSIGN_OR_RETURN(wanted.backend, CreateXnnpackBackend(backend_options));
   const std::lock_guard<ForkSafeMutex> lock(mutex_);
   if (const Entry* known = Find(wanted)) return known->backend;

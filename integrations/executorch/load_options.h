@@ -1,4 +1,4 @@
-// The options of ExecuTorch's own XNNPACK backend, as this one takes them.
+// The options of ExecuTorch's own XNNPACK backend, as this one takes them, and ours.
 
 #ifndef ONEPACK_INTEGRATIONS_EXECUTORCH_LOAD_OPTIONS_H_
 #define ONEPACK_INTEGRATIONS_EXECUTORCH_LOAD_OPTIONS_H_
@@ -6,6 +6,7 @@
 #include <string>
 
 #include "integrations/executorch/executorch_api.h"
+#include "onepack/linear_layout.h"
 #include "onepack/result.h"
 #include "onepack/status.h"
 
@@ -16,6 +17,7 @@ inline constexpr char kWorkspaceSharingMode[] = "workspace_sharing_mode";
 inline constexpr char kPackedCachePath[] = "packed_cache_path";
 inline constexpr char kSaveWeightCacheOnDisk[] = "save_weight_cache_on_disk";
 inline constexpr char kRetainedMebibytes[] = "retained_mebibytes";
+inline constexpr char kLinears[] = "linears";
 
 struct LoadOptions {
   // kWeightCacheEnabled: whether programs share packed weights.
@@ -24,6 +26,8 @@ struct LoadOptions {
   std::string packed_file;
   // kRetainedMebibytes (ours): packed weights that no program uses are kept up to so many.
   int retained_mebibytes = 0;
+  // kLinears (ours): XnnpackBackendOptions::linears, named as `onepack --linears` has it.
+  LinearLayout linears = LinearLayout::kAuto;
   // kWorkspaceSharingMode: kept to be told, and of no meaning: workspaces are shared by all that
   // does not run at the same time.
   int workspace_sharing_mode = 0;
@@ -38,6 +42,10 @@ struct LoadOptions {
   bool HasSameCache(const LoadOptions& other) const {
     return shares_weights == other.shares_weights && packed_file == other.packed_file &&
            retained_mebibytes == other.retained_mebibytes;
+  }
+  // And one backend, over one thread pool: a cache may have a weight in both layouts.
+  bool HasSameBackend(const LoadOptions& other) const {
+    return HasSameCache(other) && linears == other.linears;
   }
 };
 

@@ -254,6 +254,12 @@ et::BackendOption OptionOf(const char* name, T value) {
   return option;
 }
 
+et::BackendOption TextOption(const char* name, const std::string& value) {
+  std::array<char, et::kMaxOptionValueLength> text{};
+  value.copy(text.data(), text.size() - 1);
+  return OptionOf(name, text);
+}
+
 TEST(BackendTest, OptionsOfALoadHoldForThatLoad) {
   FakeMap map;
   map.data["w"] = WeightOf(0.5f);
@@ -288,6 +294,9 @@ TEST(BackendTest, OptionsAreSetTogetherOrNotAtAll) {
   EXPECT_EQ(set({OptionOf("workspace_sharing_mode", 3)}), et::Error::InvalidArgument);
   EXPECT_EQ(set({OptionOf("save_weight_cache_on_disk", 1)}), et::Error::InvalidArgument);
   EXPECT_EQ(set({OptionOf("retained_mebibytes", true)}), et::Error::InvalidArgument);
+  EXPECT_EQ(set({OptionOf("linears", 1)}), et::Error::InvalidArgument);
+  EXPECT_EQ(set({TextOption("linears", "Packed")}), et::Error::InvalidArgument);
+  EXPECT_EQ(set({TextOption("linears", "")}), et::Error::InvalidArgument);
   EXPECT_EQ(set({OptionOf("of another version", true)}), et::Error::Ok);
   EXPECT_EQ(onepack_executorch_set_bool(nullptr, 1), 0x12);
   EXPECT_EQ(onepack_executorch_set_text("packed_cache_path", nullptr), 0x12);
@@ -319,9 +328,7 @@ TEST(BackendTest, PackedWeightsComeOutOfThePackedFile) {
   const TempFolder folder;
   const std::string path = folder.File("weights.onepack");
   et::BackendOptionContext context;
-  std::array<char, et::kMaxOptionValueLength> text{};
-  path.copy(text.data(), text.size() - 1);
-  const et::BackendOption over_file[] = {OptionOf("packed_cache_path", text)};
+  const et::BackendOption over_file[] = {TextOption("packed_cache_path", path)};
   FakeMap map;
   const std::vector<uint8_t> payload = PackedPayload(map);
   std::vector<float> expected;
@@ -339,6 +346,50 @@ TEST(BackendTest, PackedWeightsComeOutOfThePackedFile) {
     EXPECT_EQ(BackendStats()["file_hits"] - before.at("file_hits"), time == 0 ? 0u : 1u);
   }
   EXPECT_FALSE(ReadFile(path).empty());
+}
+
+TEST(BackendTest, SaysWhatLinearsRunOver) {
+  et::BackendOptionContext context;
+  for (const char* layout : {"in-place", "packed", "auto"}) {
+    et::BackendOption option = TextOption("linears", layout);
+    ASSERT_EQ(XnnpackBackend().set_option(context, {&option, 1}), et::Error::Ok);
+    option = TextOption("linears", "?");
+    et::Span<et::BackendOption> span(&option, 1);
+    ASSERT_EQ(XnnpackBackend().get_option(context, span), et::Error::Ok);
+    EXPECT_EQ(option.value, TextOption("linears", layout).value);
+  }
+}
+
+// Floats on the heap run in place, over a copy: a packed file and what is retained are for those
+// that are asked to be packed.
+TEST(BackendTest, FloatsArePackedWhereTheyAreAskedToBe) {
+  const TempFolder folder;
+  FakeMap map;
+  map.data["w"] = WeightOf(0.5f);
+  const uint64_t raw_bytes = map.data["w"].size();
+  const std::vector<uint8_t> payload = LinearPayload("w");
+  const et::BackendOption options[] = {
+      TextOption("packed_cache_path", folder.File("weights.onepack")),
+      OptionOf("retained_mebibytes", 1), TextOption("linears", "packed")};
+  const auto none = BackendStats();
+  DirectDelegate in_place(payload, &map, {options, 2});
+  const auto copied = BackendStats();
+  EXPECT_EQ(copied.at("copied_bytes") - none.at("copied_bytes"), raw_bytes);
+  EXPECT_EQ(copied.at("packed_bytes"), none.at("packed_bytes"));
+  {
+    DirectDelegate packed(payload, &map, {options, 3});
+    EXPECT_EQ(RunOnOnes(packed, 2), RunOnOnes(in_place, 2));
+  }
+  et::BackendOptionContext context;
+  et::BackendOption save = OptionOf("save_weight_cache_on_disk", true);
+  EXPECT_EQ(XnnpackBackend().set_option(context, {&save, 1}), et::Error::Ok);
+  const auto packed = BackendStats();
+  EXPECT_EQ(packed.at("copied_bytes"), copied.at("copied_bytes"));
+  EXPECT_GE(packed.at("packed_bytes") - copied.at("packed_bytes"), raw_bytes);
+  EXPECT_GE(packed.at("retained_bytes") - copied.at("retained_bytes"), raw_bytes);
+  EXPECT_EQ(packed.at("file_written") - copied.at("file_written"), 1u);
+  DirectDelegate again(payload, &map, {options, 3});
+  EXPECT_EQ(BackendStats()["packed_bytes"], packed.at("packed_bytes"));
 }
 
 TEST(BackendTest, RetainedWeightsAreNotPackedAgain) {

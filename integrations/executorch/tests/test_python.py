@@ -39,15 +39,17 @@ class PackageTest(unittest.TestCase):
     def test_takes_options_and_refuses_wrong_ones(self):
         found = run("""
             import onepack_executorch
-            onepack_executorch.set_options(weight_cache_enabled=True, workspace_sharing_mode=2, retained_mebibytes=3)
+            onepack_executorch.set_options(weight_cache_enabled=True, workspace_sharing_mode=2, retained_mebibytes=3,
+                                           linears="packed")
             for wrong in ({"nonsense": 1}, {"weight_cache_enabled": 1}, {"retained_mebibytes": True},
-                          {"workspace_sharing_mode": 3}, {"packed_cache_path": "x" * 300}):
+                          {"linears": 1}, {"linears": "Packed"}, {"workspace_sharing_mode": 3},
+                          {"packed_cache_path": "x" * 300}):
                 try:
                     onepack_executorch.set_options(**wrong)
                 except (TypeError, ValueError) as error:
                     print(type(error).__name__)
         """)
-        self.assertEqual(found.split(), ["TypeError"] * 3 + ["ValueError"] * 2)
+        self.assertEqual(found.split(), ["TypeError"] * 4 + ["ValueError"] * 3)
 
     def test_too_late_is_an_import_error(self):
         found = run("""

@@ -35,6 +35,7 @@ _TYPES = {
     "packed_cache_path": str,
     "save_weight_cache_on_disk": bool,
     "retained_mebibytes": int,
+    "linears": str,
 }
 
 
@@ -96,6 +97,9 @@ def set_options(**options: bool | int | str) -> None:
     packed_cache_path (str): the packed file, in which packed weights are kept for the next start.
     save_weight_cache_on_disk (bool): True waits until all that was packed is in that file.
     retained_mebibytes (int): how much is kept of packed weights that no program uses any more.
+    linears (str): what linear layers run over: "packed" weights, weights "in-place", as the files
+        have them, or "auto", which is what was measured to be faster. A packed file and
+        retained_mebibytes are for packed ones.
     workspace_sharing_mode (int): 0, 1 or 2; accepted, and of no effect.
 
     Raises TypeError for an option that there is none of, or a value of another type, ValueError for
