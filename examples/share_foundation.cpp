@@ -1,4 +1,5 @@
-// Two LoRA programs over one foundation: the second packs its adapter and nothing else.
+// Two LoRA programs over one foundation: the second takes its adapter and nothing else, packed or
+// in place.
 //
 //     share_foundation FOLDER
 //
@@ -63,8 +64,9 @@ Status Run(const std::string& folder) {
     ONEPACK_ASSIGN_OR_RETURN(Ref<Method> method,
                              LoadForward(folder + "/" + name, foundation, backend));
     const WeightCacheStats after = cache->Stats();
-    printf("%s: packed %llu bytes, found %llu bytes packed already\n", name,
-           static_cast<unsigned long long>(after.packed_bytes - before.packed_bytes),
+    printf("%s: packed %llu bytes, took %llu bytes in place, found %llu bytes there already\n",
+           name, static_cast<unsigned long long>(after.packed_bytes - before.packed_bytes),
+           static_cast<unsigned long long>(after.in_place_bytes - before.in_place_bytes),
            static_cast<unsigned long long>(after.hit_bytes - before.hit_bytes));
     ONEPACK_RETURN_IF_ERROR(RunOnce(*method));
     loaded.push_back(std::move(method));

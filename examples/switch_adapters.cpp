@@ -68,7 +68,7 @@ Status Add(AdapterPool& pool, const std::string& folder, const std::string& name
 Status AddAll(AdapterPool& pool, const std::string& folder, const std::vector<std::string>& names,
               const WeightCache& cache) {
   TextTable table(0);
-  table.AddRow({"adapter", "time to add", "packed", "found packed", "anonymous memory"});
+  table.AddRow({"adapter", "time to add", "packed", "in place", "found", "anonymous memory"});
   for (const std::string& name : names) {
     const WeightCacheStats stats = cache.Stats();
     ONEPACK_ASSIGN_OR_RETURN(const MemoryUsage memory, CurrentMemoryUsage());
@@ -82,6 +82,7 @@ Status AddAll(AdapterPool& pool, const std::string& folder, const std::vector<st
                                : 0;
     table.AddRow({name, FormatSeconds(taken.count()),
                   FormatBytes(now.packed_bytes - stats.packed_bytes),
+                  FormatBytes(now.in_place_bytes - stats.in_place_bytes),
                   FormatBytes(now.hit_bytes - stats.hit_bytes), "+" + FormatBytes(added)});
   }
   printf("%s\n", table.ToString().c_str());

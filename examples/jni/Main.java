@@ -38,8 +38,10 @@ final class Main {
         Onepack.Stats after = engine.stats();
         float[] y = runOnce(methods[i]);
         System.out.printf(
-            "lora%d: packed %d bytes, found %d bytes packed already; y = %.6f, %.6f, ...%n",
-            i, after.packedBytes - before.packedBytes, after.hitBytes - before.hitBytes, y[0], y[1]);
+            "lora%d: packed %d bytes, took %d bytes in place, found %d bytes there already;"
+                + " y = %.6f, %.6f, ...%n",
+            i, after.packedBytes - before.packedBytes, after.inPlaceBytes - before.inPlaceBytes,
+            after.hitBytes - before.hitBytes, y[0], y[1]);
       }
       for (Onepack.Method method : methods) method.close();
     }
