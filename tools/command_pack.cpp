@@ -203,16 +203,19 @@ void AddPackCommand(CLI::App& app, Action* action) {
       "Loads every method of the programs, as an application would, and keeps what was packed.\n"
       "Only a machine with the same processor features and the same XNNPACK has use for it:\n"
       "another one packs again, and replaces it. Load with the same --linears; layers that run\n"
-      "over the bytes of the data file are not packed.\n"
+      "over the bytes of the data file are not packed. On x86-64 those are all of floats and of int4\n"
+      "in blocks, unless --linears says packed.\n"
       "\n"
       "A detached data file has all keys, and the bytes that are used where they stand; what is\n"
       "packed it has the hashes of. With its packed file it takes the place of the whole one;\n"
       "what the packed file does not have is an error that names the whole one.\n"
       "\n"
       "Examples:\n"
-      "  onepack pack base.pte lora0.pte --data foundation.ptd,lora0.ptd --output packed.bin\n"
-      "  onepack run lora0.pte --data foundation.ptd,lora0.ptd --packed packed.bin\n"
-      "  onepack pack *.pte --data foundation.ptd --output app/packed.bin\n"
+      "  onepack pack base.pte lora0.pte --data foundation.ptd,lora0.ptd --linears packed\n"
+      "      --output packed.bin\n"
+      "  onepack run lora0.pte --data foundation.ptd,lora0.ptd --linears packed\n"
+      "      --packed packed.bin\n"
+      "  onepack pack *.pte --data foundation.ptd --linears packed --output app/packed.bin\n"
       "      --detach app/foundation.ptd");
   command->callback([options, action] { *action = [options] { return Pack(*options); }; });
 }
