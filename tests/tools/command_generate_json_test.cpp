@@ -54,7 +54,7 @@ TEST(GenerateCommandJsonTest, WhatBeginsATextIsReadWhereAContextBegins) {
   const std::string context = folder.File("context");
   const CommandResult first = RunOnepack(Generate(
       {"--tokenizer", TokenizerFile(), "--prompt", "many one", "--save-context", context}));
-  EXPECT_TRUE(Contains(first.out, "3 tokens")) << first.out;
+  EXPECT_TRUE(Contains(first.out, "  3 tokens  ")) << first.out;
   std::vector<std::string> go_on =
       Generate({"--tokenizer", TokenizerFile(), "--load-context", context});
   go_on[4] = "2";
@@ -62,8 +62,8 @@ TEST(GenerateCommandJsonTest, WhatBeginsATextIsReadWhereAContextBegins) {
   go_on.insert(go_on.end(), {"--prompt", "many one"});
   by_ids.insert(by_ids.end(), {"--tokens", "3,5"});
   const CommandResult second = RunOnepack(go_on);
-  EXPECT_TRUE(Contains(second.out, "2 tokens")) << second.out << second.err;
-  EXPECT_FALSE(Contains(second.out, "3 tokens")) << second.out;
+  EXPECT_TRUE(Contains(second.out, "  2 tokens  ")) << second.out << second.err;
+  EXPECT_FALSE(Contains(second.out, "  3 tokens  ")) << second.out;
   EXPECT_EQ(LinesOf(second.out)[0], LinesOf(RunOnepack(by_ids).out)[0]);
 }
 
