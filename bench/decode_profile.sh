@@ -26,6 +26,7 @@ perf script --input "$work/samples" --fields time,ip,sym,dso 2> /dev/null | awk 
   /DotProducts|AddWeightedRows|Exponentials|(Avx|Portable)Maximum|kernels::\(anonymous namespace\)::RunTask / {
     part[NR] = "attention"; last = time[NR]; next
   }
+  /onepack::linear::/    { part[NR] = "linears"; next }
   /libXNNPACK/           { part[NR] = "XNNPACK"; next }
   /Sampler::/            { part[NR] = "sampler"; next }
   /\(\[kernel/           { part[NR] = "kernel"; next }
