@@ -107,11 +107,12 @@ Result<GenerateResult> AdapterPool::Generate(std::string_view name, Span<const i
                          Printable(name).c_str());
   }
   LanguageModel& model = *adapter->model;
-  if (!model.context().empty()) ONEPACK_RETURN_IF_ERROR(model.Reset());
+  if (!adapter->is_fresh) ONEPACK_RETURN_IF_ERROR(model.Reset());
+  adapter->is_fresh = false;
   Result<GenerateResult> result = onepack::Generate(model, prompt, options);
-  // Nobody goes on from here: an idle adapter has no context in memory. Where this fails, the next
-  // request tries again.
-  (void)model.Reset();
+  // Nobody goes on from here: an idle adapter has no context in memory. Where this fails, or a
+  // callback has thrown, the next request does it.
+  adapter->is_fresh = model.Reset().ok();
   return result;
 }
 

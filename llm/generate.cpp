@@ -68,7 +68,7 @@ class Generation {
   Status Prefill(Span<const int64_t> prompt) {
     Status status = model_.CheckTokens(prompt);
     if (!status.ok()) return model_.WithName(std::move(status));
-    const size_t chunk = model_.ChunkSize(options_.prefill_chunk, prompt.size());
+    const size_t chunk = model_.ChunkFor(options_.prefill_chunk);
     for (size_t start = 0; start < prompt.size(); start += chunk) {
       const size_t count = std::min(chunk, prompt.size() - start);
       ONEPACK_RETURN_IF_ERROR(

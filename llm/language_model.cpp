@@ -84,8 +84,8 @@ Status LanguageModel::CheckVocabulary(Span<const int64_t> tokens) const {
   return Status::Ok();
 }
 
-size_t LanguageModel::ChunkSize(size_t asked, size_t tokens) const {
-  if (!decoder_.has_cache()) return tokens;
+size_t LanguageModel::ChunkFor(size_t asked) const {
+  if (!decoder_.has_cache()) return max_context_;
   return asked == 0 || decoder_.is_chunk_fixed() ? max_chunk() : std::min(asked, max_chunk());
 }
 
@@ -98,7 +98,7 @@ Result<Span<const float>> LanguageModel::Append(Span<const int64_t> tokens, size
 Result<Span<const float>> LanguageModel::AppendAll(Span<const int64_t> tokens, size_t chunk) {
   Status status = CheckTokens(tokens);
   if (!status.ok()) return WithName(std::move(status));
-  chunk = ChunkSize(chunk, tokens.size());
+  chunk = ChunkFor(chunk);
   for (size_t start = 0; start < tokens.size(); start += chunk) {
     const Span<const int64_t> part = tokens.subspan(start, std::min(chunk, tokens.size() - start));
     ONEPACK_RETURN_IF_ERROR(AppendChunk(part));
@@ -120,7 +120,7 @@ Status LanguageModel::Reset() {
 }
 
 Status LanguageModel::ForgetAll() {
-  ONEPACK_RETURN_IF_ERROR(decoder_.method().Reset());
+  ONEPACK_RETURN_IF_ERROR(decoder_.Reset());
   context_.clear();
   return Status::Ok();
 }

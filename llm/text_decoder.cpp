@@ -80,6 +80,11 @@ Result<TextDecoder> TextDecoder::Fork() const {
   return fork;
 }
 
+Status TextDecoder::Reset() {
+  if (embedding_) ONEPACK_RETURN_IF_ERROR(embedding_->Reset());
+  return method_->Reset();
+}
+
 Status TextDecoder::VisitStatePages(const StatePageVisitor& visitor) const {
   if (embedding_) ONEPACK_RETURN_IF_ERROR(embedding_->VisitStatePages(visitor));
   return method_->VisitStatePages(visitor);

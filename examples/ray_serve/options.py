@@ -42,8 +42,9 @@ class Options(_Fields):
     packed_file: Path | None = None
     adapters_per_replica: Count = 8
     """Loaded at a time, besides the base. Beyond them the one that was used least recently goes."""
-    context_bytes: Annotated[int, Field(ge=0)] = ContextLimits.bytes
-    """Memory of a replica for what was read of prompts, which others that begin alike go on from."""
+    context_bytes: Annotated[int, Field(ge=0)] | None = None
+    """Memory of each replica for contexts that have read what several prompts begin with. None: as in one
+    process, of the machine that the replica is on."""
     parallel: Count = 1
     """Models of a replica that run at a time; as many as ``num_cpus`` of its ray_actor_options."""
     allowed_hosts: tuple[str, ...] = ()
@@ -77,7 +78,7 @@ class Options(_Fields):
             parallel=self.parallel,
             queue_limit=sys.maxsize,  # Ray bounds what a replica has: max_ongoing_requests
             linears=LinearLayout[self.linears],
-            contexts=ContextLimits(self.context_bytes),
+            contexts=None if self.context_bytes is None else ContextLimits(self.context_bytes),
         )
         try:
             self._check_adapters(engine.models)

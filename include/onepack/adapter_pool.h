@@ -58,6 +58,7 @@ class ONEPACK_API AdapterPool {
     std::condition_variable is_idle;
     bool is_busy = false;  // guarded by mutex
     std::unique_ptr<LanguageModel> model;
+    bool is_fresh = true;  // the last request has left nothing; of the one whose turn it is
   };
   class Request;
 

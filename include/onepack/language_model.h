@@ -54,6 +54,10 @@ class ONEPACK_API LanguageModel {
   size_t max_chunk() const { return decoder_.max_chunk(); }
   // How many tokens a context may have.
   size_t max_context() const { return max_context_; }
+  // The tokens of each call of the method when Append is given `asked` as `chunk`: a context is the
+  // same, bit for bit, whether it was read by one Append or by several that end at multiples of
+  // this. Without a KV cache max_context(), because there is no such place.
+  size_t ChunkFor(size_t asked) const;
 
   // What was read since the last Reset.
   const std::vector<int64_t>& context() const { return context_; }
@@ -99,8 +103,8 @@ class ONEPACK_API LanguageModel {
   // run's activations. Pages that forks share count once, so this is what goes back to the system
   // when all of these models are closed or reset, and no other one shares them. Costs some
   // milliseconds for each that has read something since it was made, next to nothing for a fork
-  // that has not. Errors: kInvalidArgument for a null
-  // pointer; kFailedPrecondition while another call is in one of them.
+  // that has not. Errors: kInvalidArgument for a null pointer; kFailedPrecondition while another
+  // call is in one of them.
   static Result<size_t> ContextBytes(Span<const LanguageModel* const> models);
 
   // A state of this model, of parts that context_file.h has read. Errors: those of
@@ -122,7 +126,6 @@ class ONEPACK_API LanguageModel {
   void KeepSources(const NamedDataMap& data);
   Status CheckTokens(Span<const int64_t> tokens) const;
   Status CheckVocabulary(Span<const int64_t> tokens) const;
-  size_t ChunkSize(size_t asked, size_t tokens) const;
   Status AppendChunk(Span<const int64_t> tokens);
   Result<Span<const float>> AppendAll(Span<const int64_t> tokens, size_t chunk);
   Status ForgetAll();

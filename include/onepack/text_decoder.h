@@ -36,7 +36,11 @@ class ONEPACK_API TextDecoder {
   // has.
   Result<TextDecoder> Fork() const;
 
-  // Method::VisitStatePages of its methods.
+  // Method::Reset of its methods.
+  Status Reset();
+
+  // Method::VisitStatePages of its methods. After an error `visitor` may have been told of one of
+  // them.
   Status VisitStatePages(const StatePageVisitor& visitor) const;
 
   // The most tokens of one call, and whether it takes exactly so many.

@@ -136,8 +136,12 @@ size_t ContextBytes(const nb::iterable& models) {
   std::deque<InUse<LoadedModel>> loaded;  // whose elements stay where they are
   std::vector<const LanguageModel*> pointers;
   for (const nb::handle model : models) {
-    const auto& given = nb::cast<const PyLanguageModel&>(model);
-    loaded.emplace_back(given.handle.Get());
+    const PyLanguageModel* given = nullptr;
+    if (!nb::try_cast(model, given) || given == nullptr) {
+      const std::string type = nb::cast<std::string>(nb::str(nb::type_name(model.type())));
+      throw nb::type_error(("context_bytes takes LanguageModels, not " + type).c_str());
+    }
+    loaded.emplace_back(given->handle.Get());
     pointers.push_back(loaded.back()->model.get());
   }
   const nb::gil_scoped_release release;
@@ -242,7 +246,16 @@ void BindLanguageModel(nb::module_& module) {
       .def_prop_ro(
           "max_context",
           [](const PyLanguageModel& self) { return self.handle.Get()->model->max_context(); },
-          "How many tokens a context may have.");
+          "How many tokens a context may have.")
+      .def(
+          "chunk_for",
+          [](const PyLanguageModel& self, size_t asked) {
+            return self.handle.Get()->model->ChunkFor(asked);
+          },
+          "asked"_a,
+          "The tokens of each call of the program where ``asked`` is given as ``chunk``: a context "
+          "is the same, bit for bit, whether it was read at one go or in parts that end at "
+          "multiples of this. Without a KV cache ``max_context``.");
   BindContext(bound);
   BindClosing(bound);
   module.def(

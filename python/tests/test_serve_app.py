@@ -147,7 +147,7 @@ def test_a_failure_of_the_model_is_500(server: Server, monkeypatch: pytest.Monke
     def fail(_: Any) -> None:
         raise InvalidArgumentError("no good")
 
-    monkeypatch.setattr(LanguageModel, "fork", fail)
+    monkeypatch.setattr(LanguageModel, "reset", fail)
     reply = ask(server, "/v1/chat/completions", CHAT)
     assert (reply.status, reply.json["error"]["type"]) == (500, "server_error")
 

@@ -174,6 +174,14 @@ TEST(AdapterPoolTest, ACallbackThatThrowsLeavesTheAdapterFree) {
   EXPECT_EQ(TokensOf(pool.Generate("a", Tokens{1}, New(2))), (Tokens{1, 2}));
 }
 
+TEST(AdapterPoolTest, AfterARequestThatFailedTheNextOneStartsAnew) {
+  AdapterPool pool(SumModel::LoadOptions());
+  ASSERT_TRUE(IsOk(pool.Add("a", SumModel().program(), nullptr)));
+  EXPECT_TRUE(IsError(pool.Generate("a", Tokens{3, 99}, New(2)), StatusCode::kInvalidArgument));
+  EXPECT_TRUE(IsError(pool.Generate("a", Tokens(17, 1), New(2)), StatusCode::kInvalidArgument));
+  EXPECT_EQ(TokensOf(pool.Generate("a", Tokens{1}, New(2))), (Tokens{1, 2}));
+}
+
 TEST(AdapterPoolTest, AMethodOfOneProgramMayBeAnAdapter) {
   SumModelOptions lora;
   lora.method = "lora_forward";

@@ -255,5 +255,41 @@ TEST(ModelForkTest, EveryKindOfModelCanBeForked) {
   }
 }
 
+// Of two methods as well, each of which has memory of its own.
+TEST(ModelForkTest, AResetGivesBackTheMemoryOfEveryMethod) {
+  SumModelOptions two;
+  two.has_embedding = true;
+  for (const SumModelOptions& kind : {SumModelOptions(), two}) {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(
+        const Model model, LanguageModel::Load(SumModel(kind).program(), SumModel::LoadOptions()));
+    const LanguageModel* const models[] = {model.get()};
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const size_t fresh, LanguageModel::ContextBytes(models));
+    ASSERT_TRUE(IsOk(model->Append(Tokens{1, 2})));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const size_t read, LanguageModel::ContextBytes(models));
+    EXPECT_GE(read, fresh);
+    ASSERT_TRUE(IsOk(model->Reset()));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const size_t reset, LanguageModel::ContextBytes(models));
+    EXPECT_EQ(reset, fresh);
+  }
+}
+
+TEST(ModelForkTest, AChunkSaysWhereAContextMayBeCut) {
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Model model,
+                               LanguageModel::Load(SumModel().program(), SumModel::LoadOptions()));
+  EXPECT_EQ(model->ChunkFor(0), 8u);
+  EXPECT_EQ(model->ChunkFor(3), 3u);
+  EXPECT_EQ(model->ChunkFor(9), 8u);
+  SumModelOptions kind;
+  kind.is_dynamic = false;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(
+      const Model fixed, LanguageModel::Load(SumModel(kind).program(), SumModel::LoadOptions()));
+  EXPECT_EQ(fixed->ChunkFor(3), 8u);
+  kind = SumModelOptions();
+  kind.has_cache = false;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(
+      const Model whole, LanguageModel::Load(SumModel(kind).program(), SumModel::LoadOptions()));
+  EXPECT_EQ(whole->ChunkFor(3), whole->max_context());
+}
+
 }  // namespace
 }  // namespace onepack

@@ -134,7 +134,7 @@ class Answer:
 
     def _run_model(self) -> End:
         try:
-            with self.model.prefixes.begin(self._request.prompt) as context:
+            with self.model.prefixes.context_for(self._request.prompt) as context:
                 result = self._read_and_answer(context)
             if result.stop_reason != StopReason.CANCELLED:
                 self._give(self._stop.add(self._decoder.finish()))
@@ -149,13 +149,13 @@ class Answer:
         """``context`` has read the beginning of the prompt."""
         prompt, prefixes = self._request.prompt, self.model.prefixes
         begun = self._reused_tokens = len(context.context)
-        for cut in prefixes.cuts(prompt, begun):
+        cut = prefixes.cut(prompt, begun)
+        if cut > begun:
             read = self._generate(context, prompt[begun:cut], 0)
             if read.stop_reason == StopReason.CANCELLED:
                 return read
             prefixes.keep(context)
-            begun = cut
-        return self._generate(context, prompt[begun:], self._request.max_new_tokens)
+        return self._generate(context, prompt[cut:], self._request.max_new_tokens)
 
     def _generate(
         self, context: LanguageModel, tokens: tuple[int, ...], most: int

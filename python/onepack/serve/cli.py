@@ -12,7 +12,7 @@ from pathlib import Path
 from onepack import Error, LinearLayout
 from onepack.serve.files import AdapterFiles, EngineFiles, api_key_in, cores, open_engine
 from onepack.serve.listen import listen
-from onepack.serve.prefixes import ContextLimits
+from onepack.serve.prefixes import ContextLimits, default_context_bytes
 from onepack.serve.web.app import AppOptions, create_app
 
 KEY_VARIABLE = "ONEPACK_API_KEY"
@@ -111,17 +111,19 @@ def _add_context_arguments(parser: argparse.ArgumentParser) -> None:
     add(
         "--context-memory",
         type=_count_or_none,
-        default=ContextLimits.bytes,
+        default=default_context_bytes(),
         metavar="BYTES",
-        help="memory for what was read of prompts, which others that begin alike go on from; "
-        "what was not used for the longest time is given back; 0: keep none; default: %(default)s",
+        help="memory for contexts that have read what several prompts begin with; those that were not "
+        "used for the longest time are given back; 0: keep none; default: 1 GiB, or an eighth of the "
+        "memory of the machine or its control group where that is less, here %(default)s",
     )
     add(
         "--contexts",
         type=_count_or_none,
         default=ContextLimits.count,
         metavar="N",
-        help="how many of those are kept at most; default: %(default)s",
+        help="how many of those are kept at most: each may take 4,097 of the mappings that a process may "
+        "have (vm.max_map_count, 65,530 as a rule); default: %(default)s",
     )
     add(
         "--prefill-chunk",

@@ -48,7 +48,7 @@ class ServedModel:
     name: str
     is_base: bool
     language_model: LanguageModel
-    """Reads nothing itself: answers have forks of it."""
+    """Answers, in turns, and is empty between them."""
     prefixes: PrefixStore
     memory: ModelMemory
     created: int = field(default_factory=lambda: int(time.time()))
