@@ -116,7 +116,16 @@ class ContextBudget:
         self._give_back_until(lambda: self._fits(store, []))
 
     def give_back_all(self) -> None:
-        self._give_back_until(lambda: False)
+        """Counts nothing: that takes memory, which may be short."""
+        given_back: list[_Prefix] = []
+        with self.lock:
+            for store in self._all_stores():
+                given_back += store.kept
+                store.kept.clear()
+                store.size = KeptContexts(0, 0)
+            self._given_back += len(given_back)
+        for prefix in given_back:
+            prefix.model.close()
 
     def _fits(self, store: PrefixStore, more: list[LanguageModel]) -> bool:
         """Whether what there is and ``more`` of the store's does. Models share no pages."""
