@@ -295,6 +295,6 @@ def _fork_or_error(model: LanguageModel) -> LanguageModel | Error:
 
 
 def _lost(model: LanguageModel) -> Error:
-    error = Error(f"{model.name} was lost when its context could not be mapped again: load it anew")
+    error = Error(f"{model.name} was lost when its context could not be mapped again: load it again")
     error.code = StatusCode.INTERNAL
     return error
