@@ -329,7 +329,7 @@ def test_a_model_that_a_fork_has_broken_is_not_used_again(
     after = answer(engine, "lora0", asked(prompt)).end
     assert calls.since() == (0, 0)
     assert after.outcome == Outcome.FAILED
-    assert "load it anew" in str(after.error)
+    assert "load it again" in str(after.error)
     assert answer(engine, "base", asked(prompt)).end.outcome == Outcome.LENGTH
 
 
