@@ -5,8 +5,18 @@
 # docs/engines*.{md,svg} and bench/results/engines_*.json of this kind of processor: 20 minutes for 3 runs.
 #
 #     bash scripts/bench.sh [--engines] [--runs N]
+#     bash scripts/bench.sh --scaling [ROUNDS]     # how cost grows instead: docs/scaling*.{md,svg}
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+if [ "${1:-}" = --scaling ]; then
+  cmake --preset release
+  cmake --build --preset release --target peer_onepack onepack_cli
+  python3 -m bench.scaling.measure build/release build/bench/scaling --rounds "${2:-3}"
+  python3 -m bench.scaling.report
+  echo "bench: wrote docs/scaling.md"
+  exit
+fi
 
 what=executorch runs=7
 if [ "${1:-}" = --engines ]; then

@@ -25,6 +25,7 @@ Result<std::unique_ptr<ProgramLoader>> ProgramLoader::Create(const ProgramLoader
   if (options.share_packed_weights) {
     WeightCacheOptions cache_options;
     cache_options.huge_pages = options.huge_pages;
+    cache_options.retained_bytes = options.retained_bytes;
     cache_options.packed_file.path = options.packed_file;
     cache_options.packed_file.checksums = options.packed_checksums;
     cache_options.packed_file.on_trouble = [](const Status& status) {
@@ -87,6 +88,13 @@ Result<Ref<NamedDataMap>> ProgramLoader::OpenData(const std::vector<std::string>
   }
   if (maps.size() == 1) return maps.front();
   return NamedDataMap::Merge(maps);
+}
+
+void ProgramLoader::Forget(const std::string& path) {
+  const std::string key = CanonicalPath(path);
+  const std::lock_guard<std::mutex> lock(mutex_);
+  programs_.erase(key);
+  data_.erase(key);
 }
 
 Result<MethodOptions> ProgramLoader::OptionsFor(const std::vector<std::string>& data) {

@@ -3,7 +3,8 @@
 // table of operators.
 //
 // Ownership: must outlive the methods it loaded, because XNNPACK computes on its threads. Files
-//            stay mapped as long as the loader lives; packed weights as long as a method uses them.
+//            stay mapped as long as the loader lives, or until they are forgotten; packed weights
+//            as long as a method uses them.
 // Threads:   any function, any thread. A line on standard error says when the thread pool is one
 //            that stalls on busy machines.
 
@@ -36,6 +37,8 @@ struct ProgramLoaderOptions {
   LinearLayout linears = LinearLayout::kAuto;
   // For shared packed weights (WeightCacheOptions::huge_pages).
   bool huge_pages = false;
+  // The same, kept without a method that uses them (WeightCacheOptions::retained_bytes).
+  size_t retained_bytes = 0;
   // Where they are kept (WeightCacheOptions::packed_file): empty for nowhere.
   std::string packed_file;
   ChecksumPolicy packed_checksums = ChecksumPolicy::kOnFirstUse;
@@ -59,6 +62,9 @@ class ProgramLoader {
 
   Result<Ref<Method>> Load(const std::string& program, const std::vector<std::string>& data,
                            const std::string& method);
+
+  // Forgets a file that was opened: it is closed with the last method that uses it.
+  void Forget(const std::string& path);
 
   // Null when packed weights are not shared.
   const WeightCache* weight_cache() const { return cache_.get(); }

@@ -15,6 +15,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -57,6 +59,21 @@ void Forget(const std::string& path) {
   close(file);
 }
 
+void ForgetAll(const ProgramFiles& files) {
+  Forget(files.program);
+  for (const std::string& path : files.data) Forget(path);
+}
+
+// What a process has a limited number of: mappings and open files.
+Json SystemCounts() {
+  std::ifstream maps("/proc/self/maps");
+  size_t mappings = 0;
+  for (std::string line; std::getline(maps, line);) ++mappings;
+  const std::filesystem::directory_iterator files("/proc/self/fd");
+  const auto opened = std::distance(begin(files), end(files)) - 1;  // without the iterator's own
+  return {{"mappings", mappings}, {"open_files", opened}};
+}
+
 // Faults and reads since the process started.
 Json CountsNow() {
   rusage usage;
@@ -67,10 +84,7 @@ Json CountsNow() {
 // Loads and runs one program after the other, keeping them loaded.
 Json LoadAll(Engine& engine, const ScenarioOptions& options) {
   if (options.cold) {
-    for (const ProgramFiles& files : options.programs) {
-      Forget(files.program);
-      for (const std::string& path : files.data) Forget(path);
-    }
+    for (const ProgramFiles& files : options.programs) ForgetAll(files);
   }
   Json loads = Json::array();
   std::vector<ProgramPtr> programs;
@@ -213,6 +227,98 @@ Json ReloadScenario(Engine& engine, const ScenarioOptions& options) {
   return {{"load_ms", Median(times)}};
 }
 
+// Of the last program, those that no other one uses.
+std::vector<std::string> OwnFiles(const ScenarioOptions& options) {
+  std::vector<std::string> own = options.programs.back().data;
+  own.push_back(options.programs.back().program);
+  for (size_t i = 0; i + 1 < options.programs.size(); ++i) {
+    for (const std::string& path : options.programs[i].data) {
+      own.erase(std::remove(own.begin(), own.end(), path), own.end());
+    }
+  }
+  return own;
+}
+
+// Programs that are loaded and run one after the other, and stay: what grows with their number.
+Json GrowScenario(Engine& engine, const ScenarioOptions& options) {
+  Json result = {{"start", MemoryNow()}, {"loads", Json::array()}};
+  std::vector<ProgramPtr> programs;
+  for (const ProgramFiles& files : options.programs) {
+    const Clock::time_point start = Clock::now();
+    programs.push_back(engine.Load(files));
+    Json load = {{"load_ms", MillisecondsSince(start)}, {"loaded", MemoryNow()}};
+    load["output"] = programs.back()->Run(1);
+    load["memory"] = MemoryNow();
+    load["cache"] = engine.CacheCounts();
+    load["system"] = SystemCounts();
+    result["loads"].push_back(std::move(load));
+  }
+  return result;
+}
+
+// One prompt through the last program, over the others, which stay: when it is loaded and has run,
+// and when it was dropped before, with the files that no other program uses. Their pages, and those
+// of the packed file that nobody shows, are in the page cache, or with `cold` on the disk.
+Json SwapScenario(Engine& engine, const ScenarioOptions& options) {
+  constexpr size_t kTimes = 9;
+  constexpr size_t kPromptTokens = 16;
+  const ProgramFiles& files = options.programs.back();
+  std::vector<ProgramPtr> others;
+  for (size_t i = 0; i + 1 < options.programs.size(); ++i) {
+    others.push_back(engine.Load(options.programs[i]));
+    others.back()->Run(kPromptTokens);
+  }
+  ProgramPtr program = engine.Load(files);
+  std::vector<double> prompt_ms, load_ms, first_token_ms;
+  const Json loaded = MemoryNow();
+  std::map<std::string, uint64_t> counts;
+  Json dropped;
+  for (size_t i = 0; i < kTimes; ++i) {
+    program->Run(kPromptTokens);
+    const Clock::time_point prompt_start = Clock::now();
+    program->Run(kPromptTokens);
+    prompt_ms.push_back(MillisecondsSince(prompt_start));
+    program.reset();
+    for (const std::string& path : OwnFiles(options)) engine.CloseFile(path);
+    dropped = MemoryNow();
+    if (options.cold) {
+      for (const std::string& path : OwnFiles(options)) Forget(path);
+      if (!options.packed_file.empty()) Forget(options.packed_file);
+    }
+    counts = engine.CacheCounts();
+    const Clock::time_point start = Clock::now();
+    program = engine.Load(files);
+    load_ms.push_back(MillisecondsSince(start));
+    program->Run(kPromptTokens);
+    first_token_ms.push_back(MillisecondsSince(start));
+  }
+  Json added = Json::object();
+  for (const auto& [name, count] : engine.CacheCounts()) {
+    added[name] = static_cast<int64_t>(count - counts[name]);
+  }
+  return {{"prompt_ms", Median(prompt_ms)},
+          {"load_ms", Median(load_ms)},
+          {"first_token_ms", Median(first_token_ms)},
+          {"worst_first_token_ms", *std::max_element(first_token_ms.begin(), first_token_ms.end())},
+          {"added_by_the_last_load", added},
+          {"loaded", loaded},
+          {"dropped", dropped},
+          {"memory", MemoryNow()}};
+}
+
+// What a language model's context takes, as it fills.
+Json ContextScenario(Engine& engine, const ScenarioOptions& options) {
+  constexpr size_t kChunk = 64;
+  constexpr size_t kChunks = 8;
+  const ProgramPtr program = engine.Load(options.programs.front());
+  Json result = {{"memory", Json::array({MemoryNow()})}, {"chunk", kChunk}};
+  for (size_t i = 0; i < kChunks; ++i) {
+    program->Run(kChunk, static_cast<int64_t>(i * kChunk));
+    result["memory"].push_back(MemoryNow());
+  }
+  return result;
+}
+
 // Says when all is loaded and has run, and what it holds; after a line of standard input, what it
 // holds then; and ends after another one: for processes that are measured beside each other.
 Json HoldScenario(Engine& engine, const ScenarioOptions& options) {
@@ -234,9 +340,11 @@ Json HoldScenario(Engine& engine, const ScenarioOptions& options) {
 }
 
 const std::map<std::string, Scenario> kScenarios = {
-    {"load", LoadScenario}, {"execute", ExecuteScenario}, {"parallel", ParallelScenario},
-    {"busy", BusyScenario}, {"reload", ReloadScenario},   {"interference", InterferenceScenario},
-    {"hold", HoldScenario}};
+    {"load", LoadScenario},         {"execute", ExecuteScenario},
+    {"parallel", ParallelScenario}, {"busy", BusyScenario},
+    {"reload", ReloadScenario},     {"interference", InterferenceScenario},
+    {"hold", HoldScenario},         {"grow", GrowScenario},
+    {"swap", SwapScenario},         {"context", ContextScenario}};
 
 std::map<std::string, Scenario> AllScenarios() {
   std::map<std::string, Scenario> all = kScenarios;
@@ -269,6 +377,8 @@ int Main(int argc, char** argv) {
                           "That compute; 1: the one that calls");
   app.add_flag("--huge-pages", engine_options.huge_pages, "Ask for them behind packed weights");
   AddLinearsOption(app, engine_options.linears);
+  AddNumberOption<size_t>(app, "--retained-bytes", engine_options.retained_bytes, 0, SIZE_MAX,
+                          "Of packed weights that are kept without a program");
   app.add_option("--packed", engine_options.packed_file, "A file in which packed weights are kept");
   app.add_flag_callback(
       "--unchecked", [&engine_options] { engine_options.checks_packed = false; },
@@ -279,6 +389,7 @@ int Main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   for (const std::string& list : programs) options.programs.push_back(FilesOf(list));
   engine_options.share = !is_apart;
+  options.packed_file = engine_options.packed_file;
   if (engine_options.packing_threads == 0) {
     engine_options.packing_threads = std::thread::hardware_concurrency();
   }

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +43,10 @@ class Engine {
   virtual const char* name() const = 0;
   // From the path to a method that can run, files mapped.
   virtual std::unique_ptr<LoadedProgram> Load(const ProgramFiles& files) = 0;
+  // Of an engine that keeps files open: lets go of one, of which no program is loaded any more.
+  virtual void CloseFile(const std::string& /*path*/) {}
+  // Of the weight cache, by name: what it holds, and what was looked up. Empty where there is none.
+  virtual std::map<std::string, uint64_t> CacheCounts() const { return {}; }
 };
 
 struct EngineOptions {
@@ -50,6 +55,7 @@ struct EngineOptions {
   bool huge_pages = false;  // behind packed weights
   size_t threads = 1;       // that compute; 1: the thread that calls
   LinearLayout linears = LinearLayout::kAuto;
+  size_t retained_bytes = 0;  // of packed weights without a program
   std::string packed_file;    // in which packed weights are kept; empty: in none
   bool checks_packed = true;  // its checksums, where the engine has some
 };

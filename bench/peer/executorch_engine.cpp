@@ -150,6 +150,7 @@ class ExecuTorchEngine final : public Engine {
 std::unique_ptr<Engine> CreateEngine(const EngineOptions& options) {
   if (options.packing_threads != 1) throw std::runtime_error("ExecuTorch packs on one thread");
   if (options.huge_pages) throw std::runtime_error("ExecuTorch has no option for huge pages");
+  if (options.retained_bytes != 0) throw std::runtime_error("ExecuTorch keeps no unused weights");
   if (options.linears != LinearLayout::kAuto) {
     throw std::runtime_error("ExecuTorch packs all that XNNPACK runs");
   }

@@ -69,6 +69,26 @@ class OnepackEngine final : public Engine {
         Check(loader_->Load(files.program, files.data, "forward")));
   }
 
+  void CloseFile(const std::string& path) override { loader_->Forget(path); }
+
+  std::map<std::string, uint64_t> CacheCounts() const override {
+    if (loader_->weight_cache() == nullptr) return {};
+    const WeightCacheStats stats = loader_->weight_cache()->Stats();
+    return {{"entries", stats.entries},
+            {"bytes", stats.bytes},
+            {"in_place_bytes", stats.in_place_bytes},
+            {"retained_bytes", stats.retained_bytes},
+            {"hits", stats.hits},
+            {"misses", stats.misses.total()},
+            {"packed_bytes", stats.packed_bytes},
+            {"locks", stats.lock_count},
+            {"evictions", stats.evictions},
+            {"file_entries", stats.file.entries},
+            {"file_hits", stats.file.hits},
+            {"file_misses", stats.file.misses.total()},
+            {"file_hashed_bytes", stats.file.hashed_bytes}};
+  }
+
  private:
   const std::unique_ptr<ProgramLoader> loader_;
 };
@@ -82,6 +102,7 @@ std::unique_ptr<Engine> CreateEngine(const EngineOptions& options) {
   loader_options.huge_pages = options.huge_pages;
   loader_options.threads = options.threads;
   loader_options.linears = options.linears;
+  loader_options.retained_bytes = options.retained_bytes;
   loader_options.packed_file = options.packed_file;
   if (!options.checks_packed) loader_options.packed_checksums = ChecksumPolicy::kNever;
   return std::make_unique<OnepackEngine>(loader_options);

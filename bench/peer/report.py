@@ -1,11 +1,11 @@
 """Results as Markdown and SVG."""
 
 import math
-import os
-import platform
 import statistics
 
 from figures import ADAPTERS, BUSY_MODELS, BUSY_THREADS, INSIDE_TABLES, TABLES, anonymous_after, busy_name
+from machine import machine
+from svg import svg_bar, svg_start
 
 PEERS = ("executorch", "onepack")
 # ExecuTorch with our backend in place of its own.
@@ -29,16 +29,6 @@ def rows_of(results, model, figures, peers=PEERS):
 
 def number(value):
     return f"{value:.0f}" if abs(value) >= 100 else f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
-
-
-def machine() -> str:
-    model = "unknown processor"
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        for line in file:
-            if line.startswith("model name"):
-                model = line.split(":", 1)[1].strip()
-                break
-    return f"{model}, {os.cpu_count()} cores, Linux {platform.release()}"
 
 
 def gains(results, model, peer):
@@ -141,19 +131,6 @@ def markdown(results, sizes, runs):
     lines += ["", "How the figures are taken, and what the profiles say where a goal is missed:",
               "[bench/README.md](../bench/README.md).", ""]
     return "\n".join(lines)
-
-
-def svg_start(width, height, title):
-    return [f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" '
-            'font-size="12">',
-            f'<rect width="{width}" height="{height}" fill="white"/>',
-            f'<text x="12" y="20" font-weight="bold">{title}</text>']
-
-
-def svg_bar(left, top, length, height, colour, title, number):
-    return [f'<text x="{left - 8}" y="{top + 11}" text-anchor="end">{title}</text>',
-            f'<rect x="{left}" y="{top}" width="{max(length, 1):.1f}" height="{height}" fill="{colour}"/>',
-            f'<text x="{left + length + 6:.1f}" y="{top + 11}">{number}</text>']
 
 
 def ratios_svg(results):

@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <vector>
 
 #include "bench/peer/engine.h"
@@ -21,7 +22,8 @@ using Json = nlohmann::json;
 struct ScenarioOptions {
   std::vector<ProgramFiles> programs;
   bool cold = false;
-  size_t chunk = 128;  // tokens that a language model reads in one run, at most
+  std::string packed_file;  // empty: none
+  size_t chunk = 128;       // tokens that a language model reads in one run, at most
 };
 
 using Scenario = Json (*)(Engine&, const ScenarioOptions&);

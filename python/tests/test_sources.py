@@ -18,8 +18,24 @@ ROOT = FOLDER.parent
 PACKAGE = Path(onepack.__file__).parent  # with the stub of the module
 RAY_SERVE = [str(ROOT / "examples/ray_serve"), str(ROOT / "tests/examples/ray_serve")]
 HUGGING_FACE = [str(ROOT / "examples/hugging_face"), str(ROOT / "tests/examples/hugging_face")]
-ENGINES = [str(ROOT / "bench/peer/engines"), str(ROOT / "tests/bench")]
-SOURCES = [str(FOLDER), *RAY_SERVE, *HUGGING_FACE, str(ROOT / "examples/tiny_lm"), *ENGINES]
+ENGINES = [str(ROOT / "bench/peer/engines"), str(ROOT / "tests/bench/engines_page_test.py")]
+SCALING = [
+    str(ROOT / path)
+    for path in (
+        "bench/scaling",
+        "bench/peer/machine.py",
+        "bench/peer/svg.py",
+        "tests/bench/simulate_test.py",
+    )
+]
+SOURCES = [
+    str(FOLDER),
+    *RAY_SERVE,
+    *HUGGING_FACE,
+    str(ROOT / "examples/tiny_lm"),
+    *ENGINES,
+    *SCALING,
+]
 OWN_RULES = ["--no-cache", "--config", str(FOLDER / "pyproject.toml")]
 
 
@@ -46,9 +62,14 @@ def test_the_example_of_ray_serve_is_typed() -> None:
     check_sources(["mypy", "--cache-dir", os.devnull, *RAY_SERVE])
 
 
-def check_sources(check: list[str]) -> None:
+def test_the_measurement_of_growth_is_typed() -> None:
+    rules = ["--explicit-package-bases", "--cache-dir", os.devnull]
+    check_sources(["mypy", *rules, *SCALING], path=[ROOT])
+
+
+def check_sources(check: list[str], path: list[Path] | None = None) -> None:
     pytest.importorskip(check[0])  # build/python has them
-    path = [PACKAGE.parent, FOLDER / "tests", ROOT / "examples", ROOT / "bench/peer"]
+    path = path or [PACKAGE.parent, FOLDER / "tests", ROOT / "examples", ROOT / "bench/peer"]
     done = subprocess.run(
         [sys.executable, "-m", *check],
         cwd=FOLDER,

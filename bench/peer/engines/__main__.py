@@ -12,7 +12,7 @@ import pathlib
 import re
 
 from compare import count
-from report import machine
+from machine import machine
 
 from . import measure, page, plot, processor, records
 from . import readme as readme_lines

@@ -1,0 +1,27 @@
+"""What a figure was measured on."""
+
+from __future__ import annotations
+
+import os
+import platform
+
+FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "asimddp", "i8mm")
+
+
+def machine() -> str:
+    return f"{_cpuinfo('model name') or 'unknown processor'}, {os.cpu_count()} cores, Linux {platform.release()}"
+
+
+def features() -> list[str]:
+    """Of the processor, those that choose kernels."""
+    there = (_cpuinfo("flags") or _cpuinfo("Features")).split()
+    return [feature for feature in FEATURES if feature in there]
+
+
+def _cpuinfo(field: str) -> str:
+    with open("/proc/cpuinfo", encoding="utf-8") as file:
+        for line in file:
+            name, _, value = line.partition(":")
+            if name.strip() == field:
+                return value.strip()
+    return ""
