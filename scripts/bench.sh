@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compares onepack with ExecuTorch on models that it makes, and writes docs/benchmarks*.{md,svg} and bench/results/.
-# Less than ten minutes once it is built; the machine should do nothing else.
+# About four minutes for each run once it is built; the machine should do nothing else.
 # With --engines instead with llama.cpp, ONNX Runtime GenAI and ExecuTorch on a whole language model, and writes
 # docs/engines*.{md,svg} and bench/results/engines_*.json of this kind of processor: 20 minutes for 3 runs.
 #

@@ -4,6 +4,7 @@
     compare.py --peers FOLDER --inside FOLDER --models FOLDER --runs 7 --results bench/results --docs docs
 
 FOLDER of --inside has our libexecutorch_backend_xnnpack.so: ExecuTorch's own program is then run with it, too.
+--only MODEL, which may be repeated, measures its scenarios, and takes the others from the results that are there.
 
 scripts/bench.sh calls it. Every data point is a process of its own, and both peers must give the same answers.
 """
@@ -46,10 +47,21 @@ def check_answers(scenario, theirs, ours):
             raise SystemExit(f"{scenario.model}, program {index}: ExecuTorch says {a['output']}, we {b['output']}")
 
 
+def results_file(scenario, options):
+    return f"{options.results}/{scenario.model}_{scenario.name}.json"
+
+
+def read_results(scenario, options):
+    with open(results_file(scenario, options), encoding="utf-8") as file:
+        return json.load(file)
+
+
 def measure(options):
-    results = {(scenario.model, scenario.name): {peer: [] for peer in peers_of(scenario)} for scenario in SCENARIOS}
+    chosen = [scenario for scenario in SCENARIOS if not options.only or scenario.model in options.only]
+    results = {(scenario.model, scenario.name): {peer: [] for peer in peers_of(scenario)} if scenario in chosen
+               else read_results(scenario, options) for scenario in SCENARIOS}
     for index in range(options.runs):
-        for scenario in SCENARIOS:
+        for scenario in chosen:
             peers = peers_of(scenario)
             found = {peer: run(scenario, peer, options) for peer in (peers if index % 2 == 0 else peers[::-1])}
             for peer in peers:
@@ -93,13 +105,15 @@ def main():
     for name in ("--peers", "--inside", "--models", "--results", "--docs"):
         parser.add_argument(name, required=True)
     parser.add_argument("--runs", type=count, default=7)
+    parser.add_argument("--only", action="append", choices=sorted({scenario.model for scenario in SCENARIOS}))
     options = parser.parse_args()
     results = measure(options)
     os.makedirs(options.results, exist_ok=True)
-    for (model, name), by_peer in results.items():
+    for scenario in SCENARIOS:
+        by_peer = results[scenario.model, scenario.name]
         lines = [f'"{peer}": [\n' + ",\n".join(json.dumps(result) for result in by_peer[peer]) + "\n]"
                  for peer in by_peer]
-        write(f"{options.results}/{model}_{name}.json", "{" + ",\n".join(lines) + "}\n")
+        write(results_file(scenario, options), "{" + ",\n".join(lines) + "}\n")
     write(f"{options.docs}/benchmarks.md", markdown(results, sizes(options), options.runs))
     write(f"{options.docs}/benchmarks.svg", ratios_svg(results))
     write(f"{options.docs}/benchmarks_adapters.svg", adapters_svg(results))
