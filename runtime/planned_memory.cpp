@@ -98,7 +98,9 @@ size_t PlannedMemory::OwnBytes() const {
   PageMap pages;
   size_t own = 0;
   for (size_t start = 0; start < memory_.size(); start += PageSize()) {
-    if (pages.IsOwn(memory_.data() + start)) own += PageSize();
+    const uint8_t* const page = memory_.data() + start;
+    // A page that was read and never written is the system's page of zeros.
+    if (pages.IsOwn(page) && !IsZero({page, PageSize()})) own += PageSize();
   }
   return own;
 }

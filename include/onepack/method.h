@@ -125,8 +125,8 @@ class ONEPACK_API Method final : public RefCounted {
   Result<Ref<Method>> Fork(const Ref<SharedState>& shared_state = {}) const;
   // Tells `visitor` of the pages that the state takes in memory now, what is left of the last run's
   // activations among them: for each place that has any, how many bytes. A place is the method's
-  // own, or one that it shares with its forks. Where the system does not say which pages were
-  // written, all of the planned memory counts. Errors: kFailedPrecondition as above; a visitor that
+  // own, or one that it shares with its forks. A page of zeros does not count, though one that was
+  // written takes memory. Errors: kFailedPrecondition as above; a visitor that
   // counts several methods has been told of those before.
   Status VisitStatePages(const StatePageVisitor& visitor) const;
   // Null: none.

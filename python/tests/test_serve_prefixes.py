@@ -433,6 +433,19 @@ def test_eight_conversations_have_their_prompt_once(long_context: Path) -> None:
         assert own_bytes() < before + SLACK
 
 
+def test_conversations_that_take_turns_each_find_what_they_have_said(long_context: Path) -> None:
+    conversations = [some_tokens(600, seed) for seed in range(6)]
+    with an_engine(long_context, contexts=ContextLimits(256 * MEGA, count=8)) as engine:
+        reused = [
+            [
+                answer(engine, "base", asked(said[:length])).end.reused_tokens
+                for said in conversations
+            ]
+            for length in (200, 330, 460, 590)
+        ]
+    assert reused == [[0] * 6, [0] * 6, [128] * 6, [256] * 6]
+
+
 def keep(engine: Engine, name: str, prompt: Sequence[int]) -> str:
     """What is answered to ``prompt``, when a context of it is kept."""
     return [answer(engine, name, asked(prompt)).text for _ in range(2)][1]

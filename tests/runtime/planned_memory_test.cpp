@@ -305,5 +305,22 @@ TEST(MemoryForkTest, AForkThatTheSystemRefusesChangesNothing) {
   EXPECT_TRUE(first.IsRight());
 }
 
+size_t BytesOfPages(const PlannedMemory& memory) {
+  size_t sum = 0;
+  const auto add = [](void* to, const void*, size_t bytes) { *static_cast<size_t*>(to) += bytes; };
+  memory.VisitPages({add, &sum});
+  return sum;
+}
+
+// Attention may read a whole cache that has hardly a token.
+TEST(MemoryPagesTest, PagesThatWereOnlyReadDoNotCount) {
+  Pair first = NewPair();
+  ASSERT_TRUE(first.IsRight());  // reads all
+  EXPECT_EQ(BytesOfPages(*first.memory), 0u);
+  first.Write(7, 1);
+  first.Write(200, 1);
+  EXPECT_EQ(BytesOfPages(*first.memory), 2 * PageSize());
+}
+
 }  // namespace
 }  // namespace onepack

@@ -227,6 +227,6 @@ def _count_or_none(text: str) -> int:
 
 
 def _number_from(least: int, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) >= least):
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= sys.maxsize):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number from {least} on")
     return int(text)

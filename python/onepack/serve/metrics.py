@@ -126,7 +126,9 @@ class _Now(Collector):
             self._engine.models.contexts.limits.bytes,
         )
         yield _counter(
-            "contexts_given_back", "Contexts that were given back for the limits.", kept.given_back
+            "contexts_given_back",
+            "Contexts that were given back for the limits, or because memory was short.",
+            kept.given_back,
         )
 
     def _model_memory(self) -> Metric:

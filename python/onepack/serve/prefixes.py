@@ -181,6 +181,7 @@ class PrefixStore:
         self._seen = SeenBeginnings(self.chunk)
         self._keeps = budget.keeps_any
         self._is_lost = False
+        self._is_fresh = False  # the root: nothing was run in it since its last reset
         self._has_told_of_memory = False
         budget.add_store(self)
 
@@ -198,7 +199,9 @@ class PrefixStore:
         model = self._fork_of_longest(prompt)
         if model is None:
             model = self._root
-            model.reset()
+            if not self._is_fresh:
+                model.reset()
+            self._is_fresh = False
         try:
             yield model
             if self._keeps:
@@ -255,7 +258,9 @@ class PrefixStore:
             longest = self._longest(prompt)
             if longest is None:
                 return None
-            longest.used_at = self._budget.now()
+            # Where a longer one will be kept, that is what the next message goes on from.
+            if self.cut(prompt, len(longest.tokens)) == len(longest.tokens):
+                longest.used_at = self._budget.now()
             fork = _fork_or_error(longest.model)
         if isinstance(fork, LanguageModel):
             return fork
@@ -283,6 +288,7 @@ class PrefixStore:
         elif not self._is_lost:
             try:
                 model.reset()  # an idle model has no context in memory
+                self._is_fresh = True
             except Error:
                 _log.warning("%s: its context stays in memory", model.name, exc_info=True)
 
@@ -295,6 +301,8 @@ def _fork_or_error(model: LanguageModel) -> LanguageModel | Error:
 
 
 def _lost(model: LanguageModel) -> Error:
-    error = Error(f"{model.name} was lost when its context could not be mapped again: load it again")
+    error = Error(
+        f"{model.name} was lost when its context could not be mapped again: load it again"
+    )
     error.code = StatusCode.INTERNAL
     return error
