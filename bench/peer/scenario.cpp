@@ -1,8 +1,11 @@
 #include "bench/peer/scenario.h"
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "tools/memory_usage.h"
@@ -11,6 +14,19 @@ namespace onepack::bench {
 
 double MillisecondsSince(Clock::time_point start) {
   return std::chrono::duration<double, std::milli>(Clock::now() - start).count();
+}
+
+double Median(std::vector<double> numbers) {
+  std::sort(numbers.begin(), numbers.end());
+  return numbers[numbers.size() / 2];
+}
+
+void Forget(const std::string& path) {
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) throw std::runtime_error("cannot open " + path);
+  fdatasync(file);
+  posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+  close(file);
 }
 
 Json MemoryNow() {

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include <chrono>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -18,6 +19,7 @@ namespace onepack::bench {
 
 using Clock = std::chrono::steady_clock;
 using Json = nlohmann::json;
+using ProgramPtr = std::unique_ptr<LoadedProgram>;
 
 struct ScenarioOptions {
   std::vector<ProgramFiles> programs;
@@ -29,6 +31,11 @@ struct ScenarioOptions {
 using Scenario = Json (*)(Engine&, const ScenarioOptions&);
 
 double MillisecondsSince(Clock::time_point start);
+
+double Median(std::vector<double> numbers);
+
+// Drops the file from the page cache.
+void Forget(const std::string& path);
 
 // What this process holds, and the most that it has held.
 Json MemoryNow();
