@@ -9,7 +9,11 @@ FEATURES = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "asimddp", "i8mm")
 
 
 def machine() -> str:
-    return f"{_cpuinfo('model name') or 'unknown processor'}, {os.cpu_count()} cores, Linux {platform.release()}"
+    # The rest of a release says whose machine it is.
+    kernel = ".".join(platform.release().split(".")[:2])
+    return (
+        f"{_cpuinfo('model name') or 'unknown processor'}, {os.cpu_count()} cores, Linux {kernel}"
+    )
 
 
 def features() -> list[str]:
