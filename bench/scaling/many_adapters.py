@@ -68,7 +68,7 @@ def policies(figures: Figures, spare_bytes: float = SPARE_BYTES) -> list[Policy]
             policy(
                 "packed file", PACKED_FILE, memory, packed_bytes + figures.size(LAYERS, "program")
             ),
-            first_load=packed.load,
+            first_load=packed.load,  # without the append, which writes the file's whole directory
         ),
     ]
 

@@ -8,6 +8,7 @@ a number of numbers().
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -30,6 +31,8 @@ DOCS = Path("docs")
 TEMPLATE = Path(__file__).with_name("report.md.in")
 MODES = (IN_PLACE, PACKED, PACKED_FILE)
 MAX_MAP_COUNT = 65_530
+# The hash table and the tree, least and most: bench/README.md.
+LOOK_UP_AMONG_100_000_US = (0.277 + 1.7, 0.429 + 2.4)
 
 
 def short(value: float) -> str:
@@ -184,17 +187,63 @@ def limits_table(figures: Figures) -> str:
     return table(head, rows)
 
 
+def later_loads(figures: Figures, mode: str, threads: int) -> list[float]:
+    """At the marks from the second adapter on: the first one brings structures that are new."""
+    return figures.grown(many_adapters.LAYERS, mode, threads, "load_ms")[figures.marks.index(2) :]
+
+
+def growth_of_loads(figures: Figures, threads: int) -> str:
+    """In each mode, the last adapters' time as a multiple of that of the second to the eighth."""
+    early = figures.marks.index(8) - figures.marks.index(2) + 1
+    loads = [later_loads(figures, mode, threads) for mode in MODES]
+    return ", ".join(f"{load[-1] / statistics.median(load[:early]):.2f}" for load in loads)
+
+
+def base_memory(figures: Figures, mode: str) -> str:
+    return " and ".join(
+        short(figures.of_the_base(many_adapters.LAYERS, mode, 1, name) / 1e6)
+        for name in ("anonymous_bytes", "file_bytes")
+    )
+
+
+def look_ups_of_a_load(figures: Figures) -> float:
+    return sum(
+        figures.of_the_last(many_adapters.LAYERS, IN_PLACE, 1, name)
+        for name in ("hits_of_a_load", "misses_of_a_load")
+    )
+
+
+def notes_on_times(figures: Figures) -> dict[str, str]:
+    look_ups = look_ups_of_a_load(figures)
+    noise = [figures.grown(16, PACKED, threads, "load_ms")[-1] for threads in THREADS]
+    humps = [
+        ", ".join(short(ms) for ms in later_loads(figures, PACKED, threads)) for threads in THREADS
+    ]
+    return {
+        "noise_one": short(noise[0]),
+        "noise_two": short(noise[1]),
+        "growth_one": growth_of_loads(figures, 1),
+        "growth_two": growth_of_loads(figures, 2),
+        "hump_one": humps[0],
+        "hump_two": humps[1],
+        "in_place_load": short(figures.swapped(IN_PLACE, "warm", "load_ms")),
+        "retained_load": short(figures.swapped(RETAINED, "warm", "load_ms")),
+        "look_ups": f"{look_ups:.0f}",
+        "look_ups_ms": " to ".join(short(look_ups * us / 1e3) for us in LOOK_UP_AMONG_100_000_US),
+    }
+
+
 def numbers(figures: Figures) -> dict[str, str]:
     layers = many_adapters.LAYERS
     files = figures.size(layers, "program") + figures.size(layers, "data")
     anonymous = figures.per_adapter(layers, IN_PLACE, 1, "anonymous_bytes")
     token = figures.bytes_per_token(layers)
-    loads = figures.grown(layers, IN_PLACE, 1, "load_ms")
     directory = many_adapters.directory_bytes(figures)
     entries = [figures.opened(adapters, "file_entries") for adapters in (0, ADAPTERS)]
     heap = figures.opened(ADAPTERS, "anonymous_bytes") - figures.opened(0, "anonymous_bytes")
     each_heap = heap / ADAPTERS
     count = many_adapters.ADAPTER_COUNT
+    entries_per_adapter = figures.per_adapter(layers, IN_PLACE, 1, "entries")
     return {
         "machine": figures.machine,
         "rounds": str(figures.rounds),
@@ -203,6 +252,9 @@ def numbers(figures: Figures) -> dict[str, str]:
         "adapter_mb": short(files / 1e6),
         "program_mb": short(figures.size(layers, "program") / 1e6),
         "foundation_mb": short(figures.size(layers, "foundation") / 1e6),
+        "base_in_place": base_memory(figures, IN_PLACE),
+        "base_packed": base_memory(figures, PACKED),
+        "base_packed_file": base_memory(figures, PACKED_FILE),
         "all_files_gb": short(count * files / 1e9),
         "packed_file_mb": short(figures.size(layers, f"packed file of {ADAPTERS}") / 1e6),
         "anonymous_mb": short(anonymous / 1e6),
@@ -218,7 +270,8 @@ def numbers(figures: Figures) -> dict[str, str]:
         "opening_gb": short(count * each_heap / 1e9),
         "entries_of_all": f"{count * (entries[1] - entries[0]) / ADAPTERS / 1e6:.1f}",
         "entry_bytes": f"{heap / (entries[1] - entries[0]):.0f}",
-        "last_of_second": short(loads[-1] / loads[figures.marks.index(2)]),
+        "entries_of_all_loaded": f"{count * entries_per_adapter / 1e6:.2f}",
+        **notes_on_times(figures),
         "best_hit_rate": percent(ZipfLaw(count, 1.0).of_the_first(many_adapters.ROOM)),
         "hit_rate": percent(many_adapters.hit_rate(many_adapters.ROOM, 1.0)),
         "load_table": load_table(figures),
