@@ -2,30 +2,44 @@
 # Compares onepack with ExecuTorch on models that it makes, and writes docs/benchmarks*.{md,svg} and bench/results/.
 # About four minutes for each run once it is built; the machine should do nothing else.
 # With --engines instead with llama.cpp, ONNX Runtime GenAI and ExecuTorch on a whole language model, and writes
-# docs/engines*.{md,svg} and bench/results/engines_*.json of this kind of processor: 20 minutes for 3 runs.
+# docs/engines*.{md,svg} and bench/results/engines_*.json of this kind of processor: about 6 minutes for each run.
+# With --scaling instead how cost grows: docs/scaling*.{md,svg}.
 #
-#     bash scripts/bench.sh [--engines] [--runs N]
-#     bash scripts/bench.sh --scaling [ROUNDS]     # how cost grows instead: docs/scaling*.{md,svg}
+#     bash scripts/bench.sh [--engines | --scaling] [--runs N]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-if [ "${1:-}" = --scaling ]; then
-  cmake --preset release
-  cmake --build --preset release --target peer_onepack onepack_cli
-  python3 -m bench.scaling.measure build/release build/bench/scaling --rounds "${2:-3}"
-  python3 -m bench.scaling.report
-  echo "bench: wrote docs/scaling.md"
-  exit
-fi
+usage() {
+  echo 'usage: bench.sh [--engines | --scaling] [--runs N]' >&2
+  exit 2
+}
 
-what=executorch runs=7
-if [ "${1:-}" = --engines ]; then
-  what=engines runs=3
+what=executorch runs=''
+while [ $# -gt 0 ]; do
+  case "$1" in
+    --engines | --scaling)
+      [ "$what" = executorch ] || usage
+      what=${1#--}
+      ;;
+    --runs)
+      [[ ${2:-} =~ ^[1-9][0-9]*$ ]] || usage
+      runs=$2
+      shift
+      ;;
+    *) usage ;;
+  esac
   shift
-fi
-if [ "${1:-}" = --runs ]; then runs=${2:?how many?}; fi
+done
 models=build/bench/models
 onepack=build/release/tools/onepack
+
+measure_scaling() {
+  cmake --preset release
+  cmake --build --preset release --target peer_onepack onepack_cli
+  python3 -m bench.scaling.measure build/release build/bench/scaling --rounds "${runs:-3}"
+  python3 -m bench.scaling.report
+  echo "bench: wrote docs/scaling.md"
+}
 
 compare_engines() {
   bash scripts/setup.sh --engines
@@ -34,15 +48,21 @@ compare_engines() {
   mkdir -p build/engines/models
   export PYTHONPATH=bench/peer
   build/engines/python/bin/python -m engines.make_models build/engines/models --onepack "$PWD/$onepack"
-  python3 -m engines measure --peers build/release/bench/peer --models build/engines/models --turns "$runs"
+  python3 -m engines measure --peers build/release/bench/peer --models build/engines/models --turns "${runs:-3}"
   python3 -m engines page
   echo "bench: wrote docs/engines.md"
 }
 
-if [ "$what" = engines ]; then
-  compare_engines
-  exit
-fi
+case "$what" in
+  engines)
+    compare_engines
+    exit
+    ;;
+  scaling)
+    measure_scaling
+    exit
+    ;;
+esac
 
 bash scripts/setup.sh --peer
 cmake --preset release
@@ -66,6 +86,6 @@ make_model llm llm --preset Qwen3-0.6B --layers 4 --weights 8da4w --int8-embeddi
   --rank 16 --adapters 8
 mkdir -p docs
 python3 bench/peer/compare.py --peers build/release/bench/peer \
-  --inside "$PWD/build/executorch-backend/integrations/executorch" --models "$models" --runs "$runs" \
+  --inside "$PWD/build/executorch-backend/integrations/executorch" --models "$models" --runs "${runs:-7}" \
   --results bench/results --docs docs
 echo "bench: wrote docs/benchmarks.md"

@@ -5,7 +5,8 @@
 # Doxygen: for the presets asan and tsan, scripts/lint.sh and scripts/fuzz.sh; with --aarch64 also what the aarch64 preset
 # needs (docs/aarch64.md); with --python what the tests of the Python package need: with pip into build/python, and Chromium;
 # with --rust cargo, unless one that is new enough is there, and the crates for `onepack generate` with a tokenizer.json;
-# with --engines llama.cpp and ONNX Runtime GenAI, into build/engines: for the benchmark of docs/engines.md.
+# with --engines llama.cpp and ONNX Runtime GenAI, into build/engines: for the benchmark of docs/engines.md. That takes 8 GB of
+# disk, models included, 10 while they are written; most of it is PyTorch, by which GenAI's model is made.
 #
 # Debian 13 (trixie) has everything. Debian 12 (bookworm) has an XNNPACK of 2022 without the weights cache
 # provider interface, so a few packages come from the trixie suite of the machine's own mirror, pinned below
@@ -303,9 +304,10 @@ install_ray() {
   fi
 }
 
-# install_llama OWN: unpacked beside the machine's own libraries, from which it takes none.
+# install_llama OWN: unpacked beside the machine's own libraries, from which it takes none. In the pinned versions, or, where the
+# suite has moved on, in those that it has now; the benchmark says which.
 install_llama() {
-  local folder root package wanted=()
+  local folder root package wanted=() architecture
   folder=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
   root=$folder/build/engines/llama
   for package in "${llama_packages[@]}"; do
@@ -319,7 +321,11 @@ install_llama() {
     return
   fi
   say "llama.cpp $llama_version into build/engines/llama"
-  download_packages "$folder/build/engines/apt" "$(dpkg --print-architecture)" "$1" forky "${wanted[@]}"
+  architecture=$(dpkg --print-architecture)
+  if ! download_packages "$folder/build/engines/apt" "$architecture" "$1" forky "${wanted[@]}"; then
+    say "got no llama.cpp $llama_version with ggml $ggml_version from forky: trying those that it has now"
+    download_packages "$folder/build/engines/apt" "$architecture" "$1" forky "${llama_packages[@]}"
+  fi
   unpack_packages "$folder/build/engines/apt" "$root"
   printf '%s\n' "${wanted[*]}" >"$root/packages"
 }
@@ -335,7 +341,7 @@ install_genai() {
     return
   fi
   if ! python3 -c 'import ensurepip' 2>/dev/null; then apt_install python3-venv; fi
-  say "ONNX Runtime GenAI into build/engines/python"
+  say "ONNX Runtime GenAI, and PyTorch for making its model, into build/engines/python: some GB to download, 6 GB on the disk"
   rm -rf "$folder/build/engines/python"
   python3 -m venv "$folder/build/engines/python"
   "$folder/build/engines/python/bin/python" -m pip install --quiet --requirement "$pinned"
