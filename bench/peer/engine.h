@@ -1,4 +1,4 @@
-// What the two peers have in common, so that one driver measures both in the same way.
+// What the peers have in common, so that one driver measures both in the same way.
 //
 // Errors: every function throws std::runtime_error. Threads: programs may be loaded and run from
 // different threads; one program belongs to one thread at a time.
@@ -28,11 +28,16 @@ struct ProgramFiles {
 class LoadedProgram {
  public:
   virtual ~LoadedProgram() = default;
-  // On ones; of a language model, with `position` tokens before. Returns the first number of
-  // output 0, for comparing the peers.
-  virtual float Run(size_t rows, int64_t position) = 0;
+  // On ones; of a language model, with `position` tokens before.
+  virtual void Run(size_t rows, int64_t position) = 0;
+  // The first number of output 0 of the last run, for comparing the peers. Apart from Run, because
+  // an engine may copy all of output 0 for it.
+  virtual float FirstOutput() = 0;
   // One token is decoded at kDecodePosition, several are a prompt.
-  float Run(size_t rows) { return Run(rows, rows == 1 ? kDecodePosition : 0); }
+  float Run(size_t rows) {
+    Run(rows, rows == 1 ? kDecodePosition : 0);
+    return FirstOutput();
+  }
 
   static constexpr int64_t kDecodePosition = 127;
 };

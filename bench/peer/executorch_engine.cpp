@@ -69,7 +69,7 @@ class ExecuTorchProgram final : public LoadedProgram {
     width_ = input->sizes()[1];
   }
 
-  float Run(size_t rows, int64_t position) override {
+  void Run(size_t rows, int64_t position) override {
     const PoolUse pool_use(uses_pool_);
     const auto count = static_cast<int32_t>(rows);
     std::vector<TensorPtr> inputs;  // own the tensors
@@ -85,8 +85,10 @@ class ExecuTorchProgram final : public LoadedProgram {
     const std::vector<EValue> values(inputs.begin(), inputs.end());
     const auto outputs = module_.forward(values);
     Check(outputs.error(), "forward");
-    return outputs->at(0).toTensor().const_data_ptr<float>()[0];
+    first_output_ = outputs->at(0).toTensor().const_data_ptr<float>()[0];
   }
+
+  float FirstOutput() override { return first_output_; }
 
  private:
   void LoadOver(const std::string& packed_file) {
@@ -112,6 +114,7 @@ class ExecuTorchProgram final : public LoadedProgram {
   std::vector<float> ones_;
   std::vector<int64_t> tokens_;
   int64_t position_ = 0;
+  float first_output_ = 0;
 };
 
 class ExecuTorchEngine final : public Engine {

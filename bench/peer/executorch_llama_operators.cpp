@@ -1,6 +1,6 @@
 // The two operators that ExecuTorch's wheel has in no library: attention over a KV cache, and the
-// update of that. Both peers thus compute attention with the same code, ours; it says nothing about
-// either.
+// update of that. ExecuTorch and onepack thus compute attention with the same code, ours; it says
+// nothing about either.
 
 #include <executorch/extension/kernel_util/make_boxed_from_unboxed_functor.h>
 #include <executorch/runtime/kernel/kernel_includes.h>

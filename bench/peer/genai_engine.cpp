@@ -39,7 +39,6 @@ OgaResult* OgaCreateAdapters(const OgaModel*, OgaAdapters**);
 OgaResult* OgaLoadAdapter(OgaAdapters*, const char* path, const char* name);
 OgaResult* OgaSetActiveAdapter(OgaGenerator*, OgaAdapters*, const char* name);
 void OgaDestroyAdapters(OgaAdapters*);
-void OgaShutdown();
 }
 
 namespace onepack::bench {
@@ -56,6 +55,7 @@ struct Deleter {
   void operator()(OgaModel* model) const { OgaDestroyModel(model); }
   void operator()(OgaGeneratorParams* params) const { OgaDestroyGeneratorParams(params); }
   void operator()(OgaGenerator* generator) const { OgaDestroyGenerator(generator); }
+  void operator()(OgaTensor* tensor) const { OgaDestroyTensor(tensor); }
   void operator()(OgaAdapters* adapters) const { OgaDestroyAdapters(adapters); }
 };
 template <typename T>
@@ -81,7 +81,7 @@ class GenaiProgram final : public LoadedProgram {
   GenaiProgram(std::shared_ptr<Model> model, std::string adapter)
       : model_(std::move(model)), adapter_(std::move(adapter)) {}
 
-  float Run(size_t rows, int64_t position) override {
+  void Run(size_t rows, int64_t position) override {
     if (generator_ == nullptr) MakeGenerator();
     const auto wanted = static_cast<size_t>(position);
     if (wanted > length_) throw std::runtime_error("a context with a hole in it");
@@ -89,7 +89,14 @@ class GenaiProgram final : public LoadedProgram {
     tokens_.assign(rows, 1);
     Check(OgaGenerator_AppendTokens(generator_.get(), tokens_.data(), rows));
     length_ = wanted + rows;
-    return 0;
+  }
+
+  float FirstOutput() override {
+    const auto logits = Make<OgaTensor>(
+        [this](OgaTensor** made) { return OgaGenerator_GetLogits(generator_.get(), made); });
+    void* data = nullptr;
+    Check(OgaTensorGetData(logits.get(), &data));
+    return *static_cast<const float*>(data);
   }
 
  private:

@@ -35,7 +35,7 @@ class Conversation {
     for (size_t i = 0; i < tokens; ++i) Read(1, length_);
   }
 
-  size_t length() const { return length_; }
+  float FirstOutput() { return program_->FirstOutput(); }
 
  private:
   std::unique_ptr<LoadedProgram> program_;
@@ -43,7 +43,7 @@ class Conversation {
   size_t length_ = 0;
 };
 
-constexpr size_t kNewTokens = 32;
+constexpr size_t kNewTokens = 16;
 // Before generation is measured, where the length of the context is not what is asked.
 constexpr size_t kShortPrompt = 16;
 
@@ -60,6 +60,13 @@ std::vector<Conversation> BeginAll(Engine& engine, const ScenarioOptions& option
     all.back().Generate(2);
   }
   return all;
+}
+
+// After the same tokens: an adapter that is applied changes it.
+Json FirstOutputs(std::vector<Conversation>& all) {
+  Json outputs = Json::array();
+  for (Conversation& conversation : all) outputs.push_back(conversation.FirstOutput());
+  return outputs;
 }
 
 template <typename Work>
@@ -91,6 +98,7 @@ Json StartScenario(Engine& engine, const ScenarioOptions& options) {
     program["memory"] = MemoryNow();
     result["programs"].push_back(std::move(program));
   }
+  result["first_outputs"] = FirstOutputs(all);
   return result;
 }
 
@@ -100,35 +108,44 @@ struct Prompt {
 };
 // The longest is the last one, because generation goes on after it.
 constexpr Prompt kPrompts[] = {{16, 4}, {128, 2}, {512, 1}};
-constexpr size_t kContexts[] = {500, 1800, 0};
 
+double PromptPerSecond(Conversation& conversation, const Prompt& prompt) {
+  conversation.Read(prompt.tokens, 0);  // warms, also what an engine keeps for prompts so long
+  return PerSecond(prompt.tokens * prompt.times, [&] {
+    for (size_t i = 0; i < prompt.times; ++i) conversation.Read(prompt.tokens, 0);
+  });
+}
+
+double GenerationAfterPerSecond(Conversation& conversation, size_t context) {
+  conversation.Read(1, context);  // warms
+  return PerSecond(kNewTokens, [&] {
+    for (size_t i = 0; i < kNewTokens; ++i) conversation.Read(1, context + i);
+  });
+}
+
+// One conversation, which grows: nothing long is read twice but the prompts that are measured.
 Json SpeedScenario(Engine& engine, const ScenarioOptions& options) {
   Conversation conversation = Begin(engine, options, 0);
-  conversation.Read(kShortPrompt, 0);
-  conversation.Generate(2);
+  conversation.Read(1, 0);
   Json result = Json::object();
+  Json& generation = result["generation"];
+  generation["0"] = GenerationAfterPerSecond(conversation, 0);
   for (const Prompt& prompt : kPrompts) {
-    const double speed = PerSecond(prompt.tokens * prompt.times, [&] {
-      for (size_t i = 0; i < prompt.times; ++i) conversation.Read(prompt.tokens, 0);
-    });
-    result["prompts"][std::to_string(prompt.tokens)] = speed;
+    result["prompts"][std::to_string(prompt.tokens)] = PromptPerSecond(conversation, prompt);
   }
-  for (const size_t context : kContexts) {
-    if (context > conversation.length()) conversation.ReadUpTo(context);
-    conversation.Read(1, context);  // warm again, after prompts
-    const double speed = PerSecond(kNewTokens, [&] {
-      for (size_t i = 0; i < kNewTokens; ++i) conversation.Read(1, context + i);
-    });
-    result["generation"][std::to_string(context)] = speed;
-  }
+  generation["500"] = GenerationAfterPerSecond(conversation, 500);
+  conversation.ReadUpTo(1800);
+  generation["1800"] = GenerationAfterPerSecond(conversation, 1800);
+  result["memory"] = MemoryNow();
   return result;
 }
 
 // Median of turns, for each program.
 Json AdaptersScenario(Engine& engine, const ScenarioOptions& options) {
-  constexpr size_t kTurns = 5;
+  constexpr size_t kTurns = 3;
   constexpr size_t kTokens = 12;
   std::vector<Conversation> all = BeginAll(engine, options);
+  Json first_outputs = FirstOutputs(all);
   std::vector<std::vector<double>> speeds(all.size());
   for (size_t turn = 0; turn < kTurns; ++turn) {
     for (size_t i = 0; i < all.size(); ++i) {
@@ -140,16 +157,19 @@ Json AdaptersScenario(Engine& engine, const ScenarioOptions& options) {
     std::sort(of_one.begin(), of_one.end());
     medians.push_back(of_one[kTurns / 2]);
   }
-  return {{"tokens_per_second", medians}};
+  return {{"tokens_per_second", medians}, {"first_outputs", first_outputs}};
 }
 
 Json SwitchScenario(Engine& engine, const ScenarioOptions& options) {
   std::vector<Conversation> all = BeginAll(engine, options);
+  const Json first_outputs = FirstOutputs(all);
   const double alone = GenerationPerSecond(all.at(0), kNewTokens);
   const double switching = PerSecond(2 * kNewTokens, [&] {
     for (size_t i = 0; i < 2 * kNewTokens; ++i) all.at(i % 2).Generate(1);
   });
-  return {{"alone_per_second", alone}, {"switching_per_second", switching}};
+  return {{"alone_per_second", alone},
+          {"switching_per_second", switching},
+          {"first_outputs", first_outputs}};
 }
 
 // For so long, and at least one token.
@@ -164,18 +184,21 @@ double TokensPerSecondFor(Conversation& conversation, double seconds) {
 }
 
 Json TogetherScenario(Engine& engine, const ScenarioOptions& options) {
-  constexpr double kSeconds = 2;
+  constexpr double kSeconds = 1.5;
   std::vector<Conversation> all = BeginAll(engine, options);
+  const Json first_outputs = FirstOutputs(all);
   const double alone = TokensPerSecondFor(all.at(0), kSeconds);
   double others = 0;
   std::thread thread([&] { others = TokensPerSecondFor(all.at(1), kSeconds); });
   const double own = TokensPerSecondFor(all.at(0), kSeconds);
   thread.join();
-  return {{"alone_per_second", alone}, {"together_per_second", own + others}};
+  return {{"alone_per_second", alone},
+          {"together_per_second", own + others},
+          {"first_outputs", first_outputs}};
 }
 
 Json BusyScenario(Engine& engine, const ScenarioOptions& options) {
-  constexpr double kSeconds = 4;
+  constexpr double kSeconds = 3;
   std::vector<Conversation> all = BeginAll(engine, options);
   const BusyCores busy;
   all.front().Generate(1);

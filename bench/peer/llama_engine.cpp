@@ -34,14 +34,16 @@ class LlamaProgram final : public LoadedProgram {
     if (adapter_ == nullptr) throw std::runtime_error("cannot load " + files.data.front());
   }
 
-  float Run(size_t rows, int64_t position) override {
+  void Run(size_t rows, int64_t position) override {
     if (context_ == nullptr) MakeContext();
     Rewind(position);
     tokens_.assign(rows, 1);
     const llama_batch batch = llama_batch_get_one(tokens_.data(), static_cast<int32_t>(rows));
     if (llama_decode(context_.get(), batch) != 0) throw std::runtime_error("llama_decode failed");
-    return llama_get_logits_ith(context_.get(), -1)[0];
+    first_output_ = llama_get_logits_ith(context_.get(), -1)[0];  // waits for them
   }
+
+  float FirstOutput() override { return first_output_; }
 
  private:
   void MakeContext() {
@@ -72,6 +74,7 @@ class LlamaProgram final : public LoadedProgram {
   llama_adapter_lora* adapter_ = nullptr;
   ContextPtr context_;
   std::vector<llama_token> tokens_;
+  float first_output_ = 0;
 };
 
 class LlamaEngine final : public Engine {

@@ -24,7 +24,7 @@ class OnepackProgram final : public LoadedProgram {
  public:
   explicit OnepackProgram(Ref<Method> method) : method_(std::move(method)) {}
 
-  float Run(size_t rows, int64_t position) override {
+  void Run(size_t rows, int64_t position) override {
     const Tensor& input = method_->input(0).tensor();
     const auto count = static_cast<int32_t>(rows);
     if (input.scalar_type() == ScalarType::kLong) {
@@ -38,6 +38,9 @@ class OnepackProgram final : public LoadedProgram {
       SetInput(0, {count, width}, ones_.data(), ScalarType::kFloat);
     }
     Check(method_->Execute());
+  }
+
+  float FirstOutput() override {
     return *reinterpret_cast<const float*>(method_->output(0).tensor().data());
   }
 

@@ -18,7 +18,10 @@ ROOT = FOLDER.parent
 PACKAGE = Path(onepack.__file__).parent  # with the stub of the module
 RAY_SERVE = [str(ROOT / "examples/ray_serve"), str(ROOT / "tests/examples/ray_serve")]
 HUGGING_FACE = [str(ROOT / "examples/hugging_face"), str(ROOT / "tests/examples/hugging_face")]
-ENGINES = [str(ROOT / "bench/peer/engines"), str(ROOT / "tests/bench/engines_page_test.py")]
+ENGINES = [
+    str(ROOT / path)
+    for path in ("bench/peer/digits.py", "bench/peer/engines", "tests/bench/engines_page_test.py")
+]
 SCALING = [
     str(ROOT / path)
     for path in (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import sys
+import tempfile
 import unittest
 from typing import Any
 
@@ -12,7 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench/peer"))
 
 from engines import measure, page, peers, plot, processor, readme, records, scenarios
-from engines.figures import AGAINST, TABLES, Figure, Goal, at
+from engines.figures import AGAINST, TABLES, Figure, Goal, at, is_complete
 
 MEMORY = {"anonymous_bytes": 20_000_000, "file_bytes": 380_000_000}
 
@@ -39,6 +40,7 @@ def result_of(scenario: scenarios.Scenario, factor: float) -> dict[str, Any]:
         "speed": {
             "prompts": {str(tokens): 4 * speed for tokens in (16, 128, 512)},
             "generation": {str(context): speed for context in (0, 500, 1800)},
+            "memory": {kind: size * factor for kind, size in MEMORY.items()},
         },
         "adapters": {"tokens_per_second": [speed, 0.99 * speed, 0.9 * speed, 0.8 * speed]},
         "switch": {"alone_per_second": speed, "switching_per_second": speed},
@@ -95,6 +97,13 @@ class Page(unittest.TestCase):
         self.assertEqual(cells_of(text, "start to first token")[7], "≤ 0.1 ✗")
         self.assertEqual(cells_of(text, "load a further adapter")[7], "≤ 5 ms ✓")
 
+    def test_memory_is_compared_where_all_hold_the_same_tokens(self) -> None:
+        text = page.markdown({"avx2": results([turn()])}, {})
+        cells = cells_of(text, "resident memory with a context of 1,800")
+        self.assertEqual(cells[5:], ["**0.67**", "**0.80**", "≤ 1 ✓"])
+        cells = cells_of(text, "resident memory after the first token")
+        self.assertEqual(cells[5:], ["–", "–", ""])
+
     def test_a_peer_without_a_result_has_no_figure(self) -> None:
         found = turn()
         del found["switch"]["genai"]
@@ -132,8 +141,8 @@ class Page(unittest.TestCase):
 
 
 class Readme(unittest.TestCase):
-    def test_its_lines_name_the_better_of_the_others(self) -> None:
-        text = "| tokens per second, prompt of 128 | 1 | 2 | who |\n"
+    def test_its_lines_name_what_is_measured_and_the_better_of_the_others(self) -> None:
+        text = "| tokens per second, prompt of another length | 1 | 2 | who |\n"
         self.assertEqual(
             readme.updated(text, {"avx2": results([turn()])}),
             "| tokens per second, prompt of 128 | 240 | 160 | ONNX Runtime GenAI, the better of it "
@@ -157,8 +166,28 @@ class Recorded(unittest.TestCase):
     def test_the_readme_names_the_recorded_results(self) -> None:
         text = (ROOT / "README.md").read_text(encoding="utf-8")
         self.assertEqual(readme.updated(text, records.read_all(ROOT / "bench/results")), text)
-        for title, _ in readme.LINES:
-            self.assertIn(f"| {title} |", text)
+        for beginning, _, _ in readme.LINES:
+            self.assertEqual(text.count(f"\n| {beginning} "), 1)
+
+    def test_an_old_section_goes_only_when_all_is_measured(self) -> None:
+        self.assertTrue(is_complete([turn()]))
+        found = turn()
+        found["speed_1"]["llama"] = {"error": "no such file"}
+        self.assertFalse(is_complete([found]))
+        self.assertTrue(is_complete([found, turn()]))
+        del found["busy_2"]
+        self.assertFalse(is_complete([found]))
+
+    def test_results_are_written_into_a_new_folder_beside_an_old_section(self) -> None:
+        with tempfile.TemporaryDirectory() as parent:
+            folder = pathlib.Path(parent) / "new"
+            records.write(folder, results([turn()]))
+            (folder / "engines_avx2.md").write_text("## Old\n", encoding="utf-8")
+            records.write(folder, results([turn(), turn()]))
+            self.assertEqual(list(records.read_old_sections(folder)), ["avx2"])
+            self.assertEqual(len(records.read_all(folder)["avx2"]["turns"]), 2)
+            records.drop_old_section(folder, "avx2")
+            self.assertEqual(records.read_old_sections(folder), {})
 
     def test_what_is_written_is_read_again(self) -> None:
         found = results([turn(), turn(2)])
@@ -180,6 +209,13 @@ class Measuring(unittest.TestCase):
             peers.program("executorch", "m", (4, 2)),
             "m/onepack/rank4/lora2.pte,m/onepack/rank4/foundation.ptd,m/onepack/rank4/lora2.ptd",
         )
+
+    def test_adapters_that_change_nothing_are_an_error(self) -> None:
+        wrong = measure.adapters_that_change_nothing
+        self.assertIsNone(wrong({}))
+        self.assertIsNone(wrong({"first_outputs": [0.5, 0.25, 0.75]}))
+        for outputs in ([0.5, 0.5, 0.75], [0.5, 0.25, 0.25], [0.5, None, 0.25]):
+            self.assertIn("not applied", str(wrong({"first_outputs": outputs})))
 
     def test_the_best_instructions_name_the_kind_of_processor(self) -> None:
         self.assertEqual(processor.kind({"avx2", "avx512_vnni"}), "avx512_vnni")

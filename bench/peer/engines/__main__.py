@@ -9,36 +9,18 @@ scripts/bench.sh --engines calls it. Results are written after each turn: what w
 
 import argparse
 import pathlib
-import re
 
 from compare import count
 from machine import machine
 
-from . import measure, page, plot, processor, records
+from . import figures, measure, page, plot, processor, records
 from . import readme as readme_lines
+from .versions import installed
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[2]
 DOCS = ROOT / "docs"
 RESULTS = ROOT / "bench/results"
-
-
-def versions() -> str:
-    """As scripts/setup.sh pins them."""
-    pins = dict(
-        re.findall(
-            r"^(\S+)==(\S+)$", (HERE / "requirements.txt").read_text(encoding="utf-8"), re.MULTILINE
-        )
-    )
-    setup = dict(
-        re.findall(
-            r"(\w+)_version='([^']*)'", (ROOT / "scripts/setup.sh").read_text(encoding="utf-8")
-        )
-    )
-    return (
-        f"Debian's llama.cpp {setup['llama'].split(':')[-1]} with ggml {setup['ggml']}, onnxruntime-genai "
-        f"{pins['onnxruntime-genai']} with onnxruntime {pins['onnxruntime']}, ExecuTorch {setup['peer']}"
-    )
 
 
 def measure_all(options: argparse.Namespace) -> None:
@@ -47,13 +29,15 @@ def measure_all(options: argparse.Namespace) -> None:
         "processor": processor.kind(flags),
         "flags": processor.shown(flags),
         "machine": machine(),
-        "versions": versions(),
+        "versions": installed(ROOT / "build"),
         "turns": [],
     }
     chosen = measure.Options(options.peers, options.models, options.only)
     for number in range(options.turns):
         results["turns"].append(measure.measure_turn(number, chosen))
         records.write(options.results, results)
+        if figures.is_complete(results["turns"]):
+            records.drop_old_section(options.results, results["processor"])
 
 
 def write_page(_: argparse.Namespace) -> None:
@@ -83,11 +67,17 @@ def main() -> None:
         "--only",
         metavar="PREFIX",
         default="",
-        help="only scenarios whose name begins so, to try them",
+        help="only scenarios whose name begins so, to try them: needs --results",
+    )
+    measuring.add_argument(
+        "--results", type=pathlib.Path, default=RESULTS, help="folder, made if it is not there"
     )
     commands.add_parser("page", help="writes the page and its pictures of all results")
-    measuring.add_argument("--results", type=pathlib.Path, default=RESULTS)
     options = parser.parse_args()
+    if options.command == "measure" and options.only and options.results.resolve() == RESULTS:
+        parser.error(
+            "--only would leave a part of the results there: name another folder with --results"
+        )
     (measure_all if options.command == "measure" else write_page)(options)
 
 

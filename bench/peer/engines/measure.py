@@ -39,6 +39,21 @@ def drop_from_page_cache(path: str) -> None:
         os.close(file)
 
 
+def read_into_page_cache(path: str) -> None:
+    """Whole: the system may have dropped what was not used for some minutes."""
+    with open(path, "rb", buffering=0) as file:
+        while file.read(1 << 24):
+            pass
+
+
+def adapters_that_change_nothing(found: Result) -> str | None:
+    """What is wrong where programs over one base give the same after the same tokens."""
+    outputs = found.get("first_outputs", [])
+    if None not in outputs and len(set(outputs)) == len(outputs):
+        return None
+    return f"an adapter is not applied: the first outputs of the programs are {outputs}"
+
+
 def run(scenario: Scenario, peer: str, options: Options) -> Result:
     """What the driver says, with when it was started; or what went wrong."""
     programs = [program(peer, options.models, adapter) for adapter in scenario.programs]
@@ -52,9 +67,8 @@ def run(scenario: Scenario, peer: str, options: Options) -> Result:
     ]
     for files in programs:
         command += ["--program", files]
-    if scenario.cold:
-        for path in files_of(programs):
-            drop_from_page_cache(path)
+    for path in sorted(set(files_of(programs))):
+        (drop_from_page_cache if scenario.cold else read_into_page_cache)(path)
     start = time.monotonic_ns()
     try:
         done = subprocess.run(
@@ -71,6 +85,9 @@ def run(scenario: Scenario, peer: str, options: Options) -> Result:
     found = json.loads(done.stdout.splitlines()[-1])
     if found["peer"] != peer:
         return {"error": f"is {found['peer']}"}
+    wrong = adapters_that_change_nothing(found)
+    if wrong is not None:
+        return {"error": wrong}
     return dict(found, started_at_ns=start)
 
 

@@ -3,6 +3,8 @@
 import statistics
 from collections.abc import Callable
 
+from digits import number
+
 from .figures import AGAINST, BESIDES, TABLES, Figure
 from .peers import OWN, PEERS, TITLES
 from .processor import KINDS
@@ -28,17 +30,27 @@ TAIL = """## What is compared
 | ONNX Runtime GenAI | `MatMulNBits`, `accuracy_level` 4, scales as f32, by its own model builder; embedding and head are one | f32, as inputs with empty defaults of a second model; `.onnx_adapter` files | f32 | 372 MB |
 
 - One driver measures all, through each engine's own C or C++ API (`bench/peer/driver.cpp`, `bench/peer/*_engine.cpp`); without
-  choosing a token. All compute logits for the last token of a prompt only. onepack and ExecuTorch run the same files, read prompts
-  in chunks of 128, and are as they are by default; so is llama.cpp, but for the number of threads and the length of the context.
-- *Start* is from the start of the process to the first token after one token, with the files in the page cache; *cold*: they
-  were dropped from it, which a virtual machine's host may make up for.
-- *Memory* is after the first token of a context for 2,048 tokens: onepack touches its memory as it
-  fills, ExecuTorch fills it with zeros while it loads a program, the others when it is first used.
+  choosing a token. All compute logits for the last token of a prompt only. onepack and ExecuTorch run the same files and read
+  prompts in chunks of 128. onepack is as it is by default; so is llama.cpp, but for the number of threads and the length of the
+  context, and so is ExecuTorch, but for two things: its weights cache is switched on, and attention with the update of the KV
+  cache is onepack's code, because ExecuTorch's wheel has no library with these two operators.
+- What the versions say: onepack runs linears that are not in place over the system's XNNPACK, ExecuTorch all over its own.
+- *Prompt*: each length is read once before it is timed, then 4 times (16), twice (128) and once (512), always from an empty context.
+  *Generation* is of 16 tokens, after one that is not timed: after 0 once one token has been read before, after 500 and 1,800 as the
+  conversation with the prompt of 512 goes on.
+- *Start* is from the start of the process to the first token after one token, with the files in the page cache, into which they are
+  read before every process; *cold*: they were dropped from it, which a virtual machine's host may make up for.
+- *Memory*: of a context for 2,048 tokens, which onepack touches as it fills, ExecuTorch fills with zeros while it loads a program,
+  and the others make when it is first used. After the first token they thus hold different things, so these rows have no ratio;
+  with a context of 1,800 all hold the same tokens. It is that of the process that measured the prompts on one thread.
+- Each run with adapters is checked: after the same tokens, the first logits of the base and of each adapter have to differ.
 - *A further adapter* has rank 4; the mean of the second and the third. Each has a context of its own, which llama.cpp and
   ONNX Runtime GenAI get when it is first used.
 - *Every core busy*: a process in an endless loop has each core.
-- ONNX Runtime GenAI's base is the model without inputs for adapters; ratios of its adapters are to that.
-- ExecuTorch and onepack keep the weights of all programs once; llama.cpp and ONNX Runtime GenAI have one model.
+- ONNX Runtime GenAI's base is the model without inputs for adapters; ratios of its adapters are to that. It has two models in
+  memory as soon as an adapter is loaded, this and the one with inputs, which is loaded with the first adapter: *a further adapter*,
+  which is the second or third, has no part of it.
+- ExecuTorch and onepack keep the weights of all programs once; llama.cpp has one model for all.
 
 ## How to repeat it
 
@@ -47,20 +59,10 @@ bash scripts/bench.sh --engines            # all of it, 3 turns; the machine sho
 bash scripts/bench.sh --engines --runs 1   # one turn
 ```
 
-It installs the peers into `build/engines` (`scripts/setup.sh --engines`), builds the driver, writes the models there, measures, and
-writes the results, this page and its picture.
+A turn takes about 6 minutes. It installs the peers into `build/engines` (`scripts/setup.sh --engines`; some gigabytes are downloaded, most
+of them PyTorch, by which ONNX Runtime GenAI's model is made), builds the driver, writes the models there, measures, and writes the
+results, this page and its picture. `build/engines` takes 8 GB in the end, and 10 while the models are written.
 """
-
-
-def number(value: float) -> str:
-    """Three digits that count, or no more than are before the point."""
-    return (
-        f"{value:.0f}"
-        if abs(value) >= 100
-        else f"{value:.1f}"
-        if abs(value) >= 10
-        else f"{value:.2f}"
-    )
 
 
 def of_one(figure: Figure, peer: str, turns: list[Turn]) -> list[float]:

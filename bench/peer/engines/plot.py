@@ -2,6 +2,8 @@
 
 import statistics
 
+from svg import svg_bar, svg_start
+
 from .figures import TABLES, Figure
 from .peers import EXECUTORCH, OWN, PEERS, TITLES
 from .records import Results, Turn
@@ -10,7 +12,6 @@ COLOURS = {OWN: "#3a7d44", "llama": "#8a8f98", "genai": "#b4b8bf", EXECUTORCH: "
 LEFT, LONGEST, BAR, STEP, GAP = 150, 420, 13, 16, 14
 TITLE_HEIGHT = 24
 WIDTH = LEFT + LONGEST + 70
-FONT = 'font-family="sans-serif" font-size="12"'
 
 
 def medians(figure: Figure, turns: list[Turn]) -> dict[str, float]:
@@ -20,15 +21,6 @@ def medians(figure: Figure, turns: list[Turn]) -> dict[str, float]:
         if values:
             found[peer] = statistics.median(values)
     return found
-
-
-def bar(top: int, peer: str, value: float, longest: float) -> list[str]:
-    length = value / longest * LONGEST
-    return [
-        f'<text x="{LEFT - 8}" y="{top + 11}" text-anchor="end">{TITLES[peer]}</text>',
-        f'<rect x="{LEFT}" y="{top}" width="{max(length, 1):.1f}" height="{BAR}" fill="{COLOURS[peer]}"/>',
-        f'<text x="{LEFT + length + 6:.1f}" y="{top + 11}">{value:.3g}</text>',
-    ]
 
 
 def svg(results: Results) -> str:
@@ -44,12 +36,9 @@ def svg(results: Results) -> str:
         )
         top += TITLE_HEIGHT
         for peer, value in found.items():
-            parts += bar(top, peer, value, max(found.values()))
+            length = value / max(found.values()) * LONGEST
+            parts += svg_bar(LEFT, top, length, BAR, COLOURS[peer], TITLES[peer], f"{value:.3g}")
             top += STEP
         top += GAP
-    head = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{top}" {FONT}>',
-        f'<rect width="{WIDTH}" height="{top}" fill="white"/>',
-        '<text x="12" y="20" font-weight="bold">Tokens per second: longer is better</text>',
-    ]
+    head = svg_start(WIDTH, top, "Tokens per second: longer is better")
     return "\n".join(head + parts + ["</svg>", ""])

@@ -11,10 +11,10 @@ from .peers import OWN, TITLES
 from .records import Results
 
 KIND = "avx2"
-# Title in README.md, title of the figure.
+# How a line's title begins, whatever was measured before; how it goes on; title of the figure.
 LINES = (
-    ("tokens per second, generation after 500 tokens", "generation after 500, 1 thread"),
-    ("tokens per second, prompt of 128", "prompt of 128, 1 thread"),
+    ("tokens per second, generation", " after 500 tokens", "generation after 500, 1 thread"),
+    ("tokens per second, prompt", " of 128", "prompt of 128, 1 thread"),
 )
 
 
@@ -43,9 +43,9 @@ def updated(text: str, recorded: dict[str, Results]) -> str:
     """With the lines as of the recorded results; without results as it is."""
     if KIND not in recorded:
         return text
-    for title, figure_title in LINES:
-        found = line(title, figure_of(figure_title), recorded[KIND])
+    for beginning, rest, figure_title in LINES:
+        found = line(beginning + rest, figure_of(figure_title), recorded[KIND])
         if found is not None:
-            old = re.compile(rf"^\| {re.escape(title)} \|.*$", re.MULTILINE)
+            old = re.compile(rf"^\| {re.escape(beginning)}\b.*$", re.MULTILINE)
             text = old.sub(found.replace("\\", r"\\"), text)
     return text

@@ -52,6 +52,9 @@ def text_of(results: Results) -> str:
 
 
 def write(folder: pathlib.Path, results: Results) -> None:
-    kind = results["processor"]
-    path_of(folder, kind).write_text(text_of(results), encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    path_of(folder, results["processor"]).write_text(text_of(results), encoding="utf-8")
+
+
+def drop_old_section(folder: pathlib.Path, kind: str) -> None:
     (folder / OLD_SECTION.format(kind)).unlink(missing_ok=True)
