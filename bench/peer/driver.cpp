@@ -242,6 +242,8 @@ int Main(int argc, char** argv) {
   app.add_flag("--cold", options.cold, "Drop the files from the page cache first");
   AddNumberOption<size_t>(app, "--chunk", options.chunk, 1, 1 << 20,
                           "Tokens that a language model reads in one run, at most");
+  AddNumberOption<size_t>(app, "--longest-context", options.longest_context, 0, 1 << 20,
+                          "After which a language model's generation is measured, in tokens");
   CLI11_PARSE(app, argc, argv);
   for (const std::string& list : programs) options.programs.push_back(FilesOf(list));
   engine_options.share = !is_apart;

@@ -29,7 +29,9 @@ class Conversation {
     }
   }
 
-  void ReadUpTo(size_t length) { Read(length - length_, length_); }
+  void ReadUpTo(size_t length) {
+    if (length > length_) Read(length - length_, length_);
+  }
 
   void Generate(size_t tokens) {
     for (size_t i = 0; i < tokens; ++i) Read(1, length_);
@@ -108,6 +110,7 @@ struct Prompt {
 };
 // The longest is the last one, because generation goes on after it.
 constexpr Prompt kPrompts[] = {{16, 4}, {128, 2}, {512, 1}};
+constexpr size_t kContexts[] = {500, 1800};  // besides none
 
 double PromptPerSecond(Conversation& conversation, const Prompt& prompt) {
   conversation.Read(prompt.tokens, 0);  // warms, also what an engine keeps for prompts so long
@@ -133,9 +136,11 @@ Json SpeedScenario(Engine& engine, const ScenarioOptions& options) {
   for (const Prompt& prompt : kPrompts) {
     result["prompts"][std::to_string(prompt.tokens)] = PromptPerSecond(conversation, prompt);
   }
-  generation["500"] = GenerationAfterPerSecond(conversation, 500);
-  conversation.ReadUpTo(1800);
-  generation["1800"] = GenerationAfterPerSecond(conversation, 1800);
+  for (const size_t context : kContexts) {
+    if (context > options.longest_context) break;
+    conversation.ReadUpTo(context);
+    generation[std::to_string(context)] = GenerationAfterPerSecond(conversation, context);
+  }
   result["memory"] = MemoryNow();
   return result;
 }
@@ -143,7 +148,7 @@ Json SpeedScenario(Engine& engine, const ScenarioOptions& options) {
 // Median of turns, for each program.
 Json AdaptersScenario(Engine& engine, const ScenarioOptions& options) {
   constexpr size_t kTurns = 3;
-  constexpr size_t kTokens = 12;
+  constexpr size_t kTokens = 10;
   std::vector<Conversation> all = BeginAll(engine, options);
   Json first_outputs = FirstOutputs(all);
   std::vector<std::vector<double>> speeds(all.size());

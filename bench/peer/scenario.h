@@ -24,8 +24,9 @@ using ProgramPtr = std::unique_ptr<LoadedProgram>;
 struct ScenarioOptions {
   std::vector<ProgramFiles> programs;
   bool cold = false;
-  std::string packed_file;  // empty: none
-  size_t chunk = 128;       // tokens that a language model reads in one run, at most
+  std::string packed_file;        // empty: none
+  size_t chunk = 128;             // tokens that a language model reads in one run, at most
+  size_t longest_context = 1800;  // after which its generation is measured
 };
 
 using Scenario = Json (*)(Engine&, const ScenarioOptions&);

@@ -99,7 +99,7 @@ class Page(unittest.TestCase):
 
     def test_memory_is_compared_where_all_hold_the_same_tokens(self) -> None:
         text = page.markdown({"avx2": results([turn()])}, {})
-        cells = cells_of(text, "resident memory with a context of 1,800")
+        cells = cells_of(text, "resident memory with a context of 1,800, 2 threads")
         self.assertEqual(cells[5:], ["**0.67**", "**0.80**", "≤ 1 ✓"])
         cells = cells_of(text, "resident memory after the first token")
         self.assertEqual(cells[5:], ["–", "–", ""])

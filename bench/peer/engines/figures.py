@@ -7,7 +7,7 @@ from typing import Any
 
 from .peers import EXECUTORCH, OTHERS, OWN, PEERS
 from .records import Result, Turn
-from .scenarios import RANKS, THREADS
+from .scenarios import CONTEXTS, RANKS, THREADS
 
 Read = Callable[[Result], float]
 
@@ -85,7 +85,7 @@ def speeds() -> Iterator[Figure]:
                 f"speed_{threads}",
                 at("prompts", str(tokens)),
             )
-        for context in (0, 500, 1800):
+        for context in CONTEXTS[threads]:
             yield speed(
                 f"generation after {context}, {threads_text(threads)}",
                 f"speed_{threads}",
@@ -128,15 +128,15 @@ FIRST_TOKEN = (
 )
 LONG_CONTEXT = (
     Figure(
-        "resident memory with a context of 1,800",
-        "speed_1",
+        "resident memory with a context of 1,800, 2 threads",
+        "speed_2",
         "MB",
         lambda r: megabytes(r["memory"], *RESIDENT),
         goal=Goal(1.0),
     ),
     Figure(
-        "anonymous memory with a context of 1,800",
-        "speed_1",
+        "anonymous memory with a context of 1,800, 2 threads",
+        "speed_2",
         "MB",
         lambda r: megabytes(r["memory"], "anonymous_bytes"),
     ),

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from .peers import CHUNK, PEERS, program
 from .records import Result, Turn
-from .scenarios import SCENARIOS, Scenario
+from .scenarios import CONTEXTS, SCENARIOS, Scenario
 
 # Of one process; far more than any takes.
 TIMEOUT = 300
@@ -64,6 +64,8 @@ def run(scenario: Scenario, peer: str, options: Options) -> Result:
         str(scenario.threads),
         "--chunk",
         str(CHUNK[peer]),
+        "--longest-context",
+        str(max(CONTEXTS[scenario.threads])),
     ]
     for files in programs:
         command += ["--program", files]

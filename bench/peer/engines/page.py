@@ -36,13 +36,13 @@ TAIL = """## What is compared
   cache is onepack's code, because ExecuTorch's wheel has no library with these two operators.
 - What the versions say: onepack runs linears that are not in place over the system's XNNPACK, ExecuTorch all over its own.
 - *Prompt*: each length is read once before it is timed, then 4 times (16), twice (128) and once (512), always from an empty context.
-  *Generation* is of 16 tokens, after one that is not timed: after 0 once one token has been read before, after 500 and 1,800 as the
-  conversation with the prompt of 512 goes on.
+  *Generation* is of 16 tokens, after one that is not timed: after 0 once one token has been read before, after 500 and, on two
+  threads, after 1,800 as the conversation with the prompt of 512 goes on.
 - *Start* is from the start of the process to the first token after one token, with the files in the page cache, into which they are
   read before every process; *cold*: they were dropped from it, which a virtual machine's host may make up for.
 - *Memory*: of a context for 2,048 tokens, which onepack touches as it fills, ExecuTorch fills with zeros while it loads a program,
   and the others make when it is first used. After the first token they thus hold different things, so these rows have no ratio;
-  with a context of 1,800 all hold the same tokens. It is that of the process that measured the prompts on one thread.
+  with a context of 1,800 all hold the same tokens. It is that of the process that measured the prompts on two threads.
 - Each run with adapters is checked: after the same tokens, the first logits of the base and of each adapter have to differ.
 - *A further adapter* has rank 4; the mean of the second and the third. Each has a context of its own, which llama.cpp and
   ONNX Runtime GenAI get when it is first used.

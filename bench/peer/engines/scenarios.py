@@ -5,6 +5,8 @@ import dataclasses
 BASE = None
 THREADS = (1, 2)
 RANKS = (4, 16, 64)
+# After which generation is measured, by the number of threads: one thread would read the longest for a fifth of a turn.
+CONTEXTS = {1: (0, 500), 2: (0, 500, 1800)}
 
 
 @dataclasses.dataclass(frozen=True)
