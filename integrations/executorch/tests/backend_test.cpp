@@ -375,7 +375,7 @@ TEST(BackendTest, FloatsArePackedWhereTheyAreAskedToBe) {
   DirectDelegate in_place(payload, &map, {options, 2});
   const auto copied = BackendStats();
   EXPECT_EQ(copied.at("copied_bytes") - none.at("copied_bytes"), raw_bytes);
-  EXPECT_EQ(copied.at("packed_bytes"), none.at("packed_bytes"));
+  EXPECT_LT(copied.at("packed_bytes") - none.at("packed_bytes"), raw_bytes);
   {
     DirectDelegate packed(payload, &map, {options, 3});
     EXPECT_EQ(RunOnOnes(packed, 2), RunOnOnes(in_place, 2));
