@@ -119,10 +119,10 @@ bool PageSnapshot::Has(size_t page) const {
 }
 
 void PageSnapshot::VisitPages(const StatePageVisitor& visitor) const {
-  constexpr size_t kBlock = 512;  // what st_blocks counts, whatever the system's pages are
+  constexpr size_t kStatBlock = 512;  // what st_blocks counts, whatever the system's pages are
   struct stat file;
   const bool is_known = fstat(file_.get(), &file) == 0;
-  visitor(this, is_known ? static_cast<size_t>(file.st_blocks) * kBlock
+  visitor(this, is_known ? static_cast<size_t>(file.st_blocks) * kStatBlock
                          : runs_.page_count() * PageSize());
   if (below_) below_->VisitPages(visitor);
 }
