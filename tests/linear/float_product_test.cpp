@@ -272,18 +272,19 @@ TEST_P(FloatProductTest, NumbersTooSmallForAFullMantissaAreZeros) {
   };
   constexpr float kSmall = kSmallestNormal / 2;
   struct Shape {
-    size_t rows, inputs;
+    size_t rows, outputs, inputs;
   };
   for (const auto [x, weight] :
        {Factors{kSmall, 1e30F}, Factors{1e30F, kSmall}, Factors{1e-25F, 1e-15F}}) {
-    for (const auto [rows, inputs] : {Shape{2, 5}, Shape{2, 64}, Shape{2, 600}, Shape{7, 2051}}) {
-      Problem problem(WeightType::kFloat32, rows, 1200, inputs);
+    for (const auto [rows, outputs, inputs] :
+         {Shape{2, 1200, 5}, Shape{2, 1200, 64}, Shape{2, 1200, 600}, Shape{7, 70, 2051}}) {
+      Problem problem(WeightType::kFloat32, rows, outputs, inputs);
       problem.x.assign(problem.x.size(), x);
       problem.bytes.clear();
-      for (size_t i = 0; i < problem.outputs * inputs; ++i) {
+      for (size_t i = 0; i < outputs * inputs; ++i) {
         Append(problem.type, weight, &problem.bytes);
       }
-      const std::vector<float> zeros(rows * problem.outputs);
+      const std::vector<float> zeros(rows * outputs);
       for (pthreadpool* threads : {static_cast<pthreadpool*>(nullptr), pool.get()}) {
         EXPECT_EQ(problem.Run(threads), zeros) << x << " * " << weight << ", " << inputs;
       }
