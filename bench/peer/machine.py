@@ -18,8 +18,13 @@ def machine() -> str:
 
 def features() -> list[str]:
     """Of the processor, those that choose kernels."""
-    there = (_cpuinfo("flags") or _cpuinfo("Features")).split()
+    there = flags()
     return [feature for feature in FEATURES if feature in there]
+
+
+def flags() -> set[str]:
+    """All features of the processor, as the kernel names them."""
+    return set((_cpuinfo("flags") or _cpuinfo("Features")).split())
 
 
 def _cpuinfo(field: str) -> str:

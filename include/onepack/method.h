@@ -126,8 +126,8 @@ class ONEPACK_API Method final : public RefCounted {
   // Tells `visitor` of the pages that the state takes in memory now, what is left of the last run's
   // activations among them: for each place that has any, how many bytes. A place is the method's
   // own, or one that it shares with its forks. A page of zeros does not count, though one that was
-  // written takes memory. Errors: kFailedPrecondition as above; a visitor that
-  // counts several methods has been told of those before.
+  // written takes memory. Errors: kFailedPrecondition as above; a visitor that counts several
+  // methods has been told of those before.
   Status VisitStatePages(const StatePageVisitor& visitor) const;
   // Null: none.
   const Ref<SharedState>& shared_state() const { return shared_state_; }

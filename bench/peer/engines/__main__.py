@@ -11,7 +11,7 @@ import argparse
 import pathlib
 
 from compare import count
-from machine import machine
+from machine import flags, machine
 
 from . import figures, measure, page, plot, processor, records
 from . import readme as readme_lines
@@ -24,10 +24,10 @@ RESULTS = ROOT / "bench/results"
 
 
 def measure_all(options: argparse.Namespace) -> None:
-    flags = processor.flags()
+    found = flags()
     results: records.Results = {
-        "processor": processor.kind(flags),
-        "flags": processor.shown(flags),
+        "processor": processor.kind(found),
+        "flags": processor.shown(found),
         "machine": machine(),
         "versions": installed(ROOT / "build"),
         "turns": [],

@@ -21,14 +21,6 @@ SHOWN_FLAGS = (
 )
 
 
-def flags() -> set[str]:
-    with open("/proc/cpuinfo", encoding="utf-8") as file:
-        for line in file:
-            if line.startswith("flags"):
-                return set(line.split(":", 1)[1].split())
-    return set()
-
-
 def kind(found: set[str]) -> str:
     return next(key for key, _, flag in KINDS if not flag or flag in found)
 
