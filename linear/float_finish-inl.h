@@ -7,6 +7,7 @@
 #define ONEPACK_LINEAR_FLOAT_FINISH_INL_H_
 #endif
 
+#include <math.h>
 #include <stddef.h>
 
 #include "hwy/highway.h"
@@ -17,18 +18,32 @@ HWY_BEFORE_NAMESPACE();
 namespace onepack::linear::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Sums of `count` outputs from `output` on. A NaN stays one.
+// What makes results of sums of `count` outputs from `output` on.
 template <class D>
-HWY_INLINE hn::Vec<D> Finished(D d, hn::Vec<D> sums, const Finish& finish, size_t output,
-                               size_t count) {
-  const hn::Vec<D> min = hn::Set(d, finish.min);
-  const hn::Vec<D> max = hn::Set(d, finish.max);
-  if (finish.bias != nullptr) {
-    sums = hn::Add(sums, LoadFirst(d, finish.bias + output, count));
+class Finisher {
+ public:
+  HWY_INLINE Finisher(const Finish& finish, size_t output, size_t count)
+      : has_bias_(finish.bias != nullptr),
+        clamps_(finish.min > -INFINITY || finish.max < INFINITY),
+        bias_(has_bias_ ? LoadFirst(D(), finish.bias + output, count) : hn::Zero(D())),
+        min_(hn::Set(D(), finish.min)),
+        max_(hn::Set(D(), finish.max)) {}
+
+  // A NaN stays one.
+  HWY_INLINE hn::Vec<D> Finished(hn::Vec<D> sums) const {
+    if (has_bias_) sums = hn::Add(sums, bias_);
+    if (!clamps_) return sums;
+    sums = hn::IfThenElse(hn::Lt(sums, min_), min_, sums);
+    return hn::IfThenElse(hn::Gt(sums, max_), max_, sums);
   }
-  sums = hn::IfThenElse(hn::Lt(sums, min), min, sums);
-  return hn::IfThenElse(hn::Gt(sums, max), max, sums);
-}
+
+ private:
+  const bool has_bias_;
+  const bool clamps_;
+  const hn::Vec<D> bias_;
+  const hn::Vec<D> min_;
+  const hn::Vec<D> max_;
+};
 
 }  // namespace onepack::linear::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

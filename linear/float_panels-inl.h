@@ -16,11 +16,11 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "linear/float_finish-inl.h"
 #include "linear/float_product.h"
 #include "linear/float_weights-inl.h"
+#include "linear/prefetch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace onepack::linear::HWY_NAMESPACE {
@@ -31,7 +31,10 @@ static_assert(kFloatPanelOutputs % kPanelOutputs == 0, "a part is whole panels")
 // The more inputs, the longer memory is read in the order of its addresses.
 constexpr size_t kPanelBytes = 64 << 10;  // on the stack
 constexpr size_t kPanelInputs = kPanelBytes / sizeof(float) / kPanelOutputs;
-static_assert(kMaxShortRow <= kPanelInputs, "a panel of short rows is smaller");
+// Of panels of short rows, in the first level of the cache.
+constexpr size_t kShortPanelsBytes = 16 << 10;  // on the stack
+constexpr size_t kShortPanelsInputs = kShortPanelsBytes / sizeof(float) / kPanelOutputs;
+static_assert(kMaxShortRow <= kShortPanelsInputs, "one of them at least");
 constexpr size_t kStep = 4;  // inputs that are transposed together
 // How far ahead memory is asked for what is read in the order of its addresses, at least.
 constexpr size_t kBytesAhead = 8192;
@@ -140,7 +143,7 @@ class PanelAhead {
 
   HWY_INLINE void Step() {
     for (size_t i = 0; i < lines_of_step_ && left_ != 0; ++i, --left_) {
-      hwy::Prefetch(reinterpret_cast<const uint8_t*>(next_));
+      PrefetchToSecondLevel(reinterpret_cast<const void*>(next_));
       next_ += kLine;
       if (--left_of_row_ != 0) continue;
       next_ += to_next_row_;
@@ -179,43 +182,76 @@ HWY_INLINE PanelAhead After(const PanelPlace& place, const Weights& weights, siz
   return PanelAhead(begin + input * kSize, kPanelOutputs, row_bytes, inputs * kSize, steps);
 }
 
+// The sums of a tile, or of what there are of its outputs.
+template <size_t kRows, size_t kVectors>
+struct TileSums {
+  Vector of[kRows][kVectors];
+
+  static HWY_INLINE size_t CountOf(const PanelPlace& place, size_t v) {
+    return HWY_MIN(kLanes, place.count - v * kLanes);
+  }
+
+  // Zeros, or what the inputs before these have left in y.
+  HWY_INLINE void Begin(const PanelPlace& place, const float* y, size_t outputs) {
+    const Floats d;
+    for (size_t r = 0; r < kRows; ++r) {
+      for (size_t v = 0; v < kVectors; ++v) {
+        of[r][v] = place.input == 0 ? hn::Zero(d)
+                                    : LoadFirst(d, y + r * outputs + v * kLanes, CountOf(place, v));
+      }
+    }
+  }
+
+  HWY_INLINE void Add(const float* weights, const float* x, size_t inputs) {
+    const Floats d;
+    Vector w[kVectors];
+    for (size_t v = 0; v < kVectors; ++v) w[v] = hn::Load(d, weights + v * kLanes);
+    for (size_t r = 0; r < kRows; ++r) {
+      const Vector value = hn::Set(d, x[r * inputs]);
+      for (size_t v = 0; v < kVectors; ++v) of[r][v] = hn::MulAdd(value, w[v], of[r][v]);
+    }
+  }
+
+  HWY_INLINE void Finish(const PanelPlace& place, const onepack::linear::Finish& finish) {
+    for (size_t v = 0; v < kVectors; ++v) {
+      const Finisher<Floats> finisher(finish, place.output + v * kLanes, CountOf(place, v));
+      for (size_t r = 0; r < kRows; ++r) of[r][v] = finisher.Finished(of[r][v]);
+    }
+  }
+
+  HWY_INLINE void Store(const PanelPlace& place, float* y, size_t outputs) const {
+    const Floats d;
+    const bool is_whole = place.count == kVectors * kLanes;
+    for (size_t r = 0; r < kRows; ++r) {
+      for (size_t v = 0; v < kVectors; ++v) {
+        float* const to = y + r * outputs + v * kLanes;
+        if (is_whole) {
+          hn::StoreU(of[r][v], d, to);
+        } else {
+          StoreFirst(of[r][v], d, to, CountOf(place, v));
+        }
+      }
+    }
+  }
+};
+
 // Adds to the sums that are in y, if there are inputs before these, and finishes them if there are
 // none behind.
 template <size_t kRows, size_t kVectors>
 void MultiplyPanel(const FloatProduct& product, size_t row, const PanelRow* panel,
                    const PanelPlace& place, PanelAhead& ahead) {
-  const Floats d;
   const size_t inputs = product.weights->inputs;
   const size_t outputs = product.weights->outputs;
   const float* const x = product.x + row * inputs + place.input;
   float* const y = product.y + row * outputs + place.output;
-  const auto count_of = [&](size_t v) { return HWY_MIN(kLanes, place.count - v * kLanes); };
-  Vector sums[kRows][kVectors];
-  for (size_t r = 0; r < kRows; ++r) {
-    for (size_t v = 0; v < kVectors; ++v) {
-      sums[r][v] =
-          place.input == 0 ? hn::Zero(d) : LoadFirst(d, y + r * outputs + v * kLanes, count_of(v));
-    }
-  }
+  TileSums<kRows, kVectors> sums;
+  sums.Begin(place, y, outputs);
   for (size_t k = 0; k < place.inputs; ++k) {
     if (k % kStep == 0) ahead.Step();
-    Vector w[kVectors];
-    for (size_t v = 0; v < kVectors; ++v) w[v] = hn::Load(d, panel[k] + v * kLanes);
-    for (size_t r = 0; r < kRows; ++r) {
-      const Vector value = hn::Set(d, x[r * inputs + k]);
-      for (size_t v = 0; v < kVectors; ++v) sums[r][v] = hn::MulAdd(value, w[v], sums[r][v]);
-    }
+    sums.Add(panel[k], x + k, inputs);
   }
-  const bool is_last = place.input + place.inputs == inputs;
-  for (size_t v = 0; v < kVectors; ++v) {
-    for (size_t r = 0; r < kRows; ++r) {
-      if (is_last) {
-        sums[r][v] =
-            Finished(d, sums[r][v], *product.finish, place.output + v * kLanes, count_of(v));
-      }
-      StoreFirst(sums[r][v], d, y + r * outputs + v * kLanes, count_of(v));
-    }
-  }
+  if (place.input + place.inputs == inputs) sums.Finish(place, *product.finish);
+  sums.Store(place, y, outputs);
 }
 
 template <size_t kRows>
@@ -231,27 +267,68 @@ HWY_INLINE void MultiplyPanelBy(size_t rows, const FloatProduct& product, size_t
   MultiplyPanel<kRows, 2>(product, row, panel, place, ahead);
 }
 
-// Of at most kInputs at a time.
-template <class Weight, size_t kInputs>
-void MultiplyPanels(const FloatProduct& product, const FloatPart& part) {
-  HWY_ALIGN PanelRow panel[kInputs];
+// multiply(first row, rows) for all rows of activations, a tile at a time.
+template <class Multiply>
+HWY_INLINE void ForEachTile(const FloatPart& part, const Multiply& multiply) {
+  const size_t tiles = DivideUp(part.rows, kPanelTileRows);
+  for (size_t t = 0; t < tiles; ++t) {  // of nearly the same size
+    const size_t from = part.rows * t / tiles;
+    const size_t to = part.rows * (t + 1) / tiles;
+    multiply(part.first_row + from, to - from);
+  }
+}
+
+// Of rows that are shorter than a panel: some panels meet each tile, so that results are written in
+// longer pieces of a row.
+template <class Weight>
+void MultiplyShortRows(const FloatProduct& product, const FloatPart& part) {
+  HWY_ALIGN PanelRow panels[kShortPanelsInputs];
   const Weights& weights = *product.weights;
+  const size_t inputs = weights.inputs;
+  const size_t panel_inputs = RoundUp(inputs, kStep);
+  const size_t group_outputs = kShortPanelsInputs / panel_inputs * kPanelOutputs;
+  const size_t group_bytes = group_outputs * inputs * sizeof(typename Weight::Bits);
   const size_t tiles = DivideUp(part.rows, kPanelTileRows);
   const size_t end = part.first_output + part.outputs;
-  const size_t panels = DivideUp(weights.inputs, kInputs);
+  for (size_t first = part.first_output; first < end; first += group_outputs) {
+    const size_t group_end = HWY_MIN(end, first + group_outputs);
+    const auto for_each_panel = [&](const auto& call) HWY_ATTR {
+      PanelRow* panel = panels;
+      for (size_t n = first; n < group_end; n += kPanelOutputs, panel += panel_inputs) {
+        call(PanelPlace{n, HWY_MIN(kPanelOutputs, group_end - n), 0, inputs}, panel);
+      }
+    };
+    for_each_panel([&](const PanelPlace& place, PanelRow* panel)
+                       HWY_ATTR { ReadPanel<Weight>(weights, place, panel); });
+    const uint8_t* const next = weights.values + first * inputs * sizeof(typename Weight::Bits) +
+                                HWY_MAX(group_bytes, kBytesAhead);
+    PanelAhead ahead(next, 1, group_bytes, group_bytes,
+                     tiles * DivideUp(group_end - first, kPanelOutputs) * (panel_inputs / kStep));
+    ForEachTile(part, [&](size_t row, size_t rows) HWY_ATTR {
+      for_each_panel([&](const PanelPlace& place, const PanelRow* panel) HWY_ATTR {
+        MultiplyPanelBy<kPanelTileRows>(rows, product, row, panel, place, ahead);
+      });
+    });
+  }
+}
+
+// Of rows of any length, a panel's inputs of them at a time.
+template <class Weight>
+void MultiplyPanels(const FloatProduct& product, const FloatPart& part) {
+  HWY_ALIGN PanelRow panel[kPanelInputs];
+  const Weights& weights = *product.weights;
+  const size_t end = part.first_output + part.outputs;
+  const size_t panels = DivideUp(weights.inputs, kPanelInputs);
   const size_t step = RoundUp(DivideUp(weights.inputs, panels), kStep);  // of nearly the same size
   for (size_t n = part.first_output; n < end; n += kPanelOutputs) {
     for (size_t k = 0; k < weights.inputs; k += step) {
       const PanelPlace place{n, HWY_MIN(kPanelOutputs, end - n), k,
                              HWY_MIN(step, weights.inputs - k)};
       ReadPanel<Weight>(weights, place, panel);
-      PanelAhead ahead = After<Weight>(place, weights, step, tiles);
-      for (size_t t = 0; t < tiles; ++t) {  // these, too
-        const size_t from = part.rows * t / tiles;
-        const size_t to = part.rows * (t + 1) / tiles;
-        MultiplyPanelBy<kPanelTileRows>(to - from, product, part.first_row + from, panel, place,
-                                        ahead);
-      }
+      PanelAhead ahead = After<Weight>(place, weights, step, DivideUp(part.rows, kPanelTileRows));
+      ForEachTile(part, [&](size_t row, size_t rows) HWY_ATTR {
+        MultiplyPanelBy<kPanelTileRows>(rows, product, row, panel, place, ahead);
+      });
     }
   }
 }

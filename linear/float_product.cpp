@@ -18,9 +18,9 @@ template <class Weight>
 void MultiplyPartBy(const FloatProduct& product, const FloatPart& part) {
   if (!product.takes_panels) return MultiplyLongRows<Weight>(product, part);
   if (product.weights->inputs <= kMaxShortRow) {
-    return MultiplyPanels<Weight, kMaxShortRow>(product, part);
+    return MultiplyShortRows<Weight>(product, part);
   }
-  MultiplyPanels<Weight, kPanelInputs>(product, part);
+  MultiplyPanels<Weight>(product, part);
 }
 
 void MultiplyPart(const FloatProduct& product, const FloatPart& part) {
@@ -61,7 +61,7 @@ void MultiplyFloats(const float* x, size_t rows, const Weights& weights, const F
                     float* y, pthreadpool* pool) {
   if (rows == 0 || weights.outputs == 0) return;
   // Of all rows, however many are in a part: threads change no sum.
-  const bool takes_panels = weights.inputs <= kMaxShortRow || rows > kMaxFewRows;
+  const bool takes_panels = weights.inputs <= kMaxFewInputs || rows > kMaxFewRows;
   FloatProduct product{x, &weights, &finish, y, takes_panels};
   const size_t threads = pthreadpool_get_threads_count(pool);
   const size_t products = rows * weights.outputs * weights.inputs;

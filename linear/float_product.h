@@ -11,10 +11,12 @@
 
 namespace onepack::linear {
 
-// Rows of weights are transposed where that is worth it: where they have few inputs, or meet many
-// rows of activations. Else they are read along.
-inline constexpr size_t kMaxShortRow = 64;
+// Rows of weights are transposed where that is worth it: where they meet many rows of activations,
+// or have so few inputs that a vector of them would have few products. Else they are read along.
 inline constexpr size_t kMaxFewRows = 4;
+inline constexpr size_t kMaxFewInputs = 16;
+// Several panels of rows that are not longer are made at a time.
+inline constexpr size_t kMaxShortRow = 64;
 
 // Outputs that are computed together; parts begin at multiples of the one or the other.
 inline constexpr size_t kFloatPanelOutputs = 32;  // two vectors of the largest

@@ -1,8 +1,8 @@
 // Products of few rows of activations along rows of weights: a vector of partial sums for each
 // result, added up at the end. One copy for each target of Highway.
 //
-// What takes the time is memory: two rows of weights at a time are read from one end to the other.
-// The order of all additions follows from the number of inputs alone.
+// What takes the time is memory: a few rows of weights at a time are read from one end to the
+// other. The order of all additions follows from the number of inputs alone.
 
 #if defined(ONEPACK_LINEAR_LONG_ROWS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef ONEPACK_LINEAR_LONG_ROWS_INL_H_
@@ -14,19 +14,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "hwy/cache_control.h"
 #include "hwy/highway.h"
 #include "linear/float_finish-inl.h"
 #include "linear/float_product.h"
 #include "linear/float_vectors-inl.h"
 #include "linear/float_weights-inl.h"
+#include "linear/prefetch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace onepack::linear::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
 static_assert(kWeightRows == kLongRowOutputs, "parts are whole groups of outputs");
+// As many as the sums of all rows of activations leave registers for.
+#if HWY_TARGET_IS_NEON || HWY_TARGET <= HWY_AVX3
+constexpr size_t kStreams = 4;
+#else
 constexpr size_t kStreams = 2;
+#endif
 
 // Some rows of weights, and how far ahead of what is read memory is asked.
 struct Streams {
@@ -56,7 +61,7 @@ HWY_INLINE void SumProducts(const float* x, size_t inputs, const Streams& weight
   for (; k + kLanes <= inputs; k += kLanes) {
     Vector w[kStreams];
     for (size_t n = 0; n < kStreams; ++n) {
-      hwy::Prefetch(weights.rows[n] + k * kSize + weights.ahead);
+      PrefetchToSecondLevel(weights.rows[n] + k * kSize + weights.ahead);
       w[n] = LoadWeights<Weight>(weights.rows[n] + k * kSize);
     }
     add(w, [k](const float* row) HWY_ATTR { return hn::LoadU(Floats(), row + k); });
@@ -93,10 +98,10 @@ HWY_INLINE void MultiplyGroup(const FloatProduct& product, size_t row, size_t ou
     }
     SumProducts<Weight, kRows>(product.x + row * inputs, inputs, weights, n, sums);
   }
+  const Finisher<FourSums> finisher(*product.finish, output, count);
   for (size_t r = 0; r < kRows; ++r) {
-    const FourSums d;
     float* const y = product.y + (row + r) * product.weights->outputs + output;
-    StoreFirst(Finished(d, SumsOfElements(sums[r]), *product.finish, output, count), d, y, count);
+    StoreFirst(finisher.Finished(SumsOfElements(sums[r])), FourSums(), y, count);
   }
 }
 
@@ -105,7 +110,7 @@ void MultiplyLongRowsOf(const FloatProduct& product, const FloatPart& part) {
   constexpr size_t kPage = 4096;
   const size_t next_rows = kStreams * product.weights->inputs * sizeof(typename Weight::Bits);
   // Of the rows that come next; of long ones, what follows in them.
-  const size_t ahead = next_rows <= 8 * kPage ? next_rows : kPage;
+  const size_t ahead = next_rows <= 8 * kPage ? HWY_MAX(next_rows, 4 * kPage) : kPage;
   const size_t end = part.first_output + part.outputs;
   for (size_t n = part.first_output; n < end; n += kWeightRows) {
     MultiplyGroup<Weight, kRows>(product, part.first_row, n, HWY_MIN(kWeightRows, end - n), ahead);

@@ -13,10 +13,10 @@
 
 #include <type_traits>
 
-#include "hwy/cache_control.h"
 #include "linear/activation_layout.h"
 #include "linear/dot-inl.h"
 #include "linear/panel-inl.h"
+#include "linear/prefetch.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace onepack::linear::HWY_NAMESPACE {
@@ -74,7 +74,7 @@ HWY_INLINE void ForEachVector(const uint8_t* row, size_t bytes, const Add& add) 
   const size_t whole = bytes / kVectorBytes;
   for (size_t i = 0; i < whole; ++i) {
     const uint8_t* from = row + i * kVectorBytes;
-    if (i * kVectorBytes % 64 == 0) hwy::Prefetch(from + kBytesInFlight);
+    if (i * kVectorBytes % 64 == 0) PrefetchToSecondLevel(from + kBytesInFlight);
     add(i, hn::LoadU(DU8(), from), std::true_type());
   }
   const size_t left = bytes - whole * kVectorBytes;
