@@ -7,9 +7,9 @@
 
 #include "base/checked_math.h"
 #include "base/printable.h"
-#include "runtime/aligned_copy.h"
 #include "runtime/data_hash.h"
 #include "runtime/detached_source.h"
+#include "runtime/shared_copy.h"
 #include "schema/detached_data.h"
 #include "schema/flat_tensor_header.h"
 #include "schema/verify_flat_tensor.h"
@@ -113,6 +113,17 @@ Result<Array<NamedData>> AllEntries(Array<NamedData> entries, const Ref<Detached
   return all;
 }
 
+Result<const wire::flat_tensor::FlatTensor*> Verify(const SharedCopy& directory,
+                                                    const FlatTensorHeader& header) {
+  if (directory.IsVerifiedFor(header.segments.size)) {
+    return wire::flat_tensor::GetFlatTensor(directory.bytes().data());
+  }
+  ONEPACK_ASSIGN_OR_RETURN(const wire::flat_tensor::FlatTensor* data,
+                           VerifyFlatTensor(directory.bytes(), header));
+  directory.SetVerifiedFor(header.segments.size);
+  return data;
+}
+
 Result<Ref<NamedDataMap>> OpenVerified(const Ref<DataSource>& source, const Allocator& allocator) {
   ONEPACK_ASSIGN_OR_RETURN(const FlatTensorHeader header, LoadHeader(*source));
   // From the file's first byte: that is where the root offset stands and what it counts from.
@@ -120,12 +131,11 @@ Result<Ref<NamedDataMap>> OpenVerified(const Ref<DataSource>& source, const Allo
   ONEPACK_ASSIGN_OR_RETURN(
       const Buffer flatbuffer,
       source->LoadWhole(Segment{0, header.flatbuffer.offset + header.flatbuffer.size}));
-  ONEPACK_ASSIGN_OR_RETURN(const Ref<AlignedCopy> directory,
-                           AlignedCopy::Of(flatbuffer.bytes, allocator));
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<const SharedCopy> directory,
+                           SharedCopy::Of(flatbuffer.bytes, allocator));
   // Reading the directory brought the pages around it along, also weights that may never be used.
   source->Discard(Segment{0, source->size()});
-  ONEPACK_ASSIGN_OR_RETURN(const wire::flat_tensor::FlatTensor* data,
-                           VerifyFlatTensor(directory->bytes(), header));
+  ONEPACK_ASSIGN_OR_RETURN(const wire::flat_tensor::FlatTensor* data, Verify(*directory, header));
   ONEPACK_ASSIGN_OR_RETURN(Array<NamedData> entries,
                            Array<NamedData>::Create(allocator, CountOf(data->named_data())));
   FillEntries(*data, header, source.get(), entries.data());

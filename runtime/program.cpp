@@ -1,7 +1,7 @@
 #include "onepack/program.h"
 
-#include "runtime/aligned_copy.h"
 #include "runtime/program_contents.h"
+#include "runtime/shared_copy.h"
 #include "schema/program_header.h"
 #include "schema/verify_program.h"
 #include "schema/verify_text.h"
@@ -14,6 +14,14 @@ Result<ProgramHeader> LoadHeader(const DataSource& source) {
       source.size() < ProgramHeader::kHeadSize ? source.size() : ProgramHeader::kHeadSize;
   ONEPACK_ASSIGN_OR_RETURN(const Buffer head, source.LoadWhole(Segment{0, head_size}));
   return ParseProgramHeader(head.bytes, source.size());
+}
+
+Result<const wire::program::Program*> Verify(const SharedCopy& copy, const ProgramHeader& header) {
+  const uint64_t segment_bytes = header.segment_end - header.segment_base;
+  if (copy.IsVerifiedFor(segment_bytes)) return wire::program::GetProgram(copy.bytes().data());
+  ONEPACK_ASSIGN_OR_RETURN(const wire::program::Program* wire, VerifyProgram(copy.bytes(), header));
+  copy.SetVerifiedFor(segment_bytes);
+  return wire;
 }
 
 }  // namespace
@@ -30,11 +38,11 @@ Result<Ref<Program>> Program::OpenVerified(const Ref<DataSource>& source,
   ONEPACK_ASSIGN_OR_RETURN(const ProgramHeader header, LoadHeader(*source));
   ONEPACK_ASSIGN_OR_RETURN(const Buffer bytes,
                            source->LoadWhole(Segment{0, header.flatbuffer_size}));
-  ONEPACK_ASSIGN_OR_RETURN(const Ref<AlignedCopy> copy, AlignedCopy::Of(bytes.bytes, allocator));
+  ONEPACK_ASSIGN_OR_RETURN(const Ref<const SharedCopy> copy,
+                           SharedCopy::Of(bytes.bytes, allocator));
   // Reading the flatbuffer brought the pages around it along, also segments that may never be used.
   source->Discard(Segment{0, source->size()});
-  ONEPACK_ASSIGN_OR_RETURN(const wire::program::Program* wire,
-                           VerifyProgram(copy->bytes(), header));
+  ONEPACK_ASSIGN_OR_RETURN(const wire::program::Program* wire, Verify(*copy, header));
   ONEPACK_ASSIGN_OR_RETURN(
       Ref<Program> program,
       MakeRef<Program>(allocator, Program::Parts{source, copy, copy->bytes().data(), wire,

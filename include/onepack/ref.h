@@ -42,6 +42,13 @@ class RefCounted {
   friend Result<Ref<T>> MakeRef(const Allocator& allocator, Arguments&&... arguments);
 
   void Retain() const { count_.fetch_add(1, std::memory_order_relaxed); }
+  bool RetainIfOwned() const {
+    size_t count = count_.load(std::memory_order_relaxed);
+    while (count != 0) {
+      if (count_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed)) return true;
+    }
+    return false;
+  }
   void Release() const {
     if (count_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
     const Allocator allocator = allocator_;
@@ -86,6 +93,13 @@ class Ref {
     Ref ref;
     ref.pointer_ = pointer;
     ref.RetainIfSet();
+    return ref;
+  }
+  // The same of an object that may have none any more: then null. REQUIRES: its destructor cannot
+  // have ended, because it waits for a mutex that the caller has for instance.
+  static Ref ShareIfOwned(T* pointer) {
+    Ref ref;
+    if (static_cast<const RefCounted*>(pointer)->RetainIfOwned()) ref.pointer_ = pointer;
     return ref;
   }
 

@@ -3,6 +3,7 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/counting_allocator.h"
 #include "tests/support/status_matchers.h"
 
 namespace onepack {
@@ -20,23 +21,6 @@ class Counted : public RefCounted {
 class Derived final : public Counted {
  public:
   using Counted::Counted;
-};
-
-// Counts what is allocated and not given back.
-struct CountingAllocator {
-  size_t bytes = 0;
-
-  Allocator allocator() {
-    return {[](void* context, size_t size, size_t alignment) {
-              static_cast<CountingAllocator*>(context)->bytes += size;
-              return HeapAllocator().Allocate(size, alignment);
-            },
-            [](void* context, void* pointer, size_t size) {
-              static_cast<CountingAllocator*>(context)->bytes -= size;
-              HeapAllocator().Deallocate(pointer, size);
-            },
-            this};
-  }
 };
 
 TEST(RefTest, TheLastReferenceDestroys) {
@@ -110,6 +94,20 @@ TEST(RefTest, ThreadsMayCopyAndDropAtOnce) {
     for (std::thread& thread : threads) thread.join();
   }
   EXPECT_EQ(alive, 0);
+}
+
+TEST(RefTest, AnObjectThatIsGoingHasNoFurtherOwner) {
+  // Looks at itself while it is destroyed, as a table of objects may do.
+  struct Table final : public RefCounted {
+    explicit Table(bool* found) : was_found_(found) {}
+    ~Table() override { *was_found_ = static_cast<bool>(Ref<Table>::ShareIfOwned(this)); }
+    bool* was_found_;
+  };
+  bool was_found = true;
+  ONEPACK_ASSERT_OK_AND_ASSIGN(Ref<Table> table, MakeRef<Table>(HeapAllocator(), &was_found));
+  EXPECT_TRUE(Ref<Table>::ShareIfOwned(table.get()));
+  table = nullptr;
+  EXPECT_FALSE(was_found);
 }
 
 }  // namespace
