@@ -43,6 +43,7 @@ class Planner {
         contents_(*contents),
         options_(options) {
     plan_.contents = std::move(contents);
+    plan_.options = options;
     const size_t values = CountOf(graph_.xvalues());
     const size_t nodes = CountOf(graph_.xnodes());
     plan_.values.reserve(values);
@@ -75,6 +76,21 @@ class Planner {
     return std::move(plan_);
   }
 
+  // What is left out depends on the graph and on the options, which are equal, and on nothing else.
+  Result<Plan> MakeLike(const Plan& like) {
+    std::shared_ptr<const PayloadContents> contents = std::move(plan_.contents);
+    plan_ = like;
+    plan_.contents = std::move(contents);
+    ONEPACK_RETURN_IF_ERROR(DescribeConstants());
+    for (Weight& weight : plan_.weights) {
+      const bool is_linear = weight.packing == Packing::kAsStored;
+      if (const auto found = FindWeight(weight.node, is_linear)) weight = *found;
+    }
+    ONEPACK_RETURN_IF_ERROR(CheckBudget());
+    plan_.structure = Structure();
+    return std::move(plan_);
+  }
+
   // Of a graph that was cut: then Make's plan is none.
   bool is_too_large() const { return is_too_large_; }
 
@@ -97,6 +113,8 @@ class Planner {
   Status CheckType(uint32_t node);
   Status DescribeValues();
   Status DescribeWireValue(const XValue& wire, Span<const Digest> contents);
+  Status DescribeConstants();
+  Status Describe(Span<const Digest> contents, GraphValue& value) const;
   Status CheckConstant(const XNNTensorValue& tensor) const;
   Status AddExternal(const GraphValue& value);
   void FindNeededNodes();
@@ -104,8 +122,9 @@ class Planner {
   void MarkExactShapes();
   void ChooseLinears();
   Status FindWeights();
+  std::optional<Weight> FindWeight(uint32_t node, bool is_linear) const;
   bool TakesBudget(const Weight& weight) const;
-  void AddWeight(uint32_t node);
+  Status CheckBudget() const;
   Status InferNode(uint32_t node);
   Status CheckOrder(const Operands& operands) const;
   Status CheckOutputs() const;
@@ -158,8 +177,7 @@ Status Planner::DescribeValues() {
 Status Planner::DescribeWireValue(const XValue& wire, Span<const Digest> contents) {
   GraphValue value(wire);
   const XNNTensorValue& tensor = value.tensor();
-  ONEPACK_RETURN_IF_ERROR(DescribeValue(payload_, contents, value));
-  if (value.is_constant()) ONEPACK_RETURN_IF_ERROR(CheckConstant(tensor));
+  ONEPACK_RETURN_IF_ERROR(Describe(contents, value));
   if (tensor.external_id() != kNoValue) {
     ONEPACK_RETURN_IF_ERROR(AddExternal(value));
   } else if (tensor.flags() != 0) {
@@ -177,6 +195,22 @@ Status Planner::DescribeWireValue(const XValue& wire, Span<const Digest> content
   plan_.shapes.AddValue(id, Shape(DimsOf(tensor)));
   if (tensor.datatype() == XNNDatatype::qdint8) plan_.shapes.MayBePermuted(id);
   return Status::Ok();
+}
+
+// Of values that were described for another payload.
+Status Planner::DescribeConstants() {
+  const std::vector<Digest> contents = contents_.ids();
+  for (auto& [id, value] : plan_.values) {
+    if (!value.is_constant()) continue;
+    Status status = Describe({contents.data(), contents.size()}, value);
+    if (!status.ok()) return std::move(status).WithContext("graph value %u", id);
+  }
+  return Status::Ok();
+}
+
+Status Planner::Describe(Span<const Digest> contents, GraphValue& value) const {
+  ONEPACK_RETURN_IF_ERROR(DescribeValue(payload_, contents, value));
+  return value.is_constant() ? CheckConstant(value.tensor()) : Status::Ok();
 }
 
 Status Planner::CheckConstant(const XNNTensorValue& tensor) const {
@@ -263,8 +297,31 @@ bool Planner::TakesBudget(const Weight& weight) const {
 
 Status Planner::FindWeights() {
   for (uint32_t i = 0; i < is_needed_.size(); ++i) {
-    if (is_needed_[i]) AddWeight(i);
+    if (!is_needed_[i]) continue;
+    const std::optional<Weight> weight = FindWeight(i, linears_.nodes.count(i) > 0);
+    if (weight) plan_.weights.push_back(*weight);
   }
+  return CheckBudget();
+}
+
+std::optional<Weight> Planner::FindWeight(uint32_t node, bool is_linear) const {
+  const Op& op = *FindOp(WireNode(node).xnode_union_type());
+  if (op.weight == nullptr) return std::nullopt;
+  std::optional<Weight> weight = op.weight(node_values(), WireNode(node));
+  if (!weight) return weight;
+  weight->node = node;
+  if (is_linear) {
+    weight->packing = Packing::kAsStored;
+    weight->reads_scales = false;
+  }
+  for (const WeightOperand* operand : {&weight->kernel, &weight->bias}) {
+    if (!operand->is_present()) continue;
+    weight->raw_bytes += payload_.constant(operand->constant_index).size();
+  }
+  return weight;
+}
+
+Status Planner::CheckBudget() const {
   ByteBudget budget(payload_);
   uint64_t all_bytes = 0;
   bool fits = true;
@@ -284,23 +341,6 @@ Status Planner::FindWeights() {
     ONEPACK_RETURN_IF_ERROR(budget.Take(bytes, "packing all weights"));
   }
   return Status::Ok();
-}
-
-void Planner::AddWeight(uint32_t node) {
-  const Op& op = *FindOp(WireNode(node).xnode_union_type());
-  if (op.weight == nullptr) return;
-  std::optional<Weight> weight = op.weight(node_values(), WireNode(node));
-  if (!weight) return;
-  weight->node = node;
-  if (linears_.nodes.count(node) > 0) {
-    weight->packing = Packing::kAsStored;
-    weight->reads_scales = false;
-  }
-  for (const WeightOperand* operand : {&weight->kernel, &weight->bias}) {
-    if (!operand->is_present()) continue;
-    weight->raw_bytes += payload_.constant(operand->constant_index).size();
-  }
-  plan_.weights.push_back(*weight);
 }
 
 Status Planner::InferNode(uint32_t node) {
@@ -394,6 +434,10 @@ Result<Plan> MakePlan(std::shared_ptr<const PayloadContents> contents, const Pla
   PlanOptions in_one_stage = options;
   in_one_stage.linears = LinearLayout::kPacked;
   return Planner(std::move(contents), in_one_stage).Make();
+}
+
+Result<Plan> MakePlanLike(const Plan& like, std::shared_ptr<const PayloadContents> contents) {
+  return Planner(std::move(contents), like.options).MakeLike(like);
 }
 
 }  // namespace onepack

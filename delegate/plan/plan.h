@@ -37,11 +37,19 @@ struct ExternalValue {
   Shape bound;  // as in the file
 };
 
+struct PlanOptions {
+  uint64_t max_activation_bytes =
+      UINT64_MAX;  // that intermediate values may take: CheckActivations
+  LinearLayout linears = LinearLayout::kPacked;
+};
+
 struct Plan {
   const Payload& payload() const { return contents->payload(); }
   const wire::xnnpack::XNNGraph& graph() const { return payload().graph(); }
 
   std::shared_ptr<const PayloadContents> contents;
+  // Without linears in place where the stages of a graph with them take too much.
+  PlanOptions options;
   size_t delegate_index = 0;  // in the method, for messages
 
   ValueMap<GraphValue> values;           // by id_out
@@ -57,17 +65,15 @@ struct Plan {
   std::optional<Digest> structure;
 };
 
-struct PlanOptions {
-  uint64_t max_activation_bytes =
-      UINT64_MAX;  // that intermediate values may take: CheckActivations
-  LinearLayout linears = LinearLayout::kPacked;
-};
-
 // From a payload to a plan: every check that a graph has to pass before it is run. Reads no
 // constant. Errors: kInvalidFile for a graph that is not in order (each value defined once, before
 // it is read); kUnsupported names the node; kMismatch names the constant whose size is not what the
 // graph expects; kResourceExhausted names the node that needs more memory than is allowed.
 Result<Plan> MakePlan(std::shared_ptr<const PayloadContents> contents, const PlanOptions& options);
+
+// The same for a payload with the graph of `like`, and with its options: takes over what was found
+// out about the graph, and looks at the constants. REQUIRES: equal graph_id(), which there is.
+Result<Plan> MakePlanLike(const Plan& like, std::shared_ptr<const PayloadContents> contents);
 
 }  // namespace onepack
 

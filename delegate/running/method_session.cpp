@@ -77,20 +77,30 @@ Result<std::vector<Plan>> MethodSession::MakePlans(Span<const DelegateRequest> r
   KeyVerifier verifier;
   std::vector<Plan> plans;
   plans.reserve(requests.size());
+  PlansByGraph by_graph;
   for (const DelegateRequest& request : requests) {
-    auto plan = MakePlan(request, options_.verify_keys ? &verifier : nullptr);
+    auto plan = MakePlan(request, options_.verify_keys ? &verifier : nullptr, by_graph);
     if (!plan.ok()) return plan.TakeStatus().WithContext("delegate %zu", request.index);
     plans.push_back(std::move(plan).value());
     plans.back().delegate_index = request.index;
+    const std::optional<Digest>& graph = plans.back().payload().graph_id();
+    if (graph) by_graph.emplace(*graph, &plans.back());
   }
   return plans;
 }
 
-Result<Plan> MethodSession::MakePlan(const DelegateRequest& request, KeyVerifier* verifier) const {
+Result<Plan> MethodSession::MakePlan(const DelegateRequest& request, KeyVerifier* verifier,
+                                     const PlansByGraph& known) const {
   ONEPACK_ASSIGN_OR_RETURN(auto payload,
                            Payload::Open(request, context_->pool().graphs(), verifier));
   ONEPACK_ASSIGN_OR_RETURN(
       auto contents, PayloadContents::Identify(std::move(payload), options_.cache->contents()));
+  const std::optional<Digest>& graph = contents->payload().graph_id();
+  const auto like = graph ? known.find(*graph) : known.end();
+  if (like != known.end() &&
+      like->second->options.max_activation_bytes == request.max_planned_bytes) {
+    return MakePlanLike(*like->second, std::move(contents));
+  }
   return onepack::MakePlan(std::move(contents), PlanOptionsFor(request));
 }
 

@@ -7,9 +7,11 @@
 #define ONEPACK_DELEGATE_RUNNING_METHOD_SESSION_H_
 
 #include <memory>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
+#include "base/digest.h"
 #include "delegate/graph/key_verifier.h"
 #include "delegate/packing/packer.h"
 #include "delegate/plan/plan.h"
@@ -49,7 +51,10 @@ class MethodSession final : public BackendSession {
   PlanOptions PlanOptionsFor(const DelegateRequest& request) const {
     return {request.max_planned_bytes, options_.linears};
   }
-  Result<Plan> MakePlan(const DelegateRequest& request, KeyVerifier* verifier) const;
+  // Of the load at hand, one for each graph: layers of a model have the same.
+  using PlansByGraph = std::unordered_map<Digest, const Plan*, DigestHash>;
+  Result<Plan> MakePlan(const DelegateRequest& request, KeyVerifier* verifier,
+                        const PlansByGraph& known) const;
 
   const SessionOptions options_;
   const Ref<MethodContext> context_;

@@ -194,7 +194,7 @@ TEST_P(FloatProductTest, WeightsMayStandAtAnyAddress) {
 // As linear.h has it: up to four rows are few. Where weights have few inputs, that is all the same.
 TEST_P(FloatProductTest, ARowIsTheSameToTheLastBitWhateverIsComputedWithIt) {
   for (const WeightType type : kTypes) {
-    for (const size_t inputs : {5u, 64u, 70u, 2100u}) {
+    for (const size_t inputs : {5u, 16u, 17u, 64u, 70u, 2100u}) {
       const Problem all(type, 19, 53, inputs);
       const auto last_rows = [&](size_t rows) {
         Problem some = all;
@@ -203,7 +203,7 @@ TEST_P(FloatProductTest, ARowIsTheSameToTheLastBitWhateverIsComputedWithIt) {
         return some.Run();
       };
       const std::vector<float> many = last_rows(19);
-      const std::vector<float> few = inputs <= 64 ? many : last_rows(4);
+      const std::vector<float> few = inputs <= 16 ? many : last_rows(4);
       for (const size_t rows : kRowCounts) {
         const std::vector<float>& together = rows <= 4 ? few : many;
         const std::vector<float> expected(

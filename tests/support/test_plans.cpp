@@ -20,6 +20,16 @@ TestPlans::TestPlans(ContentRegistry& contents, const Ref<DataSource>& data, Lin
 }
 
 Result<Plan> TestPlans::Make(std::vector<uint8_t> payload, uint64_t max_activation_bytes) {
+  ONEPACK_ASSIGN_OR_RETURN(auto contents, Identify(std::move(payload)));
+  return MakePlan(std::move(contents), PlanOptions{max_activation_bytes, linears_});
+}
+
+Result<Plan> TestPlans::MakeLike(const Plan& like, std::vector<uint8_t> payload) {
+  ONEPACK_ASSIGN_OR_RETURN(auto contents, Identify(std::move(payload)));
+  return MakePlanLike(like, std::move(contents));
+}
+
+Result<std::shared_ptr<const PayloadContents>> TestPlans::Identify(std::vector<uint8_t> payload) {
   const uint64_t size = payload.size();
   const Ref<DataSource> source = SourceOf(std::move(payload), "test.pte");
   const MethodScope named_data(nullptr, data_, HeapAllocator());
@@ -28,8 +38,7 @@ Result<Plan> TestPlans::Make(std::vector<uint8_t> payload, uint64_t max_activati
   request.source = source.get();
   request.named_data = &named_data;
   ONEPACK_ASSIGN_OR_RETURN(auto opened, Payload::Open(request, graphs_));
-  ONEPACK_ASSIGN_OR_RETURN(auto contents, PayloadContents::Identify(std::move(opened), contents_));
-  return MakePlan(std::move(contents), PlanOptions{max_activation_bytes, linears_});
+  return PayloadContents::Identify(std::move(opened), contents_);
 }
 
 Segment TestPlans::SegmentOf(std::string_view key) const { return data_->Find(key)->segment; }

@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -27,11 +28,15 @@ class TestPlans {
                      LinearLayout linears = LinearLayout::kPacked);
 
   Result<Plan> Make(std::vector<uint8_t> payload, uint64_t max_activation_bytes = 1 << 30);
+  // REQUIRES: the same graph, but for the names of constants.
+  Result<Plan> MakeLike(const Plan& like, std::vector<uint8_t> payload);
 
   // Where the named bytes are in the data file. REQUIRES: they are there.
   Segment SegmentOf(std::string_view key) const;
 
  private:
+  Result<std::shared_ptr<const PayloadContents>> Identify(std::vector<uint8_t> payload);
+
   ContentRegistry& contents_;
   Ref<NamedDataMap> data_;
   GraphStore graphs_;

@@ -25,10 +25,11 @@ using wire::xnnpack::XNodeUnion;
 constexpr uint32_t kWidth = 8;
 constexpr size_t kFloats = kWidth * sizeof(float);
 
-// Two filters, two biases and two operands of a sum, with names of one length.
+// Two filters, two of integers, two biases and two operands of a sum, with names of one length.
 NamedBytes Constants() {
   NamedBytes data;
   for (const char* key : {"w1", "w2"}) data[key] = std::vector<uint8_t>(kWidth * kFloats, key[1]);
+  for (const char* key : {"q1", "q2"}) data[key] = std::vector<uint8_t>(kWidth * kWidth, key[1]);
   for (const char* key : {"b1", "b2", "c1", "c2"}) {
     data[key] = std::vector<uint8_t>(kFloats, static_cast<uint8_t>(key[0] + key[1]));
   }
@@ -257,6 +258,61 @@ TEST_F(StructureTest, IsAbsentWhereXnnpackPacksWithoutLookingUp) {
   ASSERT_EQ(plan.weights.size(), 1u);
   EXPECT_EQ(plan.weights[0].packing == Packing::kPrivate, kDepthwiseKeepsItsFilter);
   EXPECT_EQ(!plan.structure, kDepthwiseKeepsItsFilter);
+}
+
+// What is planned like another payload with the same graph.
+
+class LikePlanTest : public PlannerTest {
+ protected:
+  // A sum with a constant, a weight of floats, and one of integers with its scales.
+  std::vector<uint8_t> Payload(const char* operand, const char* filter, const char* bias,
+                               const char* integers, const char* scales) {
+    const uint32_t x = Input(), sum = Internal(), hidden = Internal(), y = Output();
+    const uint32_t rounded = payload_.AddDynamicInt8({4, kWidth});
+    payload_.AddAdd(x, Row(operand), sum);
+    payload_.AddFullyConnected(sum, Filter(filter), hidden, Row(bias));
+    payload_.AddConvert(hidden, rounded);
+    PayloadScales of_channels;
+    of_channels.constant = payload_.AddNamedConstant(scales, kFloats);
+    of_channels.count = kWidth;
+    const uint32_t values = payload_.AddNamedConstant(integers, kWidth * kWidth);
+    payload_.AddFullyConnected(
+        rounded, payload_.AddPerChannelInt8({kWidth, kWidth}, values, of_channels), y);
+    return std::exchange(payload_, PayloadWriter()).Finish();
+  }
+};
+
+TEST_F(LikePlanTest, IsThePlanThatIsMadeFromTheStart) {
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan like, plans_.Make(Payload("c1", "w1", "b1", "q1", "b1")));
+  const auto payloads = {
+      Payload("c1", "w1", "b1", "q1", "b1"), Payload("c2", "w1", "b1", "q1", "b1"),
+      Payload("c1", "w2", "b2", "q2", "b1"), Payload("c1", "w1", "b1", "q1", "b2")};
+  for (const std::vector<uint8_t>& payload : payloads) {
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan expected, plans_.Make(payload));
+    ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan plan, plans_.MakeLike(like, payload));
+    EXPECT_EQ(plan.structure, expected.structure);
+    ASSERT_EQ(plan.values.size(), expected.values.size());
+    for (size_t i = 0; i < plan.values.size(); ++i) {
+      const GraphValue& value = plan.values.begin()[i].value;
+      EXPECT_EQ(value.content, expected.values.begin()[i].value.content);
+      EXPECT_EQ(value.quant_params, expected.values.begin()[i].value.quant_params);
+    }
+    ASSERT_EQ(plan.weights.size(), 2u);
+    for (size_t i = 0; i < plan.weights.size(); ++i) {
+      EXPECT_TRUE(plan.weights[i].identity == expected.weights[i].identity);
+      EXPECT_EQ(plan.weights[i].raw_bytes, expected.weights[i].raw_bytes);
+      EXPECT_EQ(plan.weights[i].packing, expected.weights[i].packing);
+      EXPECT_EQ(plan.weights[i].reads_scales, expected.weights[i].reads_scales);
+    }
+    EXPECT_EQ(&plan.payload(), &plan.contents->payload());
+    EXPECT_NE(&plan.payload(), &like.payload());
+  }
+}
+
+TEST_F(LikePlanTest, AConstantOfAnotherSizeIsRefusedByName) {
+  ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan like, plans_.Make(Payload("c1", "w1", "b1", "q1", "b1")));
+  EXPECT_TRUE(IsError(plans_.MakeLike(like, Payload("c1", "q1", "b1", "q1", "b1")),
+                      StatusCode::kMismatch, {"graph value", "'q1'", "64 bytes", "256 expected"}));
 }
 
 }  // namespace
