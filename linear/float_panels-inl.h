@@ -278,8 +278,8 @@ HWY_INLINE void ForEachTile(const FloatPart& part, const Multiply& multiply) {
   }
 }
 
-// Of rows that are shorter than a panel: some panels meet each tile, so that results are written in
-// longer pieces of a row.
+// Of rows of at most kMaxShortRow inputs: some panels meet each tile, so that results are written
+// in longer pieces of a row.
 template <class Weight>
 void MultiplyShortRows(const FloatProduct& product, const FloatPart& part) {
   HWY_ALIGN PanelRow panels[kShortPanelsInputs];

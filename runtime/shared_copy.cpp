@@ -25,27 +25,21 @@ bool IsSameAllocator(const Allocator& a, const Allocator& b) {
   return a.allocate == b.allocate && a.deallocate == b.deallocate && a.context == b.context;
 }
 
-bool AreEqual(Bytes a, Bytes b) {
-  return a.size() == b.size() && (a.empty() || memcmp(a.data(), b.data(), a.size()) == 0);
-}
+// REQUIRES: as many.
+bool AreEqual(Bytes a, Bytes b) { return a.empty() || memcmp(a.data(), b.data(), a.size()) == 0; }
 
 }  // namespace
 
 Result<Ref<const SharedCopy>> SharedCopy::Of(Bytes bytes, const Allocator& allocator) {
-  {
-    const std::lock_guard lock(ListMutex());
-    Ref<const SharedCopy> known = Find(bytes, allocator);
-    if (known) return known;
-  }
-  ONEPACK_ASSIGN_OR_RETURN(Ref<AlignedCopy> bytes_copy, AlignedCopy::Of(bytes, allocator));
-  ONEPACK_ASSIGN_OR_RETURN(Ref<SharedCopy> copy,
-                           MakeRef<SharedCopy>(allocator, std::move(bytes_copy), allocator));
-  const std::lock_guard lock(ListMutex());
-  // Of the copy, not of the file, which may have changed.
-  Ref<const SharedCopy> known = Find(copy->bytes(), allocator);  // another thread was faster
+  Ref<const SharedCopy> known = Find(bytes, allocator);
   if (known) return known;
-  copy->Enlist();
-  return Ref<const SharedCopy>(copy);
+  ONEPACK_ASSIGN_OR_RETURN(Ref<AlignedCopy> copy, AlignedCopy::Of(bytes, allocator));
+  ONEPACK_ASSIGN_OR_RETURN(Ref<SharedCopy> shared,
+                           MakeRef<SharedCopy>(allocator, std::move(copy), allocator));
+  // Should another thread add the same meanwhile, there are two of them.
+  const std::lock_guard lock(ListMutex());
+  shared->Enlist();
+  return Ref<const SharedCopy>(shared);
 }
 
 SharedCopy::~SharedCopy() {
@@ -55,11 +49,28 @@ SharedCopy::~SharedCopy() {
   if (next_ != nullptr) next_->previous_ = previous_;
 }
 
+// Compared without the mutex: the bytes may have to be read from a disk. The copy at hand stays in
+// the list meanwhile, because it has an owner here.
 Ref<const SharedCopy> SharedCopy::Find(Bytes bytes, const Allocator& allocator) {
-  for (const SharedCopy* copy = first_copy; copy != nullptr; copy = copy->next_) {
-    if (!AreEqual(copy->bytes(), bytes) || !IsSameAllocator(copy->allocator_, allocator)) continue;
-    Ref<const SharedCopy> shared = Ref<const SharedCopy>::ShareIfOwned(copy);
-    if (shared) return shared;  // else its destructor waits for the mutex
+  Ref<const SharedCopy> copy;
+  do {
+    Ref<const SharedCopy> next;
+    {
+      const std::lock_guard lock(ListMutex());
+      next = After(copy.get(), bytes.size(), allocator);
+    }
+    copy = std::move(next);
+  } while (copy && !AreEqual(copy->bytes(), bytes));
+  return copy;
+}
+
+Ref<const SharedCopy> SharedCopy::After(const SharedCopy* previous, size_t size,
+                                        const Allocator& allocator) {
+  const SharedCopy* copy = previous == nullptr ? first_copy : previous->next_;
+  for (; copy != nullptr; copy = copy->next_) {
+    if (copy->bytes().size() != size || !IsSameAllocator(copy->allocator_, allocator)) continue;
+    Ref<const SharedCopy> owned = Ref<const SharedCopy>::ShareIfOwned(copy);
+    if (owned) return owned;  // else its destructor waits for the mutex
   }
   return nullptr;
 }

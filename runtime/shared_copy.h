@@ -1,5 +1,5 @@
-// A flatbuffer copied out of its file (aligned_copy.h), once for all files that have the same bytes
-// at a time: those of adapters to one foundation do, whose weights alone tell them apart.
+// A flatbuffer copied out of its file (aligned_copy.h), once for all files with the same bytes that
+// are open at the same time: adapters to one foundation have them, whose weights alone differ.
 //
 // Ownership: counted.
 // Threads:   any.
@@ -30,7 +30,8 @@ class SharedCopy final : public RefCounted {
   Bytes bytes() const { return copy_->bytes(); }
 
   // Whether the bytes were verified for a file with segments of so many bytes, which is all that a
-  // verifier looks at besides them.
+  // verifier looks at besides them. (Of programs and data files the bytes differ: they say which of
+  // the two they are.)
   bool IsVerifiedFor(uint64_t segment_bytes) const {
     return verified_for_.load(std::memory_order_relaxed) == segment_bytes;
   }
@@ -44,8 +45,11 @@ class SharedCopy final : public RefCounted {
   ~SharedCopy() override;
 
  private:
-  // For both, the list's mutex is held.
   static Ref<const SharedCopy> Find(Bytes bytes, const Allocator& allocator);
+  // For both, the list's mutex is held. The first in use after `previous`, which is null or in the
+  // list, with so many bytes of that allocator.
+  static Ref<const SharedCopy> After(const SharedCopy* previous, size_t size,
+                                     const Allocator& allocator);
   void Enlist();
 
   const Ref<AlignedCopy> copy_;

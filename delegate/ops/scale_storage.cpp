@@ -45,11 +45,14 @@ bool AreSound(Span<const T> scales) {
 template <typename T>
 Status CheckScales(Span<const T> scales) {
   if (AreSound(scales)) return Status::Ok();
-  size_t i = 0;
-  while (IsUnsound(scales[i]) == 0) ++i;
-  return Status::Error(StatusCode::kInvalidFile,
-                       "scale %zu is %g, a positive finite number expected", i,
-                       static_cast<double>(Widen(scales[i])));
+  for (size_t i = 0; i < scales.size(); ++i) {
+    const T scale = scales[i];
+    if (IsUnsound(scale) == 0) continue;
+    return Status::Error(StatusCode::kInvalidFile,
+                         "scale %zu is %g, a positive finite number expected", i,
+                         static_cast<double>(Widen(scale)));
+  }
+  return Status::Error(StatusCode::kInvalidFile, "scales that change while they are read");
 }
 
 template <typename T>

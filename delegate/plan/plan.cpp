@@ -44,16 +44,11 @@ class Planner {
         options_(options) {
     plan_.contents = std::move(contents);
     plan_.options = options;
-    const size_t values = CountOf(graph_.xvalues());
-    const size_t nodes = CountOf(graph_.xnodes());
-    plan_.values.reserve(values);
-    findings_.reserve(values);
-    nodes_.reserve(nodes);
-    plan_.shapes.Reserve(values, nodes);
   }
 
   // In this order: each step uses what the ones before it found.
   Result<Plan> Make() {
+    Reserve();
     ONEPACK_RETURN_IF_ERROR(CountExternals());
     ONEPACK_RETURN_IF_ERROR(ForEachNode(&Planner::CheckType));
     ONEPACK_RETURN_IF_ERROR(DescribeValues());
@@ -83,8 +78,9 @@ class Planner {
     plan_.contents = std::move(contents);
     ONEPACK_RETURN_IF_ERROR(DescribeConstants());
     for (Weight& weight : plan_.weights) {
-      const bool is_linear = weight.packing == Packing::kAsStored;
-      if (const auto found = FindWeight(weight.node, is_linear)) weight = *found;
+      const auto found = FindWeight(weight.node, weight.packing == Packing::kAsStored);
+      if (!found) return Status::Error(StatusCode::kInternal, "node %u lost a weight", weight.node);
+      weight = *found;
     }
     ONEPACK_RETURN_IF_ERROR(CheckBudget());
     plan_.structure = Structure();
@@ -109,6 +105,7 @@ class Planner {
     return Status::Ok();
   }
 
+  void Reserve();
   Status CountExternals();
   Status CheckType(uint32_t node);
   Status DescribeValues();
@@ -144,6 +141,15 @@ class Planner {
   Linears linears_;
   bool is_too_large_ = false;
 };
+
+void Planner::Reserve() {
+  const size_t values = CountOf(graph_.xvalues());
+  const size_t nodes = CountOf(graph_.xnodes());
+  plan_.values.reserve(values);
+  findings_.reserve(values);
+  nodes_.reserve(nodes);
+  plan_.shapes.Reserve(values, nodes);
+}
 
 Status Planner::CountExternals() {
   const uint32_t count = graph_.num_externs();

@@ -38,8 +38,8 @@ struct ExternalValue {
 };
 
 struct PlanOptions {
-  uint64_t max_activation_bytes =
-      UINT64_MAX;  // that intermediate values may take: CheckActivations
+  // That intermediate values may take: CheckActivations.
+  uint64_t max_activation_bytes = UINT64_MAX;
   LinearLayout linears = LinearLayout::kPacked;
 };
 
@@ -72,7 +72,8 @@ struct Plan {
 Result<Plan> MakePlan(std::shared_ptr<const PayloadContents> contents, const PlanOptions& options);
 
 // The same for a payload with the graph of `like`, and with its options: takes over what was found
-// out about the graph, and looks at the constants. REQUIRES: equal graph_id(), which there is.
+// out about the graph, and looks at the constants. Errors: those of constants.
+// REQUIRES: both payloads have a graph_id(), and it is equal.
 Result<Plan> MakePlanLike(const Plan& like, std::shared_ptr<const PayloadContents> contents);
 
 }  // namespace onepack

@@ -75,7 +75,7 @@ typedef struct onepack_engine onepack_engine;
 
 // What linear layers run over (docs/linears.md).
 enum {
-  ONEPACK_LINEARS_AUTO = 0,      // in place what was measured as fast so
+  ONEPACK_LINEARS_AUTO = 0,      // in place where that was measured to cost little or no time
   ONEPACK_LINEARS_IN_PLACE = 1,  // the files' bytes, which must not change while a method is loaded
   ONEPACK_LINEARS_PACKED = 2     // packed weights: needs the files only while it loads
 };

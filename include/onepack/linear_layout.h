@@ -8,7 +8,7 @@
 namespace onepack {
 
 enum class LinearLayout : uint8_t {
-  kAuto,     // in place what was measured as fast so (docs/linears.md)
+  kAuto,     // in place where that was measured to cost little or no time (docs/linears.md)
   kInPlace,  // in place all that can be: nothing is packed, and no memory taken for it
   kPacked,   // XNNPACK packs all: needs the file while it packs, and not while it runs
 };

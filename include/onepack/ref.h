@@ -95,8 +95,8 @@ class Ref {
     ref.RetainIfSet();
     return ref;
   }
-  // The same of an object that may have none any more: then null. REQUIRES: its destructor cannot
-  // have ended, because it waits for a mutex that the caller has for instance.
+  // The same of an object that may have none any more: then null. REQUIRES: not null, and its
+  // destructor cannot have ended, because it waits for a mutex that the caller has for instance.
   static Ref ShareIfOwned(T* pointer) {
     Ref ref;
     if (static_cast<const RefCounted*>(pointer)->RetainIfOwned()) ref.pointer_ = pointer;

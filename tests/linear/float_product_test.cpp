@@ -191,7 +191,8 @@ TEST_P(FloatProductTest, WeightsMayStandAtAnyAddress) {
   }
 }
 
-// As linear.h has it: up to four rows are few. Where weights have few inputs, that is all the same.
+// As linear.h has it: up to four rows are few. Where weights have few inputs (kMaxFewInputs), that
+// is all the same.
 TEST_P(FloatProductTest, ARowIsTheSameToTheLastBitWhateverIsComputedWithIt) {
   for (const WeightType type : kTypes) {
     for (const size_t inputs : {5u, 16u, 17u, 64u, 70u, 2100u}) {
@@ -222,8 +223,9 @@ TEST_P(FloatProductTest, ThreadsChangeNothing) {
                                                                           &pthreadpool_destroy);
   ASSERT_NE(pool, nullptr);
   for (const auto [rows, outputs, inputs] :
-       {Shape{1, 1001, 520}, Shape{3, 5001, 24}, Shape{129, 5, 1025}, Shape{2, 1, 1u << 18},
-        Shape{7, 1001, 520}, Shape{130, 300, 2051}}) {
+       {Shape{1, 1001, 520}, Shape{3, 5001, 24}, Shape{7, 5001, 24}, Shape{3, 30011, 9},
+        Shape{130, 40, 64}, Shape{129, 5, 1025}, Shape{2, 1, 1u << 18}, Shape{7, 1001, 520},
+        Shape{130, 300, 2051}}) {
     const Problem problem(WeightType::kBfloat16, rows, outputs, inputs);
     const std::vector<float> expected = problem.Run();
     EXPECT_EQ(problem.Run(pool.get()), expected) << rows << " " << outputs << " " << inputs;

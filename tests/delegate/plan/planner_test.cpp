@@ -262,7 +262,7 @@ TEST_F(StructureTest, IsAbsentWhereXnnpackPacksWithoutLookingUp) {
 
 // What is planned like another payload with the same graph.
 
-class LikePlanTest : public PlannerTest {
+class LikePlanTest : public PlannerTest, public testing::WithParamInterface<LinearLayout> {
  protected:
   // A sum with a constant, a weight of floats, and one of integers with its scales.
   std::vector<uint8_t> Payload(const char* operand, const char* filter, const char* bias,
@@ -280,9 +280,11 @@ class LikePlanTest : public PlannerTest {
         rounded, payload_.AddPerChannelInt8({kWidth, kWidth}, values, of_channels), y);
     return std::exchange(payload_, PayloadWriter()).Finish();
   }
+
+  TestPlans plans_{contents_, data_, GetParam()};
 };
 
-TEST_F(LikePlanTest, IsThePlanThatIsMadeFromTheStart) {
+TEST_P(LikePlanTest, IsThePlanThatIsMadeFromTheStart) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan like, plans_.Make(Payload("c1", "w1", "b1", "q1", "b1")));
   const auto payloads = {
       Payload("c1", "w1", "b1", "q1", "b1"), Payload("c2", "w1", "b1", "q1", "b1"),
@@ -291,6 +293,11 @@ TEST_F(LikePlanTest, IsThePlanThatIsMadeFromTheStart) {
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan expected, plans_.Make(payload));
     ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan plan, plans_.MakeLike(like, payload));
     EXPECT_EQ(plan.structure, expected.structure);
+    EXPECT_EQ(plan.options.linears, expected.options.linears);
+    EXPECT_EQ(plan.stages.size(), GetParam() == LinearLayout::kPacked ? 1u : 2u);
+    EXPECT_EQ(plan.stages.size(), expected.stages.size());
+    EXPECT_EQ(plan.crossings.size(), expected.crossings.size());
+    EXPECT_EQ(plan.externals.size(), expected.externals.size());
     ASSERT_EQ(plan.values.size(), expected.values.size());
     for (size_t i = 0; i < plan.values.size(); ++i) {
       const GraphValue& value = plan.values.begin()[i].value;
@@ -309,11 +316,14 @@ TEST_F(LikePlanTest, IsThePlanThatIsMadeFromTheStart) {
   }
 }
 
-TEST_F(LikePlanTest, AConstantOfAnotherSizeIsRefusedByName) {
+TEST_P(LikePlanTest, AConstantOfAnotherSizeIsRefusedByName) {
   ONEPACK_ASSERT_OK_AND_ASSIGN(const Plan like, plans_.Make(Payload("c1", "w1", "b1", "q1", "b1")));
   EXPECT_TRUE(IsError(plans_.MakeLike(like, Payload("c1", "q1", "b1", "q1", "b1")),
                       StatusCode::kMismatch, {"graph value", "'q1'", "64 bytes", "256 expected"}));
 }
+
+INSTANTIATE_TEST_SUITE_P(Layouts, LikePlanTest,
+                         testing::Values(LinearLayout::kPacked, LinearLayout::kInPlace));
 
 }  // namespace
 }  // namespace onepack
