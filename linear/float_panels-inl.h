@@ -187,12 +187,8 @@ template <size_t kRows, size_t kVectors>
 struct TileSums {
   Vector of[kRows][kVectors];
 
-  static HWY_INLINE size_t CountOf(const PanelPlace& place, size_t v) {
-    return HWY_MIN(kLanes, place.count - v * kLanes);
-  }
-
   // Zeros, or what the inputs before these have left in y.
-  HWY_INLINE void Begin(const PanelPlace& place, const float* y, size_t outputs) {
+  HWY_INLINE TileSums(const PanelPlace& place, const float* y, size_t outputs) {
     const Floats d;
     for (size_t r = 0; r < kRows; ++r) {
       for (size_t v = 0; v < kVectors; ++v) {
@@ -200,6 +196,10 @@ struct TileSums {
                                     : LoadFirst(d, y + r * outputs + v * kLanes, CountOf(place, v));
       }
     }
+  }
+
+  static HWY_INLINE size_t CountOf(const PanelPlace& place, size_t v) {
+    return HWY_MIN(kLanes, place.count - v * kLanes);
   }
 
   HWY_INLINE void Add(const float* weights, const float* x, size_t inputs) {
@@ -244,8 +244,7 @@ void MultiplyPanel(const FloatProduct& product, size_t row, const PanelRow* pane
   const size_t outputs = product.weights->outputs;
   const float* const x = product.x + row * inputs + place.input;
   float* const y = product.y + row * outputs + place.output;
-  TileSums<kRows, kVectors> sums;
-  sums.Begin(place, y, outputs);
+  TileSums<kRows, kVectors> sums(place, y, outputs);
   for (size_t k = 0; k < place.inputs; ++k) {
     if (k % kStep == 0) ahead.Step();
     sums.Add(panel[k], x + k, inputs);
