@@ -162,6 +162,11 @@ class PanelAhead {
   size_t left_of_row_;
 };
 
+// After whole rows of weights, `bytes` from `begin` on.
+HWY_INLINE PanelAhead AfterWholeRows(const uint8_t* begin, size_t bytes, size_t steps) {
+  return PanelAhead(begin + HWY_MAX(bytes, kBytesAhead), 1, bytes, bytes, steps);
+}
+
 // `step`: the inputs of all panels but the last ones.
 template <class Weight>
 HWY_INLINE PanelAhead After(const PanelPlace& place, const Weights& weights, size_t step,
@@ -171,9 +176,7 @@ HWY_INLINE PanelAhead After(const PanelPlace& place, const Weights& weights, siz
   const size_t steps = tiles * DivideUp(place.inputs, kStep);
   const uint8_t* const begin = weights.values + place.output * row_bytes;
   const size_t bytes = kPanelOutputs * row_bytes;  // of all inputs
-  if (place.inputs == weights.inputs) {
-    return PanelAhead(begin + HWY_MAX(bytes, kBytesAhead), 1, bytes, bytes, steps);
-  }
+  if (place.inputs == weights.inputs) return AfterWholeRows(begin, bytes, steps);
   const size_t input = place.input + place.inputs;
   if (input == weights.inputs) {
     return PanelAhead(begin + bytes, kPanelOutputs, row_bytes, step * kSize, steps);
@@ -286,7 +289,7 @@ void MultiplyShortRows(const FloatProduct& product, const FloatPart& part) {
   const size_t inputs = weights.inputs;
   const size_t panel_inputs = RoundUp(inputs, kStep);
   const size_t group_outputs = kShortPanelsInputs / panel_inputs * kPanelOutputs;
-  const size_t group_bytes = group_outputs * inputs * sizeof(typename Weight::Bits);
+  const size_t row_bytes = inputs * sizeof(typename Weight::Bits);
   const size_t tiles = DivideUp(part.rows, kPanelTileRows);
   const size_t end = part.first_output + part.outputs;
   for (size_t first = part.first_output; first < end; first += group_outputs) {
@@ -299,10 +302,9 @@ void MultiplyShortRows(const FloatProduct& product, const FloatPart& part) {
     };
     for_each_panel([&](const PanelPlace& place, PanelRow* panel)
                        HWY_ATTR { ReadPanel<Weight>(weights, place, panel); });
-    const uint8_t* const next = weights.values + first * inputs * sizeof(typename Weight::Bits) +
-                                HWY_MAX(group_bytes, kBytesAhead);
-    PanelAhead ahead(next, 1, group_bytes, group_bytes,
-                     tiles * DivideUp(group_end - first, kPanelOutputs) * (panel_inputs / kStep));
+    const size_t group_panels = DivideUp(group_end - first, kPanelOutputs);
+    PanelAhead ahead = AfterWholeRows(weights.values + first * row_bytes, group_outputs * row_bytes,
+                                      tiles * group_panels * (panel_inputs / kStep));
     ForEachTile(part, [&](size_t row, size_t rows) HWY_ATTR {
       for_each_panel([&](const PanelPlace& place, const PanelRow* panel) HWY_ATTR {
         MultiplyPanelBy<kPanelTileRows>(rows, product, row, panel, place, ahead);

@@ -12,7 +12,7 @@
 namespace onepack::linear {
 
 // Rows of weights are transposed where that is worth it: where they meet many rows of activations,
-// or have no more inputs than a vector has lanes or two have. Else they are read along.
+// or have so few inputs that they would fill few vectors. Else they are read along.
 inline constexpr size_t kMaxFewRows = 4;
 inline constexpr size_t kMaxFewInputs = 16;
 // Several panels of rows that are not longer are made at a time.

@@ -14,11 +14,7 @@ float Widen(uint16_t scale) { return FloatOfBfloat16(scale); }
 
 // The bits of a float, or of its upper half.
 uint16_t BitsOf(uint16_t scale) { return scale; }
-uint32_t BitsOf(float scale) {
-  uint32_t bits;
-  memcpy(&bits, &scale, sizeof(bits));
-  return bits;
-}
+uint32_t BitsOf(float scale) { return BitsOfFloat(scale); }
 
 // 1 unless the scale is positive, normal and finite: between the smallest and the largest such
 // number, as bits.

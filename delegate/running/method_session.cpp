@@ -84,7 +84,7 @@ Result<std::vector<Plan>> MethodSession::MakePlans(Span<const DelegateRequest> r
     plans.push_back(std::move(plan).value());
     plans.back().delegate_index = request.index;
     const std::optional<Digest>& graph = plans.back().payload().graph_id();
-    if (graph) by_graph.emplace(*graph, &plans.back());
+    if (graph) by_graph.try_emplace(*graph, &plans.back());
   }
   return plans;
 }
